@@ -1,0 +1,12 @@
+"""SMTP and Microsoft Exchange, as the plugin ``check_exchange_mailaccept`` needs them.
+
+Walks the Mail Acceptance Test of Microsoft's Exchange Server Analyzer (connect, EHLO, MAIL, RCPT,
+DATA, message) and says of each stage what happened and how long it took.  The package knows nothing
+of Nagios: judging in states and printing is the plugin file's work.
+
+Rules of the house: a module imports only from modules above it in the list of the README's section
+on the architecture; only ``network`` opens sockets and reads clocks, only ``mx`` knows dnspython;
+values that travel are immutable.
+"""
+
+__version__ = "0.1.0"
