@@ -1,0 +1,157 @@
+"""AUTH mechanisms, challenge in, response out, no sockets (RFC 4954, RFC 4422).
+
+A mechanism is a generator: its first yield is the initial response (``None`` where the server has
+to begin), it is sent each challenge and yields the response to it.  It ends when it has nothing
+more to say.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Generator, Sequence
+from typing import NamedTuple, Optional
+
+from .reply import Reply
+
+#: In the order in which ``auto`` prefers them: a token that expires before a password, and a
+#: mechanism that does not hand the password over before those that do.
+MECHANISMS = ("XOAUTH2", "NTLM", "PLAIN", "LOGIN")
+#: More challenges than any mechanism here needs; a server that goes on is broken.
+MOST_CHALLENGES = 6
+
+Responses = Generator[Optional[bytes], bytes, None]
+
+
+class Credentials(NamedTuple):
+    """Who logs on, and how; ``repr`` keeps the secrets."""
+
+    #: One of :data:`MECHANISMS`, or ``AUTO``.
+    mechanism: str
+    user: str
+    password: str = ""
+    token: str = ""
+    #: Whether the secret may travel outside TLS.
+    without_tls: bool = False
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.mechanism!r}, {self.user!r}, ...)"
+
+    @property
+    def usable(self) -> tuple[str, ...]:
+        """The mechanisms for which there is a secret, the preferred one first."""
+        if self.mechanism != "AUTO":
+            return (self.mechanism,)
+        return tuple(
+            each for each in MECHANISMS if (self.token if each == "XOAUTH2" else self.password)
+        )
+
+    def mask(self, text: str) -> str:
+        """``text`` without the secrets, in clear or in base64, should a server echo them.
+
+        A quotation may have been cut, so that only the beginning of a secret stands at its end.
+        """
+        for secret in self._secrets():
+            text = text.replace(secret, "****")
+            for length in range(min(len(secret), len(text)) - 1, 7, -1):
+                beginning = secret[:length]
+                if text.rstrip(".'").endswith(beginning):
+                    text = text.replace(beginning, "****")
+                    break
+        return text
+
+    def _secrets(self) -> list[str]:
+        plain = [each for each in (self.password, self.token) if each]
+        encoded = [encode(each.encode("utf-8", "surrogateescape")) for each in plain]
+        initial = []
+        if self.password:
+            initial.append(encode(_plain_response(self)))
+        if self.token:
+            initial.append(encode(_xoauth2_response(self)))
+        # Without the padding too: an echo may have lost it.
+        stripped = [each.rstrip("=") for each in (*encoded, *initial)]
+        return sorted({*plain, *encoded, *initial, *stripped}, key=len, reverse=True)
+
+
+def respond(mechanism: str, credentials: Credentials) -> Responses:
+    """The responses of ``mechanism``.
+
+    Sent a challenge that makes no sense, it raises ValueError.
+    """
+    if mechanism == "NTLM":
+        return _ntlm(credentials)
+    if mechanism == "XOAUTH2":
+        return _xoauth2(credentials)
+    return _plain(credentials) if mechanism == "PLAIN" else _login(credentials)
+
+
+def choose(offered: Sequence[str], credentials: Credentials) -> str:
+    """The mechanism to use, or an empty string if none that is usable is offered."""
+    return next((each for each in credentials.usable if each in offered), "")
+
+
+def encode(data: bytes) -> str:
+    """``data`` in base64, as AUTH sends it; an empty response is ``=`` only in the command line."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def challenge(reply: Reply) -> bytes:
+    """The challenge in a 334 reply.
+
+    :raises ValueError: it is not base64 (RFC 4954 4)
+    """
+    try:
+        return base64.b64decode(reply.text.strip().encode("ascii"), validate=True)
+    except (binascii.Error, UnicodeEncodeError):
+        raise ValueError(f"the challenge is not valid base64: {reply}") from None
+
+
+def _plain_response(credentials: Credentials) -> bytes:
+    return b"\0".join((b"", *_user_and_password(credentials)))
+
+
+def _plain(credentials: Credentials) -> Responses:
+    """RFC 4616."""
+    yield _plain_response(credentials)
+
+
+def _login(credentials: Credentials) -> Responses:
+    """What Outlook speaks: the name at the first prompt, the password at the second."""
+    user, password = _user_and_password(credentials)
+    yield None
+    yield user
+    yield password
+
+
+def _xoauth2_response(credentials: Credentials) -> bytes:
+    words = f"user={credentials.user}\1auth=Bearer {credentials.token}\1\1"
+    return words.encode("utf-8", "surrogateescape")
+
+
+def _xoauth2(credentials: Credentials) -> Responses:
+    """https://developers.google.com/gmail/imap/xoauth2-protocol, as Exchange Online has it."""
+    yield _xoauth2_response(credentials)
+    # A challenge is the reason of a refusal, in JSON; the empty response asks for the refusal.
+    yield b""
+
+
+def _ntlm(credentials: Credentials) -> Responses:
+    """[MS-SMTPNTLM], the messages made by pyspnego."""
+    # Imported here because only those who log on with NTLM have it and pay for it.
+    import spnego
+
+    client = spnego.client(credentials.user, credentials.password, service="SMTP", protocol="ntlm")
+    token = client.step()
+    while token is not None:
+        received = yield token
+        try:
+            token = None if client.complete else client.step(received)
+        except spnego.exceptions.SpnegoError as error:
+            raise ValueError(f"the challenge is no NTLM challenge: {error}") from None
+
+
+def _user_and_password(credentials: Credentials) -> tuple[bytes, bytes]:
+    return (
+        credentials.user.encode("utf-8", "surrogateescape"),
+        credentials.password.encode("utf-8", "surrogateescape"),
+    )
