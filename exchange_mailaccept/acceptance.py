@@ -1,0 +1,230 @@
+"""The mail acceptance of one domain: find its servers, and walk through the first that answers.
+
+As a mail transfer agent would (RFC 5321 5.1): the next server is tried only while nothing has been
+handed over, that is when one can't be reached or refuses its greeting.  Whatever happens later is
+the answer of the domain; after the final dot a second try could deliver twice.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Generator
+from typing import NamedTuple, Optional, TypeVar, Union
+
+from . import mx
+from .dialogue import Plan, walk
+from .stages import Server, Session, Stage, StageOutcome, Verdict
+from .world import INTERRUPTED, Answer, Fault, Request, Resolve
+
+_Found = TypeVar("_Found")
+
+#: Seconds that finding this host's own name may take.
+OWN_NAME_PATIENCE = 1.0
+_QUALIFIED = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]*")
+#: Seconds that each of several servers gets at least to connect and to greet.
+LEAST_PATIENCE = 1.0
+
+
+class Target(NamedTuple):
+    """What is to be tested."""
+
+    #: Domain whose servers are to be found; empty if ``host`` names the server.
+    domain: str
+    #: Name or address of the server; empty for the domain's MX.
+    host: str
+    port: int
+    #: 4, 6, or 0 for both.
+    family: int = 0
+    #: Address and port of the DNS servers to ask; empty for the system's.
+    nameservers: tuple[tuple[str, int], ...] = ()
+
+
+class Acceptance(NamedTuple):
+    """What became of the test of one target."""
+
+    #: Finding the servers; ``None`` if there was nothing to look up.
+    lookup: Optional[StageOutcome]
+    #: One session for each server tried, in order.
+    sessions: tuple[Session, ...] = ()
+    #: How many servers there are.
+    known: int = 0
+    #: What is worth saying of the way to the servers: aliases, hosts without an address.
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def decisive(self) -> Optional[Session]:
+        """The session that answers for the target: the last if it greeted, else the furthest."""
+        if not self.sessions:
+            return None
+        if _greeted(self.sessions[-1]):
+            return self.sessions[-1]
+        return max(self.sessions, key=lambda session: len(session.outcomes))
+
+    @property
+    def outcomes(self) -> tuple[StageOutcome, ...]:
+        """The outcomes of the stages reached, each stage once, in their order."""
+        session = self.decisive
+        walked = session.outcomes if session else ()
+        if self.lookup is None or (walked and walked[0].stage is Stage.MX):
+            return walked
+        return (self.lookup, *walked)
+
+    @property
+    def failure(self) -> Optional[StageOutcome]:
+        """The stage that stopped the test, or ``None`` if it was walked to its end."""
+        if self.lookup is not None and not self.lookup.passed:
+            return self.lookup
+        return self.decisive.failure if self.decisive else None
+
+    @property
+    def passed_over(self) -> tuple[Session, ...]:
+        """Sessions of servers that failed before the decisive one was reached."""
+        return tuple(session for session in self.sessions if session is not self.decisive)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds from the start of the test to the last reply before QUIT."""
+        lookup = self.lookup.seconds if self.lookup else 0.0
+        return lookup + sum(session.seconds for session in self.sessions)
+
+
+def accept_mail(
+    target: Target, plan: Plan, timeout: float
+) -> Generator[Request, Answer, Acceptance]:
+    """Test the ``target``.
+
+    :param timeout: seconds of the whole run, to be shared among servers that don't answer
+    """
+    return _Test(target, plan, timeout).run()
+
+
+class _Test:
+    """One test in progress."""
+
+    def __init__(self, target: Target, plan: Plan, timeout: float) -> None:
+        self._target = target
+        self._plan = plan
+        self._timeout = timeout
+        self._nameservers = target.nameservers or mx.system_nameservers()
+        self._sessions: list[Session] = []
+        self._remarks: list[str] = []
+        #: Seconds spent on names, and in all.
+        self._looking = 0.0
+        self._spent = 0.0
+
+    def run(self) -> Generator[Request, Answer, Acceptance]:
+        target = self._target
+        if not self._plan.ehlo_name:
+            yield from self._name_ourselves()
+        if target.host:
+            hosts: Union[tuple[mx.MailHost, ...], Fault] = (mx.MailHost(None, target.host),)
+        else:
+            hosts = yield from self._mail_hosts()
+        if isinstance(hosts, Fault):
+            return Acceptance(self._lookup(hosts))
+        if self._plan.until is Stage.MX:
+            return Acceptance(self._lookup(), (), len(hosts), tuple(self._remarks))
+        for position, host in enumerate(hosts):
+            patience = None
+            if len(hosts) > 1:
+                share = (self._timeout - self._spent) / (len(hosts) - position)
+                patience = max(share, LEAST_PATIENCE)
+            session = yield from self._try(host, patience)
+            self._sessions.append(session)
+            if _greeted(session) or _interrupted(session) or self._spent >= self._timeout:
+                break
+        lookup = None if is_address(target.host) else self._lookup()
+        return Acceptance(lookup, tuple(self._sessions), len(hosts), tuple(self._remarks))
+
+    def _name_ourselves(self) -> Generator[Request, Answer, None]:
+        """Find this host's fully qualified name for EHLO; without one the literal serves."""
+        name = os.uname().nodename
+        if "." not in name:
+            answer = yield Resolve(name, 0, OWN_NAME_PATIENCE)
+            self._spent += answer.seconds
+            name = answer.canonical_name
+        if _QUALIFIED.fullmatch(name) and not name.startswith("localhost."):
+            self._plan = self._plan._replace(ehlo_name=name)
+
+    def _mail_hosts(
+        self,
+    ) -> Generator[Request, Answer, Union[tuple[mx.MailHost, ...], Fault]]:
+        found = yield from self._timed(mx.mail_hosts(self._target.domain, self._nameservers))
+        if isinstance(found, Fault):
+            return found
+        self._remarks.extend(found.remarks)
+        return found.hosts
+
+    def _try(
+        self, host: mx.MailHost, patience: Optional[float]
+    ) -> Generator[Request, Answer, Session]:
+        begun = self._looking
+        found = yield from self._addresses(host.name)
+        if isinstance(found, Fault):
+            server = Server(host.name, (), self._target.port, host.preference)
+            seconds = self._looking - begun
+            outcome = StageOutcome(Stage.MX, found.verdict, seconds, None, found.explanation)
+            return Session(server, "", (outcome,))
+        server = Server(host.name, found, self._target.port, host.preference)
+        session = yield from walk(self._plan, server, patience)
+        self._spent += session.seconds
+        return session
+
+    def _addresses(self, name: str) -> Generator[Request, Answer, Union[tuple[str, ...], Fault]]:
+        target = self._target
+        if is_address(name):
+            return (name,)
+        if target.host and not target.nameservers:
+            # A server named by the user is found as other programs find it, hosts file included.
+            answer = yield from self._timed(_resolve(name, target.family))
+            return answer.fault or answer.addresses
+        found = yield from self._timed(mx.addresses(name, self._nameservers, target.family))
+        if isinstance(found, Fault):
+            return found
+        if found.alias and not target.host:
+            self._remarks.append(f"MX {name} is an alias of {found.alias} (RFC 2181 10.3)")
+        self._remarks.extend(found.remarks)
+        return found.addresses
+
+    def _timed(
+        self, asking: Generator[Request, Answer, _Found]
+    ) -> Generator[Request, Answer, _Found]:
+        """Pass the requests of ``asking`` on, adding up what their answers took."""
+        answer = None
+        try:
+            request = next(asking)
+            while True:
+                answer = yield request
+                self._looking += answer.seconds
+                self._spent += answer.seconds
+                request = asking.send(answer)
+        except StopIteration as end:
+            found: _Found = end.value
+            return found
+
+    def _lookup(self, fault: Optional[Fault] = None) -> StageOutcome:
+        if fault is None:
+            return StageOutcome(Stage.MX, Verdict.PASSED, self._looking)
+        return StageOutcome(Stage.MX, fault.verdict, self._looking, None, fault.explanation)
+
+
+def _resolve(name: str, family: int) -> Generator[Request, Answer, Answer]:
+    return (yield Resolve(name, family))
+
+
+def _greeted(session: Session) -> bool:
+    """Whether the server took the connection, so that no other is to be tried."""
+    failure = session.failure
+    return failure is None or failure.stage not in (Stage.MX, Stage.CONNECT, Stage.BANNER)
+
+
+def _interrupted(session: Session) -> bool:
+    """Whether the run was told to end, so that the servers left were not really tried."""
+    failure = session.failure
+    return failure is not None and failure.explanation.startswith(INTERRUPTED)
+
+
+def is_address(host: str) -> bool:
+    """Whether ``host`` is an IPv4 or IPv6 address and not a name."""
+    return ":" in host or (host.count(".") == 3 and host.replace(".", "").isdecimal())

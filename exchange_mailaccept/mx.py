@@ -1,0 +1,417 @@
+"""From a mail domain to its servers and their addresses (RFC 5321 5.1), without a socket.
+
+:func:`mail_hosts` and :func:`addresses` are generators: they yield :class:`~.world.Ask` and are
+sent what came back.  Whatever a name server says or fails to say ends as a value or as a ``Fault``;
+nothing of dnspython leaves this module, neither its types nor its exceptions.
+
+This is the only module that knows dnspython, and it imports it within the functions that need it:
+``options`` needs :func:`to_ascii` in every run, and a run against a host given by address should
+not pay the 49 ms that ``dns.message`` costs.  ``dns.resolver`` and ``dns.query`` would add sockets,
+their own clock and more milliseconds still.
+"""
+
+from __future__ import annotations
+
+import enum
+import random
+import re
+from collections.abc import Generator, Sequence
+from itertools import chain, repeat, zip_longest
+from typing import TYPE_CHECKING, Callable, NamedTuple, Optional, Union
+
+from .stages import Verdict
+from .world import Answer, Ask, Fault
+
+if TYPE_CHECKING:
+    import dns.message
+
+Nameserver = tuple[str, int]
+
+#: The port of name servers (RFC 1035 4.2).
+PORT = 53
+#: How many ``nameserver`` lines glibc takes note of (resolv.h, MAXNS).
+MAX_NAMESERVERS = 3
+#: Seconds to wait for a name server, the first time and the second.
+PATIENCE = (2.0, 4.0)
+#: The size of a UDP response that passes unfragmented nearly everywhere (DNS flag day 2020).
+PAYLOAD = 1232
+#: How often a name is asked for anew because the aliases lead out of a response.
+MAX_FURTHER_QUERIES = 8
+
+# Record types by address family, in the order of asking.
+_RDTYPES = {0: ("A", "AAAA"), 4: ("A",), 6: ("AAAA",)}
+
+# The dots that IDNA takes for a full stop (RFC 3490 3.1, UTS 46 4).
+_DOTS = re.compile("[.\u3002\uff0e\uff61]")
+_LABEL = re.compile(r"[A-Za-z0-9_-]{1,63}")
+
+
+class MailHost(NamedTuple):
+    """A host that takes mail for a domain."""
+
+    #: MX preference, the lower the sooner; ``None`` if no MX record names the host (implicit MX).
+    preference: Optional[int]
+    #: Host name in ASCII, without the final dot.
+    name: str
+
+
+class MailHosts(NamedTuple):
+    """The hosts that take mail for a domain."""
+
+    #: In the order in which to try them, at least one.
+    hosts: tuple[MailHost, ...]
+    #: Whether the domain has no MX record and stands for itself (RFC 5321 5.1).
+    implicit: bool
+    #: What an administrator should mend, though mail does not fail of it; sentences without a dot.
+    remarks: tuple[str, ...] = ()
+
+
+class Addresses(NamedTuple):
+    """The addresses of a host."""
+
+    #: IPv6 and IPv4 by turns, IPv6 first (RFC 8305 4), at least one.
+    addresses: tuple[str, ...]
+    #: The canonical name if the host's name is an alias (CNAME), else empty.
+    alias: str = ""
+    #: As for :class:`MailHosts`.
+    remarks: tuple[str, ...] = ()
+
+
+class _Question(NamedTuple):
+    name: str
+    rdtype: str
+
+
+class _Finding(NamedTuple):
+    """What a name server knows of a question; that there is nothing is knowledge too."""
+
+    #: False after NXDOMAIN.
+    exists: bool
+    #: Rdata of the type asked for, as in a zone file.
+    records: tuple[str, ...]
+    #: Where the aliases lead, empty if the name is none.
+    alias: str
+    #: Whether the aliases lead out of the response, so that ``alias`` is to be asked for.
+    unfinished: bool = False
+
+
+class _Defect(enum.Enum):
+    """Why a response decides nothing yet."""
+
+    SILENCE = "timed out"
+    UNUSABLE = "sent an unusable response"
+    TRUNCATED = "sent a truncated response"
+    EDNS_REFUSED = "refused EDNS"
+
+
+class _Manner(NamedTuple):
+    """How to put a question; each way on from the first one is finite."""
+
+    edns: bool = True
+    tcp: bool = False
+    attempt: int = 0
+
+    def after(self, defect: _Defect) -> Optional[_Manner]:
+        """Say how to ask after ``defect``; ``None`` if the name server had its chances."""
+        if defect is _Defect.TRUNCATED:
+            return self._replace(tcp=True, attempt=len(PATIENCE) - 1)
+        if defect is _Defect.EDNS_REFUSED:
+            return self._replace(edns=False)
+        if self.attempt + 1 < len(PATIENCE):
+            return self._replace(attempt=self.attempt + 1)
+        return None
+
+
+_Result = Union[_Finding, Fault]
+_Results = Generator[Ask, Answer, dict[_Question, _Result]]
+
+
+def to_ascii(domain: str) -> str:
+    """Give the canonical form of a domain as it was typed: ASCII, without the final dot.
+
+    Labels beyond ASCII become A-labels (IDNA 2008 with the mapping of UTS 46), which takes the
+    ``idna`` package; ASCII labels stay as they are.  Raises ValueError, with a sentence for the
+    user, if the result is no domain of letters, digits, hyphens and underscores (RFC 1035 2.3).
+    """
+    labels = _DOTS.split(domain)
+    if len(labels) > 1 and not labels[-1]:
+        labels.pop()
+    name = ".".join(label if label.isascii() else _a_label(label, domain) for label in labels)
+    for label in name.split("."):
+        if not _LABEL.fullmatch(label):
+            raise ValueError(
+                f"{domain!r} is not a domain: {label!r} is not 1 to 63 letters, digits, hyphens"
+                " or underscores"
+            )
+    if len(name) > 253:
+        raise ValueError(f"{domain!r} is not a domain: it is longer than 253 characters")
+    return name
+
+
+def _a_label(label: str, domain: str) -> str:
+    try:
+        import idna
+    except ImportError:
+        raise ValueError(
+            f"{domain!r} needs the Python package idna, or to be given in its xn-- form"
+        ) from None
+    try:
+        return idna.encode(label, uts46=True, std3_rules=True).decode("ascii")
+    except UnicodeError as error:
+        raise ValueError(f"{domain!r} is not a domain: {error}") from error
+
+
+def system_nameservers(path: str = "/etc/resolv.conf") -> tuple[Nameserver, ...]:
+    """Read the name servers of the system, as glibc does (resolv.conf(5)).
+
+    Malformed addresses are passed over.  Without any, or without the file, it is 127.0.0.1.
+    """
+    from dns import inet
+
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:  # noqa: PTH123 - one call
+            text = file.read()
+    except OSError:
+        text = ""
+    # As glibc: the keyword begins the line, and a comment ends the address.
+    values = re.findall(r"^nameserver[ \t]+([^;# \t\n]+)", text, re.MULTILINE)
+    found = [(address, PORT) for address in values if inet.is_address(address)]
+    return tuple(found[:MAX_NAMESERVERS]) or (("127.0.0.1", PORT),)
+
+
+def mail_hosts(
+    domain: str,
+    nameservers: Sequence[Nameserver],
+    shuffle: Callable[[list[MailHost]], None] = random.shuffle,
+) -> Generator[Ask, Answer, Union[MailHosts, Fault]]:
+    """Find the hosts that take mail for ``domain`` (ASCII), in the order of RFC 5321 5.1.
+
+    Hosts of equal preference stand in the order that ``shuffle`` gives them.  The domain itself is
+    the host only if a name server says that it has no MX record; an error never means that.
+
+    The fault is BROKEN if the domain does not exist, accepts no mail (RFC 7505) or no name server
+    could tell, UNTESTED if none answered at all.
+    """
+    domain = domain.removesuffix(".")
+    finding = (yield from _lookup(domain, ("MX",), nameservers))["MX"]
+    if isinstance(finding, Fault):
+        return finding
+    remarks = []
+    subject = domain
+    if finding.alias:
+        subject = f"{domain} is an alias of {finding.alias}, which"
+        remarks.append(f"{domain} is an alias of {finding.alias}")
+    if not finding.exists:
+        return Fault(Verdict.BROKEN, f"{subject} does not exist (NXDOMAIN)")
+    if not finding.records:
+        # RFC 5321 5.1: the name that the alias leads to is processed as if it were the initial one.
+        return MailHosts((MailHost(None, finding.alias or domain),), True, tuple(remarks))
+    records = (record.split(" ", 1) for record in finding.records)
+    listed = [MailHost(int(number), name.removesuffix(".")) for number, name in records]
+    hosts = [host for host in listed if host.name]
+    if not hosts:
+        return Fault(Verdict.BROKEN, f"{subject} accepts no mail (null MX, RFC 7505)")
+    if len(hosts) < len(listed):
+        remarks.append(f"{domain} has a null MX beside others, against RFC 7505 3; it was ignored")
+    # The sort is stable, so what was shuffled stays so among equals.
+    shuffle(hosts)
+    hosts.sort(key=lambda host: host.preference or 0)
+    return MailHosts(tuple(hosts), False, tuple(remarks))
+
+
+def addresses(
+    name: str, nameservers: Sequence[Nameserver], family: int = 0
+) -> Generator[Ask, Answer, Union[Addresses, Fault]]:
+    """Find the addresses of the mail host ``name`` (ASCII): of ``family`` 4, 6, or 0 for both.
+
+    One family's failure is a remark as long as the other one has addresses.
+
+    The fault is BROKEN if the host does not exist, has no address or no name server could tell,
+    UNTESTED if none answered at all.
+    """
+    name = name.removesuffix(".")
+    results = yield from _lookup(name, _RDTYPES[family], nameservers)
+    faults = {rdtype: each for rdtype, each in results.items() if isinstance(each, Fault)}
+    findings = {rdtype: each for rdtype, each in results.items() if isinstance(each, _Finding)}
+    records = {rdtype: each.records for rdtype, each in findings.items()}
+    pairs = zip_longest(records.get("AAAA", ()), records.get("A", ()))
+    found = tuple(address for pair in pairs for address in pair if address)
+    alias = next((each.alias for each in findings.values() if each.alias), "")
+    if found:
+        remarks = [
+            f"the {rdtype} records of {name} are unknown: {fault.explanation}"
+            for rdtype, fault in faults.items()
+        ]
+        if alias:
+            remarks.append(f"{name} is an alias of {alias}, which RFC 2181 10.3 forbids for an MX")
+        return Addresses(found, alias, tuple(remarks))
+    subject = f"{name} is an alias of {alias}, which" if alias else name
+    # NXDOMAIN is said of the name and so of both families (RFC 8020), whatever became of the other.
+    if not all(each.exists for each in findings.values()):
+        return Fault(Verdict.BROKEN, f"{subject} does not exist (NXDOMAIN)")
+    if faults:
+        return min(faults.values(), key=lambda fault: fault.verdict is not Verdict.BROKEN)
+    kind = f"IPv{family} address" if family else "address"
+    return Fault(Verdict.BROKEN, f"{subject} has no {kind}")
+
+
+def _lookup(
+    name: str, rdtypes: Sequence[str], nameservers: Sequence[Nameserver]
+) -> Generator[Ask, Answer, dict[str, _Result]]:
+    """Look up records of several types, and follow the aliases to their end."""
+    if not _askable(name):
+        return dict.fromkeys(rdtypes, Fault(Verdict.BROKEN, f"{name} is not a domain name"))
+    endless = Fault(Verdict.BROKEN, f"{name} leads through too many aliases")
+    found: dict[str, _Result] = dict.fromkeys(rdtypes, endless)
+    names = dict.fromkeys(rdtypes, name)
+    for _ in range(1 + MAX_FURTHER_QUERIES):
+        questions = [_Question(each, rdtype) for rdtype, each in names.items()]
+        results = yield from _query(questions, nameservers)
+        names = {}
+        for question, result in results.items():
+            if isinstance(result, Fault):
+                found[question.rdtype] = result
+            elif result.unfinished:
+                names[question.rdtype] = result.alias
+            else:
+                alias = result.alias or (question.name if question.name != name else "")
+                found[question.rdtype] = result._replace(alias=alias)
+        if not names:
+            break
+    return found
+
+
+def _query(questions: Sequence[_Question], nameservers: Sequence[Nameserver]) -> _Results:
+    """Ask the name servers in their order until each question has a finding."""
+    findings: dict[_Question, _Result] = {}
+    failures: dict[_Question, list[Fault]] = {question: [] for question in questions}
+    waiting = list(questions)
+    for nameserver in nameservers:
+        if not waiting:
+            break
+        results = yield from _inquire(nameserver, waiting)
+        failed = {key: each for key, each in results.items() if isinstance(each, Fault)}
+        findings.update((key, each) for key, each in results.items() if key not in failed)
+        for question, fault in failed.items():
+            failures[question].append(fault)
+        # What is passed over in silence while its sister is answered (AAAA, by old load balancers)
+        # will be so everywhere; the next servers would cost 6 s each.
+        waiting = [
+            question
+            for question, fault in failed.items()
+            if fault.verdict is Verdict.BROKEN or not findings
+        ]
+    for question in questions:
+        if question not in findings:
+            said = ", ".join(fault.explanation for fault in failures[question])
+            findings[question] = (
+                Fault(Verdict.BROKEN, said)
+                if any(fault.verdict is Verdict.BROKEN for fault in failures[question])
+                else Fault(Verdict.UNTESTED, f"no name server answered: {said or 'none is known'}")
+            )
+    return findings
+
+
+def _inquire(nameserver: Nameserver, questions: Sequence[_Question]) -> _Results:
+    """Ask one name server: for each question a finding, or a fault that names the server.
+
+    The fault is BROKEN if the server said what is wrong, UNTESTED if it said nothing of use.
+    """
+    server = nameserver[0] if nameserver[1] == PORT else f"{nameserver[0]} port {nameserver[1]}"
+    results: dict[_Question, _Result] = {}
+    flights = [(_Manner(), tuple(questions))]
+    while flights:
+        manner, asked = flights.pop(0)
+        queries = _queries(asked, manner.edns)
+        answer = yield Ask(
+            nameserver,
+            tuple(query.to_wire() for query in queries),
+            manner.tcp,
+            PATIENCE[manner.attempt],
+        )
+        again: dict[_Manner, list[_Question]] = {}
+        wires = chain(answer.responses, repeat(None))
+        for question, query, wire in zip(asked, queries, wires):
+            judged = _judge(query, wire, server, manner)
+            if not isinstance(judged, _Defect):
+                results[question] = judged
+                continue
+            way = " over TCP" if manner.tcp else ""
+            results[question] = Fault(Verdict.UNTESTED, f"{server} {judged.value}{way}")
+            if answer.fault and answer.fault.verdict is not Verdict.TIMED_OUT:
+                # "Port unreachable" will not change within seconds.
+                complaint = f"{server}: {answer.fault.explanation}{way}"
+                results[question] = Fault(Verdict.UNTESTED, complaint)
+            elif following := manner.after(judged):
+                again.setdefault(following, []).append(question)
+        flights += [(following, tuple(rest)) for following, rest in again.items()]
+    return results
+
+
+def _askable(name: str) -> bool:
+    """Whether ``name`` can stand in a query, and is not the root."""
+    from dns import exception
+    from dns.name import from_text
+
+    try:
+        return len(from_text(name)) > 1
+    # ValueError: UnicodeError from the standard library's IDNA.
+    except (exception.DNSException, ValueError):
+        return False
+
+
+def _queries(questions: Sequence[_Question], edns: bool) -> list[dns.message.QueryMessage]:
+    """Make a query for each question, with random ids that differ within the flight."""
+    from dns.message import make_query
+
+    queries: list[dns.message.QueryMessage] = []
+    for question in questions:
+        query = make_query(question.name, question.rdtype)
+        if edns:
+            query.use_edns(0, payload=PAYLOAD)
+        while query.id in {other.id for other in queries}:
+            query.id = (query.id + 1) & 0xFFFF
+        queries.append(query)
+    return queries
+
+
+def _judge(
+    query: dns.message.QueryMessage, wire: Optional[bytes], server: str, manner: _Manner
+) -> Union[_Finding, Fault, _Defect]:
+    """Say what the response ``wire`` means; the border that no foreign exception passes."""
+    from dns import exception, flags, message, rcode, rdatatype
+
+    if wire is None:
+        return _Defect.SILENCE
+    try:
+        # RFC 1035 4.1.1, the TC bit; the records may end anywhere, but the question is there.
+        truncated = len(wire) > 2 and bool(wire[2] & 0x02)
+        response = message.from_wire(wire, question_only=truncated)
+        if not query.is_response(response) or not isinstance(response, message.QueryMessage):
+            return _Defect.UNUSABLE
+        if truncated:
+            return _Defect.UNUSABLE if manner.tcp else _Defect.TRUNCATED
+        code = response.rcode()
+        # RFC 6891 7: a server that does not know EDNS says one of these.
+        if manner.edns and code in (rcode.FORMERR, rcode.NOTIMP, rcode.BADVERS):
+            return _Defect.EDNS_REFUSED
+        if code not in (rcode.NOERROR, rcode.NXDOMAIN):
+            return Fault(Verdict.BROKEN, f"{rcode.to_text(code)} from {server}")
+        result = response.resolve_chaining()
+        authority = {rrset.rdtype for rrset in response.authority}
+        alias = result.canonical_name.to_text(omit_final_dot=True) if result.cnames else ""
+        if code == rcode.NXDOMAIN:
+            return _Finding(False, (), alias)
+        if result.answer is not None:
+            return _Finding(True, tuple(rdata.to_text() for rdata in result.answer), alias)
+        # An SOA record says that there is nothing (RFC 2308 2.2); without one, look at the end.
+        if alias:
+            return _Finding(True, (), alias, unfinished=rdatatype.SOA not in authority)
+        # A server that does not resolve points elsewhere (RFC 2308 2.1): that is no "no records".
+        if authority == {rdatatype.NS} and not response.flags & (flags.AA | flags.RA):
+            return Fault(Verdict.BROKEN, f"referral and no answer from {server}")
+        return _Finding(True, (), "")
+    except message.ChainTooLong:
+        return Fault(Verdict.BROKEN, f"alias loop from {server}")
+    except (exception.DNSException, ValueError):
+        return _Defect.UNUSABLE
