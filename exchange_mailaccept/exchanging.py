@@ -1,0 +1,141 @@
+"""One exchange over a connection: a command (or the message) out, one reply in.
+
+A reply that nobody asked for is never the answer to the next command: what waits before something
+is sent is a fault of the protocol.
+"""
+
+from __future__ import annotations
+
+import select
+from typing import Optional, Union
+
+from .operation import CLOSED, Connection, Deadline, Operation, fault_of
+from .reply import ProtocolError, ReplyParser, decode
+from .stages import Verdict
+from .world import Answer, Exchange, Fault
+
+#: Seconds that QUIT may take: its reply is a courtesy that nobody has to wait for.
+QUIT_PATIENCE = 2.0
+_CHUNK = 65_536
+_QUOTED = 120
+
+
+class Line:
+    """The connection of one conversation, with the replies that came over it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.parser = ReplyParser()
+
+    def read(self) -> bool:
+        """Take what has come; false at the end of the connection.
+
+        :raises BlockingIOError: nothing has come
+        :raises OSError: the connection is lost
+        """
+        data = self.connection.recv(_CHUNK)
+        self.parser.feed(data)
+        return bool(data)
+
+    def spoken_out_of_turn(self) -> Optional[Fault]:
+        """The fault if the server has said something, or gone, before it was asked."""
+        try:
+            open_ = self.read()
+        except BlockingIOError:
+            open_ = True
+        except OSError as error:
+            return self.lost(fault_of(error))
+        words = self.parser.pending
+        if words:
+            return Fault(Verdict.BROKEN, f"the server spoke before it was asked: {quote(words)}")
+        return None if open_ else CLOSED
+
+    def lost(self, fault: Fault) -> Fault:
+        """``fault`` of a lost connection, with the server's last words."""
+        begun = self.parser.pending
+        if not begun:
+            return fault
+        return fault._replace(explanation=f"{fault.explanation} after {quote(begun)}")
+
+
+def quote(received: Union[bytes, str]) -> str:
+    """Server bytes for a fault's explanation: one line, cut; made printable where it is shown."""
+    text = decode(received) if isinstance(received, bytes) else received
+    text = " ".join(text.split())
+    return f"'{text}'" if len(text) <= _QUOTED else f"'{text[:_QUOTED]}...'"
+
+
+class Exchanging(Operation):
+    """Data out, one reply in."""
+
+    def __init__(self, deadline: Deadline, request: Exchange, line: Line) -> None:
+        super().__init__(deadline, QUIT_PATIENCE if request.farewell else request.patience)
+        self._request = request
+        self._line = line
+        self._unsent = memoryview(request.data)
+
+    def begin(self) -> Optional[Answer]:
+        """Send, unless the server has spoken out of turn."""
+        out_of_turn = self._line.spoken_out_of_turn() if self._request.data else None
+        if out_of_turn is None:
+            return self._proceed()
+        if self._request.farewell:
+            self._take_leave()
+        return self._failed(out_of_turn)
+
+    def ready(self, descriptor: int) -> Optional[Answer]:  # noqa: ARG002 there is only one
+        """Go on with sending or receiving."""
+        return self._proceed()
+
+    def expire(self) -> Optional[Answer]:
+        """Give up, with what had come of the reply."""
+        begun = self._line.parser.pending
+        besides = f", its reply had begun: {quote(begun)}" if begun else ""
+        return self._failed(self._out_of_time(besides))
+
+    def _proceed(self) -> Optional[Answer]:
+        try:
+            if self._unsent and not self._all_sent():
+                return None
+            return self._receive()
+        except OSError as error:
+            return self._failed(self._line.lost(fault_of(error)))
+
+    def _take_leave(self) -> None:
+        """Send what can be sent at once, to a server that no longer keeps to its turn."""
+        try:
+            self._all_sent()
+        except OSError:
+            # It is gone; a courtesy needs no better reason.
+            return
+
+    def _all_sent(self) -> bool:
+        """Send what the connection takes; whether all is out."""
+        descriptor = self._line.connection.fileno()
+        self.watched = {descriptor: select.POLLOUT}
+        try:
+            sent = self._line.connection.send(self._unsent)
+        except BlockingIOError:
+            return False
+        self._unsent = self._unsent[sent:]
+        if self._unsent:
+            return False
+        self.watched = {descriptor: select.POLLIN}
+        return True
+
+    def _receive(self) -> Optional[Answer]:
+        self.watched = {self._line.connection.fileno(): select.POLLIN}
+        try:
+            # The reply to a command that was pipelined may have come with the one before it.
+            reply = self._line.parser.next_reply()
+            open_ = True
+            if reply is None:
+                open_ = self._line.read()
+                reply = self._line.parser.next_reply()
+        except BlockingIOError:
+            return None
+        except ProtocolError as error:
+            return self._failed(Fault(Verdict.BROKEN, f"{error}: {quote(error.received)}"))
+        if reply is not None:
+            return Answer(self._seconds(), reply=reply)
+        return None if open_ else self._failed(self._line.lost(CLOSED))

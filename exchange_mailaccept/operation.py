@@ -1,0 +1,136 @@
+"""One request in progress, its bounds in time, and what an error of the system means for the test.
+
+``network`` opens the sockets and reads the clock; the operations only use what they are given.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from typing import NamedTuple, Optional, Protocol
+
+from .stages import Verdict
+from .world import Answer, Fault
+
+Clock = Callable[[], float]
+
+_WORDS = {
+    errno.ECONNREFUSED: "connection refused",
+    errno.ECONNRESET: "connection reset by the server",
+    errno.EPIPE: "connection closed by the server",
+    errno.EHOSTUNREACH: "no route to host",
+    errno.ENETUNREACH: "network unreachable",
+    errno.ETIMEDOUT: "no answer to the connection attempt",
+}
+#: Errors that say something of this host and nothing of the server.
+_OUR_OWN = (errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+class Connection(Protocol):
+    """A connected socket that never blocks, plain or secured.
+
+    ``send`` and ``recv`` raise BlockingIOError when they would have to wait, and OSError when the
+    connection is lost.
+    """
+
+    def send(self, data: memoryview, /) -> int:
+        """Send some of ``data``; how many bytes were taken."""
+
+    def recv(self, most: int, /) -> bytes:
+        """At most ``most`` received bytes; none at the end of the connection."""
+
+    def fileno(self) -> int:
+        """The descriptor to watch."""
+
+    def close(self) -> None:
+        """Close without a word."""
+
+
+class Deadline:
+    """When the run ends, and the clock that says so."""
+
+    def __init__(self, ends: float, timeout: float, clock: Clock) -> None:
+        self.ends = ends
+        self.timeout = timeout
+        self.clock = clock
+        #: Why the run ends before its time, if it does.
+        self.interruption: Optional[Fault] = None
+
+    def end_now(self, why: Fault) -> None:
+        """End the run: what is waited for now, and whatever is asked for later, fails at once."""
+        self.interruption = why
+        self.ends = self.clock()
+
+    def limit(self, patience: Optional[float]) -> Limit:
+        """The end of something that begins now and may take ``patience`` seconds."""
+        now = self.clock()
+        if patience is None or now + patience >= self.ends:
+            return Limit(now, self.ends, self.timeout)
+        return Limit(now, now + patience, patience)
+
+
+class Limit(NamedTuple):
+    """Bounds of one request."""
+
+    begun: float
+    due: float
+    #: The seconds to name when the limit strikes.
+    allowed: float
+
+    def timed_out(self, besides: str = "") -> Fault:
+        """The fault of a request that was not fulfilled in time."""
+        return Fault(Verdict.TIMED_OUT, f"within {self.allowed:.3g}s{besides}")
+
+
+def fault_of(error: OSError) -> Fault:
+    """What an error of the operating system means for the test."""
+    code = error.errno or 0
+    words = _WORDS.get(code) or (os.strerror(code) if code else str(error.strerror))
+    if code in _OUR_OWN:
+        return Fault(Verdict.UNTESTED, words)
+    return Fault(Verdict.TIMED_OUT if code == errno.ETIMEDOUT else Verdict.BROKEN, words)
+
+
+#: The end of the connection, which is no error of the system.
+CLOSED = fault_of(OSError(errno.EPIPE, ""))
+
+
+class Operation:
+    """One request in progress.
+
+    ``begin``, ``ready`` and ``expire`` return the answer once there is one.  ``watched`` maps
+    descriptors to poll events, ``due`` is when :meth:`expire` wants to be called.
+    """
+
+    def __init__(self, deadline: Deadline, patience: Optional[float]) -> None:
+        self._clock = deadline.clock
+        self._deadline = deadline
+        self._limit = deadline.limit(patience)
+        self.due = self._limit.due
+        self.watched: dict[int, int] = {}
+
+    def begin(self) -> Optional[Answer]:
+        """Start; many requests are fulfilled at once."""
+        raise NotImplementedError
+
+    def ready(self, descriptor: int) -> Optional[Answer]:
+        """Go on after something has happened at ``descriptor``."""
+        raise NotImplementedError
+
+    def expire(self) -> Optional[Answer]:
+        """Go on, or give up, because it is time."""
+        return self._failed(self._out_of_time())
+
+    def close(self) -> None:
+        """Give back what the operation still holds."""
+
+    def _out_of_time(self, besides: str = "") -> Fault:
+        """Why there is no more time for the request, with what to say besides."""
+        return self._deadline.interruption or self._limit.timed_out(besides)
+
+    def _seconds(self) -> float:
+        return self._clock() - self._limit.begun
+
+    def _failed(self, fault: Fault) -> Answer:
+        return Answer(self._seconds(), fault)

@@ -1,0 +1,368 @@
+"""TLS over a connection (RFC 8446, RFC 3207), and what the server's certificate says.
+
+The only module that knows ``ssl``, imported by ``network`` only when TLS is asked for.  It works on
+memory and leaves the socket to ``network``, so that every byte comes and goes under one deadline.
+
+Without ``--verify`` Python's ``ssl`` hands out a certificate only in DER; the ``cryptography``
+package reads it.  That costs 50 ms and 12 MiB, more than all the rest of a run, so it is an extra
+and is not imported where the handshake has verified the certificate: then ``ssl`` reads it itself.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import ssl
+from typing import Any, NamedTuple, Optional
+
+from .exchanging import Line
+from .operation import CLOSED, Connection, Deadline, Operation, fault_of
+from .stages import Certificate, Security, Verdict
+from .world import Answer, Fault, StartTls, TlsSettings
+
+_CHUNK = 65_536
+_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+
+#: Results of X509_verify_cert(3) in an administrator's words; the others speak OpenSSL's.
+_VERIFY_WORDS = {
+    9: "the certificate is not yet valid",
+    10: "the certificate has expired",
+    18: "the certificate is self-signed",
+    19: "the certificate comes from a self-signed authority that is not trusted here",
+    20: "the certificate comes from an issuer that is not trusted here",
+    21: "the certificate comes from an issuer that is not trusted here",
+    62: "the certificate is for another name",
+    64: "the certificate is for another address",
+}
+#: Part of OpenSSL's reason, and what it means here.
+_REASON_WORDS = (
+    ("WRONG_VERSION_NUMBER", "the server answered in plain text"),
+    ("HTTP_REQUEST", "the server answered in plain text"),
+    ("ALERT_PROTOCOL_VERSION", "the server refuses the TLS versions that are allowed here"),
+    ("UNSUPPORTED_PROTOCOL", "the server speaks only TLS versions that are not allowed here"),
+    ("CERTIFICATE_REQUIRED", "the server demands a client certificate"),
+    ("ALERT_HANDSHAKE_FAILURE", "no common cipher, or the server demands a client certificate"),
+    ("ALERT_BAD_CERTIFICATE", "the server refuses the client certificate"),
+    ("ALERT_UNKNOWN_CA", "the server does not trust the client certificate"),
+    ("ALERT_CERTIFICATE_EXPIRED", "the server finds the client certificate expired"),
+    ("UNRECOGNIZED_NAME", "the server has no certificate for this name"),
+    ("KEY_TOO_SMALL", "the server's key is too weak"),
+    ("MD_TOO_WEAK", "the server's certificate has too weak a signature"),
+    ("UNEXPECTED_EOF", "the server closed the connection"),
+)
+
+
+class Context(NamedTuple):
+    """What connections are secured with."""
+
+    ssl: ssl.SSLContext
+    verify: bool
+
+
+def context(settings: TlsSettings) -> Context:
+    """What connections are secured with.
+
+    :raises ValueError: a file can't be read or used; the text says which and why
+    """
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.minimum_version = _VERSIONS[settings.least_version]
+    if settings.verify:
+        _trust(made, settings.ca_file)
+    else:
+        made.check_hostname = False
+        made.verify_mode = ssl.CERT_NONE
+    if settings.client_certificate:
+        certificate, key = settings.client_certificate, settings.client_key or None
+        try:
+            # Without a password callback OpenSSL would ask the terminal for it.
+            made.load_cert_chain(certificate, key, password=lambda: "")
+        except (OSError, ValueError) as error:
+            files = f"{certificate} and {key}" if key else certificate
+            raise ValueError(f"{files}: {_file_error(error)}") from None
+    return Context(made, settings.verify)
+
+
+def _trust(made: ssl.SSLContext, ca_file: str) -> None:
+    """Load trusted authorities: those of the file, else the system's."""
+    if ca_file:
+        try:
+            made.load_verify_locations(ca_file)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{ca_file}: {_file_error(error)}") from None
+        return
+    paths = ssl.get_default_verify_paths()
+    # A directory of hashed names is looked up as needed; parsing the whole bundle takes 18 ms.
+    if "SSL_CERT_FILE" not in os.environ and paths.capath and any(os.scandir(paths.capath)):
+        made.load_verify_locations(capath=paths.capath)
+    else:
+        made.load_default_certs()
+
+
+def _file_error(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError) or not isinstance(error, OSError):
+        reason = getattr(error, "reason", None) or error
+        return f"no usable certificate or key in PEM form ({reason})"
+    return str(error.strerror)
+
+
+class Secured:
+    """A connection inside TLS; see :class:`~.operation.Connection` for the contract."""
+
+    def __init__(self, connection: Connection, context: Context, server_name: str) -> None:
+        self._connection = connection
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._object = context.ssl.wrap_bio(
+            self._incoming,
+            self._outgoing,
+            # As bytes, because a str would go through the idna codec of 2003; a zone is ours alone.
+            server_hostname=server_name.partition("%")[0].encode("ascii"),
+        )
+        self._ciphertext = b""
+        self._accepted = 0
+
+    def fileno(self) -> int:
+        """The descriptor to watch."""
+        return self._connection.fileno()
+
+    def close(self) -> None:
+        """Close without a word."""
+        self._connection.close()
+
+    def handshake(self) -> bool:
+        """Go on with the handshake as far as bytes have come; whether it is done.
+
+        :raises ssl.SSLError: it failed
+        """
+        try:
+            self._object.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        return True
+
+    def take(self) -> None:
+        """Take in what has come from the network.
+
+        :raises BlockingIOError: nothing has come
+        :raises OSError: the connection is lost
+        """
+        data = self._connection.recv(_CHUNK)
+        if data:
+            self._incoming.write(data)
+        else:
+            self._incoming.write_eof()
+
+    def flush(self) -> bool:
+        """Send what waits to be sent; whether all is out."""
+        self._ciphertext += self._outgoing.read()
+        try:
+            while self._ciphertext:
+                sent = self._connection.send(memoryview(self._ciphertext))
+                self._ciphertext = self._ciphertext[sent:]
+        except BlockingIOError:
+            return False
+        return True
+
+    def send(self, data: memoryview, /) -> int:
+        """Send all of ``data``; BlockingIOError asks for the same data again later."""
+        if not self._accepted:
+            try:
+                self._accepted = self._object.write(data)
+            except ssl.SSLError as error:
+                raise _lost(error) from None
+        if not self.flush():
+            raise BlockingIOError
+        accepted, self._accepted = self._accepted, 0
+        return accepted
+
+    def recv(self, most: int, /) -> bytes:
+        """The bytes that have come, deciphered."""
+        self.take()
+        # All of them, because the socket will not announce a second time what was taken from it.
+        plain = bytearray()
+        try:
+            while data := self._object.read(most):
+                plain += data
+        except ssl.SSLWantReadError:
+            if not plain:
+                raise BlockingIOError from None
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            return bytes(plain)
+        except ssl.SSLError as error:
+            if not plain:
+                raise _lost(error) from None
+        return bytes(plain)
+
+    def security(self, verified: bool) -> Security:
+        """What the handshake agreed on."""
+        cipher = self._object.cipher()
+        return Security(
+            protocol=self._object.version() or "",
+            cipher=cipher[0] if cipher else "",
+            verified=verified,
+            certificate=self._certificate(verified),
+        )
+
+    def _certificate(self, verified: bool) -> Optional[Certificate]:
+        if verified:
+            return _from_ssl(self._object.getpeercert() or {})
+        der = self._object.getpeercert(binary_form=True)
+        return _from_der(der) if der else None
+
+
+class Handshaking(Operation):
+    """A TLS handshake; at its end the line is secured."""
+
+    def __init__(self, deadline: Deadline, request: StartTls, line: Line, context: Context) -> None:
+        super().__init__(deadline, request.patience)
+        self._line = line
+        self._context = context
+        self._secured = Secured(line.connection, context, request.server_name)
+        self._shaken = False
+
+    def begin(self) -> Optional[Answer]:
+        """Send the ClientHello, unless the server has spoken out of turn."""
+        out_of_turn = self._line.spoken_out_of_turn()
+        if out_of_turn is not None:
+            return self._failed(out_of_turn)
+        return self._proceed()
+
+    def ready(self, descriptor: int) -> Optional[Answer]:
+        """Go on with what has come, or with what could not be sent before."""
+        if self.watched[descriptor] == select.POLLIN:
+            try:
+                self._secured.take()
+            except BlockingIOError:
+                return None
+            except OSError as error:
+                return self._failed(fault_of(error))
+        return self._proceed()
+
+    def expire(self) -> Optional[Answer]:
+        """Give up."""
+        return self._failed(self._out_of_time(" in the TLS handshake"))
+
+    def _proceed(self) -> Optional[Answer]:
+        try:
+            self._shaken = self._shaken or self._secured.handshake()
+            sent = self._secured.flush()
+        except ssl.SSLError as error:
+            self._send_alert()
+            return self._failed(_handshake_fault(error))
+        except OSError as error:
+            return self._failed(fault_of(error))
+        if self._shaken and sent:
+            self._line.connection = self._secured
+            # First the time: reading a certificate that was not verified may import a library.
+            seconds = self._seconds()
+            return Answer(seconds, security=self._secured.security(self._context.verify))
+        events = select.POLLIN if sent else select.POLLOUT
+        self.watched = {self._secured.fileno(): events}
+        return None
+
+    def _send_alert(self) -> None:
+        """Tell the server why, if it still listens."""
+        try:
+            self._secured.flush()
+        except OSError:
+            # It does not; the reason is known here all the same.
+            return
+
+
+def _handshake_fault(error: ssl.SSLError) -> Fault:
+    """Why the handshake failed, in words, with OpenSSL's own."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        words = _VERIFY_WORDS.get(error.verify_code)
+        reason = f" (OpenSSL: {error.verify_message})"
+        return Fault(Verdict.BROKEN, f"{words}{reason}" if words else _spoken(error.verify_message))
+    if isinstance(error, ssl.SSLEOFError):
+        return Fault(Verdict.BROKEN, f"TLS handshake failed: {CLOSED.explanation}")
+    return Fault(Verdict.BROKEN, f"TLS handshake failed: {_reason(error)}")
+
+
+def _spoken(message: str) -> str:
+    return f"the certificate could not be verified (OpenSSL: {message})"
+
+
+def _reason(error: ssl.SSLError) -> str:
+    reason = error.reason or str(error)
+    spoken = reason.lower().replace("_", " ")
+    words = next((words for part, words in _REASON_WORDS if part in reason), "")
+    return f"{words} (OpenSSL: {spoken})" if words else spoken
+
+
+def _lost(error: ssl.SSLError) -> OSError:
+    """A TLS fault after the handshake, as a lost connection."""
+    return ConnectionError(0, f"TLS failed: {_reason(error)}")
+
+
+def _from_ssl(facts: dict[str, Any]) -> Optional[Certificate]:
+    """The certificate as ``SSLSocket.getpeercert()`` describes a verified one."""
+    if not facts:
+        return None
+    return Certificate(
+        subject=_name(facts.get("subject", ())),
+        issuer=_name(facts.get("issuer", ())),
+        names=tuple(value for _, value in facts.get("subjectAltName", ())),
+        not_before=ssl.cert_time_to_seconds(facts["notBefore"]),
+        not_after=ssl.cert_time_to_seconds(facts["notAfter"]),
+    )
+
+
+_SHORT = {"commonName": "CN", "organizationName": "O", "countryName": "C"}
+
+
+def _name(parts: Any) -> str:
+    """A distinguished name, the most telling part first."""
+    pairs = [(_SHORT.get(key, key), value) for part in parts for key, value in part]
+    return ", ".join(f"{key}={value}" for key, value in reversed(pairs))
+
+
+def _from_der(der: bytes) -> Optional[Certificate]:
+    """The certificate read by the ``cryptography`` package; ``None`` without it, or if it can't."""
+    try:
+        from cryptography import x509
+    except ImportError:
+        return None
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        not_before, not_after = _validity(certificate)
+        names = _alternative_names(certificate)
+        subject, issuer = (
+            ", ".join(
+                f"{part.rfc4514_attribute_name}={part.value!s}" for part in reversed(list(name))
+            )
+            for name in (certificate.subject, certificate.issuer)
+        )
+    # A certificate can be wrong in many ways; there are no facts then, and the test goes on.
+    except ValueError:
+        return None
+    return Certificate(subject, issuer, names, not_before, not_after)
+
+
+def _validity(certificate: Any) -> tuple[float, float]:
+    """Begin and end of the validity in seconds since the epoch."""
+    # Imported here because nothing else of the plugin needs it; cryptography has it already.
+    from datetime import timezone
+
+    if hasattr(certificate, "not_valid_after_utc"):
+        begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    else:  # before cryptography 42, as Debian 12 has it: UTC without saying so
+        begin, end = (
+            each.replace(tzinfo=timezone.utc)
+            for each in (certificate.not_valid_before, certificate.not_valid_after)
+        )
+    return begin.timestamp(), end.timestamp()
+
+
+def _alternative_names(certificate: Any) -> tuple[str, ...]:
+    from cryptography import x509
+
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        return ()
+    return (
+        *found.get_values_for_type(x509.DNSName),
+        *(str(each) for each in found.get_values_for_type(x509.IPAddress)),
+    )
