@@ -1,0 +1,312 @@
+#!/usr/bin/env python3
+"""Write docs/failures from the diagnosis table, so that the pages never say other than the plugin.
+
+Without arguments the pages are written; with ``--check`` they are compared with what is there, and
+the exit code is 1 if a page differs, lacks or is one too many.
+"""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from exchange_mailaccept.diagnosis import PAGES, ROWS, TROUBLESHOOTING, Kind, Row  # noqa: E402
+
+PLACE = ROOT / "docs" / "failures"
+
+#: Titles of Microsoft's pages, by their short names.
+TITLES = {
+    "routing": "Mail routing in Exchange Server",
+    "pipeline": "Mail flow and the transport pipeline",
+    "connectors": "Receive connectors",
+    "telnet": "Use Telnet to test SMTP communication on Exchange servers",
+    "back-pressure": "Understanding back pressure",
+    "protocol-logging": "Protocol logging",
+    "tracking": "Message tracking",
+    "connectivity": "Connectivity logging in Exchange Server",
+    "online": "Troubleshoot mail flow",
+    "queues": "Queues and messages in queues in Exchange Server",
+    "queue-viewer": "Queue Viewer",
+    "dns": "Configure mail flow and client access on Exchange servers",
+    "ports": "Network ports for clients and mail flow in Exchange",
+    "postmaster": "Configure the external postmaster address in Exchange Online",
+    "edge-blocking": (
+        "Use Directory Based Edge Blocking to reject messages sent to invalid recipients"
+    ),
+    "ndr": "DSNs and NDRs in Exchange Server",
+    "ndr-online": "Email non-delivery reports and SMTP errors in Exchange Online",
+}
+
+#: Of each kind: heading, what is seen, what it means, where to begin.
+KINDS = {
+    Kind.SERVER: (
+        "Server: a service or component of Exchange fails",
+        "No connection, no greeting, a greeting of 421, or a refusal after the message although "
+        "everything before it was accepted.",
+        "Mail of everybody stops or waits at its senders. Since Exchange 2013 the Front End "
+        "answers up to DATA by itself, so a dead Transport service shows only after the final dot.",
+        "Start with the services and the component states of the server that the plugin names; "
+        "then the connectivity log of the Front End, then DNS.",
+    ),
+    Kind.LOAD: (
+        "Load: a resource or a limit is used up",
+        "421 or 452 replies, slow replies to MAIL or to the final dot, or none at all.",
+        "The server protects itself. What is refused now is tried again by real senders, so "
+        "nothing is lost while it passes soon. At medium back pressure mail from the "
+        "organization's own domains still flows: a probe with such a sender stays green while the "
+        "Internet is refused.",
+        "Look at free disk, memory and queues first; raise a limit only after you know who used "
+        "it up.",
+    ),
+    Kind.RECIPIENT: (
+        "Recipient: the recipient or the domain is not set up",
+        "A 550 to RCPT, or a domain whose DNS leads nowhere.",
+        "The server works and does not know the address. Postmaster does not exist by itself in "
+        "Exchange Online, and on premises an unknown recipient is often accepted and bounced "
+        "later.",
+        "Look the recipient and the accepted domain up; create the address, or test another one "
+        "with --recipient.",
+    ),
+    Kind.CONNECTOR: (
+        "Connector: the connector, or who may use it, is not set up for this",
+        "530 or 535, or a logon that is not offered.",
+        "The plugin reached a connector that is not made for it, or whose rights were changed.",
+        "Compare the connector that answered (address, port, RemoteIPRanges) with the one meant, "
+        "then its PermissionGroups and AuthMechanism.",
+    ),
+    Kind.TLS: (
+        "TLS: encryption or its certificate fails",
+        "STARTTLS is missing or refused, the handshake fails, or the certificate does not stand "
+        "the check.",
+        "Senders that insist on TLS defer their mail; the others go on in the clear, and nobody "
+        "notices.",
+        "Look at the certificate that is enabled for SMTP, then at firewalls between.",
+    ),
+    Kind.PROTOCOL: (
+        "Protocol: a command was wrong, or a middlebox garbled it",
+        "500, 501 or 503 to commands that are right, or bytes that are no SMTP.",
+        "The plugin sends only what was offered, so most of these come from a firewall or proxy "
+        "that inspects SMTP; some from an option of the plugin.",
+        "Compare the transcript (-vv) with the protocol log of the Receive connector: what "
+        "differs, something between has changed.",
+    ),
+    Kind.PROBE: (
+        "Probe: this probe is refused while mail of others may flow",
+        "A refusal that names an address, a block list, a sender, SPF, DMARC or spam.",
+        "Policy judges the monitoring host or its test message, not the health of the server. It "
+        "is a reason to change the check, seldom one to wake somebody: --severity probe=warning.",
+        "Give the check a sender in a domain of its own with an SPF record, monitor from an "
+        "address that may send mail, and exempt it.",
+    ),
+    Kind.POLICY: (
+        "Policy: a rule of the organization forbids the message",
+        "A 550 after the final dot, often in the words of whoever wrote the rule.",
+        "A mail flow rule or an agent refused the message.",
+        "Find the rule by its text and exempt the probe, which bears one stable header.",
+    ),
+}
+
+#: Replies of Exchange that this test can't meet, and why.
+LEFT_OUT = (
+    (
+        "421 4.7.1 ... permanently deferred",
+        "how Exchange as a sender treats the reply of another server; nothing that it answers",
+    ),
+    (
+        "432 4.3.2 STOREDRV.Deliver; recipient thread limit exceeded",
+        "between transport and mailbox store, when a mailbox is flooded; one message never is",
+    ),
+    (
+        "554 5.4.4 SMTPSEND.DNS.NonExistentDomain, Unable to route",
+        "in non-delivery reports only, after the message was accepted",
+    ),
+    (
+        "4.4.7 Message delayed or expired, 4.4.316 Connection refused, 5.4.300",
+        "in non-delivery reports only, after the message was accepted",
+    ),
+    (
+        "450 4.7.320 to 325, 550 5.7.321 to 325 (DANE, MTA-STS, TLS validation)",
+        "what Exchange Online reports as a sender about the servers of others",
+    ),
+)
+
+NOTE = "<!-- Written by docs/make_failures.py from exchange_mailaccept/diagnosis_rows.py. -->"
+
+
+def pages() -> dict[str, str]:
+    """The text of each page, by its file name."""
+    return {"README.md": overview(), **{f"{kind.value}.md": page(kind) for kind in Kind}}
+
+
+def page(kind: Kind) -> str:
+    """The page of one kind."""
+    heading, seen, meaning, begin = KINDS[kind]
+    parts = [
+        NOTE,
+        f"# {heading}",
+        paragraph(f"**What you see.** {seen}"),
+        paragraph(f"**What it means.** {meaning}"),
+        paragraph(f"**What to run.** {begin}"),
+        paragraph(
+            "In what follows SERVER, DOMAIN, ADDRESS and other words in capitals stand for yours. "
+            "Change settings only when you know why they are as they are."
+        ),
+    ]
+    for row in ROWS:
+        if row.kind is kind:
+            parts.extend(section(row))
+    return "\n\n".join(parts) + "\n"
+
+
+def section(row: Row) -> list[str]:
+    """What there is to say of one row."""
+    stages = ", ".join(f"`{stage.value}`" for stage in row.stages) or "any stage"
+    resource = next(each for each in TROUBLESHOOTING if each.key == row.begin)
+    where = f"At {stages}"
+    if row.generations:
+        where += f" of Exchange {' or '.join(row.generations)}"
+    codes = f", {', '.join(row.enhanced)}" if row.enhanced else ""
+    where += " (no reply)" if row.verdicts else codes
+    read = f"Begin with [{resource.title}]({resource.page})."
+    if row.page and row.page != resource.page:
+        read = f"Read [{title(row.page)}]({row.page}). {read}"
+    return [
+        f"## {row.key}",
+        f"{where}:",
+        f"    {seen_of(row)}",
+        paragraph(f"**Meaning:** {row.cause}."),
+        paragraph(f"**Next step:** {row.next_step}"),
+        read,
+    ]
+
+
+def overview() -> str:
+    """The page that leads to the others."""
+    counts = {kind: sum(row.kind is kind for row in ROWS) for kind in Kind}
+    what = {kind: KINDS[kind][0].partition(": ")[2] for kind in Kind}
+    kinds = [
+        f"| [{kind.value}]({kind.value}.md) | {what[kind]} | {counts[kind]} |" for kind in Kind
+    ]
+    resources = [
+        f"| {number} | {each.level} | [{each.title}]({each.page}) | {each.then} |"
+        for number, each in enumerate(TROUBLESHOOTING, 1)
+    ]
+    replies = sorted((row for row in ROWS if not row.verdicts), key=lambda row: row.sample)
+    silences = [row for row in ROWS if row.verdicts]
+    return (
+        "\n\n".join(
+            [
+                NOTE,
+                "# When mail is not accepted: what a reply means and what to do",
+                paragraph(
+                    "The plugin compares the reply that stopped the test with a table made from "
+                    "Microsoft's documents and from logs that administrators have published. "
+                    "These pages are that table. What it does not know it says so, and explains "
+                    "by the class of the reply. Where a text is the administrator's own, or its "
+                    "exact words were never published, an example stands for it."
+                ),
+                "## Kinds",
+                "\n".join(["| kind | what | entries |", "|---|---|---|", *kinds]),
+                "## Where to troubleshoot, in this order",
+                paragraph(
+                    "Microsoft's Mail Acceptance Test named four resources, from the server level "
+                    "out to the network level, and two articles on the postmaster mailbox. They "
+                    "were written for Exchange 2000 and 2003; today's pages take their place."
+                ),
+                "\n".join(["| | level | today | then |", "|---|---|---|---|", *resources]),
+                paragraph(
+                    "Further articles that the table names: KB 320027 (mail behind a Cisco "
+                    "firewall), KB 2866822 (event 7009, inactive component), KB 3152396 "
+                    "(recipient look-up on Edge 2016)."
+                ),
+                "## What the time tells",
+                bullets(
+                    [
+                        "A refusal after 5 s: the tarpit (TarpitInterval of the Receive "
+                        "connector). The server is not slow.",
+                        "A positive reply to MAIL or to the final dot after 10, 15 ... 55 s: back "
+                        "pressure delays it. A timeout there may be the same.",
+                        "A last reply of up to 30 s from Exchange 2010: the delayed "
+                        "acknowledgement (MaxAcknowledgementDelay).",
+                        "A healthy reply to the final dot takes less than about 2 s.",
+                    ]
+                ),
+                "## Sub-codes",
+                paragraph(
+                    "PRX1 to PRX9, ATTR with a number, AS with a number and S with a number are "
+                    "Microsoft's own; the plugin quotes them behind the meaning, for they are "
+                    "what to search for, and what support asks for."
+                ),
+                "## By reply",
+                "\n".join(["| reply | entry |", "|---|---|", *map(index_line, replies)]),
+                "## Without a reply",
+                "\n".join(["| what happened | entry |", "|---|---|", *map(index_line, silences)]),
+                "## Left out",
+                "These the test can't meet:",
+                bullets([f"`{reply}`: {reason}." for reply, reason in LEFT_OUT]),
+            ]
+        )
+        + "\n"
+    )
+
+
+def index_line(row: Row) -> str:
+    """A line of the index: the reply, cut, and where to find it."""
+    sample = seen_of(row)
+    if row.verdicts:
+        stages = ", ".join(stage.value for stage in row.stages) or "any stage"
+        sample = f"{stages}: {sample}"
+    if len(sample) > 80:
+        sample = f"{sample[:77]}..."
+    return f"| `{sample.replace('|', '/')}` | [{row.key}]({row.kind.value}.md#{row.key}) |"
+
+
+def seen_of(row: Row) -> str:
+    """The reply, or what the plugin says when there was none."""
+    if not row.verdicts:
+        return row.sample
+    return f"{' or '.join(verdict.value for verdict in row.verdicts)}: {row.sample}"
+
+
+def title(address: str) -> str:
+    """The title of a page of Microsoft."""
+    return next(TITLES[name] for name, each in PAGES.items() if each == address)
+
+
+def paragraph(text: str) -> str:
+    """Running text in lines of 100."""
+    return "\n".join(textwrap.wrap(text, 100, break_long_words=False, break_on_hyphens=False))
+
+
+def bullets(items: Sequence[str]) -> str:
+    """A list, its lines wrapped."""
+    return "\n".join(paragraph(f"* {item}").replace("\n", "\n  ") for item in items)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the pages, or compare them."""
+    wanted = pages()
+    found = {path.name: path.read_text(encoding="utf-8") for path in PLACE.glob("*.md")}
+    if arguments == ["--check"]:
+        wrong = sorted(name for name in {*wanted, *found} if wanted.get(name) != found.get(name))
+        for name in wrong:
+            print(f"docs/failures/{name} is out of date; run docs/make_failures.py")
+        return 1 if wrong else 0
+    if arguments:
+        print(__doc__)
+        return 2
+    PLACE.mkdir(parents=True, exist_ok=True)
+    for name in found.keys() - wanted.keys():
+        (PLACE / name).unlink()
+    for name, text in wanted.items():
+        (PLACE / name).write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

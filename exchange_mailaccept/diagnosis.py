@@ -1,0 +1,270 @@
+"""What a reply at a stage means, and what to do about it.
+
+The knowledge is the table in ``diagnosis_rows``; here is the search in it.  The most specific row
+wins: words of the reply weigh more than its enhanced status code, that more than the reply code and
+the stage.  A reply that no row knows is explained by its class (RFC 5321 4.2.1, RFC 3463 3) and
+said to be unknown, rather than guessed at.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple, Optional
+
+from .diagnosis_rows import PAGES, ROWS, TROUBLESHOOTING, Kind, Resource, Row
+from .reply import EnhancedStatusCode, Reply
+from .stages import Stage, StageOutcome, Verdict
+
+__all__ = [
+    "PAGES",
+    "ROWS",
+    "TROUBLESHOOTING",
+    "Finding",
+    "Kind",
+    "Resource",
+    "Row",
+    "diagnose",
+    "matching_row",
+    "timing_hint",
+]
+
+
+class Finding(NamedTuple):
+    """What a failed stage means."""
+
+    kind: Kind
+    #: Why the stage failed, in one sentence.
+    cause: str
+    #: What to do about it.
+    next_step: str
+    #: Address of the page to read; empty if there is none.
+    page: str
+    #: Key of the :class:`Resource` with which to begin.
+    begin: str
+    #: Whether the reply is one known from Exchange; if not, ``cause`` says so.
+    known: bool = True
+
+
+#: Sub-codes that Microsoft puts into its texts, each worth a search of its own.
+_SUB_CODES = r"\b(?:PRX\d{1,2}|ATTR\d{1,3}|AS\(\d{6,12}\)|AS\d{6,12}|S\d{3,12})(?![A-Za-z0-9])"
+_MOST_SUB_CODES = 2
+
+#: Kind, cause and where to begin by the subject of an enhanced status code (RFC 3463 3).
+_SUBJECTS = {
+    1: (Kind.RECIPIENT, "something is wrong with an address", "postmaster"),
+    2: (Kind.RECIPIENT, "the mailbox can't take the message", "postmaster"),
+    3: (Kind.SERVER, "the mail system itself has trouble", "mail-flow"),
+    4: (Kind.SERVER, "network or routing behind the server has trouble", "routing"),
+    5: (Kind.PROTOCOL, "the server did not like a command", "mail-flow"),
+    6: (Kind.PROTOCOL, "the server did not like the content or its conversion", "mail-flow"),
+    7: (Kind.POLICY, "security or policy forbids it", "mail-flow"),
+}
+#: The same by the stage, for replies without an enhanced status code.
+_STAGES = {
+    Stage.MX: (Kind.SERVER, "the servers of the domain could not be found", "dns"),
+    Stage.CONNECT: (Kind.SERVER, "the server could not be reached", "dns"),
+    Stage.BANNER: (Kind.SERVER, "the server does not take this connection", "mail-flow"),
+    Stage.EHLO: (Kind.PROTOCOL, "the server did not like the greeting", "mail-flow"),
+    Stage.STARTTLS: (Kind.TLS, "TLS could not be started", "mail-flow"),
+    Stage.AUTH: (Kind.CONNECTOR, "the logon was refused", "mail-flow"),
+    Stage.MAIL: (Kind.POLICY, "the sender was not accepted", "mail-flow"),
+    Stage.RCPT: (Kind.RECIPIENT, "the recipient was not accepted", "postmaster"),
+    Stage.DATA: (Kind.PROTOCOL, "the server does not want the message", "mail-flow"),
+    Stage.MESSAGE: (Kind.POLICY, "the message was not accepted", "mail-flow"),
+    Stage.QUIT: (Kind.PROTOCOL, "the server took leave in its own way", "mail-flow"),
+}
+#: Stages that a reply decides; before them it is the network.
+_SPOKEN = frozenset(Stage) - {Stage.MX, Stage.CONNECT}
+
+
+def diagnose(outcome: StageOutcome, title: str = "") -> Finding:
+    """Say what ``outcome``, which did not pass, means.
+
+    :param title: recognised generation (``profiles.Expectation.title``); rows that hold for another
+        generation only are passed over, those for this one preferred among equals
+    """
+    row = matching_row(outcome, title)
+    if row is None:
+        return _fallback(outcome)
+    cause = row.cause
+    reply = _negative_reply(outcome)
+    if reply is not None:
+        codes = [code for code in sub_codes(reply.text) if code not in cause]
+        if codes:
+            cause = f"{cause} ({', '.join(codes)})"
+    return Finding(row.kind, cause, row.next_step, row.page, row.begin)
+
+
+def matching_row(outcome: StageOutcome, title: str = "") -> Optional[Row]:
+    """The most specific row of the table that fits ``outcome``, or ``None``."""
+    best: Optional[Row] = None
+    best_weight: tuple[int, ...] = ()
+    for row in ROWS:
+        weight = _weight(row, outcome, title)
+        if weight > best_weight:
+            best, best_weight = row, weight
+    return best
+
+
+def sub_codes(text: str) -> tuple[str, ...]:
+    """Microsoft's sub-codes in a reply text, such as ``PRX4`` or ``AS(201806281)``; two at most."""
+    return tuple(dict.fromkeys(re.findall(_SUB_CODES, text)))[:_MOST_SUB_CODES]
+
+
+def timing_hint(outcome: StageOutcome) -> str:
+    """What the time a stage took gives away; empty if nothing.
+
+    Exchange's delays are round numbers: TarpitInterval is 5 s, back pressure waits 10 s and then
+    ever 5 s longer up to 55 s, and 2010 holds back its last reply for 30 s at most (Microsoft:
+    *Set-ReceiveConnector*, *Understanding back pressure*).
+    """
+    stage, seconds = outcome.stage, outcome.seconds
+    if outcome.verdict is Verdict.TIMED_OUT and stage in (Stage.MAIL, Stage.MESSAGE):
+        return (
+            f"No answer for {seconds:.0f}s here may be back pressure, "
+            "which delays replies by up to 55s."
+        )
+    if _negative_reply(outcome) is not None and 4.8 <= seconds <= 5.6:
+        return (
+            f"The refusal took {seconds:.1f}s: that is the tarpit (TarpitInterval, default 5s), "
+            "not a slow server."
+        )
+    if not outcome.passed or stage not in (Stage.MAIL, Stage.MESSAGE):
+        return ""
+    beyond_step = seconds % 5
+    if 9.8 <= seconds <= 56 and (beyond_step <= 0.7 or beyond_step >= 4.8):
+        return (
+            f"The positive reply took {seconds:.1f}s, a step of the tarpit that back pressure "
+            "sets (10, 15 ... 55s)."
+        )
+    if stage is Stage.MESSAGE and 3 <= seconds <= 31:
+        return (
+            f"The last reply took {seconds:.1f}s: Exchange 2010 delays it by up to 30s "
+            "(MaxAcknowledgementDelay), later ones when shadow copies are slow."
+        )
+    return ""
+
+
+def _negative_reply(outcome: StageOutcome) -> Optional[Reply]:
+    reply = outcome.reply
+    return reply if reply is not None and reply.code >= 400 else None
+
+
+def _weight(row: Row, outcome: StageOutcome, title: str) -> tuple[int, ...]:
+    """How well ``row`` fits, comparable; empty if it does not."""
+    if row.stages and outcome.stage not in row.stages:
+        return ()
+    if row.generations and not any(generation in title for generation in row.generations):
+        return ()
+    reply = _negative_reply(outcome)
+    if row.verdicts:
+        if reply is not None or outcome.verdict not in row.verdicts:
+            return ()
+        text = outcome.explanation
+    elif reply is None:
+        return ()
+    else:
+        text = reply.text
+        if row.codes and reply.code not in row.codes:
+            return ()
+    fits: list[str] = []
+    status = reply.enhanced if reply is not None else None
+    if row.enhanced:
+        fits = [code for code in row.enhanced if status is not None and covers(code, status)]
+        if not fits:
+            return ()
+    words = 0
+    if row.texts:
+        text = text.lower()
+        words = max((len(each) for each in row.texts if each.lower() in text), default=0)
+        if not words:
+            return ()
+    # The details of RFC 3463 have one digit and are used for anything; the longer ones are
+    # Microsoft's own, and each means one thing.
+    one_meaning = bool(fits) and status is not None and status.detail >= 10
+    return (
+        1 if one_meaning else 0,
+        1 if words else 0,
+        (2 if str(status) in fits else 1) if fits else 0,
+        1 if row.generations else 0,
+        words,
+        1 if row.codes else 0,
+        1 if row.stages else 0,
+    )
+
+
+def covers(pattern: str, status: EnhancedStatusCode) -> bool:
+    """Whether ``5.7.54``, a range ``5.7.606-649`` or ``*.7.230`` of any class fits ``status``."""
+    class_, subject, details = pattern.split(".")
+    if class_ not in ("*", str(status.class_)) or subject != str(status.subject):
+        return False
+    low, _, high = details.partition("-")
+    return int(low) <= status.detail <= int(high or low)
+
+
+def _fallback(outcome: StageOutcome) -> Finding:
+    """A finding for what no row knows, by the class of the reply."""
+    stage = outcome.stage
+    kind, cause, begin = _STAGES[stage]
+    reply = _negative_reply(outcome)
+    if reply is None:
+        return _fallback_without_reply(outcome)
+    status = reply.enhanced
+    if status is not None and status.subject in _SUBJECTS:
+        kind, cause, begin = _SUBJECTS[status.subject]
+    origin = "this reply is not one known from Exchange, perhaps a gateway's"
+    if reply.code == 421:
+        return Finding(
+            Kind.LOAD,
+            f"The server closes the connection; {origin}",
+            "Search the text in the protocol log of the Receive connector; if it is not there, "
+            "ask whoever runs the gateway in front, and try again.",
+            PAGES["protocol-logging"],
+            "mail-flow",
+            known=False,
+        )
+    if reply.code < 500:
+        return Finding(
+            Kind.LOAD if status is None or status.subject != 7 else Kind.PROBE,
+            f"For the time being {cause}; {origin}",
+            "Wait for the next check: greylisting and load pass. If it stays, search the text in "
+            "the protocol log of the Receive connector.",
+            PAGES["protocol-logging"],
+            begin,
+            known=False,
+        )
+    return Finding(
+        kind,
+        f"By its code {cause}; {origin}",
+        "Search the text in the protocol log of the Receive connector (Set-ReceiveConnector "
+        "-ProtocolLoggingLevel Verbose); if it is not there, a box in front has answered.",
+        PAGES["protocol-logging"],
+        begin,
+        known=False,
+    )
+
+
+def _fallback_without_reply(outcome: StageOutcome) -> Finding:
+    kind, cause, begin = _STAGES[outcome.stage]
+    if outcome.reply is not None:
+        return Finding(
+            Kind.PROTOCOL,
+            f"The reply code {outcome.reply.code} has no place at this stage, "
+            "and is not one known from Exchange here",
+            "Look at the transcript (-vv) and at what stands before the server: a gateway or "
+            "middlebox mixes up replies.",
+            PAGES["telnet"],
+            "mail-flow",
+            known=False,
+        )
+    if outcome.verdict is Verdict.UNTESTED:
+        kind, cause = Kind.PROBE, "the monitoring host itself could not do the test"
+    when = "in time " if outcome.verdict is Verdict.TIMED_OUT else ""
+    return Finding(
+        kind,
+        f"No reply came {when}that could be known from Exchange: {cause}",
+        "Try the same dialogue by hand with telnet, first from the server itself, then from here.",
+        PAGES["telnet"] if outcome.stage in _SPOKEN else PAGES["dns"],
+        begin,
+        known=False,
+    )
