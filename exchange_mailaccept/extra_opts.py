@@ -1,0 +1,95 @@
+"""``--extra-opts``: options from an ini file, as all monitoring-plugins have it (parse_ini.c).
+
+``--extra-opts[=[SECTION][@FILE]]`` stands for the options of a section (the plugin's name if none
+is named) of the file named, or of the first found where monitoring-plugins look.  They are put in
+front of the command line, so that what is given there wins.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+OPTION = "--extra-opts"
+
+#: Names looked for in the directories of ``NAGIOS_CONFIG_PATH``.
+_NAMES = ("monitoring-plugins.ini", "plugins.ini", "nagios-plugins.ini")
+#: Files looked for then.
+_FILES = (
+    "/usr/local/etc/monitoring-plugins/monitoring-plugins.ini",
+    "/usr/local/etc/monitoring-plugins.ini",
+    "/etc/monitoring-plugins/monitoring-plugins.ini",
+    "/etc/monitoring-plugins.ini",
+    "/etc/nagios/plugins.ini",
+    "/usr/local/nagios/etc/plugins.ini",
+    "/usr/local/etc/nagios/plugins.ini",
+    "/etc/opt/nagios/plugins.ini",
+    "/etc/nagios-plugins.ini",
+    "/usr/local/etc/nagios-plugins.ini",
+    "/etc/opt/nagios-plugins.ini",
+)
+
+
+def expand(argv: Sequence[str], program: str, environment: Mapping[str, str]) -> list[str]:
+    """``argv`` with the options of the files instead of ``--extra-opts``.
+
+    :param program: name of the default section
+    :raises ValueError: no file, no such section, or a line that is none
+    """
+    found: list[str] = []
+    rest: list[str] = []
+    for word in argv:
+        flag, equals, value = word.partition("=")
+        if flag == OPTION:
+            if equals and not value:
+                continue  # An unset macro of Nagios or Icinga: not given.
+            section, _, path = value.partition("@")
+            found += _read(path or _default_file(environment), section or program)
+        else:
+            rest.append(word)
+    return found + rest
+
+
+def _default_file(environment: Mapping[str, str]) -> str:
+    """The file to read when none is named."""
+    if environment.get("MP_CONFIG_FILE"):
+        return environment["MP_CONFIG_FILE"]
+    directories = environment.get("NAGIOS_CONFIG_PATH", "").split(":")
+    candidates = [f"{each}/{name}" for each in directories if each for name in _NAMES]
+    for path in (*candidates, *_FILES):
+        if os.access(path, os.R_OK):
+            return path
+    raise ValueError(f"{OPTION}: no config file in any standard location")
+
+
+def _read(path: str, section: str) -> list[str]:
+    """The options of a section as words of a command line."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123 - pathlib costs 3 ms
+            lines = [line.strip() for line in file]
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ValueError(f"{OPTION}: {path} can't be read: {why}") from None
+    words: list[str] = []
+    inside = found = False
+    for line in lines:
+        if not line or line[0] in "#;":
+            continue
+        if line.startswith("["):
+            inside = line[1:].partition("]")[0].strip() == section
+            found = found or inside
+        elif inside:
+            words.append(_word(line))
+    if not found:
+        raise ValueError(f"{OPTION}: {path} has no section [{section}]")
+    return words
+
+
+def _word(line: str) -> str:
+    """``name = value`` or ``name`` as an option; a value may stand in quotes."""
+    name, equals, value = (part.strip() for part in line.partition("="))
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+        value = value[1:-1]
+    if len(name) == 1:
+        return f"-{name}{value}"
+    return f"--{name}{equals}{value}"

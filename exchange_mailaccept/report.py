@@ -1,0 +1,283 @@
+"""Outcomes to text: the first line, the stage lines, what to do next.
+
+The one place where foreign text is made printable.  What a server says is read by Nagios, Icinga, a
+shell and a tired person, and must not be able to speak to any of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Optional
+
+from .acceptance import Acceptance, Target
+from .diagnosis import TROUBLESHOOTING, Finding, timing_hint
+from .dialogue import EXPECTED, Plan, Tls
+from .message import date
+from .profiles import Expectation, masked_keywords
+from .reply import Reply
+from .stages import (
+    Certificate,
+    Security,
+    Session,
+    Stage,
+    StageOutcome,
+    TranscriptLine,
+    Verdict,
+)
+
+#: Longest quotation of a server's reply in the first line, and in the lines below it.
+QUOTED = 160
+QUOTED_BELOW = 240
+#: Most lines of a transcript that are shown.
+TRANSCRIPT_LINES = 400
+SECONDS_OF_A_DAY = 86_400
+
+_SPACES = re.compile(r"[\t\r\n\v\f ]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# A backslash could be taken for the beginning of an escape (NSCA turns \n into a line end), except
+# in the \xNN that stands for a byte that could not be shown.
+_BACKSLASH = re.compile(r"\\(?!x[0-9a-f]{2})")
+# The bar begins perfdata, angle brackets turn Icinga Web's output into HTML, the dollar and the
+# backtick mean something to Nagios' macros and to a shell.
+_FORBIDDEN = str.maketrans({"|": "/", "<": "[", ">": "]", "`": "'", "$": r"\x24"})
+
+_COMMANDS = {
+    Stage.EHLO: "EHLO",
+    Stage.STARTTLS: "STARTTLS",
+    Stage.AUTH: "AUTH",
+    Stage.MAIL: "MAIL",
+    Stage.RCPT: "RCPT",
+    Stage.DATA: "DATA",
+    Stage.MESSAGE: "the message",
+    Stage.QUIT: "QUIT",
+}
+
+
+def printable(text: str, most: int) -> str:
+    """``text`` as one line of harmless ASCII with at most ``most`` characters."""
+    text = _SPACES.sub(" ", text).strip()
+    text = _BACKSLASH.sub("/", text).translate(_FORBIDDEN)
+    text = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+    text = text.encode("ascii", "backslashreplace").decode("ascii")
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def quote(reply: Reply, most: int = QUOTED) -> str:
+    """The server's words."""
+    return printable(str(reply), most)
+
+
+def success(acceptance: Acceptance, plan: Plan, title: str) -> str:
+    """The first line of a test that was walked to its end.
+
+    It has what Get-MessageTrackingLog wants to be asked for, where the server gave a receipt.
+    """
+    session = acceptance.decisive
+    if session is None:
+        return f"{acceptance.known} mail servers found in {acceptance.seconds:.3f}s"
+    host = printable(session.server.name, 80)
+    recipient = printable(plan.envelope.recipient, 100)
+    took = f"in {acceptance.seconds:.3f}s"
+    remarks = [printable(title, 40), _queued(session, plan)]
+    details = f" ({'; '.join(filter(None, remarks))})" if any(remarks) else ""
+    if plan.until is Stage.MESSAGE:
+        return f"{host} accepted mail for {recipient} {took}{details}"
+    return f"{host} passed every stage up to {plan.until.value} for {recipient} {took}{details}"
+
+
+def _queued(session: Session, plan: Plan) -> str:
+    """The receipt in words."""
+    given = session.receipt
+    if given is None:
+        return ""
+    where = f" on {printable(given.host, 80)}" if given.host else ""
+    if not given.message_id:
+        return f"queued{where}"
+    message_id = printable(given.message_id[1:-1], 90)
+    if given.message_id != plan.message_id:
+        # Not ours: a gateway answers for another message, or gave this one an id of its own.
+        return f"receipt is for another Message-ID, {message_id}"
+    return f"queued{where} as {message_id}"
+
+
+def failure(acceptance: Acceptance, target: Target, plan: Plan) -> str:
+    """The first line of a test that was stopped: which stage failed, in the server's words."""
+    outcome, session = acceptance.failure, acceptance.decisive
+    assert outcome is not None
+    if session is None:
+        return _lookup_failure(outcome, target.domain or target.host)
+    words = _stage_failure(session, outcome, plan)
+    if len(acceptance.sessions) > 1 and outcome.stage in (Stage.MX, Stage.CONNECT, Stage.BANNER):
+        tried = f"{len(acceptance.sessions)} of {acceptance.known} servers tried"
+        return f"no server of {printable(target.domain, 80)} answers ({tried}); {words}"
+    return words
+
+
+def _stage_failure(session: Session, outcome: StageOutcome, plan: Plan) -> str:
+    host = printable(session.server.name, 80)
+    stage, verdict, reply = outcome.stage, outcome.verdict, outcome.reply
+    if stage is Stage.MX:
+        return _lookup_failure(outcome, session.server.name)
+    explanation = printable(outcome.explanation, QUOTED)
+    if verdict is Verdict.UNTESTED:
+        return f"could not test {host} at {stage.value}: {explanation}"
+    if verdict is Verdict.MISSING:
+        return f"{host} {explanation}{_mask(session, stage)}"
+    if stage is Stage.CONNECT:
+        colon = "" if verdict is Verdict.TIMED_OUT else ":"
+        return f"{host} could not be connected{colon} {explanation}"
+    if stage is Stage.BANNER:
+        if reply is not None:
+            verb = "refused the connection" if reply.code >= 400 else "greeted wrongly"
+            return f"{host} {verb}: {quote(reply)}"
+        if verdict is Verdict.TIMED_OUT:
+            return f"{host} sent no greeting {explanation}"
+        return f"{host} sent no SMTP greeting: {explanation}"
+    command = _COMMANDS[stage]
+    if stage is Stage.STARTTLS and (plan.tls is Tls.IMPLICIT or "TLS" in explanation):
+        command = "TLS"
+    if verdict is Verdict.TIMED_OUT:
+        return f"{host} did not answer {command} {explanation}"
+    if reply is None:
+        return f"{host} failed at {command}: {explanation}"
+    if verdict is Verdict.BROKEN:
+        expected = " or ".join(map(str, EXPECTED[stage]))
+        return f"{host} answered {command} without {expected}: {quote(reply)}"
+    verb = "deferred" if verdict is Verdict.DEFERRED and reply.code != 421 else "refused"
+    return f"{host} {verb} {_addressed(stage, plan)}: {quote(reply)}"
+
+
+def _mask(session: Session, stage: Stage) -> str:
+    """What stands in the place of STARTTLS if a firewall hides it."""
+    if stage is not Stage.STARTTLS:
+        return ""
+    masks = [
+        mask
+        for mask, lines in masked_keywords(session.extensions).items()
+        if any(line.startswith("STARTTLS") for line in lines)
+    ]
+    return f", a firewall masks it as {' or '.join(masks)}" if masks else ""
+
+
+def _addressed(stage: Stage, plan: Plan) -> str:
+    """The command of a stage with its argument."""
+    if stage is Stage.MAIL:
+        return f"MAIL {printable(plan.envelope.sender, 80) or 'of the null sender'}"
+    if stage is Stage.RCPT:
+        return f"RCPT {printable(plan.envelope.recipient, 80)}"
+    return _COMMANDS[stage]
+
+
+def _lookup_failure(outcome: StageOutcome, name: str) -> str:
+    verb = "could not look up" if outcome.verdict is Verdict.UNTESTED else "no mail server at"
+    return f"{verb} {printable(name, 80)}: {printable(outcome.explanation, QUOTED)}"
+
+
+def backup(acceptance: Acceptance, plan: Plan) -> str:
+    """Which servers were passed over, and why."""
+    failures = [
+        _stage_failure(session, session.failure, plan)
+        for session in acceptance.passed_over
+        if session.failure is not None
+    ]
+    more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+    return f"better MX failed: {failures[0]}{more}"
+
+
+def missing(expectation: Expectation, host: str) -> str:
+    """Why the EHLO keywords are a finding."""
+    remark = printable(expectation.remark, QUOTED)
+    return f"{printable(host, 80)} {remark}" if expectation.missing else remark
+
+
+def expiry(certificate: Certificate, days: float) -> str:
+    """When the certificate ends or has ended."""
+    when = date(certificate.not_after)
+    name = printable(certificate.subject, 60) or "the certificate"
+    if days < 0:
+        return f"certificate {name} expired {-days:.1f} days ago ({when})"
+    return f"certificate {name} expires in {days:.1f} days ({when})"
+
+
+def certificate_lines(security: Optional[Security], now: float) -> list[str]:
+    """What TLS agreed on, and what the certificate says."""
+    if security is None:
+        return []
+    state = "verified" if security.verified else "not verified"
+    lines = [f"TLS: {security.protocol} {security.cipher}, certificate {state}"]
+    certificate = security.certificate
+    if certificate is not None:
+        days = (certificate.not_after - now) / SECONDS_OF_A_DAY
+        names = printable(" ".join(certificate.names), QUOTED)
+        lines.append(f"Certificate: {printable(certificate.subject, QUOTED)}; names: {names}")
+        period = f"{date(certificate.not_before)} to {date(certificate.not_after)}"
+        issuer = printable(certificate.issuer, QUOTED)
+        lines.append(f"  issued by {issuer}, valid from {period} ({days:.1f} days left)")
+    return lines
+
+
+def stage_lines(acceptance: Acceptance) -> list[str]:
+    """One line for each stage reached: how long it took and what the server said."""
+    lines = []
+    session = acceptance.decisive
+    if session is not None and session.address:
+        address = f"{session.address} port {session.server.port}"
+        lines.append(f"Stages at {printable(session.server.name, 80)} ({address}):")
+    for outcome in acceptance.outcomes:
+        words = (
+            outcome.verdict.value if outcome.reply is None else quote(outcome.reply, QUOTED_BELOW)
+        )
+        if outcome.reply is not None and not outcome.passed:
+            words = f"{outcome.verdict.value}: {words}"
+        if outcome.explanation:
+            words += f" ({printable(outcome.explanation, QUOTED_BELOW)})"
+        lines.append(f"  {outcome.stage.value:<9}{outcome.seconds:9.4f}s  {words}")
+        hint = timing_hint(outcome)
+        if hint:
+            lines.append(f"{'':22}{printable(hint, QUOTED_BELOW)}")
+    return lines
+
+
+def remark_lines(acceptance: Acceptance, expectation: Expectation) -> list[str]:
+    """What else was noticed on the way."""
+    remarks = [*acceptance.remarks, *expectation.notes]
+    if expectation.remark:
+        remarks.append(expectation.remark)
+    return [f"Note: {printable(remark, QUOTED_BELOW)}" for remark in remarks[:8]]
+
+
+def diagnosis_lines(finding: Finding) -> list[str]:
+    """What the failure means, what to do next, and where to read on."""
+    lines = [
+        f"Meaning: {printable(finding.cause, 360)}",
+        f"Next step: {printable(finding.next_step, 360)}",
+    ]
+    if finding.page:
+        lines.append(f"Read: {finding.page}")
+    return lines
+
+
+def troubleshooting_lines(finding: Finding) -> list[str]:
+    """The original test's resources in its order, the one to begin with marked."""
+    lines = ["Troubleshooting, from the server level out to the network level:"]
+    for number, resource in enumerate(TROUBLESHOOTING, 1):
+        mark = "  [begin here]" if resource.key == finding.begin else ""
+        lines.append(f"  {number}. {resource.title}: {resource.page}{mark}")
+    return lines
+
+
+def transcript_lines(sessions: Sequence[Session]) -> list[str]:
+    """The dialogues as they were spoken, with the seconds since the connection was begun."""
+    lines = []
+    for session in sessions:
+        lines.append(f"Transcript of {printable(session.server.name, 80)}:")
+        lines += [_transcript_line(line) for line in session.transcript[:TRANSCRIPT_LINES]]
+        left_out = len(session.transcript) - TRANSCRIPT_LINES
+        if left_out > 0:
+            lines.append(f"  ({left_out} lines left out)")
+    return lines
+
+
+def _transcript_line(line: TranscriptLine) -> str:
+    return f"{line.seconds:9.4f} {line.speaker}: {printable(line.text, QUOTED_BELOW)}".rstrip()
