@@ -1,0 +1,398 @@
+"""Recognising generations, and finding what is missing: on recorded talk, and no false alarms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+import pytest
+
+from exchange_mailaccept import extensions
+from exchange_mailaccept.profiles import NAMES, PROFILES
+from exchange_mailaccept.recognition import Expectation, expect, masked_keywords
+from exchange_mailaccept.reply import ProtocolError, Reply, ReplyParser
+from exchange_mailaccept.stages import Server, Session, Stage, StageOutcome, Verdict
+
+TRANSCRIPTS = sorted((Path(__file__).parent / "transcripts").glob("*.txt"))
+STAGES = {
+    "EHLO": Stage.EHLO,
+    "HELO": Stage.EHLO,
+    "STARTTLS": Stage.STARTTLS,
+    "AUTH": Stage.AUTH,
+    "MAIL": Stage.MAIL,
+    "RCPT": Stage.RCPT,
+    "DATA": Stage.DATA,
+    ".": Stage.MESSAGE,
+    "QUIT": Stage.QUIT,
+}
+
+
+class Recorded(NamedTuple):
+    """A transcript, read."""
+
+    title: str
+    finding: bool
+    session: Session
+    tls: bool
+
+
+def read(path: Path) -> Recorded:
+    """Walk through a transcript as the dialogue would have, with the real parser."""
+    title, finding, port = "", False, 25
+    stage, command, refused = Stage.BANNER, "", ""
+    tls = False
+    outcomes: dict[Stage, StageOutcome] = {}
+    offered = extensions.NONE
+    parser = ReplyParser()
+    for line in path.read_text(encoding="utf-8").splitlines():
+        mark, _, text = line.partition(" ")
+        if line.startswith("# expect:"):
+            expected, _, found = text.removeprefix("expect: ").partition("; finding: ")
+            title, finding = expected.replace("-", ""), {"yes": True, "no": False}[found]
+        elif line.startswith("# port:"):
+            port = int(text.removeprefix("port: "))
+        elif mark == "~" and "TLS" in text:
+            tls, offered = True, extensions.NONE
+        elif mark == "C:":
+            word = text.split(":")[0].split(" ")[0].upper()
+            # What is no command at all stands where EHLO should.
+            other = Stage.EHLO if stage is Stage.BANNER else stage
+            stage, command = STAGES.get(word, other), word
+        elif mark == "S:":
+            parser.feed(text.encode() + b"\r\n")
+            try:
+                reply = parser.next_reply()
+            except ProtocolError as error:
+                outcomes[stage] = StageOutcome(stage, Verdict.BROKEN, 0.1, None, str(error))
+                break
+            if reply is None:
+                continue
+            if stage is Stage.EHLO and command == "EHLO" and reply.code in (500, 502):
+                refused = f"EHLO was refused ({reply}), HELO was tried"
+                continue
+            if stage is Stage.EHLO and command == "EHLO" and reply.code == 250:
+                offered = extensions.parse(reply)
+            if stage is not Stage.EHLO or Stage.EHLO not in outcomes:
+                explanation = refused if stage is Stage.EHLO else ""
+                outcomes[stage] = outcome(stage, reply, explanation)
+    server = Server("mail.contoso.com", ("192.0.2.25",), port)
+    session = Session(server, "192.0.2.25", tuple(outcomes.values()), offered)
+    return Recorded(title, finding, session, tls)
+
+
+def outcome(stage: Stage, reply: Reply, explanation: str = "") -> StageOutcome:
+    verdict = Verdict.PASSED
+    if reply.code >= 400:
+        verdict = Verdict.REFUSED if reply.code >= 500 else Verdict.DEFERRED
+    return StageOutcome(stage, verdict, 0.1, reply, explanation)
+
+
+def session_with(
+    *keywords: str, banner: str = "", hello: str = "mail.contoso.com", port: int = 25
+) -> Session:
+    """A session that got as far as EHLO."""
+    reply = Reply(250, (hello, *keywords))
+    outcomes = [outcome(Stage.EHLO, reply)]
+    if banner:
+        outcomes.insert(0, outcome(Stage.BANNER, Reply(220, (banner,))))
+    server = Server("mail.contoso.com", (), port)
+    return Session(server, "", tuple(outcomes), extensions.parse(reply))
+
+
+def recorded(name: str) -> Recorded:
+    return read(Path(__file__).parent / "transcripts" / f"{name}.txt")
+
+
+def default(profile: str, tls: bool = False) -> Session:
+    """A healthy session of the generation, as the table itself describes it."""
+    lines = PROFILES[profile].after_tls if tls else PROFILES[profile].before_tls
+    return session_with(*lines, hello="mail.contoso.com Hello [203.0.113.10]")
+
+
+@pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
+def test_recorded_sessions_are_recognised_without_false_alarm(path: Path) -> None:
+    title, finding, session, tls = read(path)
+    result = expect("auto", (), session, tls)
+    assert (result.title, result.finding) == (title, finding)
+    assert bool(result.remark) == finding
+
+
+@pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
+def test_no_profile_means_no_finding(path: Path) -> None:
+    session = read(path).session
+    result = expect("none", (), session)
+    assert (result.missing, result.remark, result.finding) == ((), "", False)
+
+
+@pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
+def test_what_is_said_is_printable_and_short(path: Path) -> None:
+    session = read(path).session
+    for profile in NAMES:
+        result = expect(profile, ("REQUIRETLS",), session)
+        for text in (result.remark, *result.notes):
+            assert len(text) <= 240, text
+            assert not set(text) & set("|<>`$\\\r\n"), text
+
+
+@pytest.mark.parametrize("name", PROFILES)
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_healthy_server_of_a_generation_passes_its_own_profile(name: str, tls: bool) -> None:
+    result = expect(name, (), default(name, tls), tls)
+    assert result == Expectation(PROFILES[name].title, notes=result.notes)
+    assert not expect("auto", (), default(name, tls), tls).finding
+
+
+@pytest.mark.parametrize("name", PROFILES)
+@pytest.mark.parametrize("tls", [False, True])
+def test_each_required_keyword_is_missed(name: str, tls: bool) -> None:
+    profile = PROFILES[name]
+    required = profile.required_after_tls if tls else profile.required
+    lines = profile.after_tls if tls else profile.before_tls
+    assert required
+    for keyword in required:
+        kept = [line for line in lines if line.replace("=", " ").split(" ")[0] != keyword]
+        result = expect(name, (), session_with(*kept), tls)
+        assert (result.missing, result.finding) == ((keyword,), True)
+        assert keyword in result.remark
+
+
+def test_names_are_those_of_the_command_line() -> None:
+    assert (
+        *("auto", "exmfa", "2000", "2003", "2007", "2010", "2013", "2016", "2019"),
+        *("se", "edge", "online", "submission", "none"),
+    ) == NAMES
+
+
+def test_the_original_criterion_fails_a_healthy_2016_and_says_why() -> None:
+    result = expect("exmfa", (), recorded("exchange2016").session)
+    assert result.missing == ("X-LINK2STATE", "XEXCH50")
+    assert "only Exchange 2000/2003 had; use profile auto" in result.remark
+
+
+@pytest.mark.parametrize(
+    ("profile", "transcript", "title"),
+    [
+        ("exmfa", "exchange2003", "Exchange 2000/2003"),
+        ("exmfa", "original_test", "Exchange 2000/2003"),
+        ("2003", "exchange2003", "Exchange 2003"),
+        ("2007", "exchange2007_relay_connector", "Exchange 2007"),
+        ("2010", "exchange2010_starttls", "Exchange 2010"),
+        ("2013", "exchange2013_hub_inactive", "Exchange 2013"),
+        ("2016", "exchange2016", "Exchange 2016"),
+        ("2019", "exchange2019", "Exchange 2019"),
+        ("se", "exchange2019", "Exchange SE"),
+        ("edge", "edge_starttls", "Exchange Edge"),
+        ("online", "online", "Exchange Online"),
+        ("submission", "exchange2016_submission", "Exchange"),
+        ("submission", "online_submission", "Exchange Online"),
+    ],
+)
+def test_a_named_profile_is_met_and_names_the_server(
+    profile: str, transcript: str, title: str
+) -> None:
+    _, _, session, tls = recorded(transcript)
+    result = expect(profile, (), session, tls)
+    assert (result.title, result.missing, result.finding) == (title, (), False)
+
+
+@pytest.mark.parametrize(
+    ("profile", "transcript", "missing"),
+    [
+        ("2003", "iis_without_exchange", ("X-LINK2STATE", "XEXCH50")),
+        ("2010", "exchange2007_custom_banner", ("XSHADOW",)),
+        ("2019", "exchange2016", ("SMTPUTF8",)),
+        ("2016", "custom_connector_ntlm", ("X-EXPS", "XRDST")),
+        ("online", "exchange2016", ("SMTPUTF8",)),
+        ("2003", "pix_mailguard", ("X-LINK2STATE", "XEXCH50")),
+    ],
+)
+def test_a_named_profile_is_missed(profile: str, transcript: str, missing: tuple[str, ...]) -> None:
+    result = expect(profile, (), recorded(transcript).session)
+    assert (result.missing, result.finding) == (missing, True)
+
+
+def test_required_keywords_join_those_of_the_profile_once() -> None:
+    session = recorded("custom_connector_relay").session
+    result = expect("2016", ("xrdst", "STARTTLS", "STARTTLS"), session)
+    assert result.missing == ("X-EXPS", "XRDST", "STARTTLS")
+
+
+def test_a_required_keyword_is_missed_without_a_profile() -> None:
+    result = expect("none", ("CHUNKING", "STARTTLS"), recorded("custom_connector_relay").session)
+    assert (result.missing, result.finding) == (("STARTTLS",), True)
+    assert result.remark == (
+        "does not offer STARTTLS: switched off on the Receive connector, or stripped by a middlebox"
+    )
+
+
+def test_nobody_offers_starttls_inside_tls() -> None:
+    _, _, session, tls = recorded("exchange2010_starttls")
+    assert tls
+    assert expect("none", ("STARTTLS", "X-ANONYMOUSTLS"), session, tls).missing == ()
+    assert expect("none", ("STARTTLS",), session, False).missing == ("STARTTLS",)
+
+
+def test_another_generation_than_the_named_one_is_a_note() -> None:
+    result = expect("2016", (), recorded("exchange2019").session)
+    assert not result.finding
+    assert "the keywords look like Exchange 2019/SE, not like Exchange 2016" in result.notes
+
+
+def test_asa_masks_are_lifted() -> None:
+    masked = masked_keywords(recorded("asa_exchange2003").session.extensions)
+    hidden = {mask: lines[0] for mask, lines in masked.items() if len(lines) == 1}
+    assert hidden["XXXXXXXB"] == "CHUNKING"
+    assert hidden["XXXXXXXXXXXG"] == "X-LINK2STATE"
+    assert hidden["XXXXXXH"] == "XEXCH50"
+    assert masked["XXXA"] == ("TURN", "ATRN")
+
+
+def test_the_remark_names_what_an_asa_hides() -> None:
+    result = expect("auto", (), recorded("asa_exchange2016").session)
+    assert result.remark == (
+        "a Cisco firewall (inspect esmtp) masks keywords: STARTTLS (XXXXXXXA), "
+        "X-ANONYMOUSTLS (XXXXXXXXXXXXXB), X-EXPS (XXXXXXXXXXXXXXXXXC), CHUNKING (XXXXXXXD), "
+        "XRDST (XXXXE)"
+    )
+    assert result.notes == ("the banner is masked by a Cisco firewall (mask-banner)",)
+
+
+def test_masks_that_fit_no_exchange_are_shown_as_they_are() -> None:
+    result = expect("auto", (), recorded("asa_sendmail").session)
+    assert result.remark == "a Cisco firewall (inspect esmtp) masks keywords: XXXXXXXXA, XXXB"
+
+
+def test_a_mask_is_a_note_when_the_named_profile_is_met() -> None:
+    result = expect("none", (), recorded("asa_exchange2016").session)
+    assert not result.finding
+    assert result.notes[0].startswith("a Cisco firewall (inspect esmtp) masks keywords")
+
+
+def test_a_mask_explains_what_the_named_profile_misses() -> None:
+    result = expect("2016", (), recorded("asa_exchange2016").session)
+    assert result.missing == ("X-EXPS", "XRDST")
+    assert "XRDST (XXXXE)" in result.remark
+
+
+@pytest.mark.parametrize("keywords", [("XXXB",), ("XXXA", "XXXXC"), ("XRDST",), ("XXXA", "XXXA")])
+def test_what_does_not_run_from_a_is_no_mask(keywords: tuple[str, ...]) -> None:
+    offers = extensions.parse(Reply(250, ("mail.contoso.com", *keywords)))
+    masked = masked_keywords(offers)
+    assert masked == {} or keywords == ("XXXA", "XXXA")
+
+
+def test_pix_explains_the_lost_keywords() -> None:
+    result = expect("auto", (), recorded("pix_mailguard").session)
+    assert "Cisco PIX (fixup protocol smtp)" in result.remark
+
+
+def test_plain_iis_is_told_from_exchange() -> None:
+    result = expect("auto", (), recorded("iis_without_exchange").session)
+    assert "plain SMTP service of IIS" in result.remark
+    assert result.missing == ()
+
+
+@pytest.mark.parametrize(
+    ("keyword", "library"), [("X-LINK2STATE", "xlsasink.dll"), ("XEXCH50", "peexch50.dll")]
+)
+def test_one_lost_keyword_of_2003_names_its_sink(keyword: str, library: str) -> None:
+    banner = "mail.contoso.com Microsoft ESMTP MAIL Service, Version: 6.0.3790.4675 ready at  Sat"
+    kept = [line for line in PROFILES["2003"].before_tls if line != keyword]
+    result = expect("auto", (), session_with(*kept, banner=banner))
+    assert (result.title, result.missing) == ("Exchange 2000/2003", (keyword,))
+    assert library in result.remark
+
+
+def test_virus_proxy_is_named() -> None:
+    result = expect("auto", (), recorded("virus_proxy").session)
+    assert result.remark == (
+        "a mail proxy or virus scanner (InterScan) answers in place of Exchange"
+    )
+
+
+def test_gateway_is_guessed() -> None:
+    result = expect("auto", (), recorded("gateway_postfix").session)
+    assert result.remark == (
+        "neither banner, EHLO reply nor keywords show an Exchange server; a gateway may be in front"
+    )
+
+
+@pytest.mark.parametrize(
+    "stage_and_reply",
+    [
+        (Stage.MAIL, "250 2.1.0 Sender OK"),
+        (Stage.RCPT, "250 2.1.5 Recipient OK"),
+        (Stage.DATA, "354 Start mail input; end with <CRLF>.<CRLF>"),
+        (Stage.MESSAGE, "250 2.6.0 <a@b> [InternalId=1] Queued mail for delivery"),
+        (Stage.RCPT, "550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain"),
+    ],
+)
+def test_a_later_reply_shows_exchange_behind_a_neutral_connector(
+    stage_and_reply: tuple[Stage, str],
+) -> None:
+    stage, text = stage_and_reply
+    session = session_with("SIZE", "8BITMIME", banner="ESMTP ready")
+    assert expect("auto", (), session).finding
+    later = outcome(stage, Reply(int(text[:3]), (text[4:],)))
+    session = session._replace(outcomes=(*session.outcomes, later))
+    assert expect("auto", (), session).finding is False
+    assert expect("auto", (), session).title == "Exchange"
+
+
+def test_the_banner_alone_never_makes_a_keyword_missing() -> None:
+    banner = "mail.contoso.com Microsoft ESMTP MAIL Service ready at Fri, 5 Aug 2016 16:24:41 -0700"
+    result = expect("auto", (), session_with(banner=banner))
+    assert (result.title, result.missing, result.finding) == ("Exchange", (), False)
+
+
+def test_a_banner_of_2003_on_a_later_server_demands_nothing() -> None:
+    banner = "mail.contoso.com Microsoft ESMTP MAIL Service, Version: 6.0.3790.4675 ready at  Sat"
+    for name, title in (("2007", "Exchange 2007"), ("2016", "Exchange 2016")):
+        result = expect("auto", (), session_with(*PROFILES[name].before_tls, banner=banner))
+        assert (result.title, result.missing, result.finding) == (title, (), False)
+
+
+def test_a_balancer_is_a_note() -> None:
+    result = expect("auto", (), recorded("balancer").session)
+    assert not result.finding
+    assert result.notes == (
+        "the banner names mbx01.contoso.com and the EHLO reply mbx02.contoso.com: "
+        "a balancer, or a connector with its own name",
+    )
+
+
+def test_a_connector_without_exchange_authentication_is_a_note() -> None:
+    notes = expect("auto", (), recorded("custom_connector_ntlm").session).notes
+    assert len(notes) == 1
+    assert notes[0].startswith("no X-EXPS: ")
+
+
+@pytest.mark.parametrize("name", ["exchange2016_submission", "online", "online_submission"])
+def test_where_x_keywords_never_are_their_lack_is_not_noted(name: str) -> None:
+    _, _, session, tls = recorded(name)
+    assert expect("auto", (), session, tls).notes == ()
+
+
+@pytest.mark.parametrize("profile", NAMES)
+def test_before_a_positive_ehlo_there_is_nothing_to_expect(profile: str) -> None:
+    refused = outcome(Stage.EHLO, Reply(550, ("5.7.506 Access Denied, Bad HELO",)))
+    session = Session(Server("mail.contoso.com", (), 25), "", (refused,))
+    assert expect(profile, ("STARTTLS",), session) == Expectation("")
+    assert expect(profile, ("STARTTLS",), session._replace(outcomes=())) == Expectation("")
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["SN1NAM02FT0049.mail.protection.outlook.com", "contoso-com.o-v1.mx.microsoft"],
+)
+def test_exchange_online_goes_by_many_names(host: str) -> None:
+    session = session_with(*PROFILES["online"].before_tls, hello=f"{host} Hello [203.0.113.10]")
+    assert expect("auto", (), session).title == "Exchange Online"
+
+
+def test_a_refused_banner_of_exchange_online_is_recognised() -> None:
+    banner = "SN1NAM02FT0049.mail.protection.outlook.com Microsoft ESMTP MAIL Service ready at now"
+    session: Optional[Session] = session_with(banner=banner)
+    assert session is not None
+    session = session._replace(outcomes=session.outcomes[:1], extensions=extensions.NONE)
+    assert expect("auto", (), session) == Expectation("Exchange Online")
