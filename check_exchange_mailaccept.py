@@ -56,12 +56,21 @@ try:
     )
     from nagiosplugin.runtime import Runtime
 
-    from exchange_mailaccept import diagnosis, network, options, profiles, report
-    from exchange_mailaccept.acceptance import Acceptance, accept_mail
+    from exchange_mailaccept import network, options, report
+    from exchange_mailaccept.acceptance import accept_mail
+    from exchange_mailaccept.diagnosis import Finding
     from exchange_mailaccept.dialogue import Plan, Tls
+    from exchange_mailaccept.examination import Examined, examine
     from exchange_mailaccept.options import Options
-    from exchange_mailaccept.stages import Certificate, Security, Stage, StageOutcome, Verdict
-    from exchange_mailaccept.values import BACKUP_MX, CERTIFICATE, EXTENSIONS, TOTAL
+    from exchange_mailaccept.server_set import (
+        Gravity,
+        Member,
+        ServerSet,
+        accept_mail_everywhere,
+        gravity,
+    )
+    from exchange_mailaccept.stages import Stage, StageOutcome, Verdict
+    from exchange_mailaccept.values import BACKUP_MX, CERTIFICATE, EXTENSIONS, MEASURED, TOTAL
 except ImportError as error:
     unknown(f"a library is missing: {error} (python3 -m pip install nagiosplugin dnspython)")
 
@@ -78,6 +87,10 @@ STATES = {
 NAMED_STATES = {"ok": Ok, "warning": Warn, "critical": Critical, "unknown": Unknown}
 #: "Service not available, closing": whoever says it takes no mail from anybody.
 CLOSING = 421
+#: Context of the numbers that say how many servers there are.
+SET = "set"
+#: Most bytes of output below -vv, as the guidelines of the plugins have it.
+MOST_OUTPUT = 4096
 #: Seconds after the run's own deadline at which nagiosplugin's alarm ends what should have ended.
 WATCHDOG_DELAY = 5
 
@@ -92,7 +105,7 @@ class Judge:
         """The state of the finding ``key``."""
         return NAMED_STATES[self._severities[key]] if key in self._severities else default
 
-    def outcome(self, outcome: StageOutcome, finding: diagnosis.Finding) -> Any:
+    def outcome(self, outcome: StageOutcome, finding: Finding) -> Any:
         """The state of a stage that did not pass; the most specific key that was given wins."""
         reply = outcome.reply
         keys = [finding.kind.value, outcome.stage.value, outcome.verdict.value]
@@ -106,133 +119,169 @@ class Judge:
 
 
 class MailAccept(Resource):  # type: ignore[misc]  # nagiosplugin has no types
-    """The mail acceptance of one target, as metrics: one for each stage reached."""
+    """The mail acceptance of one target, as metrics: one for each stage of each server tested."""
 
-    def __init__(self, chosen: Options) -> None:
+    def __init__(self, chosen: Options, judge: Judge) -> None:
         self.chosen = chosen
+        self.judge = judge
         self.plan = _plan(chosen)
         self.tls_context = _tls_context(chosen)
-        self.acceptance = Acceptance(None)
-        self.expectation = profiles.Expectation("", (), "", False, ())
-        self.finding: Optional[diagnosis.Finding] = None
+        self.found = ServerSet(None)
+        self.examined: tuple[Examined, ...] = ()
+        #: The server that each metric is about.
+        self.subjects: dict[str, Examined] = {}
 
     def probe(self) -> list[Metric]:
         """Run the test.  Whatever the network does is in the metrics and raises nothing."""
         chosen = self.chosen
-        test = accept_mail(chosen.target, self.plan, chosen.timeout)
-        (self.acceptance,) = network.run([test], chosen.timeout, self.tls_context, _signal_pipe())
-        session = self.acceptance.decisive
-        if session is not None:
-            secured = session.security is not None
-            self.expectation = profiles.expect(chosen.profile, chosen.require, session, secured)
-        failure = self.acceptance.failure
-        if failure is not None:
-            self.finding = diagnosis.diagnose(failure, self.expectation.title)
-        return self._metrics()
-
-    def _metrics(self) -> list[Metric]:
-        metrics = [
-            Metric(outcome.stage.value, round(outcome.seconds, 4), "s", min=0)
-            for outcome in self.acceptance.outcomes
-        ]
-        metrics.append(Metric(TOTAL, round(self.acceptance.seconds, 4), "s", min=0))
-        if self.outcome(Stage.EHLO) is not None:
-            metrics.append(Metric(EXTENSIONS, len(self.expectation.missing), min=0))
-        if self.acceptance.failure is None and self.acceptance.passed_over:
-            metrics.append(Metric(BACKUP_MX, len(self.acceptance.passed_over)))
-        certificate = self.certificate
-        if certificate is not None:
-            left = (certificate.not_after - self.plan.now) / report.SECONDS_OF_A_DAY
-            metrics.append(Metric(CERTIFICATE, round(left, 2)))
-        elif self.security is not None and self.chosen.certificate_days:
-            metrics.append(Metric(CERTIFICATE, None))
+        self.found = self._test()
+        self.examined = tuple(
+            examine(member, chosen.profile, chosen.require) for member in self.found.members
+        )
+        metrics = []
+        for examined in self.examined:
+            for metric in self._metrics(examined):
+                metrics.append(metric)
+                self.subjects[metric.name] = examined
+        if chosen.rule is not None:
+            metrics += self._set_metrics()
         return metrics
 
-    @property
-    def security(self) -> Optional[Security]:
-        """What TLS agreed on, if there was TLS."""
-        session = self.acceptance.decisive
-        return session.security if session else None
+    def _test(self) -> ServerSet:
+        chosen = self.chosen
+        context, signals = self.tls_context, _signal_pipe()
+        if chosen.rule is None:
+            test = accept_mail(chosen.target, self.plan, chosen.timeout)
+            (acceptance,) = network.run([test], chosen.timeout, context, signals)
+            return ServerSet(None, (Member("", acceptance),), (), acceptance.seconds)
+        return accept_mail_everywhere(
+            chosen.target,
+            self.plan,
+            chosen.timeout,
+            chosen.parallel,
+            chosen.every_address,
+            context,
+            signals,
+        )
 
-    @property
-    def certificate(self) -> Optional[Certificate]:
-        """The server's certificate, if it could be read."""
-        return self.security.certificate if self.security else None
+    def _metrics(self, examined: Examined) -> list[Metric]:
+        acceptance, chosen = examined.member.acceptance, self.chosen
 
-    def outcome(self, stage: Stage) -> Optional[StageOutcome]:
-        """How ``stage`` ended, if it was reached."""
-        return next((each for each in self.acceptance.outcomes if each.stage is stage), None)
+        def metric(name: str, value: Any, **how: Any) -> Metric:
+            return Metric(examined.label(name), value, context=name, **how)
+
+        metrics = [
+            metric(outcome.stage.value, round(outcome.seconds, 4), uom="s", min=0)
+            for outcome in acceptance.outcomes
+        ]
+        metrics.append(metric(TOTAL, round(acceptance.seconds, 4), uom="s", min=0))
+        if examined.outcome(Stage.EHLO) is not None:
+            metrics.append(metric(EXTENSIONS, len(examined.expectation.missing), min=0))
+        if acceptance.failure is None and acceptance.passed_over:
+            metrics.append(metric(BACKUP_MX, len(acceptance.passed_over)))
+        if examined.certificate is not None:
+            left = (examined.certificate.not_after - self.plan.now) / report.SECONDS_OF_A_DAY
+            metrics.append(metric(CERTIFICATE, round(left, 2)))
+        elif examined.security is not None and chosen.certificate_days:
+            metrics.append(metric(CERTIFICATE, None))
+        return metrics
+
+    def _set_metrics(self) -> list[Metric]:
+        """What is to be said of the set as a whole."""
+        members = self.found.members
+        metrics = [
+            Metric("servers", len(members), min=0, context=SET),
+            Metric("accepting", sum(each.accepts for each in members), min=0, context=SET),
+        ]
+        if self.found.lookup is not None:
+            seconds = round(self.found.lookup.seconds, 4)
+            metrics.append(Metric("mx", seconds, "s", min=0, context=Stage.MX.value))
+        return metrics
+
+    def weighed(self, metric: Metric, state: Any) -> Any:
+        """``state`` as far as the server that ``metric`` is about counts for the set."""
+        examined = self.subjects.get(metric.name)
+        if examined is None or self.chosen.rule is None:
+            return state
+        counts = gravity(self.chosen.rule, self.found.members, examined.member)
+        if counts is Gravity.NONE:
+            return Ok
+        return Warn if counts is Gravity.WARNING and state in (Critical, Unknown) else state
 
 
-class StageContext(ScalarContext):  # type: ignore[misc]  # nagiosplugin has no types
+class Judged(ScalarContext):  # type: ignore[misc]  # nagiosplugin has no types
+    """Judges a metric of one server, and weighs the result for the set."""
+
+    def evaluate(self, metric: Metric, resource: MailAccept) -> Result:
+        """The state of the metric."""
+        examined = resource.subjects.get(metric.name)
+        result = self.finding(metric, examined, resource) if examined else None
+        if result is None:
+            result = super().evaluate(metric, resource)
+        state = resource.weighed(metric, result.state)
+        return result if state is result.state else Result(state, result.hint, metric)
+
+    def finding(self, metric: Metric, examined: Examined, resource: MailAccept) -> Optional[Result]:
+        """What is wrong besides the number; ``None`` if the thresholds decide."""
+        raise NotImplementedError
+
+
+class StageContext(Judged):
     """Judges one stage: its verdict first, its seconds if it passed."""
 
-    def __init__(self, stage: Stage, judge: Judge, chosen: Options) -> None:
-        name = stage.value
+    def __init__(self, name: str, chosen: Options) -> None:
         super().__init__(name, chosen.warning.get(name), chosen.critical.get(name))
-        self._stage = stage
-        self._judge = judge
 
-    def evaluate(self, metric: Metric, resource: MailAccept) -> Result:
-        """The state of the stage."""
-        outcome = resource.outcome(self._stage)
-        if outcome is not None and not outcome.passed and self._stage is not Stage.QUIT:
-            finding = resource.finding or diagnosis.diagnose(outcome)
-            return Result(self._judge.outcome(outcome, finding), outcome.explanation, metric)
-        return super().evaluate(metric, resource)
+    def finding(self, metric: Metric, examined: Examined, resource: MailAccept) -> Optional[Result]:
+        """The failure, if the test stopped at this stage."""
+        failure = examined.member.acceptance.failure
+        if failure is None or examined.finding is None or failure.stage.value != self.name:
+            return None
+        state = resource.judge.outcome(failure, examined.finding)
+        return Result(state, failure.explanation, metric)
 
 
-class ExtensionsContext(ScalarContext):  # type: ignore[misc]  # nagiosplugin has no types
+class ExtensionsContext(Judged):
     """Judges whether the EHLO keywords are those of the Exchange that must answer."""
 
-    def __init__(self, judge: Judge) -> None:
-        super().__init__(EXTENSIONS)
-        self._judge = judge
-
-    def evaluate(self, metric: Metric, resource: MailAccept) -> Result:
-        """WARNING if keywords are missing."""
-        if resource.expectation.finding:
-            hint = report.missing(resource.expectation, _host(resource.acceptance))
-            return Result(self._judge.named(EXTENSIONS, Warn), hint, metric)
-        return super().evaluate(metric, resource)
+    def finding(self, metric: Metric, examined: Examined, resource: MailAccept) -> Optional[Result]:
+        """WARNING if keywords are missing, or nothing shows an Exchange server."""
+        if not examined.expectation.finding:
+            return None
+        hint = report.missing(examined.expectation, examined.name)
+        return Result(resource.judge.named(EXTENSIONS, Warn), hint, metric)
 
 
-class CertificateContext(ScalarContext):  # type: ignore[misc]  # nagiosplugin has no types
+class CertificateContext(Judged):
     """Judges how many days the certificate has left."""
 
-    def __init__(self, judge: Judge, days: tuple[float, ...]) -> None:
+    def __init__(self, days: tuple[float, ...]) -> None:
         # Alert below and not at the number: a range that begins there and has no end.
         warning, critical = [f"{each:g}:" for each in days] + [None] * (2 - len(days))
         super().__init__(CERTIFICATE, warning, critical)
-        self._judge = judge
 
-    def evaluate(self, metric: Metric, resource: MailAccept) -> Result:
+    def finding(self, metric: Metric, examined: Examined, resource: MailAccept) -> Optional[Result]:
         """The state by days left; UNKNOWN if they were asked for and can't be told."""
-        certificate = resource.certificate
-        if certificate is None:
+        if examined.certificate is None:
             return Result(Unknown, "the server's certificate could not be read", metric)
-        result = super().evaluate(metric, resource)
+        result = super(Judged, self).evaluate(metric, resource)
         if result.state == Ok:
-            return result
-        hint = report.expiry(certificate, metric.value)
-        return Result(self._judge.named(CERTIFICATE, result.state), hint, metric)
+            return None
+        hint = report.expiry(examined.certificate, metric.value)
+        return Result(resource.judge.named(CERTIFICATE, result.state), hint, metric)
 
     def performance(self, metric: Metric, resource: MailAccept) -> Any:
         """The days, if they are known."""
         return None if metric.value is None else super().performance(metric, resource)
 
 
-class BackupContext(ScalarContext):  # type: ignore[misc]  # nagiosplugin has no types
+class BackupContext(Judged):
     """Judges that a better MX had to be passed over."""
 
-    def __init__(self, judge: Judge) -> None:
-        super().__init__(BACKUP_MX)
-        self._judge = judge
-
-    def evaluate(self, metric: Metric, resource: MailAccept) -> Result:
+    def finding(self, metric: Metric, examined: Examined, resource: MailAccept) -> Optional[Result]:
         """WARNING, because the domain lives on its reserve."""
-        hint = report.backup(resource.acceptance, resource.plan)
-        return Result(self._judge.named(BACKUP_MX, Warn), hint, metric)
+        hint = report.backup(examined.member.acceptance, resource.plan)
+        return Result(resource.judge.named(BACKUP_MX, Warn), hint, metric)
 
     def performance(self, metric: Metric, resource: MailAccept) -> None:
         """No perfdata: it is a remark and no measurement."""
@@ -260,39 +309,47 @@ class MailAcceptSummary(Summary):  # type: ignore[misc]  # nagiosplugin has no t
 
     def ok(self, results: Results) -> str:  # noqa: ARG002 nagiosplugin's signature
         """The first line when all is well."""
-        return self._main()
+        return self._headline()
 
     def problem(self, results: Results) -> str:
         """The first line when something is wrong, the failed stage before all else."""
-        main = self._main()
-        if self._resource.acceptance.failure is not None:
-            return main
+        headline = self._headline()
+        if not all(each.member.accepts for each in self._resource.examined):
+            return headline
         worst = [each for each in results.most_significant if each.state != Ok]
         others = [each for each in results if each.state != Ok and each not in worst]
-        return _cut("; ".join([*(_describe(each) for each in (*worst, *others)), main]))
+        return _cut("; ".join([*(_describe(each) for each in (*worst, *others)), headline]))
 
     def verbose(self, results: Results) -> list[str]:
         """The lines below the first, in the order in which one reads them at night."""
         resource = self._resource
         verbosity = resource.chosen.verbosity
-        lines = [] if resource.finding is None else report.diagnosis_lines(resource.finding)
-        if results.most_significant_state != Ok or verbosity >= 1:
-            lines += report.stage_lines(resource.acceptance)
-            lines += report.certificate_lines(resource.security, resource.plan.now)
-            lines += report.remark_lines(resource.acceptance, resource.expectation)
-        if resource.finding is not None:
-            lines += report.troubleshooting_lines(resource.finding)
+        talkative = verbosity >= 1
+        lines = []
+        if resource.chosen.rule is None:
+            (examined,) = resource.examined
+            full = talkative or results.most_significant_state != Ok
+            lines += report.server_lines(examined, resource.plan, full)
+        else:
+            lines += report.set_lines(resource.examined, resource.plan, talkative)
+        findings = [each.finding for each in resource.examined if each.finding is not None]
+        if findings:
+            lines += report.troubleshooting_lines(findings[0])
         if verbosity >= 2:
-            lines += report.transcript_lines(resource.acceptance.sessions)
+            for examined in resource.examined:
+                lines += report.transcript_lines(examined.member.acceptance.sessions)
         return lines
 
-    def _main(self) -> str:
+    def _headline(self) -> str:
         resource = self._resource
-        if resource.acceptance.failure is not None:
-            words = report.failure(resource.acceptance, resource.chosen.target, resource.plan)
-        else:
-            words = report.success(resource.acceptance, resource.plan, resource.expectation.title)
-        return _cut(words)
+        chosen = resource.chosen
+        if chosen.rule is not None:
+            return _cut(report.set_headline(resource.found, chosen.target, resource.plan))
+        (examined,) = resource.examined
+        acceptance = examined.member.acceptance
+        if acceptance.failure is not None:
+            return _cut(report.failure(acceptance, chosen.target, resource.plan))
+        return _cut(report.success(acceptance, resource.plan, examined.expectation.title))
 
 
 class MailAcceptCheck(Check):  # type: ignore[misc]  # nagiosplugin has no types
@@ -308,7 +365,7 @@ class MailAcceptCheck(Check):  # type: ignore[misc]  # nagiosplugin has no types
 
 def _describe(result: Result) -> str:
     """One finding in words."""
-    if result.metric.name in (EXTENSIONS, CERTIFICATE, BACKUP_MX):
+    if result.metric.context in (EXTENSIONS, CERTIFICATE, BACKUP_MX):
         return str(result.hint)
     value = f"{result.metric.value:.4g}s"
     return f"{result.metric.name} took {value} ({result.hint})"
@@ -319,8 +376,16 @@ def _cut(line: str) -> str:
     return line if len(line) <= 270 else f"{line[:267]}..."
 
 
-def _host(acceptance: Acceptance) -> str:
-    return acceptance.decisive.server.name if acceptance.decisive else ""
+def _bounded(text: str) -> str:
+    """The output without its last lines if it is too long; the perfdata stay whole."""
+    first, *lines = text.split("\n")
+    perfdata = [lines.pop()] if lines and lines[-1].startswith("|") else []
+    left_out = 0
+    while lines and len("\n".join([first, *lines, *perfdata])) > MOST_OUTPUT - 60:
+        lines.pop()
+        left_out += 1
+    note = [f"({left_out} more lines; -vv shows all)"] if left_out else []
+    return "\n".join([first, *lines, *note, *perfdata])
 
 
 def _plan(chosen: Options) -> Plan:
@@ -367,17 +432,14 @@ def _signal_pipe() -> int:
 
 def build_check(chosen: Options) -> MailAcceptCheck:
     """The check with its resource, contexts, results and summary."""
-    judge = Judge(dict(chosen.severities))
-    resource = MailAccept(chosen)
-    contexts = [StageContext(stage, judge, chosen) for stage in Stage]
-    total = ScalarContext(TOTAL, chosen.warning.get(TOTAL), chosen.critical.get(TOTAL))
+    resource = MailAccept(chosen, Judge(dict(chosen.severities)))
     return MailAcceptCheck(
         resource,
-        *contexts,
-        total,
-        ExtensionsContext(judge),
-        CertificateContext(judge, chosen.certificate_days),
-        BackupContext(judge),
+        *(StageContext(name, chosen) for name in MEASURED),
+        ExtensionsContext(EXTENSIONS),
+        CertificateContext(chosen.certificate_days),
+        BackupContext(BACKUP_MX),
+        ScalarContext(SET),
         MostSevere(),
         MailAcceptSummary(resource),
     )
@@ -402,7 +464,8 @@ def main(argv: Optional[Sequence[str]] = None) -> NoReturn:
     except options.UsageError as error:
         unknown(report.printable(str(error), 2000))
     except SystemExit:
-        finish(runtime.stdout.getvalue().rstrip("\n"), runtime.exitcode)
+        text = runtime.stdout.getvalue().rstrip("\n")
+        finish(text if verbosity >= 2 else _bounded(text), runtime.exitcode)
     except Timeout:
         unknown(f"fault of the plugin itself: still running {WATCHDOG_DELAY}s after its deadline")
     # The border of the program: what nobody foresaw is a fault of the plugin and no page to anyone.

@@ -99,32 +99,60 @@ def accept_mail(
     return _Test(target, plan, timeout).run()
 
 
+class Servers(NamedTuple):
+    """The servers of a target, before any of them is tried."""
+
+    #: Finding them; ``None`` if there was nothing to look up.
+    lookup: Optional[StageOutcome]
+    hosts: tuple[mx.MailHost, ...]
+    remarks: tuple[str, ...]
+    #: The plan, with our own name for EHLO.
+    plan: Plan
+
+
+def find_servers(target: Target, plan: Plan) -> Generator[Request, Answer, Servers]:
+    """Find the servers of ``target``, in the order in which a sender would try them."""
+    return _Test(target, plan).find()
+
+
+def find_addresses(
+    host: mx.MailHost, target: Target, plan: Plan
+) -> Generator[Request, Answer, Union[Server, Session]]:
+    """Find the addresses of ``host``; a session that failed at once if it has none."""
+    return _Test(target, plan).server(host)
+
+
 class _Test:
     """One test in progress."""
 
-    def __init__(self, target: Target, plan: Plan, timeout: float) -> None:
+    def __init__(self, target: Target, plan: Plan, timeout: float = 0.0) -> None:
         self._target = target
         self._plan = plan
         self._timeout = timeout
-        self._nameservers = target.nameservers or mx.system_nameservers()
         self._sessions: list[Session] = []
         self._remarks: list[str] = []
         #: Seconds spent on names, and in all.
         self._looking = 0.0
         self._spent = 0.0
 
-    def run(self) -> Generator[Request, Answer, Acceptance]:
+    def find(self) -> Generator[Request, Answer, Servers]:
         target = self._target
         if not self._plan.ehlo_name:
             yield from self._name_ourselves()
         if target.host:
-            hosts: Union[tuple[mx.MailHost, ...], Fault] = (mx.MailHost(None, target.host),)
-        else:
-            hosts = yield from self._mail_hosts()
+            return Servers(None, (mx.MailHost(None, target.host),), (), self._plan)
+        hosts = yield from self._mail_hosts()
         if isinstance(hosts, Fault):
-            return Acceptance(self._lookup(hosts))
+            return Servers(self._lookup(hosts), (), (), self._plan)
+        return Servers(self._lookup(), hosts, tuple(self._remarks), self._plan)
+
+    def run(self) -> Generator[Request, Answer, Acceptance]:
+        target = self._target
+        lookup, hosts, remarks, _ = yield from self.find()
+        if lookup is not None and not lookup.passed:
+            return Acceptance(lookup)
         if self._plan.until is Stage.MX:
-            return Acceptance(self._lookup(), (), len(hosts), tuple(self._remarks))
+            return Acceptance(lookup, (), len(hosts), remarks)
         for position, host in enumerate(hosts):
             patience = None
             if len(hosts) > 1:
@@ -136,6 +164,10 @@ class _Test:
                 break
         lookup = None if is_address(target.host) else self._lookup()
         return Acceptance(lookup, tuple(self._sessions), len(hosts), tuple(self._remarks))
+
+    @property
+    def _nameservers(self) -> tuple[tuple[str, int], ...]:
+        return self._target.nameservers or mx.system_nameservers()
 
     def _name_ourselves(self) -> Generator[Request, Answer, None]:
         """Find this host's fully qualified name for EHLO; without one the literal serves."""
@@ -159,17 +191,22 @@ class _Test:
     def _try(
         self, host: mx.MailHost, patience: Optional[float]
     ) -> Generator[Request, Answer, Session]:
-        begun = self._looking
-        found = yield from self._addresses(host.name)
-        if isinstance(found, Fault):
-            server = Server(host.name, (), self._target.port, host.preference)
-            seconds = self._looking - begun
-            outcome = StageOutcome(Stage.MX, found.verdict, seconds, None, found.explanation)
-            return Session(server, "", (outcome,))
-        server = Server(host.name, found, self._target.port, host.preference)
+        server = yield from self.server(host)
+        if isinstance(server, Session):
+            return server
         session = yield from walk(self._plan, server, patience)
         self._spent += session.seconds
         return session
+
+    def server(self, host: mx.MailHost) -> Generator[Request, Answer, Union[Server, Session]]:
+        begun = self._looking
+        found = yield from self._addresses(host.name)
+        server = Server(host.name, (), self._target.port, host.preference)
+        if isinstance(found, Fault):
+            seconds = self._looking - begun
+            outcome = StageOutcome(Stage.MX, found.verdict, seconds, None, found.explanation)
+            return Session(server, "", (outcome,))
+        return server._replace(addresses=found)
 
     def _addresses(self, name: str) -> Generator[Request, Answer, Union[tuple[str, ...], Fault]]:
         target = self._target

@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple, Optional
 
-from .diagnosis_rows import PAGES, ROWS, TROUBLESHOOTING, Kind, Resource, Row
+from .diagnosis_rows import PAGES, ROWS, TROUBLESHOOTING, Resource, Row
 from .reply import EnhancedStatusCode, Reply
-from .stages import Stage, StageOutcome, Verdict
+from .stages import Kind, Stage, StageOutcome, Verdict
 
 __all__ = [
     "PAGES",

@@ -8,31 +8,9 @@ only senders see, in bounces or as a client, are not here; ``docs/failures/READM
 
 from __future__ import annotations
 
-import enum
 from typing import NamedTuple
 
-from .stages import Stage, Verdict
-
-
-class Kind(enum.Enum):
-    """What sort of thing went wrong; the value is its name in ``--severity``."""
-
-    #: A server, a service or a component of Exchange is at fault.
-    SERVER = "server"
-    #: A resource or a limit is used up; usually it passes.
-    LOAD = "load"
-    #: The recipient or the domain is not set up.
-    RECIPIENT = "recipient"
-    #: The connector, or who may use it, is not set up for this.
-    CONNECTOR = "connector"
-    #: TLS or its certificate.
-    TLS = "tls"
-    #: A command was wrong, or a middlebox garbled it.
-    PROTOCOL = "protocol"
-    #: This probe is refused while mail of others may flow.
-    PROBE = "probe"
-    #: A rule of the organization forbids the message.
-    POLICY = "policy"
+from .stages import Kind, Stage, Verdict
 
 
 class Resource(NamedTuple):
@@ -337,6 +315,19 @@ _NO_SERVER = (
         "cannot assign requested address",
         verdicts=(Verdict.UNTESTED,),
         begin="dns",
+    ),
+    Row(
+        "interrupted",
+        _ANYWHERE,
+        Kind.PROBE,
+        "The run was told to end before it had an answer: the scheduler allows it less time than "
+        "--timeout, or somebody stopped it",
+        "Give the check a timeout some seconds above --timeout (50 without it), or a shorter "
+        "--timeout.",
+        "interrupted by SIGTERM",
+        texts=("interrupted by",),
+        verdicts=(Verdict.UNTESTED,),
+        begin="mail-flow",
     ),
     Row(
         "no-banner",

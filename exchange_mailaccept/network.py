@@ -8,6 +8,9 @@ comes: silence, a byte at a time, a flood.  What the operating system reports be
 from __future__ import annotations
 
 import errno
+import heapq
+import itertools
+import math
 import os
 import select
 import signal
@@ -40,6 +43,8 @@ if TYPE_CHECKING:
 
 #: Seconds before the next address is tried beside one that has not answered (RFC 8305 5).
 ATTEMPT_DELAY = 0.25
+#: Conversations at the same time when nobody asks for fewer: below the usual limit of descriptors.
+MOST_AT_ONCE = 900
 
 Result = TypeVar("Result")
 
@@ -60,6 +65,7 @@ def run(
     timeout: float,
     context: Optional[Context] = None,
     signals: int = -1,
+    parallel: int = MOST_AT_ONCE,
     clock: Clock = time.monotonic,
 ) -> list[Result]:
     """Drive all ``conversations`` to their ends and return their results in the same order.
@@ -69,26 +75,27 @@ def run(
 
     :param context: of :func:`tls_context`, for conversations that use TLS
     :param signals: descriptor of a pipe that becomes readable when the run is to end at once
+    :param parallel: most conversations in progress at the same time
     """
     deadline = Deadline(clock() + timeout, timeout, clock)
     watch = _Watch(signals)
     channels = [_Channel(conversation, deadline, context) for conversation in conversations]
-    for channel in channels:
-        channel.start()
-        watch.settle(channel)
-    awake: Optional[_Channel[Any]]
-    while active := [channel for channel in channels if not channel.done]:
-        wait = min(channel.due for channel in active) - clock()
-        for awake, descriptor in watch.wait(max(0.0, wait)):
+    waiting = channels[::-1]
+    while waiting or watch.active:
+        while waiting and len(watch.active) < parallel:
+            channel = waiting.pop()
+            channel.start()
+            watch.settle(channel)
+        for awake, descriptor in watch.wait(clock()):
             if awake is None:
                 deadline.end_now(_interruption(descriptor))
                 break
             awake.ready(descriptor)
             watch.settle(awake)
-        for channel in active:
-            if not channel.done and (channel.due <= clock() or deadline.interruption):
-                channel.expire()
-                watch.settle(channel)
+        overdue = list(watch.active) if deadline.interruption else watch.overdue(clock())
+        for late in overdue:
+            late.expire()
+            watch.settle(late)
     return [channel.result for channel in channels]
 
 
@@ -99,35 +106,62 @@ def _interruption(descriptor: int) -> Fault:
 
 
 class _Watch:
-    """Which channel waits for which descriptors."""
+    """Which channel waits for which descriptors, and until when."""
 
     def __init__(self, signals: int) -> None:
         self._poll = select.poll()
         if signals >= 0:
             self._poll.register(signals, select.POLLIN)
         self._owners: dict[int, _Channel[Any]] = {}
-        self._watched: dict[_Channel[Any], dict[int, int]] = {}
+        #: The channels that are not done, each with what it waits for.
+        self.active: dict[_Channel[Any], dict[int, int]] = {}
+        #: A heap of times at which a channel wanted to be woken; it may have changed its mind.
+        self._alarms: list[tuple[float, int, _Channel[Any]]] = []
+        self._settled = itertools.count()
 
     def settle(self, channel: _Channel[Any]) -> None:
         """Watch what the channel waits for now, and nothing of what it waited for before."""
-        for descriptor in self._watched.pop(channel, {}):
+        before, now = self.active.pop(channel, {}), channel.watched
+        for descriptor in before:
             # Closed and reused by another channel meanwhile, it is no longer ours to forget.
-            if self._owners.get(descriptor) is channel:
+            if descriptor not in now and self._owners.get(descriptor) is channel:
                 del self._owners[descriptor]
                 self._poll.unregister(descriptor)
-        if channel.watched:
-            self._watched[channel] = dict(channel.watched)
-            for descriptor, events in channel.watched.items():
+        for descriptor, events in now.items():
+            if before.get(descriptor) != events or self._owners.get(descriptor) is not channel:
                 self._owners[descriptor] = channel
                 self._poll.register(descriptor, events)
+        if not channel.done:
+            self.active[channel] = dict(now)
+            heapq.heappush(self._alarms, (channel.due, next(self._settled), channel))
 
-    def wait(self, seconds: float) -> list[tuple[Optional[_Channel[Any]], int]]:
-        """The channels for which something has happened, after at most ``seconds``.
+    def wait(self, now: float) -> list[tuple[Optional[_Channel[Any]], int]]:
+        """The channels for which something has happened, with the descriptor it happened to.
 
-        No channel stands for the pipe of the signals.
+        Returns when the next channel wants to be woken at the latest.  No channel stands for the
+        pipe of the signals.
         """
-        events = self._poll.poll(seconds * 1000)
+        while self._alarms and self._is_stale(*self._alarms[0]):
+            heapq.heappop(self._alarms)
+        if not self._alarms:
+            return []
+        # Rounded up: poll counts in milliseconds, and must not wake before it is time.
+        patience = math.ceil(max(0.0, self._alarms[0][0] - now) * 1000)
+        events = self._poll.poll(patience)
         return [(self._owners.get(descriptor), descriptor) for descriptor, _ in events]
+
+    def overdue(self, now: float) -> list[_Channel[Any]]:
+        """The channels whose time is up, each once."""
+        found: dict[_Channel[Any], None] = {}
+        while self._alarms and self._alarms[0][0] <= now:
+            due, number, channel = heapq.heappop(self._alarms)
+            if not self._is_stale(due, number, channel):
+                found[channel] = None
+        return list(found)
+
+    @staticmethod
+    def _is_stale(due: float, _number: int, channel: _Channel[Any]) -> bool:
+        return channel.done or channel.due != due
 
 
 class _Connecting(Operation):

@@ -15,6 +15,7 @@ from . import __version__, extra_opts, profiles, sasl, values
 from .acceptance import Target, is_address
 from .dialogue import Tls
 from .message import DEFAULT_SUBJECT, Content, Envelope
+from .server_set import Rule
 from .stages import Stage
 from .values import SEVERITY_KEYS, STATES, UNTIL
 from .world import TlsSettings
@@ -27,6 +28,7 @@ DEFAULT_TIMEOUT = 50.0
 PASSWORD_VARIABLE = "CHECK_EXCHANGE_MAILACCEPT_PASSWORD"
 TOKEN_VARIABLE = "CHECK_EXCHANGE_MAILACCEPT_TOKEN"
 
+DEFAULT_PARALLEL = 10
 _SMTP, _SMTPS = 25, 465
 
 
@@ -56,6 +58,11 @@ class Options(NamedTuple):
     #: Days left of the certificate for WARNING and, if there are two, for CRITICAL.
     certificate_days: tuple[float, ...]
     credentials: Optional[sasl.Credentials]
+    #: How all servers are judged as a set; ``None`` to test the first that answers.
+    rule: Optional[Rule]
+    every_address: bool
+    #: Most servers to test at the same time.
+    parallel: int
 
 
 class UsageError(ValueError):
@@ -91,6 +98,13 @@ OPTIONS = (
     Option(("-p", "--port"), "PORT", f"TCP port (default {_SMTP}; {_SMTPS} with -s)", values.port),
     Option(("-4", "--ipv4"), "", "IPv4 only"),
     Option(("-6", "--ipv6"), "", "IPv6 only"),
+    Option(("--all-mx",), "", "test every MX host of the domain, and judge them as a set"),
+    Option(("--all-addresses",), "", "with --all-mx, or -H: test every address of every host"),
+    Option(("--set",), "RULE", "worst (default): as the worst server; any: one that accepts is"
+           " enough; primary: a failed backup is a warning",
+           values.choice(*(rule.value for rule in Rule))),
+    Option(("--parallel",), "N", f"most servers at the same time (default {DEFAULT_PARALLEL};"
+           " Exchange takes 20 connections from one address)", values.parallel),
     Option(("--nameserver",), "ADDR[:PORT]", "ask this DNS server instead of the system's resolver;"
            " [ADDR]:PORT for IPv6", values.nameserver, True),
     Option(("--source-address",), "ADDR", "connect from this local address", values.address),
@@ -253,6 +267,7 @@ def parse(argv: Sequence[str], environment: Optional[Mapping[str, str]] = None) 
         given.mistakes.append("--until starttls needs -S, -s or --starttls-if-offered")
     if until is Stage.AUTH and not given.count("auth"):
         given.mistakes.append("--until auth needs -A")
+    rule = _rule(given, target)
     if given.mistakes:
         _refuse(given.mistakes)
     return Options(
@@ -280,6 +295,9 @@ def parse(argv: Sequence[str], environment: Optional[Mapping[str, str]] = None) 
         tls_name=given.last("tls-name", ""),
         certificate_days=given.last("certificate", ()),
         credentials=credentials,
+        rule=rule,
+        every_address=bool(given.count("all-addresses")),
+        parallel=given.last("parallel", DEFAULT_PARALLEL),
     )
 
 
@@ -296,6 +314,21 @@ def _target(given: _Given, default_port: int) -> Target:
             given.mistakes.append(f"{flag} {address} is no IPv{family} address")
     port = given.last("port", default_port)
     return Target(domain, host, port, family, given.all("nameserver"))
+
+
+def _rule(given: _Given, target: Target) -> Optional[Rule]:
+    everywhere = bool(given.count("all-mx") or given.count("all-addresses"))
+    if given.count("all-mx") and target.host:
+        given.mistakes.append("--all-mx and -H exclude each other")
+    if given.count("all-addresses") and not (given.count("all-mx") or given.tried("hostname")):
+        given.mistakes.append("--all-addresses needs --all-mx, or -H")
+    if not everywhere:
+        given.mistakes += [
+            f"--{name} needs --all-mx or --all-addresses"
+            for name in ("set", "parallel")
+            if given.tried(name)
+        ]
+    return Rule(given.last("set", Rule.WORST.value)) if everywhere else None
 
 
 def _envelope(given: _Given, target: Target) -> Envelope:

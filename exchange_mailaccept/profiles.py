@@ -1,4 +1,4 @@
-"""What each generation of Exchange offers in its EHLO reply, and whether a session shows it.
+"""What each generation of Exchange offers in its EHLO reply; data.
 
 The original test demanded X-LINK2STATE and XEXCH50 of everyone, which only Exchange 2000 and 2003
 ever offered together.  Since then a keyword proves a generation, yet hardly ever does the lack of
@@ -9,18 +9,13 @@ and looks for what is truly wrong: no Exchange at all, or a middlebox that strip
 
 from __future__ import annotations
 
-import re
-from typing import NamedTuple, Optional
-
-from .extensions import NONE, Extensions
-from .reply import Reply
-from .stages import Session, Stage
+from typing import NamedTuple
 
 #: Shown when an Exchange server answers and nothing tells which.
 SOME_EXCHANGE = "Exchange"
-_2000_2003 = "Exchange 2000/2003"
-_2019_SE = "Exchange 2019/SE"
-_ONLINE = "Exchange Online"
+EXCHANGE_2000_2003 = "Exchange 2000/2003"
+EXCHANGE_2019_SE = "Exchange 2019/SE"
+EXCHANGE_ONLINE = "Exchange Online"
 
 
 class Profile(NamedTuple):
@@ -41,24 +36,9 @@ class Profile(NamedTuple):
     required_after_tls: tuple[str, ...] = ()
 
 
-class Expectation(NamedTuple):
-    """What is to be said of the keywords that a server offered."""
-
-    #: Recognised generation for display; empty if nothing showed an Exchange server.
-    title: str
-    #: Required keywords that were not offered.
-    missing: tuple[str, ...] = ()
-    #: Why the keywords are a finding, in one sentence; empty if they are none.
-    remark: str = ""
-    #: Whether the keywords are a finding.
-    finding: bool = False
-    #: What is worth knowing and no finding.
-    notes: tuple[str, ...] = ()
-
-
 _CORE = ("SIZE", "PIPELINING", "DSN", "ENHANCEDSTATUSCODES")
 _MIME = ("8BITMIME", "BINARYMIME", "CHUNKING")
-_OFFERS_TLS = ("STARTTLS", "X-ANONYMOUSTLS")
+OFFERS_TLS = ("STARTTLS", "X-ANONYMOUSTLS")
 _NTLM = ("AUTH NTLM", "X-EXPS GSSAPI NTLM")
 _NTLM_LOGIN = ("AUTH NTLM LOGIN", "X-EXPS GSSAPI NTLM")
 _IIS = (
@@ -70,20 +50,20 @@ _SINKS = (
     *("X-LINK2STATE", "XEXCH50", "OK"),
 )
 #: The two keywords of the original test (Microsoft: *Mail Acceptance Failure*).
-_EXMFA = ("X-LINK2STATE", "XEXCH50")
+EXMFA = ("X-LINK2STATE", "XEXCH50")
 
 
 def _default_connector(*last: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """EHLO lines of a default connector with Exchange authentication, before and after TLS."""
     return (
-        (*_CORE, *_OFFERS_TLS, *_NTLM, *_MIME, *last),
+        (*_CORE, *OFFERS_TLS, *_NTLM, *_MIME, *last),
         (*_CORE, *_NTLM_LOGIN, *_MIME, *last),
     )
 
 
 def _exchange_2003(name: str, title: str) -> Profile:
     before = (*_IIS, "TLS", "STARTTLS", *_SINKS)
-    return Profile(name, title, _2000_2003, before, (*_IIS, *_SINKS), _EXMFA, _EXMFA)
+    return Profile(name, title, EXCHANGE_2000_2003, before, (*_IIS, *_SINKS), EXMFA, EXMFA)
 
 
 def _since_2007(
@@ -95,7 +75,7 @@ def _since_2007(
 
 
 _PROFILES = (
-    _exchange_2003("exmfa", _2000_2003),
+    _exchange_2003("exmfa", EXCHANGE_2000_2003),
     _exchange_2003("2000", "Exchange 2000"),
     _exchange_2003("2003", "Exchange 2003"),
     _since_2007("2007", "Exchange 2007", ("XEXCH50", "XRDST"), ("XEXCH50",)),
@@ -106,13 +86,13 @@ _PROFILES = (
         "2013", "Exchange 2013", ("XEXCH50", "XRDST", "XSHADOWREQUEST"), ("X-EXPS", "XRDST")
     ),
     _since_2007("2016", "Exchange 2016", ("XRDST",), ("X-EXPS", "XRDST")),
-    _since_2007("2019", _2019_SE, ("SMTPUTF8", "XRDST"), ("X-EXPS", "SMTPUTF8", "XRDST")),
-    _since_2007("se", _2019_SE, ("SMTPUTF8", "XRDST"), ("X-EXPS", "SMTPUTF8", "XRDST")),
+    _since_2007("2019", EXCHANGE_2019_SE, ("SMTPUTF8", "XRDST"), ("X-EXPS", "SMTPUTF8", "XRDST")),
+    _since_2007("se", EXCHANGE_2019_SE, ("SMTPUTF8", "XRDST"), ("X-EXPS", "SMTPUTF8", "XRDST")),
     Profile(
         "edge",
         "Exchange Edge",
         "Exchange Edge",
-        (*_CORE, *_OFFERS_TLS, "X-EXPS NTLM", *_MIME, "XEXCH50", "XSHADOW"),
+        (*_CORE, *OFFERS_TLS, "X-EXPS NTLM", *_MIME, "XEXCH50", "XSHADOW"),
         (*_CORE, "X-EXPS NTLM", *_MIME, "XEXCH50", "XSHADOW"),
         ("X-EXPS",),
         ("X-EXPS",),
@@ -120,8 +100,8 @@ _PROFILES = (
     # No tenant can switch these off, so their lack means that something else answered.
     Profile(
         "online",
-        _ONLINE,
-        _ONLINE,
+        EXCHANGE_ONLINE,
+        EXCHANGE_ONLINE,
         (*_CORE, "STARTTLS", *_MIME, "SMTPUTF8"),
         (*_CORE, *_MIME, "SMTPUTF8"),
         ("BINARYMIME", "CHUNKING", "SMTPUTF8"),
@@ -142,317 +122,3 @@ _PROFILES = (
 PROFILES = {profile.name: profile for profile in _PROFILES}
 #: Names for ``--profile``.
 NAMES: tuple[str, ...] = ("auto", *PROFILES, "none")
-
-#: Keywords that no server offers again inside TLS (RFC 3207 4.2).
-_GONE_AFTER_TLS = frozenset(_OFFERS_TLS)
-#: Keywords that only Exchange offers.
-_X_VERBS = (
-    *("X-LINK2STATE", "XEXCH50", "X-EXPS", "X-ANONYMOUSTLS", "X-EXCHANGEAUTH"),
-    *("XRDST", "XSHADOW", "XSHADOWREQUEST"),
-)
-#: Ends of the host names of Exchange Online, MX and submission.
-_ONLINE_HOSTS = (".protection.outlook.com", ".mx.microsoft", ".outlook.office365.com")
-#: Text by which a later reply shows an Exchange server, in lower case.
-_REPLY_TEXTS = (
-    *("sender ok", "recipient ok", "queued mail for delivery"),
-    "start mail input; end with <crlf>.<crlf>",
-    *("unable to relay", "client was not authenticated", "insufficient system resources"),
-)
-#: Banners of mail proxies, mostly of virus scanners, that speak SMTP in Exchange's place.
-_PROXIES = (
-    *("InterScan", "IMSS", "AVG ESMTP", "avast", "WebShield", "SMSMSE", "GFI", "UserGate"),
-    *("Traffic Inspector", "SMTP/cmap"),
-)
-#: What nobody misses behind a mask.
-_DULL = ("TURN", "ATRN", "VRFY", "AUTH", "OK")
-#: What Cisco's ``inspect esmtp`` lets through by default; all else it masks.
-_UNMASKED = ("8BITMIME", "AUTH ", "BINARYMIME", "DSN", "ENHANCED", "ETRN", "PIPELINING", "SIZE")
-
-
-def expect(
-    profile: str, require: tuple[str, ...], session: Session, tls: bool = False
-) -> Expectation:
-    """Compare what ``session`` offered with what ``profile`` and ``require`` ask for.
-
-    :param require: further keywords that must be offered
-    :param tls: whether the keywords came inside TLS, where STARTTLS is rightly absent
-    """
-    seen = _Seen(session)
-    ehlo = session.outcome(Stage.EHLO)
-    if ehlo is None or not ehlo.passed or ehlo.reply is None:
-        return Expectation(seen.title())
-    named = PROFILES.get(profile)
-    demanded: tuple[str, ...] = ()
-    if named is not None:
-        demanded = named.required_after_tls if tls else named.required
-    elif profile == "auto":
-        demanded = seen.demanded()
-    wanted = dict.fromkeys(keyword.upper() for keyword in (*demanded, *require))
-    offers = session.extensions
-    missing = offers.missing(
-        tuple(keyword for keyword in wanted if not (tls and keyword in _GONE_AFTER_TLS))
-    )
-    title = seen.title()
-    if named is not None and not missing and title in (named.recognised, SOME_EXCHANGE):
-        title = named.title
-    obstacle = seen.obstacle()
-    finding = bool(missing) or (profile == "auto" and bool(obstacle))
-    notes = list(seen.notes())
-    remark = ""
-    if missing:
-        lacking = "does not offer " + ", ".join(missing)
-        remark = f"{lacking}: {obstacle or _reason(missing, title, named)}"
-    elif finding:
-        remark = obstacle
-    elif obstacle:
-        notes.insert(0, obstacle)
-    if named is not None and not missing and title not in (named.title, "", SOME_EXCHANGE):
-        notes.append(f"the keywords look like {title}, not like {named.title}")
-    return Expectation(title, missing, remark, finding, tuple(notes))
-
-
-def _reason(missing: tuple[str, ...], title: str, profile: Optional[Profile]) -> str:
-    """Why ``missing`` are missing when nothing in the session shows a middlebox."""
-    old = [keyword for keyword in missing if keyword in _EXMFA]
-    if old and title not in ("", SOME_EXCHANGE, _2000_2003) and "X-LINK2STATE" in missing:
-        return f"{title} has no X-LINK2STATE, only Exchange 2000/2003 had; use profile auto"
-    if old and title == _2000_2003:
-        sinks = {"X-LINK2STATE": "xlsasink.dll", "XEXCH50": "peexch50.dll"}
-        return (
-            f"the sink {' and '.join(sinks[keyword] for keyword in old)} is not registered, "
-            "or a virus scanner with its own SMTP stack answers"
-        )
-    if profile is not None and set(missing) & {*profile.required, *profile.required_after_tls}:
-        return (
-            f"another generation than {profile.title}, a connector without Exchange "
-            "authentication, or a middlebox that strips keywords"
-        )
-    return "switched off on the Receive connector, or stripped by a middlebox"
-
-
-class _Seen:
-    """What a session shows of the server that answered."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._banner = _text(session, Stage.BANNER)
-        ehlo = session.outcome(Stage.EHLO)
-        self._ehlo_passed = ehlo is not None and ehlo.passed
-        self._explanation = ehlo.explanation if ehlo is not None else ""
-        self._ehlo = ehlo.reply if ehlo is not None else None
-        self._offers = session.extensions
-        self._masked = masked_keywords(session.extensions)
-        hidden = {_keyword(lines[0]) for lines in self._masked.values() if len(lines) == 1}
-        self._known = {*self._offers.keywords, *hidden}
-
-    @property
-    def _microsoft_banner(self) -> bool:
-        banner = self._banner.lower()
-        return "microsoft esmtp mail service" in banner or "microsoft exchange" in banner
-
-    @property
-    def _versioned_banner(self) -> bool:
-        """The form of 2000, 2003 and of IIS without Exchange; the number is a Windows build."""
-        return "microsoft esmtp mail service, version:" in self._banner.lower()
-
-    @property
-    def _x_verbs(self) -> bool:
-        return any(verb in self._known for verb in _X_VERBS)
-
-    @property
-    def _online(self) -> bool:
-        hosts = (self._offers.domain.lower(), _host(self._banner).lower())
-        return any(host.endswith(_ONLINE_HOSTS) for host in hosts)
-
-    @property
-    def _plain_iis(self) -> bool:
-        return (
-            self._ehlo_passed
-            and not self._x_verbs
-            and ((self._versioned_banner and not self._spoke_helo) or "TURN" in self._known)
-        )
-
-    @property
-    def _spoke_helo(self) -> bool:
-        return self._ehlo_passed and self._offers == NONE and "HELO" in self._explanation
-
-    @property
-    def _starred_banner(self) -> bool:
-        """A banner of which a PIX or ASA left only ``2``, ``0`` and blanks."""
-        return "*" in self._banner and not self._banner.strip("*20 ")
-
-    def title(self) -> str:
-        """The generation, as far as it can be told without ever trusting the banner's number."""
-        known = self._known
-        if "X-LINK2STATE" in known:
-            return _2000_2003
-        if "XEXCH50" in known:
-            return self._title_with_xexch50()
-        if self._x_verbs:
-            if "SMTPUTF8" in known:
-                return _2019_SE
-            return "Exchange 2016" if "XRDST" in known else SOME_EXCHANGE
-        if self._online:
-            return _ONLINE
-        if self._plain_iis:
-            return ""
-        return SOME_EXCHANGE if self._is_exchange() else ""
-
-    def _title_with_xexch50(self) -> str:
-        known = self._known
-        if self._versioned_banner and "XRDST" not in known:
-            return _2000_2003
-        if "XSHADOWREQUEST" in known:
-            return "Exchange 2013"
-        if "XSHADOW" in known:
-            edge = "X-EXPS" in known and not known & {"AUTH", "XRDST"}
-            return "Exchange Edge" if edge else "Exchange 2010"
-        return "Exchange 5.5" if "HELP" in known else "Exchange 2007"
-
-    def _is_exchange(self) -> bool:
-        if self._microsoft_banner or self._x_verbs or self._online:
-            return True
-        greeting = self._ehlo.lines[0] if self._ehlo is not None and self._ehlo_passed else ""
-        # Exchange greets with the client's address alone, sendmail and Exim name the client too.
-        if re.fullmatch(r"\S+ Hello \[[^\]]*\]", greeting):
-            return True
-        later = (Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.MESSAGE)
-        replies = [_text(self._session, stage).lower() for stage in later]
-        return any(text in reply for text in _REPLY_TEXTS for reply in replies)
-
-    def demanded(self) -> tuple[str, ...]:
-        """Keywords to be demanded with ``auto``: the original two of a server that had both."""
-        # A banner is free text: keywords that only later generations have refute it.
-        later = self._known & {"X-ANONYMOUSTLS", "XRDST"}
-        return _EXMFA if self._versioned_banner and self._x_verbs and not later else ()
-
-    def obstacle(self) -> str:
-        """What shows that no Exchange server answers, or that a middlebox stands before it."""
-        if self._masked:
-            return _mask_remark(self._masked)
-        if self._spoke_helo and (self._starred_banner or not self._is_exchange()):
-            return (
-                "EHLO was refused and HELO accepted, as a Cisco PIX (fixup protocol smtp) or an "
-                "old mail proxy does; every ESMTP keyword is lost behind it"
-            )
-        if self._spoke_helo:
-            return "EHLO was refused and HELO accepted, which Exchange never does: a middlebox does"
-        proxy = next((name for name in _PROXIES if name.lower() in self._banner.lower()), "")
-        if proxy and not self._x_verbs:
-            return f"a mail proxy or virus scanner ({proxy}) answers in place of Exchange"
-        if self._plain_iis:
-            return (
-                "this is the plain SMTP service of IIS; no Exchange keyword is left, so Exchange "
-                "is not installed or its tie to the service is damaged"
-            )
-        if self._is_exchange():
-            return ""
-        masked = "; the banner is masked by a Cisco firewall" if self._starred_banner else ""
-        return (
-            "neither banner, EHLO reply nor keywords show an Exchange server; "
-            f"a gateway may be in front{masked}"
-        )
-
-    def notes(self) -> tuple[str, ...]:
-        """Remarks that are no finding."""
-        notes = []
-        banner_host, ehlo_host = _host(self._banner), self._offers.domain
-        if (
-            _is_host(banner_host)
-            and _is_host(ehlo_host)
-            and banner_host.lower() != ehlo_host.lower()
-        ):
-            notes.append(
-                f"the banner names {banner_host} and the EHLO reply {ehlo_host}: "
-                "a balancer, or a connector with its own name"
-            )
-        if self._starred_banner and self._is_exchange():
-            notes.append("the banner is masked by a Cisco firewall (mask-banner)")
-        port = self._session.server.port
-        if (
-            self._is_exchange()
-            and not self._x_verbs
-            and not self._online
-            and port == 25
-            and (self._offers.keywords and not self._plain_iis)
-        ):
-            notes.append(
-                "no X-EXPS: this Receive connector has no Exchange Server authentication, "
-                "so other Exchange servers of the organization can't use it"
-            )
-        return tuple(notes)
-
-
-def masked_keywords(offers: Extensions) -> dict[str, tuple[str, ...]]:
-    """Keywords that a Cisco ASA hid, each with the EHLO lines that may be behind it.
-
-    ``inspect esmtp`` writes over a line with as many ``X``, the last one a running letter:
-    ``XXXXXXXA`` is STARTTLS or CHUNKING.  Which one shows when all masks are laid, in their order,
-    beside the list of each generation.
-    """
-    masks = [keyword for keyword in offers.keywords if re.fullmatch(r"X+[A-Z]", keyword)]
-    running = [chr(ord("A") + number % 26) for number in range(len(masks))]
-    if not masks or [mask[-1] for mask in masks] != running:
-        return {}
-    lists = [[line for line in profile.before_tls if _is_masked(line)] for profile in _PROFILES]
-    # A list that is masked from end to end says more than one of which only parts would fit.
-    whole = [lines for lines in lists if len(lines) == len(masks) and _places(masks, lines)]
-    found: dict[str, dict[str, None]] = {mask: {} for mask in masks}
-    for lines in whole or lists:
-        for mask, candidates in zip(masks, _places(masks, lines)):
-            found[mask].update(dict.fromkeys(candidates))
-    return {mask: tuple(candidates) for mask, candidates in found.items()}
-
-
-def _is_masked(line: str) -> bool:
-    return not line.startswith(_UNMASKED)
-
-
-def _places(masks: list[str], lines: list[str]) -> list[list[str]]:
-    """For each mask the ``lines`` it may stand for, if all masks fit in their order."""
-    first: list[int] = []
-    place = -1
-    for mask in masks:
-        place = next(
-            (at for at in range(place + 1, len(lines)) if len(lines[at]) == len(mask)), len(lines)
-        )
-        first.append(place)
-    last: list[int] = []
-    place = len(lines)
-    for mask in reversed(masks):
-        place = next((at for at in range(place - 1, -1, -1) if len(lines[at]) == len(mask)), -1)
-        last.insert(0, place)
-    if len(lines) in first or -1 in last:
-        return []
-    return [
-        [lines[at] for at in range(low, high + 1) if len(lines[at]) == len(mask)]
-        for mask, low, high in zip(masks, first, last)
-    ]
-
-
-def _mask_remark(masked: dict[str, tuple[str, ...]]) -> str:
-    hidden: dict[str, str] = {}
-    for mask, lines in masked.items():
-        if len(lines) == 1 and _keyword(lines[0]) not in _DULL:
-            hidden.setdefault(_keyword(lines[0]), mask)
-    what = ", ".join(f"{keyword} ({mask})" for keyword, mask in hidden.items())
-    return f"a Cisco firewall (inspect esmtp) masks keywords: {what or ', '.join([*masked][:8])}"
-
-
-def _keyword(line: str) -> str:
-    return line.replace("=", " ").split(" ")[0]
-
-
-def _text(session: Session, stage: Stage) -> str:
-    outcome = session.outcome(stage)
-    reply: Optional[Reply] = outcome.reply if outcome is not None else None
-    return reply.text if reply is not None else ""
-
-
-def _host(banner: str) -> str:
-    """The host name that begins a banner; Microsoft itself has lost the blank behind it once."""
-    return re.sub(r"Microsoft$", "", banner.split(" ")[0])
-
-
-def _is_host(name: str) -> bool:
-    return re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", name) is not None

@@ -13,9 +13,11 @@ from typing import Optional
 from .acceptance import Acceptance, Target
 from .diagnosis import TROUBLESHOOTING, Finding, timing_hint
 from .dialogue import EXPECTED, Plan, Tls
+from .examination import Examined
 from .message import date
-from .profiles import Expectation, masked_keywords
+from .recognition import Expectation, masked_keywords
 from .reply import Reply
+from .server_set import Member, ServerSet
 from .stages import (
     Certificate,
     Security,
@@ -214,6 +216,78 @@ def certificate_lines(security: Optional[Security], now: float) -> list[str]:
         period = f"{date(certificate.not_before)} to {date(certificate.not_after)}"
         issuer = printable(certificate.issuer, QUOTED)
         lines.append(f"  issued by {issuer}, valid from {period} ({days:.1f} days left)")
+    return lines
+
+
+def set_headline(found: ServerSet, target: Target, plan: Plan) -> str:
+    """The first line of a test of all servers: how many accept, and the worst in words."""
+    members = found.members
+    name = printable(target.domain or target.host, 80)
+    failed = [each for each in members if each.acceptance.failure is not None]
+    if failed and failed[0].acceptance.decisive is None:
+        return failure(failed[0].acceptance, target, plan)
+    if plan.until is Stage.MX:
+        return f"{len(members)} mail servers found for {name} in {found.seconds:.3f}s"
+    what = "accept mail"
+    if plan.until is not Stage.MESSAGE:
+        what = f"pass every stage up to {plan.until.value}"
+    count = f"{len(members) - len(failed)} of {len(members)} mail servers of {name} {what}"
+    if not failed:
+        return f"{count} for {printable(plan.envelope.recipient, 100)} in {found.seconds:.3f}s"
+    # The one that came furthest but not to the end says least; the first says what to mend first.
+    worst = min(failed, key=_order_of_failure)
+    more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+    return f"{count}; {failure(worst.acceptance, target, plan)}{more}"
+
+
+_WORST_FIRST = (
+    Verdict.BROKEN,
+    Verdict.TIMED_OUT,
+    Verdict.REFUSED,
+    Verdict.MISSING,
+    Verdict.DEFERRED,
+    Verdict.UNTESTED,
+)
+
+
+def _order_of_failure(member: Member) -> tuple[bool, int]:
+    stopped = member.acceptance.failure
+    assert stopped is not None
+    return not member.primary, _WORST_FIRST.index(stopped.verdict)
+
+
+def server_lines(examined: Examined, plan: Plan, full: bool) -> list[str]:
+    """What is to be said of one server: why it failed, and if ``full`` its stages too."""
+    lines = [] if examined.finding is None else diagnosis_lines(examined.finding)
+    if full:
+        lines += stage_lines(examined.member.acceptance)
+        lines += certificate_lines(examined.security, plan.now)
+        lines += remark_lines(examined.member.acceptance, examined.expectation)
+    return lines
+
+
+def set_lines(all_examined: Sequence[Examined], plan: Plan, full: bool) -> list[str]:
+    """One line for each server that accepts, one block for each that fails, the failed first."""
+    lines = []
+    for examined in sorted(all_examined, key=lambda each: each.member.accepts):
+        session, member = examined.session, examined.member
+        if session is None:
+            return server_lines(examined, plan, full)
+        server = session.server
+        addresses = f" {server.addresses[0]}" if len(server.addresses) == 1 else ""
+        preference = f" (MX {server.preference})" if server.preference is not None else ""
+        name = f"{printable(server.name, 80)}{addresses}{preference}"
+        if member.accepts:
+            title = printable(examined.expectation.title, 40)
+            details = f" ({title})" if title else ""
+            lines.append(f"{name}: accepts, {member.acceptance.seconds:.3f}s{details}")
+        else:
+            assert session.failure is not None
+            lines.append(f"{name}: {_stage_failure(session, session.failure, plan)}")
+        if full or not member.accepts:
+            lines += [f"  {line}" for line in server_lines(examined, plan, full=True)]
+        elif examined.expectation.finding:
+            lines.append(f"  {missing(examined.expectation, server.name)}")
     return lines
 
 

@@ -12,9 +12,8 @@ from typing import Callable
 
 from . import mx
 from .acceptance import is_address
-from .diagnosis import Kind
 from .message import Content, Envelope, compose
-from .stages import Stage, Verdict
+from .stages import Kind, Stage, Verdict
 
 STATES = ("ok", "warning", "critical", "unknown")
 #: Metrics and findings that have no stage of their own.
@@ -61,6 +60,13 @@ def port(text: str) -> int:
     """A TCP port."""
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
         raise ValueError("must be a port from 1 to 65535")
+    return int(text)
+
+
+def parallel(text: str) -> int:
+    """How many servers at the same time."""
+    if not re.fullmatch(r"[0-9]{1,3}", text) or int(text) < 1:
+        raise ValueError("must be a number from 1 to 999")
     return int(text)
 
 

@@ -1,0 +1,169 @@
+"""All servers of a domain at once, judged as a set (``--all-mx``).
+
+Each server is walked by a conversation of its own, all in one loop under one deadline, and gets one
+probe message at most.
+"""
+
+from __future__ import annotations
+
+import enum
+import time
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, Optional, Union
+
+from . import network
+from .acceptance import LEAST_PATIENCE, Acceptance, Target, find_addresses, find_servers, is_address
+from .dialogue import Plan, walk
+from .stages import Server, Session, Stage, StageOutcome
+
+if TYPE_CHECKING:
+    from .tls import Context
+
+
+class Rule(enum.Enum):
+    """How a set of servers is judged; the value is its name in ``--set``."""
+
+    #: As its worst server.
+    WORST = "worst"
+    #: One that accepts is enough.
+    ANY = "any"
+    #: A backup that fails is a warning, and so is one of several primaries.
+    PRIMARY = "primary"
+
+
+class Gravity(enum.Enum):
+    """How much of a server's failure counts for the set."""
+
+    FULL = enum.auto()
+    WARNING = enum.auto()
+    NONE = enum.auto()
+
+
+class Member(NamedTuple):
+    """One server of the set, and what became of its test."""
+
+    #: Unique in the set, for perfdata; empty if the set is a single server.
+    label: str
+    acceptance: Acceptance
+    #: Whether its MX preference is the best of all.
+    primary: bool = True
+
+    @property
+    def accepts(self) -> bool:
+        """Whether the test was walked to its end."""
+        return self.acceptance.failure is None
+
+
+class ServerSet(NamedTuple):
+    """What became of the test of all servers."""
+
+    #: Finding them; ``None`` if there was nothing to look up.
+    lookup: Optional[StageOutcome]
+    #: By preference and name, so that graphs stay the same from run to run.
+    members: tuple[Member, ...] = ()
+    remarks: tuple[str, ...] = ()
+    #: Seconds from the start of the run to the end of its last walk.
+    seconds: float = 0.0
+
+
+def accept_mail_everywhere(
+    target: Target,
+    plan: Plan,
+    timeout: float,
+    parallel: int,
+    every_address: bool = False,
+    context: Optional[Context] = None,
+    signals: int = -1,
+) -> ServerSet:
+    """Test every server of ``target``, at most ``parallel`` at once, within ``timeout`` seconds.
+
+    :param every_address: test every address of every server, and not the first that answers
+    """
+    begun = time.monotonic()
+
+    def left() -> float:
+        return max(0.0, begun + timeout - time.monotonic())
+
+    run = partial(network.run, context=context, signals=signals, parallel=parallel)
+    (found,) = run([find_servers(target, plan)], left())
+    if found.lookup is not None and not found.lookup.passed:
+        # There is no server, and this is what became of the only thing that was tried.
+        member = Member("", Acceptance(found.lookup))
+        return ServerSet(None, (member,), (), time.monotonic() - begun)
+    hosts = sorted(found.hosts, key=lambda host: (host.preference or 0, host.name))
+    resolved = run([find_addresses(host, target, found.plan) for host in hosts], left())
+    servers = _one_by_one(resolved) if every_address else resolved
+    if plan.until is Stage.MX:
+        sessions = [_as_session(server) for server in servers]
+    else:
+        # When they have to queue, no silent server may keep the others from their turn.
+        rounds = -(-len(servers) // parallel)
+        patience = max(left() / rounds, LEAST_PATIENCE) if rounds > 1 else None
+        reachable = [server for server in servers if isinstance(server, Server)]
+        walked = iter(run([walk(found.plan, each, patience) for each in reachable], left()))
+        sessions = [next(walked) if isinstance(server, Server) else server for server in servers]
+    best = min((session.server.preference or 0 for session in sessions), default=0)
+    members = tuple(
+        Member(label, Acceptance(None, (session,), 1), (session.server.preference or 0) == best)
+        for label, session in zip(labels([each.server for each in sessions]), sessions)
+    )
+    return ServerSet(found.lookup, members, found.remarks, time.monotonic() - begun)
+
+
+def gravity(rule: Rule, members: Sequence[Member], member: Member) -> Gravity:
+    """How much the failure of ``member`` counts."""
+    if rule is Rule.ANY and any(each.accepts for each in members):
+        return Gravity.NONE
+    if rule is Rule.PRIMARY and (
+        not member.primary or any(each.accepts for each in members if each.primary)
+    ):
+        return Gravity.WARNING
+    return Gravity.FULL
+
+
+def labels(servers: Sequence[Server]) -> list[str]:
+    """A label for each server: its short name, or more of it where that is not unique.
+
+    Neither addresses nor ``::``, which graphing systems can't store.
+    """
+    full = [_full_label(server) for server in servers]
+    short = [_short_label(server) for server in servers]
+    names_by_short: dict[str, set[str]] = {}
+    for label, server in zip(short, servers):
+        names_by_short.setdefault(label, set()).add(server.name)
+    chosen = [
+        label if len(names_by_short[label]) == 1 else full_label
+        for label, full_label in zip(short, full)
+    ]
+    total, seen = Counter(chosen), Counter[str]()
+    unique = []
+    for label in chosen:
+        seen[label] += 1
+        unique.append(f"{label}-{seen[label]}" if total[label] > 1 else label)
+    return unique
+
+
+def _short_label(server: Server) -> str:
+    return "host" if is_address(server.name) else server.name.partition(".")[0]
+
+
+def _full_label(server: Server) -> str:
+    return "host" if is_address(server.name) else server.name.replace(".", "-")
+
+
+def _one_by_one(servers: Sequence[Union[Server, Session]]) -> list[Union[Server, Session]]:
+    """Each address as a server of its own."""
+    found: list[Union[Server, Session]] = []
+    for server in servers:
+        if isinstance(server, Session):
+            found.append(server)
+        else:
+            found += [server._replace(addresses=(each,)) for each in sorted(server.addresses)]
+    return found
+
+
+def _as_session(server: Union[Server, Session]) -> Session:
+    """A server that is not to be tried, as a session in which nothing was done."""
+    return Session(server, "", ()) if isinstance(server, Server) else server
