@@ -10,11 +10,9 @@ from __future__ import annotations
 import io
 import math
 import os
-import signal
 import sys
-import time
 from collections.abc import Sequence
-from typing import Any, NoReturn, Optional
+from typing import Any, NoReturn, Optional, Union
 
 EXIT_UNKNOWN = 3
 
@@ -39,7 +37,27 @@ def unknown(words: str) -> NoReturn:
     finish(f"MAILACCEPT UNKNOWN - {words}", EXIT_UNKNOWN)
 
 
+def missing_library(error: ImportError) -> str:
+    """What to say when a library can't be imported."""
+    return f"a library is missing: {error} (python3 -m pip install nagiosplugin dnspython)"
+
+
+def launch(argv: Sequence[str]) -> Union[Launched, BaseException]:
+    """Begin the run; what hinders it is kept for :func:`main`, where everything ends."""
+    try:
+        return begin(argv)
+    # Nothing is swallowed: main raises it again.
+    except Exception as error:
+        return error
+
+
 try:
+    from exchange_mailaccept.launch import Launched, begin
+
+    #: The run, if this file is the program: its first packet is out before nagiosplugin is
+    #: imported, which takes as long as many a server needs to answer.
+    LAUNCHED = launch(sys.argv[1:]) if __name__ == "__main__" else None
+
     from nagiosplugin import (
         Check,
         Critical,
@@ -56,23 +74,15 @@ try:
     )
     from nagiosplugin.runtime import Runtime
 
-    from exchange_mailaccept import network, options, report
-    from exchange_mailaccept.acceptance import accept_mail
+    from exchange_mailaccept import report
     from exchange_mailaccept.diagnosis import Finding
-    from exchange_mailaccept.dialogue import Plan, Tls
     from exchange_mailaccept.examination import Examined, examine
-    from exchange_mailaccept.options import Options
-    from exchange_mailaccept.server_set import (
-        Gravity,
-        Member,
-        ServerSet,
-        accept_mail_everywhere,
-        gravity,
-    )
+    from exchange_mailaccept.options import Answered, Options, UsageError
+    from exchange_mailaccept.server_set import Gravity, ServerSet, gravity
     from exchange_mailaccept.stages import Stage, StageOutcome, Verdict
     from exchange_mailaccept.values import BACKUP_MX, CERTIFICATE, EXTENSIONS, MEASURED, TOTAL
 except ImportError as error:
-    unknown(f"a library is missing: {error} (python3 -m pip install nagiosplugin dnspython)")
+    unknown(missing_library(error))
 
 #: What a verdict means to Nagios; ``--severity`` overrides it.
 STATES = {
@@ -121,20 +131,20 @@ class Judge:
 class MailAccept(Resource):  # type: ignore[misc]  # nagiosplugin has no types
     """The mail acceptance of one target, as metrics: one for each stage of each server tested."""
 
-    def __init__(self, chosen: Options, judge: Judge) -> None:
-        self.chosen = chosen
+    def __init__(self, launched: Launched, judge: Judge) -> None:
+        self._launched = launched
+        self.chosen = launched.chosen
+        self.plan = launched.plan
         self.judge = judge
-        self.plan = _plan(chosen)
-        self.tls_context = _tls_context(chosen)
         self.found = ServerSet(None)
         self.examined: tuple[Examined, ...] = ()
         #: The server that each metric is about.
         self.subjects: dict[str, Examined] = {}
 
     def probe(self) -> list[Metric]:
-        """Run the test.  Whatever the network does is in the metrics and raises nothing."""
+        """Finish the run.  Whatever the network does is in the metrics and raises nothing."""
         chosen = self.chosen
-        self.found = self._test()
+        self.found = self._launched.finish()
         self.examined = tuple(
             examine(member, chosen.profile, chosen.require) for member in self.found.members
         )
@@ -146,23 +156,6 @@ class MailAccept(Resource):  # type: ignore[misc]  # nagiosplugin has no types
         if chosen.rule is not None:
             metrics += self._set_metrics()
         return metrics
-
-    def _test(self) -> ServerSet:
-        chosen = self.chosen
-        context, signals = self.tls_context, _signal_pipe()
-        if chosen.rule is None:
-            test = accept_mail(chosen.target, self.plan, chosen.timeout)
-            (acceptance,) = network.run([test], chosen.timeout, context, signals)
-            return ServerSet(None, (Member("", acceptance),), (), acceptance.seconds)
-        return accept_mail_everywhere(
-            chosen.target,
-            self.plan,
-            chosen.timeout,
-            chosen.parallel,
-            chosen.every_address,
-            context,
-            signals,
-        )
 
     def _metrics(self, examined: Examined) -> list[Metric]:
         acceptance, chosen = examined.member.acceptance, self.chosen
@@ -388,51 +381,10 @@ def _bounded(text: str) -> str:
     return "\n".join([first, *lines, *note, *perfdata])
 
 
-def _plan(chosen: Options) -> Plan:
-    """What the client will say in this run, its Message-ID as unique as chance makes it."""
-    now = time.time()
-    node = "".join(each for each in os.uname().nodename if each.isascii() and each.isalnum())
-    return Plan(
-        envelope=chosen.envelope,
-        ehlo_name=chosen.ehlo_name,
-        content=chosen.content,
-        message_id=f"<{int(now)}.{os.urandom(10).hex()}@{node or 'localhost'}.mailaccept>",
-        now=now,
-        until=chosen.until,
-        source_address=chosen.source_address,
-        tls=chosen.tls,
-        tls_name=chosen.tls_name,
-        credentials=chosen.credentials,
-    )
-
-
-def _tls_context(chosen: Options) -> Any:
-    """What secures the connections; made before the first packet, for a file may be unusable."""
-    if chosen.tls is Tls.NEVER:
-        return None
-    try:
-        return network.tls_context(chosen.tls_settings)
-    except ValueError as error:
-        raise options.UsageError(str(error)) from None
-
-
-def _signal_pipe() -> int:
-    """A pipe that becomes readable when somebody wants the run to end.
-
-    Not an exception out of a signal handler, which could strike anywhere: the run ends by itself,
-    and can still say which stage it was waiting at.
-    """
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: None)
-    return reading
-
-
-def build_check(chosen: Options) -> MailAcceptCheck:
+def build_check(launched: Launched) -> MailAcceptCheck:
     """The check with its resource, contexts, results and summary."""
-    resource = MailAccept(chosen, Judge(dict(chosen.severities)))
+    chosen = launched.chosen
+    resource = MailAccept(launched, Judge(dict(chosen.severities)))
     return MailAcceptCheck(
         resource,
         *(StageContext(name, chosen) for name in MEASURED),
@@ -447,22 +399,22 @@ def build_check(chosen: Options) -> MailAcceptCheck:
 
 def main(argv: Optional[Sequence[str]] = None) -> NoReturn:
     """Run the plugin with ``argv`` (default: the process's own) and exit with its state."""
-    try:
-        os.fstat(1)
-    except OSError:
-        # Nobody listens, and the first socket would take the place of standard output.
-        sys.exit(EXIT_UNKNOWN)
     verbosity = 0
     runtime = Runtime()
     runtime.stdout = io.StringIO()
     try:
-        chosen = options.parse(sys.argv[1:] if argv is None else argv)
-        verbosity = chosen.verbosity
-        build_check(chosen).main(verbosity, math.ceil(chosen.timeout) + WATCHDOG_DELAY)
-    except options.Answered as answer:
+        launched = LAUNCHED or launch(sys.argv[1:] if argv is None else argv)
+        if isinstance(launched, BaseException):
+            raise launched
+        verbosity = launched.chosen.verbosity
+        watchdog = math.ceil(launched.chosen.timeout) + WATCHDOG_DELAY
+        build_check(launched).main(verbosity, watchdog)
+    except Answered as answer:
         finish(str(answer), EXIT_UNKNOWN)
-    except options.UsageError as error:
+    except UsageError as error:
         unknown(report.printable(str(error), 2000))
+    except ImportError as error:
+        unknown(missing_library(error))
     except SystemExit:
         text = runtime.stdout.getvalue().rstrip("\n")
         finish(text if verbosity >= 2 else _bounded(text), runtime.exitcode)

@@ -103,4 +103,5 @@ class Asking(Operation):
     def _done(self, fault: Optional[Fault]) -> Answer:
         """The answer; a fault counts only if nothing came at all."""
         responses = tuple(self._responses.get(message[:2]) for message in self._request.messages)
-        return Answer(self._seconds(), None if self._responses else fault, responses=responses)
+        lag = self._connection.lag if self._connection and fault is None else 0.0
+        return Answer(self._seconds(lag), None if self._responses else fault, responses=responses)

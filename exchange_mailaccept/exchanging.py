@@ -23,9 +23,11 @@ _QUOTED = 120
 class Line:
     """The connection of one conversation, with the replies that came over it."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, since: float) -> None:
         self.connection = connection
         self.parser = ReplyParser()
+        #: When the server could begin to greet, which may be earlier than we notice.
+        self.since = since
 
     def read(self) -> bool:
         """Take what has come; false at the end of the connection.
@@ -73,6 +75,8 @@ class Exchanging(Operation):
         self._request = request
         self._line = line
         self._unsent = memoryview(request.data)
+        if not (request.data or request.farewell):
+            self._limit = self._limit._replace(begun=line.since)
 
     def begin(self) -> Optional[Answer]:
         """Send, unless the server has spoken out of turn."""
@@ -125,17 +129,18 @@ class Exchanging(Operation):
 
     def _receive(self) -> Optional[Answer]:
         self.watched = {self._line.connection.fileno(): select.POLLIN}
+        open_, lag = True, 0.0
         try:
             # The reply to a command that was pipelined may have come with the one before it.
             reply = self._line.parser.next_reply()
-            open_ = True
             if reply is None:
                 open_ = self._line.read()
+                lag = self._line.connection.lag
                 reply = self._line.parser.next_reply()
         except BlockingIOError:
             return None
         except ProtocolError as error:
             return self._failed(Fault(Verdict.BROKEN, f"{error}: {quote(error.received)}"))
         if reply is not None:
-            return Answer(self._seconds(), reply=reply)
+            return Answer(self._seconds(lag), reply=reply)
         return None if open_ else self._failed(self._line.lost(CLOSED))

@@ -7,23 +7,23 @@ comes: silence, a byte at a time, a flood.  What the operating system reports be
 
 from __future__ import annotations
 
+import contextlib
 import errno
-import heapq
-import itertools
-import math
 import os
 import select
 import signal
 import socket
-import threading
+import struct
 import time
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Optional, TypeVar, Union
 
 from .asking import Asking
 from .exchanging import Exchanging, Line
 from .operation import Clock, Connection, Deadline, Operation, fault_of
+from .resolving import Resolving
 from .stages import Verdict
+from .watch import Watch
 from .world import (
     INTERRUPTED,
     Answer,
@@ -60,15 +60,8 @@ def tls_context(settings: TlsSettings) -> Context:
     return tls.context(settings)
 
 
-def run(
-    conversations: Sequence[Generator[Request, Answer, Result]],
-    timeout: float,
-    context: Optional[Context] = None,
-    signals: int = -1,
-    parallel: int = MOST_AT_ONCE,
-    clock: Clock = time.monotonic,
-) -> list[Result]:
-    """Drive all ``conversations`` to their ends and return their results in the same order.
+class Run(Generic[Result]):
+    """Conversations in progress: begun when this is made, driven to their ends by :meth:`finish`.
 
     When ``timeout`` seconds are over, every open request is answered with a fault and every later
     one at once, so that the conversations end by themselves.
@@ -77,26 +70,58 @@ def run(
     :param signals: descriptor of a pipe that becomes readable when the run is to end at once
     :param parallel: most conversations in progress at the same time
     """
-    deadline = Deadline(clock() + timeout, timeout, clock)
-    watch = _Watch(signals)
-    channels = [_Channel(conversation, deadline, context) for conversation in conversations]
-    waiting = channels[::-1]
-    while waiting or watch.active:
-        while waiting and len(watch.active) < parallel:
-            channel = waiting.pop()
+
+    def __init__(
+        self,
+        conversations: Sequence[Generator[Request, Answer, Result]],
+        timeout: float,
+        context: Optional[Context] = None,
+        signals: int = -1,
+        parallel: int = MOST_AT_ONCE,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._clock = clock
+        self._parallel = parallel
+        self._deadline = Deadline(clock() + timeout, timeout, clock)
+        self._watch = Watch(signals)
+        self._channels = [_Channel(each, self._deadline, context) for each in conversations]
+        self._waiting = self._channels[::-1]
+        self._start_some()
+
+    def finish(self) -> list[Result]:
+        """The results, in the order of the conversations."""
+        watch, deadline, clock = self._watch, self._deadline, self._clock
+        while watch.active or self._waiting:
+            for awake, descriptor in watch.wait(clock()):
+                if awake is None:
+                    deadline.end_now(_interruption(descriptor))
+                    break
+                awake.ready(descriptor)
+                watch.settle(awake)
+            overdue = list(watch.active) if deadline.interruption else watch.overdue(clock())
+            for late in overdue:
+                late.expire()
+                watch.settle(late)
+            self._start_some()
+        return [channel.result for channel in self._channels]
+
+    def _start_some(self) -> None:
+        while self._waiting and len(self._watch.active) < self._parallel:
+            channel = self._waiting.pop()
             channel.start()
-            watch.settle(channel)
-        for awake, descriptor in watch.wait(clock()):
-            if awake is None:
-                deadline.end_now(_interruption(descriptor))
-                break
-            awake.ready(descriptor)
-            watch.settle(awake)
-        overdue = list(watch.active) if deadline.interruption else watch.overdue(clock())
-        for late in overdue:
-            late.expire()
-            watch.settle(late)
-    return [channel.result for channel in channels]
+            self._watch.settle(channel)
+
+
+def run(
+    conversations: Sequence[Generator[Request, Answer, Result]],
+    timeout: float,
+    context: Optional[Context] = None,
+    signals: int = -1,
+    parallel: int = MOST_AT_ONCE,
+    clock: Clock = time.monotonic,
+) -> list[Result]:
+    """Drive all ``conversations`` to their ends; see :class:`Run`."""
+    return Run(conversations, timeout, context, signals, parallel, clock).finish()
 
 
 def _interruption(descriptor: int) -> Fault:
@@ -105,63 +130,64 @@ def _interruption(descriptor: int) -> Fault:
     return Fault(Verdict.UNTESTED, f"{INTERRUPTED} {signal.Signals(number).name}")
 
 
-class _Watch:
-    """Which channel waits for which descriptors, and until when."""
+#: Linux' SO_TIMESTAMPNS, which Python 3.9 has no name for.
+_STAMPS = 35
+_ROOM_FOR_STAMP = 64
 
-    def __init__(self, signals: int) -> None:
-        self._poll = select.poll()
-        if signals >= 0:
-            self._poll.register(signals, select.POLLIN)
-        self._owners: dict[int, _Channel[Any]] = {}
-        #: The channels that are not done, each with what it waits for.
-        self.active: dict[_Channel[Any], dict[int, int]] = {}
-        #: A heap of times at which a channel wanted to be woken; it may have changed its mind.
-        self._alarms: list[tuple[float, int, _Channel[Any]]] = []
-        self._settled = itertools.count()
 
-    def settle(self, channel: _Channel[Any]) -> None:
-        """Watch what the channel waits for now, and nothing of what it waited for before."""
-        before, now = self.active.pop(channel, {}), channel.watched
-        for descriptor in before:
-            # Closed and reused by another channel meanwhile, it is no longer ours to forget.
-            if descriptor not in now and self._owners.get(descriptor) is channel:
-                del self._owners[descriptor]
-                self._poll.unregister(descriptor)
-        for descriptor, events in now.items():
-            if before.get(descriptor) != events or self._owners.get(descriptor) is not channel:
-                self._owners[descriptor] = channel
-                self._poll.register(descriptor, events)
-        if not channel.done:
-            self.active[channel] = dict(now)
-            heapq.heappush(self._alarms, (channel.due, next(self._settled), channel))
+def _stamp(plain: socket.socket) -> None:
+    """Have the kernel note when data come, so that what waits while we are busy is not slow."""
+    with contextlib.suppress(OSError):
+        plain.setsockopt(socket.SOL_SOCKET, _STAMPS, 1)
 
-    def wait(self, now: float) -> list[tuple[Optional[_Channel[Any]], int]]:
-        """The channels for which something has happened, with the descriptor it happened to.
 
-        Returns when the next channel wants to be woken at the latest.  No channel stands for the
-        pipe of the signals.
-        """
-        while self._alarms and self._is_stale(*self._alarms[0]):
-            heapq.heappop(self._alarms)
-        if not self._alarms:
-            return []
-        # Rounded up: poll counts in milliseconds, and must not wake before it is time.
-        patience = math.ceil(max(0.0, self._alarms[0][0] - now) * 1000)
-        events = self._poll.poll(patience)
-        return [(self._owners.get(descriptor), descriptor) for descriptor, _ in events]
+class Wire:
+    """A socket that never blocks; see :class:`~.operation.Connection` for the contract."""
 
-    def overdue(self, now: float) -> list[_Channel[Any]]:
-        """The channels whose time is up, each once."""
-        found: dict[_Channel[Any], None] = {}
-        while self._alarms and self._alarms[0][0] <= now:
-            due, number, channel = heapq.heappop(self._alarms)
-            if not self._is_stale(due, number, channel):
-                found[channel] = None
-        return list(found)
+    def __init__(self, plain: socket.socket) -> None:
+        self._socket = plain
+        self.lag = 0.0
+        self.fileno = plain.fileno
+        self.send = plain.send
+        self.close = plain.close
 
-    @staticmethod
-    def _is_stale(due: float, _number: int, channel: _Channel[Any]) -> bool:
-        return channel.done or channel.due != due
+    def recv(self, most: int, /) -> bytes:
+        """At most ``most`` received bytes; none at the end of the connection."""
+        data, notes, _, _ = self._socket.recvmsg(most, _ROOM_FOR_STAMP)
+        self.lag = 0.0
+        for level, kind, stamp in notes:
+            if (level, kind) == (socket.SOL_SOCKET, _STAMPS) and len(stamp) == _TIMESPEC.size:
+                seconds, nanoseconds = _TIMESPEC.unpack(stamp)
+                # A clock that was set meanwhile must not make a stage shorter than nothing.
+                self.lag = max(0.0, time.time() - seconds - nanoseconds / 1e9)
+        return data
+
+
+_TIMESPEC = struct.Struct("@ll")
+
+
+def _round_trip(connected: socket.socket) -> float:
+    """Seconds that the handshake of TCP took, by the kernel of Linux; 0 if it can't tell."""
+    if not hasattr(socket, "TCP_INFO"):
+        return 0.0
+    try:
+        info = connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    except OSError:
+        return 0.0
+    if len(info) < 104:
+        return 0.0
+    # struct tcp_info: tcpi_rtt in microseconds, and tcpi_total_retrans, after which a round trip
+    # says nothing of how long it took.
+    (microseconds,), (retransmissions,) = (struct.unpack_from("@I", info, at) for at in (68, 100))
+    return 0.0 if retransmissions else microseconds / 1e6
+
+
+class _Attempt(NamedTuple):
+    """A connection that is being made."""
+
+    socket: socket.socket
+    address: str
+    begun: float
 
 
 class _Connecting(Operation):
@@ -174,45 +200,49 @@ class _Connecting(Operation):
         super().__init__(deadline, request.patience)
         self._request = request
         self._untried = list(request.addresses)
-        self._attempts: dict[int, tuple[socket.socket, str]] = {}
+        self._attempts: dict[int, _Attempt] = {}
         self._faults: list[tuple[str, Fault]] = []
-        self.connected: Optional[socket.socket] = None
+        self.connected: Optional[Wire] = None
+        #: When the connection stood.
+        self.since = 0.0
 
     def begin(self) -> Optional[Answer]:
         return self._next_attempt()
 
     def ready(self, descriptor: int) -> Optional[Answer]:
-        attempt, address = self._attempts[descriptor]
-        code = attempt.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        attempt = self._attempts[descriptor]
+        code = attempt.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code == 0:
-            return self._success(attempt, address)
+            return self._success(attempt)
         del self._attempts[descriptor], self.watched[descriptor]
-        attempt.close()
-        self._faults.append((address, fault_of(OSError(code, ""))))
+        attempt.socket.close()
+        self._faults.append((attempt.address, fault_of(OSError(code, ""))))
         return self._next_attempt()
 
     def expire(self) -> Optional[Answer]:
         if self._clock() < self._limit.due and not self._deadline.interruption:
             return self._next_attempt()
-        for _, address in self._attempts.values():
-            self._faults.append((address, self._out_of_time()))
+        for attempt in self._attempts.values():
+            self._faults.append((attempt.address, self._out_of_time()))
         return self._give_up()
 
     def close(self) -> None:
-        for attempt, _ in self._attempts.values():
-            if attempt is not self.connected:
-                attempt.close()
+        for attempt in self._attempts.values():
+            if self.connected is None or attempt.socket.fileno() != self.connected.fileno():
+                attempt.socket.close()
 
     def _next_attempt(self) -> Optional[Answer]:
         while self._untried and self._clock() < self._limit.due:
             address = self._untried.pop(0)
+            begun = self._clock()
             try:
-                attempt = self._attempt(address)
+                attempt = _Attempt(self._attempt(address), address, begun)
             except OSError as error:
                 self._faults.append((address, fault_of(error)))
                 continue
-            self._attempts[attempt.fileno()] = (attempt, address)
-            self.watched[attempt.fileno()] = select.POLLOUT
+            descriptor = attempt.socket.fileno()
+            self._attempts[descriptor] = attempt
+            self.watched[descriptor] = select.POLLOUT
             self.due = self._limit.due
             if self._untried:
                 self.due = min(self.due, self._clock() + ATTEMPT_DELAY)
@@ -226,7 +256,9 @@ class _Connecting(Operation):
         attempt = socket.socket(family, socket.SOCK_STREAM)
         try:
             attempt.setblocking(False)
+            # The segments of a flight must not wait for one another (Nagle, RFC 896).
             attempt.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            _stamp(attempt)
             if self._request.source_address:
                 attempt.bind((self._request.source_address, 0))
             code = attempt.connect_ex(_socket_address(address, self._request.port))
@@ -237,9 +269,15 @@ class _Connecting(Operation):
             raise
         return attempt
 
-    def _success(self, attempt: socket.socket, address: str) -> Answer:
-        self.connected = attempt
-        return Answer(self._seconds(), addresses=(address, attempt.getsockname()[0]))
+    def _success(self, attempt: _Attempt) -> Answer:
+        self.connected = Wire(attempt.socket)
+        seconds = self._seconds()
+        round_trip = _round_trip(attempt.socket)
+        if round_trip:
+            # The kernel has seen the connection stand; we may come from something else.
+            seconds = min(seconds, attempt.begun - self._limit.begun + round_trip)
+        self.since = self._limit.begun + seconds
+        return Answer(seconds, addresses=(attempt.address, attempt.socket.getsockname()[0]))
 
     def _give_up(self) -> Answer:
         """The fault of all attempts: of each address what became of it, many in short."""
@@ -278,64 +316,33 @@ def _dial(address: str, port: int, tcp: bool) -> Connection:
     dialled = socket.socket(family, socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM)
     try:
         dialled.setblocking(False)
+        _stamp(dialled)
         code = dialled.connect_ex(_socket_address(address, port))
         if code not in (0, errno.EINPROGRESS):
             raise OSError(code, "")
     except OSError:
         dialled.close()
         raise
-    return dialled
+    return Wire(dialled)
 
 
-class _Resolving(Operation):
-    """The system's resolver, in a thread: ``getaddrinfo`` can only be left behind, not stopped."""
-
-    def __init__(self, deadline: Deadline, request: Resolve) -> None:
-        super().__init__(deadline, request.patience)
-        self._request = request
-        self._found = Answer(0.0)
-        self._waiting, self._telling = os.pipe()
-        self._left_behind = False
-        self._lock = threading.Lock()
-
-    def begin(self) -> Optional[Answer]:
-        self.watched = {self._waiting: select.POLLIN}
-        threading.Thread(target=self._look_up, daemon=True).start()
-        return None
-
-    def ready(self, descriptor: int) -> Optional[Answer]:  # noqa: ARG002 there is only one
-        return self._found._replace(seconds=self._seconds())
-
-    def expire(self) -> Optional[Answer]:
-        words = f"the system's resolver gave no answer within {self._limit.allowed:.3g}s"
-        return self._failed(self._deadline.interruption or Fault(Verdict.UNTESTED, words))
-
-    def close(self) -> None:
-        with self._lock:
-            self._left_behind = True
-            os.close(self._waiting)
-            os.close(self._telling)
-
-    def _look_up(self) -> None:
-        families = {0: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
-        try:
-            found = socket.getaddrinfo(
-                # Bytes, because a str would go through the idna codec of 2003.
-                self._request.name.encode("ascii"),
-                None,
-                families[self._request.family],
-                socket.SOCK_STREAM,
-                flags=socket.AI_CANONNAME,
-            )
-        except socket.gaierror as error:
-            self._found = Answer(0.0, _resolver_fault(error))
-        else:
-            # dict and not set: the system's order is by preference (RFC 6724).
-            addresses = tuple(dict.fromkeys(str(each[4][0]) for each in found))
-            self._found = Answer(0.0, addresses=addresses, canonical_name=found[0][3])
-        with self._lock:
-            if not self._left_behind:
-                os.write(self._telling, b".")
+def _look_up(request: Resolve) -> Answer:
+    """Ask the system's resolver, however long it takes."""
+    families = {0: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
+    try:
+        found = socket.getaddrinfo(
+            # Bytes, because a str would go through the idna codec of 2003.
+            request.name.encode("ascii"),
+            None,
+            families[request.family],
+            socket.SOCK_STREAM,
+            flags=socket.AI_CANONNAME,
+        )
+    except socket.gaierror as error:
+        return Answer(0.0, _resolver_fault(error))
+    # dict and not set: the system's order is by preference (RFC 6724).
+    addresses = tuple(dict.fromkeys(str(each[4][0]) for each in found))
+    return Answer(0.0, addresses=addresses, canonical_name=found[0][3])
 
 
 def _resolver_fault(error: socket.gaierror) -> Fault:
@@ -419,7 +426,7 @@ class _Channel(Generic[Result]):
             return _Connecting(self._deadline, request)
         if isinstance(request, Ask):
             return Asking(self._deadline, request, _dial)
-        return _Resolving(self._deadline, request)
+        return Resolving(self._deadline, request, _look_up)
 
     def _handshaking(self, request: StartTls, line: Line) -> Operation:
         # Paid for already by whoever made the context.
@@ -435,7 +442,7 @@ class _Channel(Generic[Result]):
             return
         if isinstance(operation, _Connecting) and operation.connected is not None:
             self._hang_up()
-            self._line = Line(operation.connected)
+            self._line = Line(operation.connected, operation.since)
         operation.close()
 
     def _hang_up(self) -> None:

@@ -34,6 +34,10 @@ class Connection(Protocol):
     connection is lost.
     """
 
+    @property
+    def lag(self) -> float:
+        """Seconds that the bytes received last had been waiting for us; 0 if nobody knows."""
+
     def send(self, data: memoryview, /) -> int:
         """Send some of ``data``; how many bytes were taken."""
 
@@ -129,8 +133,9 @@ class Operation:
         """Why there is no more time for the request, with what to say besides."""
         return self._deadline.interruption or self._limit.timed_out(besides)
 
-    def _seconds(self) -> float:
-        return self._clock() - self._limit.begun
+    def _seconds(self, lag: float = 0.0) -> float:
+        """Seconds from the beginning to now, or to when the answer came, ``lag`` ago."""
+        return max(0.0, self._clock() - lag - self._limit.begun)
 
     def _failed(self, fault: Fault) -> Answer:
         return Answer(self._seconds(), fault)

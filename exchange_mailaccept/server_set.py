@@ -14,8 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Optional, Union
 
 from . import network
-from .acceptance import LEAST_PATIENCE, Acceptance, Target, find_addresses, find_servers, is_address
-from .dialogue import Plan, walk
+from .acceptance import LEAST_PATIENCE, Acceptance, Servers, Target, find_addresses, is_address
+from .dialogue import walk
 from .stages import Server, Session, Stage, StageOutcome
 
 if TYPE_CHECKING:
@@ -69,31 +69,33 @@ class ServerSet(NamedTuple):
 
 
 def accept_mail_everywhere(
+    found: Servers,
     target: Target,
-    plan: Plan,
-    timeout: float,
+    ends: float,
     parallel: int,
     every_address: bool = False,
     context: Optional[Context] = None,
     signals: int = -1,
 ) -> ServerSet:
-    """Test every server of ``target``, at most ``parallel`` at once, within ``timeout`` seconds.
+    """Test every server that was ``found`` for ``target``.
 
+    :param ends: when the run is to be over, by the monotonic clock
+    :param parallel: most servers to test at the same time
     :param every_address: test every address of every server, and not the first that answers
     """
     begun = time.monotonic()
 
     def left() -> float:
-        return max(0.0, begun + timeout - time.monotonic())
+        return max(0.0, ends - time.monotonic())
 
     run = partial(network.run, context=context, signals=signals, parallel=parallel)
-    (found,) = run([find_servers(target, plan)], left())
+    plan = found.plan
     if found.lookup is not None and not found.lookup.passed:
         # There is no server, and this is what became of the only thing that was tried.
         member = Member("", Acceptance(found.lookup))
-        return ServerSet(None, (member,), (), time.monotonic() - begun)
+        return ServerSet(None, (member,), (), found.lookup.seconds)
     hosts = sorted(found.hosts, key=lambda host: (host.preference or 0, host.name))
-    resolved = run([find_addresses(host, target, found.plan) for host in hosts], left())
+    resolved = run([find_addresses(host, target, plan) for host in hosts], left())
     servers = _one_by_one(resolved) if every_address else resolved
     if plan.until is Stage.MX:
         sessions = [_as_session(server) for server in servers]
@@ -102,14 +104,15 @@ def accept_mail_everywhere(
         rounds = -(-len(servers) // parallel)
         patience = max(left() / rounds, LEAST_PATIENCE) if rounds > 1 else None
         reachable = [server for server in servers if isinstance(server, Server)]
-        walked = iter(run([walk(found.plan, each, patience) for each in reachable], left()))
+        walked = iter(run([walk(plan, each, patience) for each in reachable], left()))
         sessions = [next(walked) if isinstance(server, Server) else server for server in servers]
     best = min((session.server.preference or 0 for session in sessions), default=0)
     members = tuple(
         Member(label, Acceptance(None, (session,), 1), (session.server.preference or 0) == best)
         for label, session in zip(labels([each.server for each in sessions]), sessions)
     )
-    return ServerSet(found.lookup, members, found.remarks, time.monotonic() - begun)
+    seconds = (found.lookup.seconds if found.lookup else 0.0) + time.monotonic() - begun
+    return ServerSet(found.lookup, members, found.remarks, seconds)
 
 
 def gravity(rule: Rule, members: Sequence[Member], member: Member) -> Gravity:

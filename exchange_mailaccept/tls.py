@@ -121,6 +121,11 @@ class Secured:
         self._ciphertext = b""
         self._accepted = 0
 
+    @property
+    def lag(self) -> float:
+        """Seconds that the bytes received last had been waiting for us; 0 if nobody knows."""
+        return self._connection.lag
+
     def fileno(self) -> int:
         """The descriptor to watch."""
         return self._connection.fileno()
@@ -254,7 +259,8 @@ class Handshaking(Operation):
         if self._shaken and sent:
             self._line.connection = self._secured
             # First the time: reading a certificate that was not verified may import a library.
-            seconds = self._seconds()
+            seconds = self._seconds(self._secured.lag)
+            self._line.since = self._clock()
             return Answer(seconds, security=self._secured.security(self._context.verify))
         events = select.POLLIN if sent else select.POLLOUT
         self.watched = {self._secured.fileno(): events}
