@@ -83,6 +83,9 @@ try:
     from exchange_mailaccept.values import BACKUP_MX, CERTIFICATE, EXTENSIONS, MEASURED, TOTAL
 except ImportError as error:
     unknown(missing_library(error))
+# A library that is broken on this Python must not end in a traceback and exit 1, which is WARNING.
+except Exception as error:
+    unknown(f"a library can't be used: {type(error).__name__}: {error}")
 
 #: What a verdict means to Nagios; ``--severity`` overrides it.
 STATES = {

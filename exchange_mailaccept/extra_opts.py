@@ -38,15 +38,19 @@ def expand(argv: Sequence[str], program: str, environment: Mapping[str, str]) ->
     """
     found: list[str] = []
     rest: list[str] = []
-    for word in argv:
+    words = list(argv)
+    while words:
+        word = words.pop(0)
         flag, equals, value = word.partition("=")
-        if flag == OPTION:
-            if equals and not value:
-                continue  # An unset macro of Nagios or Icinga: not given.
-            section, _, path = value.partition("@")
-            found += _read(path or _default_file(environment), section or program)
-        else:
+        if flag != OPTION:
             rest.append(word)
+            continue
+        if not equals and words and not words[0].startswith("-"):
+            equals, value = "=", words.pop(0)
+        if equals and not value:
+            continue  # An unset macro of Nagios or Icinga: not given.
+        section, _, path = value.partition("@")
+        found += _read(path or _default_file(environment), section or program)
     return found + rest
 
 
@@ -57,7 +61,8 @@ def _default_file(environment: Mapping[str, str]) -> str:
     directories = environment.get("NAGIOS_CONFIG_PATH", "").split(":")
     candidates = [f"{each}/{name}" for each in directories if each for name in _NAMES]
     for path in (*candidates, *_FILES):
-        if os.access(path, os.R_OK):
+        # Be it unreadable: silently taking another one's options would be worse.
+        if os.path.exists(path):  # noqa: PTH110 - pathlib costs 3 ms
             return path
     raise ValueError(f"{OPTION}: no config file in any standard location")
 
@@ -71,15 +76,17 @@ def _read(path: str, section: str) -> list[str]:
         why = error.strerror if isinstance(error, OSError) else error
         raise ValueError(f"{OPTION}: {path} can't be read: {why}") from None
     words: list[str] = []
-    inside = found = False
+    inside = found = begun = False
     for line in lines:
         if not line or line[0] in "#;":
             continue
         if line.startswith("["):
             inside = line[1:].partition("]")[0].strip() == section
-            found = found or inside
+            found, begun = found or inside, True
         elif inside:
             words.append(_word(line))
+        elif not begun:
+            raise ValueError(f"{OPTION}: {path} has an option outside of any section")
     if not found:
         raise ValueError(f"{OPTION}: {path} has no section [{section}]")
     return words

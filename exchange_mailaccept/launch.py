@@ -57,12 +57,16 @@ class Launched:
         return accept_mail_everywhere(
             servers,
             chosen.target,
-            self._begun + chosen.timeout,
+            self._left,
             chosen.parallel,
             chosen.every_address,
             self._context,
             self._signals,
         )
+
+    def _left(self) -> float:
+        """Seconds until the run is to be over."""
+        return max(0.0, self._begun + self.chosen.timeout - time.monotonic())
 
 
 def begin(argv: Sequence[str]) -> Launched:

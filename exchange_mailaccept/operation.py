@@ -89,7 +89,10 @@ class Limit(NamedTuple):
 
 def fault_of(error: OSError) -> Fault:
     """What an error of the operating system means for the test."""
-    code = error.errno or 0
+    code = error.errno
+    if code is None or code < 0:
+        # A name that is no address or no interface, which only our own side can have given.
+        return Fault(Verdict.UNTESTED, error.strerror or str(error))
     words = _WORDS.get(code) or (os.strerror(code) if code else str(error.strerror))
     if code in _OUR_OWN:
         return Fault(Verdict.UNTESTED, words)

@@ -313,6 +313,9 @@ def _target(given: _Given, default_port: int) -> Target:
         if family and is_address(address) and (":" in address) != (family == 6):
             given.mistakes.append(f"{flag} {address} is no IPv{family} address")
     port = given.last("port", default_port)
+    source = given.last("source-address", "")
+    if is_address(host) and source and (":" in host) != (":" in source):
+        given.mistakes.append(f"--source-address {source} can't reach -H {host}")
     return Target(domain, host, port, family, given.all("nameserver"))
 
 
@@ -425,8 +428,9 @@ def help_text() -> str:
         "",
         "examples:",
         f"  {PROGRAM} -d contoso.com",
-        f"  {PROGRAM} -H mail1.contoso.com -r probe@contoso.com -w 5 -c message=30",
-        f"  {PROGRAM} -d contoso.com --until rcpt --severity recipient=warning",
+        f"  {PROGRAM} -H mail1.contoso.com -r probe@contoso.com -w 5",
+        f"  {PROGRAM} -d contoso.com --until rcpt -c rcpt=10",
+        f"  {PROGRAM} -d contoso.com --all-mx --starttls-if-offered",
         "",
         "exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN",
     ]

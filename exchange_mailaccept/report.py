@@ -38,8 +38,9 @@ SECONDS_OF_A_DAY = 86_400
 _SPACES = re.compile(r"[\t\r\n\v\f ]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # A backslash could be taken for the beginning of an escape (NSCA turns \n into a line end), except
-# in the \xNN that stands for a byte that could not be shown.
-_BACKSLASH = re.compile(r"\\(?!x[0-9a-f]{2})")
+# in the escapes that stand for what could not be shown.
+_BACKSLASH = re.compile(r"\\(?!x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
+_HALF_AN_ESCAPE = re.compile(r"\\(?:x[0-9a-f]?|u[0-9a-f]{0,3}|U[0-9a-f]{0,7})?$")
 # The bar begins perfdata, angle brackets turn Icinga Web's output into HTML, the dollar and the
 # backtick mean something to Nagios' macros and to a shell.
 _FORBIDDEN = str.maketrans({"|": "/", "<": "[", ">": "]", "`": "'", "$": r"\x24"})
@@ -62,7 +63,9 @@ def printable(text: str, most: int) -> str:
     text = _BACKSLASH.sub("/", text).translate(_FORBIDDEN)
     text = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
     text = text.encode("ascii", "backslashreplace").decode("ascii")
-    return text if len(text) <= most else f"{text[: most - 3]}..."
+    if len(text) <= most:
+        return text
+    return _HALF_AN_ESCAPE.sub("", text[: most - 3]) + "..."
 
 
 def quote(reply: Reply, most: int = QUOTED) -> str:
@@ -77,7 +80,7 @@ def success(acceptance: Acceptance, plan: Plan, title: str) -> str:
     """
     session = acceptance.decisive
     if session is None:
-        return f"{acceptance.known} mail servers found in {acceptance.seconds:.3f}s"
+        return f"{_servers(acceptance.known)} found in {acceptance.seconds:.3f}s"
     host = printable(session.server.name, 80)
     recipient = printable(plan.envelope.recipient, 100)
     took = f"in {acceptance.seconds:.3f}s"
@@ -86,6 +89,10 @@ def success(acceptance: Acceptance, plan: Plan, title: str) -> str:
     if plan.until is Stage.MESSAGE:
         return f"{host} accepted mail for {recipient} {took}{details}"
     return f"{host} passed every stage up to {plan.until.value} for {recipient} {took}{details}"
+
+
+def _servers(number: int) -> str:
+    return "1 mail server" if number == 1 else f"{number} mail servers"
 
 
 def _queued(session: Session, plan: Plan) -> str:
@@ -227,11 +234,11 @@ def set_headline(found: ServerSet, target: Target, plan: Plan) -> str:
     if failed and failed[0].acceptance.decisive is None:
         return failure(failed[0].acceptance, target, plan)
     if plan.until is Stage.MX:
-        return f"{len(members)} mail servers found for {name} in {found.seconds:.3f}s"
+        return f"{_servers(len(members))} found for {name} in {found.seconds:.3f}s"
     what = "accept mail"
     if plan.until is not Stage.MESSAGE:
         what = f"pass every stage up to {plan.until.value}"
-    count = f"{len(members) - len(failed)} of {len(members)} mail servers of {name} {what}"
+    count = f"{len(members) - len(failed)} of {_servers(len(members))} of {name} {what}"
     if not failed:
         return f"{count} for {printable(plan.envelope.recipient, 100)} in {found.seconds:.3f}s"
     # The one that came furthest but not to the end says least; the first says what to mend first.

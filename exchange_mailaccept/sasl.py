@@ -9,16 +9,22 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 from collections.abc import Generator, Sequence
 from typing import NamedTuple, Optional
 
-from .reply import Reply
+from .reply import Reply, decode
 
 #: In the order in which ``auto`` prefers them: a token that expires before a password, and a
 #: mechanism that does not hand the password over before those that do.
 MECHANISMS = ("XOAUTH2", "NTLM", "PLAIN", "LOGIN")
 #: More challenges than any mechanism here needs; a server that goes on is broken.
 MOST_CHALLENGES = 6
+
+_MASK = "****"
+#: Characters of a secret that are masked wherever they stand, and at the cut end of a quotation.
+_PART = 8
+_BEGINNING = 4
 
 Responses = Generator[Optional[bytes], bytes, None]
 
@@ -43,34 +49,32 @@ class Credentials(NamedTuple):
         if self.mechanism != "AUTO":
             return (self.mechanism,)
         return tuple(
-            each for each in MECHANISMS if (self.token if each == "XOAUTH2" else self.password)
+            each
+            for each in MECHANISMS
+            if (self.token if each == "XOAUTH2" else self.password)
+            and (each != "NTLM" or has_ntlm())
         )
 
     def mask(self, text: str) -> str:
         """``text`` without the secrets, in clear or in base64, should a server echo them.
 
-        A quotation may have been cut, so that only the beginning of a secret stands at its end.
+        A quotation may have been cut, or broken into lines: a part of a secret is masked as well.
         """
-        for secret in self._secrets():
-            text = text.replace(secret, "****")
-            for length in range(min(len(secret), len(text)) - 1, 7, -1):
-                beginning = secret[:length]
-                if text.rstrip(".'").endswith(beginning):
-                    text = text.replace(beginning, "****")
-                    break
+        forms, parts = _forms(self)
+        for secret in forms:
+            text = text.replace(secret, _MASK)
+        text = _without_parts(text, parts)
+        for secret in forms:
+            text = _without_beginning(text, secret)
         return text
 
-    def _secrets(self) -> list[str]:
-        plain = [each for each in (self.password, self.token) if each]
-        encoded = [encode(each.encode("utf-8", "surrogateescape")) for each in plain]
-        initial = []
-        if self.password:
-            initial.append(encode(_plain_response(self)))
-        if self.token:
-            initial.append(encode(_xoauth2_response(self)))
-        # Without the padding too: an echo may have lost it.
-        stripped = [each.rstrip("=") for each in (*encoded, *initial)]
-        return sorted({*plain, *encoded, *initial, *stripped}, key=len, reverse=True)
+
+def has_ntlm() -> bool:
+    """Whether pyspnego is there, without which there is no NTLM."""
+    # Imported here because only few log on, and with less than they could.
+    from importlib.util import find_spec
+
+    return find_spec("spnego") is not None
 
 
 def respond(mechanism: str, credentials: Credentials) -> Responses:
@@ -138,16 +142,31 @@ def _xoauth2(credentials: Credentials) -> Responses:
 def _ntlm(credentials: Credentials) -> Responses:
     """[MS-SMTPNTLM], the messages made by pyspnego."""
     # Imported here because only those who log on with NTLM have it and pay for it.
+    import struct
+
     import spnego
 
-    client = spnego.client(credentials.user, credentials.password, service="SMTP", protocol="ntlm")
+    # NTLM hashes characters and not bytes: what is not UTF-8 is taken for Windows' Latin.
+    user, password = (_characters(each) for each in _user_and_password(credentials))
+    client = spnego.client(user, password, service="SMTP", protocol="ntlm")
     token = client.step()
     while token is not None:
         received = yield token
         try:
             token = None if client.complete else client.step(received)
-        except spnego.exceptions.SpnegoError as error:
+        # The others are what pyspnego stumbles over in a message that is garbled.
+        except (
+            *(spnego.exceptions.SpnegoError, struct.error),
+            *(ValueError, LookupError, OverflowError),
+        ) as error:
             raise ValueError(f"the challenge is no NTLM challenge: {error}") from None
+
+
+def _characters(text: bytes) -> str:
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        return text.decode("cp1252", "replace")
 
 
 def _user_and_password(credentials: Credentials) -> tuple[bytes, bytes]:
@@ -155,3 +174,49 @@ def _user_and_password(credentials: Credentials) -> tuple[bytes, bytes]:
         credentials.user.encode("utf-8", "surrogateescape"),
         credentials.password.encode("utf-8", "surrogateescape"),
     )
+
+
+@functools.lru_cache(maxsize=1)
+def _forms(credentials: Credentials) -> tuple[list[str], frozenset[str]]:
+    """How the secrets would look in the server's words, the longest first, and their parts."""
+    found = set()
+    for secret in filter(None, (credentials.password, credentials.token)):
+        raw = secret.encode("utf-8", "surrogateescape")
+        clear = decode(raw)
+        # The second because whoever quotes a reply as one line drops the other spaces.
+        found |= {clear, " ".join(clear.split()), encode(raw), encode(raw).rstrip("=")}
+        # Inside more that is encoded, base64 looks differently at each of three places.  Left out
+        # are the characters at both ends that the neighbours have a part in.
+        for place in range(3):
+            around = encode(bytes(place) + raw)
+            core = around[(8 * place + 5) // 6 : 8 * (place + len(raw)) // 6]
+            found.add(core if len(core) >= _BEGINNING else "")
+    forms = sorted(found - {""}, key=len, reverse=True)
+    parts = {form[at : at + _PART] for form in forms for at in range(len(form) - _PART + 1)}
+    return forms, frozenset(parts)
+
+
+def _without_parts(text: str, parts: frozenset[str]) -> str:
+    """``text`` without any of ``parts``; those that overlap are one."""
+    masked, at = [], 0
+    while at < len(text):
+        end = at
+        while text[end : end + _PART] in parts:
+            end += 1
+        if end > at:
+            # The last part that was found is a part to its own end.
+            at = end + _PART - 1
+            masked.append(_MASK)
+        else:
+            masked.append(text[at])
+            at += 1
+    return "".join(masked)
+
+
+def _without_beginning(text: str, secret: str) -> str:
+    """``text`` without the beginning of ``secret`` at its end, where it may have been cut."""
+    shown = text.rstrip(".'")
+    for length in range(min(len(secret), _PART) - 1, _BEGINNING - 1, -1):
+        if shown.endswith(secret[:length]):
+            return shown[:-length] + _MASK + text[len(shown) :]
+    return text

@@ -7,9 +7,8 @@ probe message at most.
 from __future__ import annotations
 
 import enum
-import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Optional, Union
 
@@ -71,7 +70,7 @@ class ServerSet(NamedTuple):
 def accept_mail_everywhere(
     found: Servers,
     target: Target,
-    ends: float,
+    left: Callable[[], float],
     parallel: int,
     every_address: bool = False,
     context: Optional[Context] = None,
@@ -79,15 +78,11 @@ def accept_mail_everywhere(
 ) -> ServerSet:
     """Test every server that was ``found`` for ``target``.
 
-    :param ends: when the run is to be over, by the monotonic clock
+    :param left: gives the seconds until the run is to be over
     :param parallel: most servers to test at the same time
     :param every_address: test every address of every server, and not the first that answers
     """
-    begun = time.monotonic()
-
-    def left() -> float:
-        return max(0.0, ends - time.monotonic())
-
+    at_first = left()
     run = partial(network.run, context=context, signals=signals, parallel=parallel)
     plan = found.plan
     if found.lookup is not None and not found.lookup.passed:
@@ -111,7 +106,7 @@ def accept_mail_everywhere(
         Member(label, Acceptance(None, (session,), 1), (session.server.preference or 0) == best)
         for label, session in zip(labels([each.server for each in sessions]), sessions)
     )
-    seconds = (found.lookup.seconds if found.lookup else 0.0) + time.monotonic() - begun
+    seconds = (found.lookup.seconds if found.lookup else 0.0) + at_first - left()
     return ServerSet(found.lookup, members, found.remarks, seconds)
 
 

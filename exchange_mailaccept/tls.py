@@ -10,9 +10,11 @@ and is not imported where the handshake has verified the certificate: then ``ssl
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import ssl
+import warnings
 from typing import Any, NamedTuple, Optional
 
 from .exchanging import Line
@@ -48,7 +50,6 @@ _REASON_WORDS = (
     ("UNRECOGNIZED_NAME", "the server has no certificate for this name"),
     ("KEY_TOO_SMALL", "the server's key is too weak"),
     ("MD_TOO_WEAK", "the server's certificate has too weak a signature"),
-    ("UNEXPECTED_EOF", "the server closed the connection"),
 )
 
 
@@ -182,7 +183,9 @@ class Secured:
 
     def recv(self, most: int, /) -> bytes:
         """The bytes that have come, deciphered."""
-        self.take()
+        # Even if nothing has come: the handshake may have taken in more than was its own.
+        with contextlib.suppress(BlockingIOError):
+            self.take()
         # All of them, because the socket will not announce a second time what was taken from it.
         plain = bytearray()
         try:
@@ -191,10 +194,8 @@ class Secured:
         except ssl.SSLWantReadError:
             if not plain:
                 raise BlockingIOError from None
-        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-            return bytes(plain)
         except ssl.SSLError as error:
-            if not plain:
+            if not plain and not _is_end(error):
                 raise _lost(error) from None
         return bytes(plain)
 
@@ -281,9 +282,17 @@ def _handshake_fault(error: ssl.SSLError) -> Fault:
         words = _VERIFY_WORDS.get(error.verify_code)
         reason = f" (OpenSSL: {error.verify_message})"
         return Fault(Verdict.BROKEN, f"{words}{reason}" if words else _spoken(error.verify_message))
-    if isinstance(error, ssl.SSLEOFError):
+    if _is_end(error):
         return Fault(Verdict.BROKEN, f"TLS handshake failed: {CLOSED.explanation}")
     return Fault(Verdict.BROKEN, f"TLS handshake failed: {_reason(error)}")
+
+
+def _is_end(error: ssl.SSLError) -> bool:
+    """Whether the connection has ended, with TLS's farewell or, as many do, without."""
+    if isinstance(error, (ssl.SSLZeroReturnError, ssl.SSLEOFError)):
+        return True
+    # Python 3.9 does not know how OpenSSL 3 says it.
+    return error.reason == "UNEXPECTED_EOF_WHILE_READING"
 
 
 def _spoken(message: str) -> str:
@@ -326,6 +335,14 @@ def _name(parts: Any) -> str:
 
 def _from_der(der: bytes) -> Optional[Certificate]:
     """The certificate read by the ``cryptography`` package; ``None`` without it, or if it can't."""
+    # What the library thinks of this Python, or of a certificate that is not quite right, would go
+    # to stderr.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _facts(der)
+
+
+def _facts(der: bytes) -> Optional[Certificate]:
     try:
         from cryptography import x509
     except ImportError:
@@ -341,7 +358,7 @@ def _from_der(der: bytes) -> Optional[Certificate]:
             for name in (certificate.subject, certificate.issuer)
         )
     # A certificate can be wrong in many ways; there are no facts then, and the test goes on.
-    except ValueError:
+    except (ValueError, TypeError, x509.InvalidVersion):
         return None
     return Certificate(subject, issuer, names, not_before, not_after)
 
@@ -366,7 +383,12 @@ def _alternative_names(certificate: Any) -> tuple[str, ...]:
 
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except (
+        ValueError,
+        x509.ExtensionNotFound,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+    ):
         return ()
     return (
         *found.get_values_for_type(x509.DNSName),

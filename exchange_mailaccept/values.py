@@ -37,6 +37,7 @@ _RANGE = re.compile(rf"@?(?:(~|-?{_NUMBER})?:)?(-?{_NUMBER})?")
 _ATOM = r"[^\s\x00-\x20\x7f-\x9f()<>\[\]:;@\\,.\"]+"
 _LOCAL_PART = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
 _QUOTED_LOCAL_PART = re.compile(r'"(?:[ !#-\[\]-~]|\\[ -~])*"')
+_ZONE = re.compile(r"[A-Za-z0-9._-]{1,15}")
 _KEYWORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _HEADER = re.compile(r"([!-9;-~]+): ?(.*)")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -80,24 +81,38 @@ def address(text: str) -> str:
     # Imported here because only those who name an address pay its 3 ms.
     import ipaddress
 
+    bare, percent, zone = text.partition("%")
     try:
-        return str(ipaddress.ip_address(text))
+        found = ipaddress.ip_address(bare)
     except ValueError:
         raise ValueError("must be an IP address") from None
+    if percent and (found.version == 4 or not _ZONE.fullmatch(zone)):
+        raise ValueError("must be an IP address")
+    return f"{found}{percent}{zone}"
 
 
 def host(text: str) -> str:
     """A server by name (in ASCII) or address, which may stand in brackets."""
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
-    return address(bare) if is_address(bare) else mx.to_ascii(bare)
+    return address(bare) if is_address(bare) else _name(bare)
+
+
+def _name(text: str) -> str:
+    """A host or domain name, in ASCII."""
+    name = mx.to_ascii(text)
+    if any(label.startswith("-") or label.endswith("-") for label in name.split(".")):
+        raise ValueError("is no name: no part of it may begin or end with a hyphen")
+    # Resolvers take 127.1 or 0x7f.1 for an address (inet_aton(3)).
+    if re.fullmatch(r"[0-9]+|0[xX][0-9A-Fa-f]*", name.rpartition(".")[2]):
+        raise ValueError("is neither a name nor an IP address")
+    return name
 
 
 def domain(text: str) -> str:
     """A mail domain, in ASCII."""
-    name = mx.to_ascii(text)
-    if is_address(name):
+    if is_address(text):
         raise ValueError("must be a domain; a server is named with -H")
-    return name
+    return _name(text)
 
 
 def nameserver(text: str) -> tuple[str, int]:
@@ -121,17 +136,22 @@ def mailbox(text: str) -> str:
     one_line(local_part)
     if not at:
         return local_part
-    if not (domain_part.startswith("[") and domain_part.endswith("]")):
-        domain_part = mx.to_ascii(domain_part)
-    return f"{local_part}@{_literal(domain_part)}"
+    found = f"{local_part}@{_name_or_literal(domain_part)}"
+    if len(found.encode("utf-8", "replace")) > 254:
+        raise ValueError("is longer than 254 bytes (RFC 5321 4.5.3.1.3)")
+    return found
 
 
-def _literal(text: str) -> str:
-    """An address literal, as in ``user@[192.0.2.1]`` (RFC 5321 4.1.3), or what is none."""
-    if text.startswith("["):
-        inner = text[1:-1]
-        address(inner[5:] if inner.startswith("IPv6:") else inner)
-    return text
+def _name_or_literal(text: str) -> str:
+    """A name, or an address literal as in ``user@[192.0.2.1]`` (RFC 5321 4.1.3)."""
+    if not (text.startswith("[") and text.endswith("]")):
+        return _name(text)
+    bare = text[1:-1]
+    tagged = bare[:5].lower() == "ipv6:"
+    found = address(bare[5:] if tagged else bare)
+    if "%" in found or tagged != (":" in found):
+        raise ValueError("must be an IP address")
+    return f"[IPv6:{found}]" if tagged else f"[{found}]"
 
 
 def sender(text: str) -> str:
@@ -146,7 +166,7 @@ def sender(text: str) -> str:
 
 def ehlo_name(text: str) -> str:
     """The argument of EHLO: a name or an address literal."""
-    return _literal(text) if text.startswith("[") and text.endswith("]") else mx.to_ascii(text)
+    return _name_or_literal(text)
 
 
 def subject(text: str) -> str:
@@ -164,7 +184,8 @@ def header(text: str) -> str:
         # Imported here because a header that is not ASCII is rare (RFC 2047).
         from email.header import Header
 
-        value = Header(value, "utf-8", maxlinelen=10_000).encode()
+        # Several encoded words, none above 75 characters, on a line that is not folded.
+        value = Header(value, "utf-8", maxlinelen=75, continuation_ws="").encode(linesep=" ")
     if len(name) + len(value) > 996:
         raise ValueError("is longer than 998 characters (RFC 5322 2.1.1)")
     return f"{name}: {value}"
@@ -239,6 +260,7 @@ def days(text: str) -> tuple[float, ...]:
 
 def readable(path: str) -> str:
     """The name of a file that can be read."""
+    _regular(path)
     try:
         with open(path, "rb"):  # noqa: PTH123 - pathlib costs 3 ms
             return path
@@ -248,6 +270,7 @@ def readable(path: str) -> str:
 
 def secret(path: str) -> str:
     """The first line of a file that not everybody may read."""
+    _regular(path)
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123 - pathlib costs 3 ms
             if os.fstat(file.fileno()).st_mode & stat.S_IROTH:
@@ -258,6 +281,16 @@ def secret(path: str) -> str:
     if not found:
         raise ValueError("its first line is empty")
     return found
+
+
+def _regular(path: str) -> None:
+    """Refuse what could keep us waiting for a writer, before any deadline is set."""
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 - pathlib costs 3 ms
+    except (OSError, ValueError) as error:
+        raise ValueError(f"can't be read: {_why(error)}") from None
+    if not stat.S_ISREG(mode):
+        raise ValueError("can't be read: it is no regular file")
 
 
 def _why(error: Exception) -> str:
