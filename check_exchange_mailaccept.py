@@ -171,7 +171,8 @@ class MailAccept(Resource):  # type: ignore[misc]  # nagiosplugin has no types
             for outcome in acceptance.outcomes
         ]
         metrics.append(metric(TOTAL, round(acceptance.seconds, 4), uom="s", min=0))
-        if examined.outcome(Stage.EHLO) is not None:
+        ehlo = examined.outcome(Stage.EHLO)
+        if ehlo is not None and ehlo.passed:
             metrics.append(metric(EXTENSIONS, len(examined.expectation.missing), min=0))
         if acceptance.failure is None and acceptance.passed_over:
             metrics.append(metric(BACKUP_MX, len(acceptance.passed_over)))
@@ -184,7 +185,7 @@ class MailAccept(Resource):  # type: ignore[misc]  # nagiosplugin has no types
 
     def _set_metrics(self) -> list[Metric]:
         """What is to be said of the set as a whole."""
-        members = self.found.members
+        members = [each for each in self.found.members if each.acceptance.decisive]
         metrics = [
             Metric("servers", len(members), min=0, context=SET),
             Metric("accepting", sum(each.accepts for each in members), min=0, context=SET),

@@ -233,11 +233,11 @@ def set_headline(found: ServerSet, target: Target, plan: Plan) -> str:
     failed = [each for each in members if each.acceptance.failure is not None]
     if failed and failed[0].acceptance.decisive is None:
         return failure(failed[0].acceptance, target, plan)
-    if plan.until is Stage.MX:
+    if plan.until is Stage.MX and not failed:
         return f"{_servers(len(members))} found for {name} in {found.seconds:.3f}s"
-    what = "accept mail"
-    if plan.until is not Stage.MESSAGE:
-        what = f"pass every stage up to {plan.until.value}"
+    what = f"pass every stage up to {plan.until.value}"
+    if plan.until in (Stage.MX, Stage.MESSAGE):
+        what = "found" if plan.until is Stage.MX else "accept mail"
     count = f"{len(members) - len(failed)} of {_servers(len(members))} of {name} {what}"
     if not failed:
         return f"{count} for {printable(plan.envelope.recipient, 100)} in {found.seconds:.3f}s"

@@ -7,6 +7,7 @@ probe message at most.
 from __future__ import annotations
 
 import enum
+import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -135,11 +136,15 @@ def labels(servers: Sequence[Server]) -> list[str]:
         label if len(names_by_short[label]) == 1 else full_label
         for label, full_label in zip(short, full)
     ]
-    total, seen = Counter(chosen), Counter[str]()
+    times = Counter(chosen)
+    used = {label for label in chosen if times[label] == 1}
     unique = []
     for label in chosen:
-        seen[label] += 1
-        unique.append(f"{label}-{seen[label]}" if total[label] > 1 else label)
+        candidates = (f"{label}-{number}" for number in itertools.count(1))
+        if times[label] > 1:
+            label = next(each for each in candidates if each not in used)
+            used.add(label)
+        unique.append(label)
     return unique
 
 

@@ -285,6 +285,9 @@ def secret(path: str) -> str:
 
 def _regular(path: str) -> None:
     """Refuse what could keep us waiting for a writer, before any deadline is set."""
+    if "\0" in path:
+        # Each Python has its own words for it.
+        raise ValueError("can't be read: embedded null byte")
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116 - pathlib costs 3 ms
     except (OSError, ValueError) as error:

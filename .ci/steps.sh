@@ -1,0 +1,189 @@
+#!/bin/bash
+# The steps of .ci/run, each a function: bash .ci/steps.sh STEP [ARGUMENT...]
+set -euo pipefail
+
+checkout=$(cd -- "$(dirname -- "$0")/.." && pwd -P)
+cd -- "$checkout"
+
+PACKAGES=(
+    postfix knot icinga2-bin nagios4-core # what the tests talk to and run in
+    ca-certificates python3 python3-venv shellcheck
+)
+# Unpacked and not installed, since it and Postfix exclude each other.
+EXIM_PACKAGES=(exim4-daemon-light exim4-base)
+
+apt() {
+    apt-get -q -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 "$@"
+}
+
+# Once in a run of .ci/run.
+update_lists() {
+    local updated=$checkout/.ci/cache/lists-updated
+    if [ -z "$(find "$updated" -mmin -30 2>/dev/null)" ]; then
+        apt update
+        mkdir -p "${updated%/*}"
+        touch "$updated"
+    fi
+}
+
+missing_packages() {
+    local package
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' ||
+            printf '%s\n' "$package"
+    done
+}
+
+as_root() {
+    [ "$(id -u)" -eq 0 ] || { echo "only root can install: $*" >&2; exit 1; }
+}
+
+install_servers() {
+    local missing
+    mapfile -t missing < <(missing_packages "${PACKAGES[@]}")
+    if [ ${#missing[@]} -eq 0 ]; then
+        echo "All there: ${PACKAGES[*]}"
+        return
+    fi
+    as_root "${missing[@]}"
+    update_lists
+    # Else Postfix asks what kind of mail server this is to be.
+    echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections || true
+    apt install -y --no-install-recommends "${missing[@]}"
+}
+
+# unpack_exim DIRECTORY: Exim and what it needs to run.
+unpack_exim() {
+    local directory=$1 missing libraries program=$1/usr/sbin/exim4
+    # Compiled in: Exim does not start where this user is unknown.
+    if ! getent passwd Debian-exim >/dev/null; then
+        as_root "the user Debian-exim"
+        useradd --system --user-group --no-create-home --home-dir /nonexistent \
+            --shell /usr/sbin/nologin Debian-exim
+    fi
+    if [ ! -x "$program" ]; then
+        update_lists
+        mkdir -p "$directory"
+        (
+            cd -- "$directory"
+            # apt's own user need not be able to write here.
+            apt -o APT::Sandbox::User=root download "${EXIM_PACKAGES[@]}"
+            for package in *.deb; do
+                dpkg -x "$package" .
+            done
+        )
+    fi
+    # The libraries it depends on, without the alternatives and Exim's own packages.
+    mapfile -t libraries < <(
+        dpkg-deb -f "$directory"/exim4-daemon-light_*.deb Depends | tr ',' '\n' |
+            sed -E 's/^ *([^ ]+).*/\1/' | grep '^lib'
+    )
+    mapfile -t missing < <(missing_packages "${libraries[@]}")
+    if [ ${#missing[@]} -gt 0 ]; then
+        as_root "${missing[@]}"
+        update_lists
+        apt install -y --no-install-recommends "${missing[@]}"
+    fi
+    # What is missing now would be missing in the tests.
+    if ldd "$program" | grep 'not found'; then
+        return 1
+    fi
+    echo "Exim $(dpkg-deb -f "$directory"/exim4-daemon-light_*.deb Version)"
+}
+
+# find_pythons FILE: writes the interpreters into the file, one a line, the oldest first.
+find_pythons() {
+    local candidate version
+    local -a candidates=("$HOME"/.pyenv/versions/*/bin/python3)
+    if [ ! -x "${candidates[0]}" ]; then
+        mapfile -t candidates < <(
+            for minor in $(seq 9 30); do command -v "python3.$minor" || true; done
+            command -v python3 || true
+        )
+    fi
+    for candidate in "${candidates[@]}"; do
+        version=$("$candidate" -c '
+import sys, ensurepip, venv
+if sys.version_info >= (3, 9) and sys.version_info.releaselevel == "final":
+    print("%03d.%03d.%03d" % sys.version_info[:3])
+' 2>/dev/null) || continue
+        [ -n "$version" ] && printf '%s %s\n' "$version" "$candidate"
+    done | sort -u -k1,1 | cut -d' ' -f2- >"$1"
+    cat "$1"
+    [ -s "$1" ] || { echo "no Python 3.9 or newer with venv and pip" >&2; return 1; }
+}
+
+lint() {
+    # shellcheck source=.ci/environment.sh
+    . .ci/environment.sh
+    prepare_environment lint lint test tls ntlm
+    local status=0 scripts
+    mapfile -t scripts < <(
+        find . -name '*.sh' -not -path './.venv/*' -not -path './.ci/cache/*'
+    )
+    echo "shellcheck" && shellcheck -x .ci/run "${scripts[@]}" || status=1
+    echo "ruff check" && "$python" -m ruff check . || status=1
+    echo "ruff format" && "$python" -m ruff format --check . || status=1
+    echo "mypy" && "$python" -m mypy || status=1
+    return "$status"
+}
+
+# The command of README.md.
+run_tests() {
+    sh test.sh
+}
+
+# expect EXIT-CODE BEGINNING COMMAND...: runs the command and compares what it printed.
+expect() {
+    local code=$1 beginning=$2 output actual=0
+    shift 2
+    output=$("$@" 2>&1) || actual=$?
+    printf '$ %s\n%s\n[exit code %d]\n' "$*" "$output" "$actual"
+    if [ "$actual" -ne "$code" ] || [ "${output#"$beginning"}" = "$output" ]; then
+        printf 'expected: exit code %d and output that begins with "%s"\n' "$code" "$beginning" >&2
+        return 1
+    fi
+}
+
+version() {
+    sed -n 's/^__version__ = "\(.*\)"$/\1/p' exchange_mailaccept/__init__.py
+}
+
+# try_wheel DIRECTORY: built and installed with its dependencies, as an admin would.
+try_wheel() {
+    local python=$1/venv/bin/python
+    mkdir -p "$1"
+    "$PYTHON" -m venv "$1/venv"
+    # Built from a copy, since setuptools leaves build/ behind.
+    mkdir "$1/source"
+    tar -c --exclude=./.venv --exclude=./.git --exclude=./.ci/cache . | tar -x -C "$1/source"
+    "$python" -m pip wheel -q --no-input --disable-pip-version-check --no-deps \
+        -w "$1/wheel" "$1/source"
+    "$python" -m pip install -q --no-input --disable-pip-version-check "$1"/wheel/*.whl
+    cd /
+    expect 3 "check_exchange_mailaccept $(cd "$checkout" && version)" \
+        "$1/venv/bin/check_exchange_mailaccept" --version
+    expect 3 "MAILACCEPT UNKNOWN - " "$1/venv/bin/check_exchange_mailaccept"
+}
+
+# try_copy_and_link DIRECTORY: the file and the package without any installation.
+try_copy_and_link() {
+    # shellcheck source=.ci/environment.sh
+    . .ci/environment.sh
+    prepare_environment run
+    mkdir -p "$1/copy" "$1/link"
+    cp -r check_exchange_mailaccept.py exchange_mailaccept "$1/copy"
+    ln -s "$checkout/check_exchange_mailaccept.py" "$1/link/check_exchange_mailaccept"
+    PATH=$(dirname "$python"):$PATH
+    cd /
+    expect 3 "check_exchange_mailaccept " "$1/copy/check_exchange_mailaccept.py" --version
+    expect 3 "check_exchange_mailaccept " "$1/link/check_exchange_mailaccept" --version
+}
+
+try_demo() {
+    expect 0 "MAILACCEPT OK - " sh demo.sh
+    expect 2 "MAILACCEPT CRITICAL - " sh demo.sh \
+        --reply 'rcpt=550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain'
+}
+
+"$@"

@@ -1,0 +1,483 @@
+"""The plugin and the DNS: every way a domain can, or cannot, lead to a mail server.
+
+Knot answers with authority for the zones below; a smtp-sink stands where a mail server is meant to
+be.  All hosts are loopback addresses, told apart by their last octet.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from typing import NamedTuple
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.query
+import dns.rcode
+import pytest
+
+#: Addresses in the zone: at these a server listens, at ``CLOSED`` none ever does.
+OPEN = "127.0.0.2"
+OPEN_TOO = "127.0.0.3"
+CLOSED = "127.0.0.4"
+
+MANY = 300
+
+ZONE = f"""\
+$ORIGIN mx.test.
+$TTL 60
+@             SOA   ns hostmaster 1 60 60 3600 60
+              NS    ns
+              MX    10 open
+ns            A     127.0.0.1
+
+open          A     {OPEN}
+open-too      A     {OPEN_TOO}
+closed        A     {CLOSED}
+closed-too    A     {CLOSED}
+without-address TXT "no A, no AAAA"
+alias         CNAME open
+mail-v6       AAAA  ::1
+
+; Domains
+one           MX    10 open
+backup        MX    10 closed
+              MX    20 open
+reversed      MX    20 closed
+              MX    10 open
+equal         MX    10 open
+              MX    10 open-too
+equal-half    MX    10 closed
+              MX    10 open
+all-closed    MX    10 closed
+              MX    20 closed-too
+null          MX    0  .
+to-alias      MX    10 alias
+dangling      MX    10 does-not-exist
+addressless   MX    10 without-address
+half-dangling MX    10 does-not-exist
+              MX    20 open
+implicit      A     {OPEN}
+implicit-v6   AAAA  ::1
+nothing       TXT   "no MX, no A, no AAAA"
+itself        MX    10 itself
+              A     {OPEN}
+v6            MX    10 mail-v6
+""" + "".join(
+    f"many MX {number} many-{number}\nmany-{number} A {CLOSED}\n" for number in range(MANY)
+)
+
+CONFIGURATION = """\
+server:
+    rundir: "{directory}/run"
+    user: {user}
+    listen: 127.0.0.1@{port}
+    udp-workers: 1
+    tcp-workers: 1
+    background-workers: 1
+log:
+  - target: stderr
+    any: warning
+database:
+    storage: "{directory}/db"
+template:
+  - id: default
+    storage: "{directory}/zones"
+    file: "%s.zone"
+    zonefile-sync: -1
+zone:
+  - domain: mx.test
+  # Has no file: it cannot be loaded, and is answered with SERVFAIL.
+  - domain: broken.test
+"""
+
+
+# In every test, so that "not connected" is the plugin's choice and not for want of a server.
+pytestmark = pytest.mark.usefixtures("servers")
+
+#: Perfdata of a walk up to RCPT.
+WALKED = (
+    "banner=#s;;;0 connect=#s;;;0 ehlo=#s;;;0 extensions=0;;;0 mail=#s;;;0 mx=#s;;;0 quit=#s;;;0 "
+    "rcpt=#s;;;0 total=#s;;;0"
+)
+#: The lines of a walk up to RCPT through the smtp-sink at ``OPEN``.
+STAGES = f"""\
+Stages at open.mx.test ({OPEN} port #):
+  mx #s  passed
+  connect #s  passed
+  banner #s  220 mx.test ESMTP
+  ehlo #s  250 mx.test PIPELINING 8BITMIME AUTH PLAIN LOGIN XCLIENT NAME HELO XFORWARD NAME ADDR \
+PROTO HELO ENHANCEDSTATUSCODES DSN
+  mail #s  250 2.1.0 Ok
+  rcpt #s  250 2.1.5 Ok
+  quit #s  221 Bye
+Note: neither banner, EHLO reply nor keywords show an Exchange server; a gateway may be in front
+"""
+
+
+def accepted(host, domain):
+    """The whole output when a host takes the recipient."""
+    recipient = f"postmaster@{domain}.mx.test"
+    return (
+        f"MAILACCEPT OK - {host}.mx.test passed every stage up to rcpt for {recipient} in #s"
+        f" | {WALKED}\n"
+    )
+
+
+def accepted_by_backup(failure, domain):
+    """The whole output when ``open.mx.test`` takes the recipient instead of a better MX."""
+    return (
+        f"MAILACCEPT WARNING - better MX failed: {failure}; open.mx.test passed every stage up to "
+        f"rcpt for postmaster@{domain}.mx.test in #s\n{STAGES}| {WALKED}\n"
+    )
+
+
+def without_server(name, reason, *, diagnosis="Meaning\nNext step\nRead\n"):
+    """The whole output when no server is found, and none is spoken to."""
+    return (
+        f"MAILACCEPT CRITICAL - no mail server at {name}: {reason}\n{diagnosis}"
+        f"  mx #s  broken ({reason})\nTroubleshooting\n| mx=#s;;;0 total=#s;;;0\n"
+    )
+
+
+class Knot(NamedTuple):
+    """A Knot that serves the zones of this module."""
+
+    address: str
+    port: int
+
+    def ask(self, domain, kind="MX", over=dns.query.udp):
+        return over(dns.message.make_query(domain, kind), self.address, port=self.port, timeout=5)
+
+
+@pytest.fixture(scope="session")
+def knot(find_program, launch_for_session, server_directory, free_port):
+    program = find_program("knotd", package="knot")
+    directory = server_directory("knot")
+    for name in ("run", "db", "zones"):
+        (directory / name).mkdir()
+    (directory / "zones" / "mx.test.zone").write_text(ZONE)
+    port = free_port()
+    configuration = directory / "knot.conf"
+    user = f"{pwd.getpwuid(os.geteuid()).pw_name}:{grp.getgrgid(os.getegid()).gr_name}"
+    configuration.write_text(CONFIGURATION.format(directory=directory, port=port, user=user))
+    server = Knot("127.0.0.1", port)
+
+    def is_loaded() -> bool:
+        try:
+            return server.ask("mx.test", "SOA").rcode() == dns.rcode.NOERROR
+        except (OSError, dns.exception.Timeout):
+            return False
+
+    launch_for_session(
+        [program, "-c", str(configuration)], directory, "127.0.0.1", port, ready=is_loaded
+    )
+    return server
+
+
+@pytest.fixture
+def smtp_port(free_port):
+    """The one port on which the servers of a test listen."""
+    return free_port("127.0.0.1", OPEN, OPEN_TOO, CLOSED, "::1")
+
+
+@pytest.fixture
+def servers(smtp_sink, smtp_port):
+    """Mail servers at ``OPEN`` and ``OPEN_TOO``."""
+    return [smtp_sink(host=host, port=smtp_port) for host in (OPEN, OPEN_TOO)]
+
+
+@pytest.fixture
+def check(run_plugin, knot, smtp_port):
+    """Run the plugin for a domain, without sending mail."""
+
+    def run(domain, *arguments):
+        nameserver = f"{knot.address}:{knot.port}"
+        return run_plugin(
+            *("-d", domain, "-p", str(smtp_port), "--nameserver", nameserver),
+            *("--until", "rcpt", "--profile", "none", "-t", "20"),
+            *arguments,
+        )
+
+    return run
+
+
+def test_domain_with_one_server(check):
+    run = check("one.mx.test")
+
+    assert run.shape == accepted("open", "one")
+    assert run.exit_code == 0
+
+
+def test_mail_goes_to_the_domains_server(
+    run_plugin, knot, servers, smtp_port, sink_mail, check_probe_message
+):
+    run = run_plugin(
+        *("-d", "mx.test", "-p", str(smtp_port), "--profile", "none"),
+        *("--nameserver", f"{knot.address}:{knot.port}", "-r", "good"),
+    )
+
+    assert run.shape == (
+        "MAILACCEPT OK - open.mx.test accepted mail for good@mx.test in #s"
+        " | banner=#s;;;0 connect=#s;;;0 data=#s;;;0 ehlo=#s;;;0 extensions=0;;;0 mail=#s;;;0"
+        " message=#s;;;0 mx=#s;;;0 quit=#s;;;0 rcpt=#s;;;0 total=#s;;;0\n"
+    )
+    assert run.exit_code == 0
+    (content,) = sink_mail(servers[0])
+    message = check_probe_message(content)
+    assert message["X-Rcpt-Args"] == "<good@mx.test> NOTIFY=NEVER"
+    assert sink_mail(servers[1]) == []
+
+
+def test_backup_answers_for_a_better_one_that_refuses_connections(check):
+    run = check("backup.mx.test")
+
+    assert run.shape == accepted_by_backup(
+        f"closed.mx.test could not be connected: {CLOSED} port #: connection refused", "backup"
+    )
+    assert run.exit_code == 1
+
+
+def test_state_of_a_backup_can_be_chosen(check):
+    assert check("backup.mx.test", "--severity", "backup-mx=ok").exit_code == 0
+    assert check("backup.mx.test", "--severity", "backup-mx=critical").exit_code == 2
+
+
+def test_lower_preference_is_tried_first(check):
+    """The one that is down is the worse one, and nobody asks it."""
+    run = check("reversed.mx.test")
+
+    assert run.shape == accepted("open", "reversed")
+    assert run.exit_code == 0
+
+
+def test_servers_of_equal_preference(check):
+    """RFC 5321 5.1 demands that chance decides."""
+    run = check("equal.mx.test")
+
+    assert run.shape in (accepted("open", "equal"), accepted("open-too", "equal"))
+    assert run.exit_code == 0
+
+
+def test_all_servers_of_equal_preference(check):
+    run = check("equal.mx.test", "--all-mx")
+
+    first, second = (
+        " ".join(
+            f"{quote}{host}_{stage}{quote}={'0' if stage == 'extensions' else '#s'};;;0"
+            for stage in "banner connect ehlo extensions mail quit rcpt total".split()
+        )
+        # Perfdata labels are quoted where nagiosplugin thinks they must.
+        for host, quote in (("open-too", "'"), ("open", ""))
+    )
+    assert run.shape == (
+        "MAILACCEPT OK - 2 of 2 mail servers of equal.mx.test pass every stage up to rcpt for "
+        f"postmaster@equal.mx.test in #s | {first} accepting=2;;;0 mx=#s;;;0 {second} "
+        "servers=2;;;0\n"
+    )
+    assert run.exit_code == 0
+
+
+def test_all_servers_are_judged_by_the_worst(check):
+    run = check("equal-half.mx.test", "--all-mx")
+
+    refused = f"closed.mx.test could not be connected: {CLOSED} port #: connection refused"
+    assert run.shape == (
+        "MAILACCEPT CRITICAL - 1 of 2 mail servers of equal-half.mx.test pass every stage up to "
+        f"rcpt; {refused}\n"
+        f"closed.mx.test {CLOSED} (MX 10): {refused}\n"
+        "  Meaning\n"
+        "  Next step\n"
+        "  Read\n"
+        f"    connect #s  broken ({CLOSED} port #: connection refused)\n"
+        f"open.mx.test {OPEN} (MX 10): accepts, #s\n"
+        "Troubleshooting\n"
+        "| accepting=1;;;0 closed_connect=#s;;;0 closed_total=#s;;;0 mx=#s;;;0 open_banner=#s;;;0 "
+        "open_connect=#s;;;0 open_ehlo=#s;;;0 open_extensions=0;;;0 open_mail=#s;;;0 "
+        "open_quit=#s;;;0 open_rcpt=#s;;;0 open_total=#s;;;0 servers=2;;;0\n"
+    )
+    assert run.exit_code == 2
+
+
+def test_no_server_can_be_reached(check):
+    run = check("all-closed.mx.test")
+
+    assert run.shape == (
+        "MAILACCEPT CRITICAL - no server of all-closed.mx.test answers (2 of 2 servers tried); "
+        f"closed.mx.test could not be connected: {CLOSED} port #: connection refused\n"
+        "Meaning\n"
+        "Next step\n"
+        "Read\n"
+        "  mx #s  passed\n"
+        f"  connect #s  broken ({CLOSED} port #: connection refused)\n"
+        "Troubleshooting\n"
+        "| connect=#s;;;0 mx=#s;;;0 total=#s;;;0\n"
+    )
+    assert run.exit_code == 2
+
+
+def test_null_mx(check):
+    run = check("null.mx.test")
+
+    assert run.shape == without_server(
+        "null.mx.test", "null.mx.test accepts no mail (null MX, RFC 7505)"
+    )
+    assert run.exit_code == 2
+
+
+def test_mx_that_is_an_alias(check):
+    """Forbidden by RFC 5321 5.1, and followed by every mail server."""
+    run = check("to-alias.mx.test")
+
+    assert run.shape == accepted("alias", "to-alias")
+    assert run.exit_code == 0
+
+
+def test_mx_that_is_an_alias_is_noted_with_v(check):
+    run = check("to-alias.mx.test", "-v")
+
+    assert "Note: MX alias.mx.test is an alias of open.mx.test (RFC 2181 10.3)" in run.lines
+
+
+@pytest.mark.parametrize(
+    ("domain", "host", "reason"),
+    [
+        ("dangling.mx.test", "does-not-exist.mx.test", "does not exist (NXDOMAIN)"),
+        ("addressless.mx.test", "without-address.mx.test", "has no address"),
+    ],
+)
+def test_mx_without_address(check, domain, host, reason):
+    run = check(domain)
+
+    assert run.shape == without_server(host, f"{host} {reason}")
+    assert run.exit_code == 2
+
+
+def test_better_mx_without_address_is_a_warning(check):
+    run = check("half-dangling.mx.test")
+
+    assert run.shape == accepted_by_backup(
+        "no mail server at does-not-exist.mx.test: "
+        "does-not-exist.mx.test does not exist (NXDOMAIN)",
+        "half-dangling",
+    )
+    assert run.exit_code == 1
+
+
+def test_domain_without_mx_is_its_own_server(check):
+    """RFC 5321 5.1: the implicit MX."""
+    run = check("implicit.mx.test")
+
+    assert run.shape == accepted("implicit", "implicit")
+    assert run.exit_code == 0
+
+
+def test_domain_without_mx_and_with_ipv6_only(check, smtp_sink, smtp_port):
+    smtp_sink(host="::1", port=smtp_port)
+
+    run = check("implicit-v6.mx.test")
+
+    assert run.shape == accepted("implicit-v6", "implicit-v6")
+    assert run.exit_code == 0
+
+
+def test_domain_that_is_its_own_mx(check):
+    run = check("itself.mx.test")
+
+    assert run.shape == accepted("itself", "itself")
+    assert run.exit_code == 0
+
+
+def test_domain_without_any_server(check):
+    run = check("nothing.mx.test")
+
+    assert run.shape == without_server("nothing.mx.test", "nothing.mx.test has no address")
+    assert run.exit_code == 2
+
+
+def test_domain_that_does_not_exist(check):
+    run = check("nowhere.mx.test")
+
+    assert run.shape == without_server(
+        "nowhere.mx.test", "nowhere.mx.test does not exist (NXDOMAIN)"
+    )
+    assert run.exit_code == 2
+
+
+def test_zone_that_is_not_loaded(check, knot):
+    assert knot.ask("broken.test").rcode() == dns.rcode.SERVFAIL
+
+    run = check("broken.test")
+
+    assert run.shape == without_server("broken.test", f"SERVFAIL from {knot.address} port #")
+    assert run.exit_code == 2
+
+
+def test_zone_the_server_is_not_responsible_for(check, knot):
+    """The answer says nothing of the domain, only that this was the wrong server to ask."""
+    assert knot.ask("elsewhere.test").rcode() == dns.rcode.REFUSED
+
+    run = check("elsewhere.test")
+
+    assert run.shape == without_server(
+        "elsewhere.test",
+        f"REFUSED from {knot.address} port #",
+        diagnosis="Meaning\nNext step\n",
+    )
+    assert run.exit_code == 2
+
+
+def test_no_name_server_is_unknown(run_plugin, free_port):
+    run = run_plugin("-d", "one.mx.test", "--nameserver", f"127.0.0.1:{free_port()}", "-t", "5")
+
+    assert run.exit_code == 3
+    assert run.lines[0].startswith("MAILACCEPT UNKNOWN - could not look up one.mx.test: ")
+    assert set(run.perfdata) == {"mx", "total"}
+
+
+def test_answer_too_long_for_udp(check, knot):
+    """All servers are learnt, though the answer must be fetched by TCP."""
+    short = knot.ask("many.mx.test")
+    assert short.flags & dns.flags.TC
+    (whole,) = knot.ask("many.mx.test", over=dns.query.tcp).answer
+    assert len(whole) == MANY
+
+    run = check("many.mx.test", "--until", "mx")
+
+    assert run.shape == (
+        f"MAILACCEPT OK - {MANY} mail servers found in #s | mx=#s;;;0 total=#s;;;0\n"
+    )
+    assert run.exit_code == 0
+
+
+def test_many_servers_that_are_all_down(check):
+    run = check("many.mx.test", "--all-mx")
+
+    assert run.exit_code == 2
+    assert run.lines[0].startswith(
+        f"MAILACCEPT CRITICAL - 0 of {MANY} mail servers of many.mx.test pass every stage up to "
+        "rcpt; many-0.mx.test could not be connected: "
+    )
+    assert "(and 299 more)" in run.lines[0]
+    assert run.perfdata["servers"] == f"{MANY};;;0"
+    assert run.perfdata["accepting"] == "0;;;0"
+
+
+def test_server_with_ipv6_only(check, smtp_sink, smtp_port):
+    smtp_sink(host="::1", port=smtp_port)
+
+    run = check("v6.mx.test")
+
+    assert run.shape == accepted("mail-v6", "v6")
+    assert run.exit_code == 0
+
+
+def test_server_with_ipv6_only_and_ipv4_demanded(check, smtp_sink, smtp_port):
+    smtp_sink(host="::1", port=smtp_port)
+
+    run = check("v6.mx.test", "-4")
+
+    assert run.shape == without_server("mail-v6.mx.test", "mail-v6.mx.test has no IPv4 address")
+    assert run.exit_code == 2

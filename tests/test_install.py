@@ -1,0 +1,208 @@
+"""Every way in which the plugin is installed: copied, linked, and as a wheel."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import sysconfig
+import threading
+import venv
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+SCRIPT = "check_exchange_mailaccept.py"
+PACKAGE = "exchange_mailaccept"
+#: Seconds; generous, since it only bounds what would otherwise hang.
+PATIENCE = 120
+FIRST_LINE = re.compile(
+    r"MAILACCEPT OK - 127\.0\.0\.1 passed every stage up to rcpt for good@mx\.test in \d+\.\d+s"
+    r" \| banner=.*"
+)
+
+
+def unavailable(reason: str) -> NoReturn:
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{reason}, and with CI=true nothing is skipped", pytrace=False)
+    pytest.skip(reason)
+
+
+def run(command: Sequence[object], cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command far from the checkout, as one that knows nothing of it."""
+    # An installed plugin is not the checkout's: its coverage would be that of other files.
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("COVERAGE", "COV_", "PYTHON"))
+    }
+    return subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=PATIENCE,
+        text=True,
+        check=False,
+    )
+
+
+def serve(listener: socket.socket) -> None:
+    """Say 250 to everything, in one session after the other, until the listener is closed."""
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        connection.settimeout(PATIENCE)
+        with connection, connection.makefile("rwb", buffering=0) as stream:
+            stream.write(b"220 mx.test ESMTP\r\n")
+            for line in stream:
+                stream.write(b"221 Bye\r\n" if line.upper().startswith(b"QUIT") else b"250 OK\r\n")
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """The port of a tiny mail server."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        # Closing alone does not wake accept().
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(PATIENCE)
+
+
+@pytest.fixture
+def works(port: int, tmp_path: Path) -> Callable[..., None]:
+    """Check that a plugin works, ``works(word, ...)``, from a directory with nothing in it."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+
+    def check(*command: object) -> None:
+        ran = run(
+            (
+                *(*command, "-H", "127.0.0.1", "-p", port, "-r", "good@mx.test"),
+                *("--until", "rcpt", "--profile", "none", "-F", "probe.test"),
+            ),
+            elsewhere,
+        )
+        assert ran.stderr == ""
+        assert FIRST_LINE.fullmatch(ran.stdout.splitlines()[0]), ran.stdout
+        assert ran.returncode == 0
+
+    return check
+
+
+def copy_to(directory: Path) -> Path:
+    """Copy what is needed, and nothing else; returns the plugin."""
+    shutil.copy2(CHECKOUT / SCRIPT, directory)
+    shutil.copytree(
+        CHECKOUT / PACKAGE, directory / PACKAGE, ignore=shutil.ignore_patterns("__pycache__")
+    )
+    return directory / SCRIPT
+
+
+def test_copied_file_and_directory(tmp_path, works):
+    directory = tmp_path / "plugins"
+    directory.mkdir()
+
+    works(sys.executable, copy_to(directory))
+
+
+def test_copy_is_executable(tmp_path, works, monkeypatch):
+    """As engines run it: by its first line."""
+    directory = tmp_path / "plugins"
+    directory.mkdir()
+    monkeypatch.setenv("PATH", os.pathsep.join((sysconfig.get_path("scripts"), os.environ["PATH"])))
+
+    works(copy_to(directory))
+
+
+def test_copy_in_a_directory_that_cannot_be_written(tmp_path, works):
+    """Python must not need to keep its byte code there."""
+    directory = tmp_path / "plugins"
+    directory.mkdir()
+    plugin = copy_to(directory)
+    for each in (directory, directory / PACKAGE):
+        each.chmod(0o555)
+    try:
+        works(sys.executable, plugin)
+    finally:
+        for each in (directory, directory / PACKAGE):
+            each.chmod(0o755)
+
+
+def test_symbolic_link_from_another_directory(tmp_path, works):
+    """The package is beside the file and not beside the link."""
+    target = tmp_path / "opt"
+    plugins = tmp_path / "plugins"
+    target.mkdir()
+    plugins.mkdir()
+    link = plugins / "check_exchange_mailaccept"
+    link.symlink_to(copy_to(target))
+
+    works(sys.executable, link)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from a copy, because setuptools leaves build/ behind."""
+    source = tmp_path_factory.mktemp("source")
+    for name in (SCRIPT, "setup.cfg", "pyproject.toml", "LICENSE", "README.md", "MANIFEST.in"):
+        if (CHECKOUT / name).exists():
+            shutil.copy2(CHECKOUT / name, source)
+    shutil.copytree(
+        CHECKOUT / PACKAGE, source / PACKAGE, ignore=shutil.ignore_patterns("__pycache__")
+    )
+    target = tmp_path_factory.mktemp("wheel")
+    # With the setuptools that is here: one from the network would be a download for each run.
+    built = run(
+        (
+            *(sys.executable, "-m", "pip", "wheel", "--no-input", "--no-deps", "--no-index"),
+            *("--no-build-isolation", "-w", target, source),
+        ),
+        target,
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    (file,) = target.glob("*.whl")
+    return file
+
+
+def test_contents_of_the_wheel(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        (entry_points,) = (each for each in names if each.endswith("/entry_points.txt"))
+        scripts = archive.read(entry_points).decode()
+        (licence,) = (each for each in names if each.endswith("LICENSE"))
+        assert archive.read(licence) == (CHECKOUT / "LICENSE").read_bytes()
+
+    modules = sorted(each for each in names if ".dist-info/" not in each)
+    package = (CHECKOUT / PACKAGE).glob("*.py")
+    assert modules == sorted([SCRIPT, *(f"{PACKAGE}/{each.name}" for each in package)])
+    assert "check_exchange_mailaccept = check_exchange_mailaccept:main" in scripts.splitlines()
+
+
+def test_wheel_in_an_environment_of_its_own(wheel, tmp_path, works):
+    environment = tmp_path / "environment"
+    venv.create(environment, with_pip=False, symlinks=True)
+    installed = run(
+        (
+            *(sys.executable, "-m", "pip", "--python", environment / "bin" / "python", "install"),
+            *("--no-input", "--disable-pip-version-check", "--retries", "2", wheel),
+        ),
+        tmp_path,
+    )
+    if installed.returncode:
+        unavailable(f"the libraries cannot be downloaded: {installed.stderr.strip()[-300:]}")
+
+    works(environment / "bin" / "check_exchange_mailaccept")
+    works(environment / "bin" / "python", "-m", "check_exchange_mailaccept")
