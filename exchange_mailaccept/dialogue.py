@@ -71,6 +71,8 @@ class Plan(NamedTuple):
     tls_name: str = ""
     #: ``None`` to stay anonymous.
     credentials: Optional[sasl.Credentials] = None
+    #: Whether to keep what was spoken, line by line.
+    transcript: bool = True
 
 
 class _StoppedError(Exception):
@@ -106,6 +108,8 @@ class _Walk:
         self._mute = False
         self._quit_sent = False
         self._auth_stripped = False
+        #: The last reply as it came: a challenge may look like a part of a secret.
+        self._unmasked: Optional[Reply] = None
 
     def run(self) -> Conversation:
         with contextlib.suppress(_StoppedError):
@@ -249,10 +253,10 @@ class _Walk:
             if answer.reply is None or answer.reply.code != 334:
                 break
             try:
-                challenge = sasl.challenge(answer.reply)
+                challenge = sasl.challenge(self._unmasked or answer.reply)
                 response = responses.send(challenge)
             except ValueError as error:
-                yield from self._abort_auth(str(error), begun)
+                yield from self._abort_auth(credentials.mask(str(error)), begun)
             except StopIteration:
                 yield from self._abort_auth("the server went on asking", begun)
             if mechanism == "XOAUTH2":
@@ -288,8 +292,9 @@ class _Walk:
     def _message(self) -> Generator[Request, Answer, None]:
         plan = self._plan
         message = compose(plan.envelope, plan.content, plan.message_id, plan.now)
-        for line in message.decode("utf-8").split("\r\n")[:-1]:
-            self._note("C", line)
+        if plan.transcript:
+            for line in message.decode("utf-8").split("\r\n")[:-1]:
+                self._note("C", line)
         flight = data_stream(message)
         # RFC 2920 3.1 lets the next command follow the message at once.  QUIT saves a round trip
         # there and falsifies no time but its own; MAIL, RCPT and DATA are never sent together.
@@ -311,7 +316,7 @@ class _Walk:
         answer = yield exchange
         self._seconds += answer.seconds
         answer = self._masked(answer)
-        if answer.reply is not None:
+        if answer.reply is not None and self._plan.transcript:
             *first, last = answer.reply.lines
             for line in first:
                 self._note("S", f"{answer.reply.code}-{line}")
@@ -326,6 +331,7 @@ class _Walk:
         if credentials is None:
             return answer
         reply, fault = answer.reply, answer.fault
+        self._unmasked = reply
         if reply is not None:
             reply = Reply(reply.code, tuple(credentials.mask(line) for line in reply.lines))
         if fault is not None:
@@ -333,6 +339,8 @@ class _Walk:
         return answer._replace(reply=reply, fault=fault)
 
     def _note(self, speaker: str, text: str) -> None:
+        if not self._plan.transcript:
+            return
         self._transcript.append(TranscriptLine(self._seconds, speaker, text))
 
     def _judge(self, stage: Stage, answer: Answer, explanation: str = "") -> Reply:

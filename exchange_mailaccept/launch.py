@@ -96,6 +96,7 @@ def _plan(chosen: Options) -> Plan:
         tls=chosen.tls,
         tls_name=chosen.tls_name,
         credentials=chosen.credentials,
+        transcript=chosen.verbosity >= 2,
     )
 
 

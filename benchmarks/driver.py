@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+"""The driver alone: ``driver.py SERVERS PARALLEL PORT [CA-FILE]`` walks that many servers at once.
+
+What ``--all-mx`` costs without names, nagiosplugin and words.  Prints the median and the 99th
+percentile of the stages' seconds.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from exchange_mailaccept import network
+from exchange_mailaccept.dialogue import Plan, Tls, walk
+from exchange_mailaccept.message import Content, Envelope
+from exchange_mailaccept.stages import Server, Stage
+from exchange_mailaccept.world import TlsSettings
+
+
+def main() -> None:
+    """Walk, and fail if any server did not accept."""
+    number, parallel, port = map(int, sys.argv[1:4])
+    ca_file = sys.argv[4] if len(sys.argv) > 4 else ""
+    context = None
+    if ca_file:
+        context = network.tls_context(TlsSettings(verify=True, ca_file=ca_file))
+    plan = Plan(
+        Envelope("probe@client.example", "postmaster@bench.example"),
+        "client.example",
+        Content(),
+        "<probe@client.example>",
+        time.time(),
+        tls=Tls.STARTTLS if ca_file else Tls.NEVER,
+        tls_name="mail.bench.example",
+    )
+    addresses = [f"127.0.{index // 250}.{index % 250 + 1}" for index in range(number)]
+    walks = [walk(plan, Server(each, (each,), port)) for each in addresses]
+    sessions = network.run(walks, 60, context, parallel=parallel)
+    failed = [session.failure for session in sessions if session.failure]
+    if failed:
+        raise SystemExit(str(failed[0]))
+    for stage in Stage:
+        found = [session.outcome(stage) for session in sessions]
+        took = sorted(each.seconds for each in found if each is not None)
+        if took:
+            late = took[min(len(took) - 1, len(took) * 99 // 100)]
+            print(f"{stage.value}: {statistics.median(took) * 1e3:.1f} / {late * 1e3:.1f} ms")
+
+
+if __name__ == "__main__":
+    main()

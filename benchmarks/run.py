@@ -1,0 +1,483 @@
+#!/usr/bin/env python3
+"""Measure the plugin against its peers: ``python3 benchmarks/run.py [--turns N] [--python FILE]``.
+
+Everything runs in network and mount namespaces of its own, with a sink that holds back each answer
+for 20 ms, so that nothing leaves the machine and port 53 is free.  All commands of a table run in
+turn, A B C A B C, and what is compared are the ratios within one turn; of these the quartiles are
+printed.  CPU is user and system time of the whole process, wall time from its start to its end.
+
+Needs Linux, util-linux' unshare, openssl, and the peers of Debian's packages PACKAGES, which are
+installed if this runs as root.  FILE (default: Debian's own, in an environment made here) must be
+able to import nagiosplugin and dnspython.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PACKAGES = (
+    *("monitoring-plugins-basic", "monitoring-plugins-contrib", "swaks", "smtpping"),
+    *("libnet-dns-perl", "libio-socket-ssl-perl", "libnet-smtp-ssl-perl"),
+    *("libemail-address-perl", "openssl"),
+)
+CHECK_SMTP = "/usr/lib/nagios/plugins/check_smtp"
+CHECK_SMTP_SEND = "/usr/lib/nagios/plugins/check_smtp_send"
+DELAY = 0.020
+PLAIN, PIPELINING, STARTTLS, BOTH = "2525", "2526", "2527", "2528"
+SENDER, RECIPIENT = "probe@client.example", "postmaster@bench.example"
+MESSAGE = "From: <probe@client.example>\r\nSubject: Mail acceptance test\r\n\r\nProbe.\r\n."
+PLUGIN = "check_exchange_mailaccept"
+
+
+class Usage(NamedTuple):
+    """What one command, or several at once, cost."""
+
+    wall: float
+    cpu: float
+    #: MiB, of the largest process.
+    memory: float
+
+
+def measure(*commands: list[str], output: int = -1) -> Usage:
+    """Run ``commands`` at the same time, to the end of the last."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        # Set by some surroundings; without byte code Python would be measured compiling.
+        if name not in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
+    }
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    actions = [(os.POSIX_SPAWN_DUP2, nowhere, 0), (os.POSIX_SPAWN_DUP2, nowhere, 2)]
+    actions.append((os.POSIX_SPAWN_DUP2, nowhere if output < 0 else output, 1))
+    begun = time.perf_counter()
+    running = {
+        os.posix_spawn(command[0], command, environment, file_actions=actions): command
+        for command in commands
+    }
+    cpu, memory = 0.0, 0
+    while running:
+        process, status, used = os.wait4(-1, 0)
+        command = running.pop(process, None)
+        if command is None:
+            continue
+        if status:
+            raise SystemExit(f"status {status} of {' '.join(command)}")
+        cpu += used.ru_utime + used.ru_stime
+        memory = max(memory, used.ru_maxrss)
+    wall = time.perf_counter() - begun
+    os.close(nowhere)
+    return Usage(wall, cpu, memory / 1024)
+
+
+Contest = dict[str, list[list[str]]]
+
+
+def in_turn(contest: Contest, turns: int) -> dict[str, list[Usage]]:
+    """Each command of ``contest`` in each of ``turns``, after one that does not count."""
+    used: dict[str, list[Usage]] = {name: [] for name in contest}
+    for turn in range(turns + 1):
+        for name, commands in contest.items():
+            usage = measure(*commands)
+            if turn:
+                used[name].append(usage)
+    return used
+
+
+def ratio(ours: list[float], theirs: list[float]) -> tuple[float, str]:
+    """The median of the ratios of each turn, and its words with the quartiles."""
+    ratios = [a / b for a, b in zip(ours, theirs)]
+    low, median, high = statistics.quantiles(ratios, n=4)
+    return median, f"{median:.2f} [{low:.2f}-{high:.2f}]"
+
+
+class Report:
+    """The tables, as Markdown."""
+
+    def __init__(self) -> None:
+        self.goals: list[str] = []
+
+    def table(self, title: str, *heads: str) -> None:
+        """Begin a table."""
+        print(f"\n### {title}\n\n| {' | '.join(heads)} |\n|{'---|' * len(heads)}", flush=True)
+
+    def row(self, *cells: str) -> None:
+        """One row of it."""
+        print(f"| {' | '.join(cells)} |", flush=True)
+
+    def goal(self, what: str, found: float, most: float) -> None:
+        """Keep whether a goal was met, for the end."""
+        met = "met" if found <= most else "**missed**"
+        self.goals.append(f"| {what} | {most:.2f} | {found:.2f} | {met} |")
+
+
+class Bench:
+    """All measurements, with the files they need."""
+
+    def __init__(self, python: str, directory: Path, turns: int) -> None:
+        self.python = python
+        self.directory = directory
+        self.turns = turns
+        self.report = Report()
+        self.sizes = (15, 100, 1000)
+        self.sink: subprocess.Popen[str]
+
+    def plugin(self, port: str, *arguments: str, host: str = "127.0.0.1") -> list[str]:
+        """The plugin, with a full dialogue."""
+        file = str(CHECKOUT / f"{PLUGIN}.py")
+        target = ["-H", host] if host else []
+        return [
+            *(self.python, file, *target, "-p", port, "-f", SENDER, "-r", RECIPIENT),
+            *("-F", "client.example", "--profile", "none", *arguments),
+        ]
+
+    def check_smtp(self, port: str, *arguments: str, host: str = "127.0.0.1") -> list[str]:
+        """The same dialogue by check_smtp."""
+        dialogue = (
+            (f"MAIL FROM:<{SENDER}>", "250"),
+            (f"RCPT TO:<{RECIPIENT}>", "250"),
+            ("DATA", "354"),
+            (MESSAGE, "250"),
+        )
+        said = [word for command, reply in dialogue for word in ("-C", command, "-R", reply)]
+        return [CHECK_SMTP, "-H", host, "-p", port, "-F", "client.example", *said, *arguments]
+
+    def swaks(self, port: str, *arguments: str) -> list[str]:
+        """The same by swaks."""
+        return [
+            *("/usr/bin/swaks", "--to", RECIPIENT, "--from", SENDER, "--helo", "client.example"),
+            *("--port", port, "--silent", "3", *arguments),
+        ]
+
+    def check_smtp_send(self, port: str, *arguments: str) -> list[str]:
+        """The same by check_smtp_send."""
+        return [
+            *(CHECK_SMTP_SEND, "-H", "127.0.0.1", "-p", port, "--mailto", RECIPIENT),
+            *("--mailfrom", SENDER, "--body", "Probe.", *arguments),
+        ]
+
+    def start_sink(self, delay: float) -> None:
+        """Start the servers."""
+        self.sink = subprocess.Popen(
+            [sys.executable, str(CHECKOUT / "benchmarks/sink.py"), str(self.directory), str(delay)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.sink.stdout is not None
+        if self.sink.stdout.readline() != "listening\n":
+            raise SystemExit("the sink could not be started")
+
+    def stop_sink(self) -> None:
+        """End them."""
+        self.sink.terminate()
+        self.sink.wait()
+
+    def truth(self) -> dict[str, float]:
+        """What the sink says of the replies since the last call."""
+        file = self.directory / "truth.json"
+        file.unlink(missing_ok=True)
+        self.sink.send_signal(signal.SIGUSR1)
+        while not file.exists():
+            time.sleep(0.01)
+        found: dict[str, float] = json.loads(file.read_text(encoding="ascii"))
+        return found
+
+    def one_server(self) -> None:
+        """One server in one run: plain, with TLS, and found by its domain."""
+        tls = ("-S", "--verify", "--ca-file", str(self.directory / "ca.pem"))
+        verified = ("--tls", "--tls-verify", "--tls-ca-path", str(self.directory / "ca.pem"))
+        plain: Contest = {
+            "": [self.plugin(PLAIN)],
+            "PIPELINING offered": [self.plugin(PIPELINING)],
+            "check_smtp": [self.check_smtp(PLAIN)],
+            "swaks": [self.swaks(PLAIN, "--server", "127.0.0.1")],
+            "check_smtp_send": [self.check_smtp_send(PLAIN)],
+        }
+        used = self.contest("A host, plain", plain)
+        self.aim(used, "host plain", ("wall", "check_smtp", 1.06), ("cpu", "swaks", 0.85),
+                 ("cpu", "check_smtp_send", 0.55), ("memory", "", 14))  # fmt: skip
+        piped = {"": used["PIPELINING offered"], **used}
+        piped[""] = used["PIPELINING offered"]
+        self.aim(piped, "host, PIPELINING offered", ("wall", "check_smtp", 0.97))
+        secured: Contest = {
+            "": [self.plugin(STARTTLS, *tls)],
+            "PIPELINING offered": [self.plugin(BOTH, *tls)],
+            "check_smtp -S (does not verify)": [self.check_smtp(STARTTLS, "-S")],
+            "swaks --tls-verify": [self.swaks(STARTTLS, "--server", "127.0.0.1", *verified)],
+        }
+        used = self.contest("A host, STARTTLS with a verified certificate", secured)
+        self.aim(used, "STARTTLS verified", ("wall", "check_smtp -S (does not verify)", 0.97),
+                 ("cpu", "swaks --tls-verify", 0.95), ("memory", "", 20))  # fmt: skip
+        named: Contest = {
+            "": [self.plugin(PLAIN, "-d", "2.domain.example", host="")],
+            "PIPELINING offered": [self.plugin(PIPELINING, "-d", "2.domain.example", host="")],
+            "swaks, which finds the MX itself": [
+                [each.replace(RECIPIENT, "a@2.domain.example") for each in self.swaks(PLAIN)]
+            ],
+            "smtpping, which finds the MX itself": [
+                [*("/usr/bin/smtpping", "-q", "-c", "1", "-p", PLAIN), "a@2.domain.example"]
+            ],
+            "check_smtp_send, which finds the MX itself": [
+                [
+                    *(CHECK_SMTP_SEND, "-p", PLAIN, "--mailto", "a@2.domain.example"),
+                    *("--mailfrom", SENDER, "--body", "Probe."),
+                ]
+            ],
+        }
+        used = self.contest("A domain", named)
+        self.aim(used, "domain", ("wall", "swaks, which finds the MX itself", 0.95),
+                 ("wall", "smtpping, which finds the MX itself", 0.95),
+                 ("cpu", "check_smtp_send, which finds the MX itself", 0.9),
+                 ("memory", "", 26))  # fmt: skip
+
+    def contest(self, title: str, contest: Contest) -> dict[str, list[Usage]]:
+        """Measure, and print the ratios of the plugin and each of the others."""
+        used = in_turn(contest, self.turns)
+        median = [statistics.median(values) for values in zip(*used[""])]
+        context = f"{median[0] * 1e3:.0f} ms, CPU {median[1] * 1e3:.0f} ms, {median[2]:.1f} MiB"
+        heads = ("the plugin against", "wall", "CPU", "peak memory")
+        self.report.table(f"{title} (the plugin: {context})", *heads)
+        for name in used:
+            if name:
+                cells = [ratio(*pair)[1] for pair in self._pairs(used, "", name)]
+                words = f"itself with {name}" if name == "PIPELINING offered" else name
+                self.report.row(words, *cells)
+        return used
+
+    def _pairs(self, used: dict[str, list[Usage]], ours: str, theirs: str) -> list[tuple]:
+        return [
+            ([getattr(each, what) for each in used[ours]],
+             [getattr(each, what) for each in used[theirs]])
+            for what in ("wall", "cpu", "memory")
+        ]  # fmt: skip
+
+    def aim(self, used: dict[str, list[Usage]], of: str, *goals: tuple[str, str, float]) -> None:
+        """Compare with the goals: what, against whom (nobody for MiB), at most."""
+        for what, peer, most in goals:
+            ours = [getattr(each, what) for each in used[""]]
+            if not peer:
+                self.report.goal(f"{of}: {what}, MiB", statistics.median(ours), most)
+                continue
+            found = ratio(ours, [getattr(each, what) for each in used[peer]])[0]
+            self.report.goal(f"{of}: {what} against {peer.split(',')[0]}", found, most)
+
+    def truths(self) -> None:
+        """Each stage's median against what the sink measured."""
+        self.truth()
+        stages: dict[str, list[float]] = {}
+        output = self.directory / "output"
+        for _ in range(self.turns):
+            with output.open("wb") as file:
+                measure(self.plugin(PLAIN), output=file.fileno())
+            for name, value in re.findall(r"(\w+)=([0-9.]+)s", output.read_text(encoding="ascii")):
+                stages.setdefault(name, []).append(float(value))
+        held = self.truth()
+        self.report.table("Truth", "stage", "median, ms", "the server held it, ms", "difference")
+        for name, took in held.items():
+            found = statistics.median(stages[name]) * 1e3
+            self.report.row(name, f"{found:.1f}", f"{took * 1e3:.1f}", f"{found - took * 1e3:+.1f}")
+
+    def many(self) -> None:
+        """Many servers in one run: the whole plugin, and its driver alone."""
+        heads = ("servers", "secured", "what", "CPU a server", "wall", "peak memory, MiB")
+        self.report.table("Many servers, against as many check_smtp at the same time", *heads)
+        ca_file = str(self.directory / "ca.pem")
+        for number in self.sizes:
+            for port, secured in ((PLAIN, ""), (STARTTLS, "STARTTLS")):
+                if secured and number > 100:
+                    continue
+                parallel = str(min(number, 200))
+                host, names = f"{number}.host.example", ("--nameserver", "127.0.0.1")
+                tls = (
+                    ("-S", "--verify", "--ca-file", ca_file, "--tls-name", "mail.bench.example")
+                    if secured
+                    else ()
+                )
+                whole = self.plugin(
+                    port, "--all-addresses", "--parallel", parallel, *names, *tls, host=host
+                )
+                driver = [
+                    *(self.python, str(CHECKOUT / "benchmarks/driver.py")),
+                    *(str(number), parallel, port, ca_file if secured else ""),
+                ]
+                peer = self.check_smtp(port, *(["-S"] if secured else []))
+                contest = {"plugin": [whole], "driver": [driver]}
+                used = in_turn(contest, max(3, self.turns // 5))
+                # As many at the same time as the plugin has, round after round.
+                theirs = []
+                for _ in used["driver"]:
+                    left, parts = number, []
+                    while left:
+                        parts.append(measure(*[peer] * min(left, int(parallel))))
+                        left -= min(left, int(parallel))
+                    wall, cpu = (sum(values) for values in list(zip(*parts))[:2])
+                    theirs.append(Usage(wall, cpu, max(each.memory for each in parts)))
+                for name in contest:
+                    cpu, cpu_words = ratio(
+                        [each.cpu for each in used[name]], [each.cpu for each in theirs]
+                    )
+                    wall, wall_words = ratio(
+                        [each.wall for each in used[name]], [each.wall for each in theirs]
+                    )
+                    memory = statistics.median(each.memory for each in used[name])
+                    self.report.row(
+                        str(number), secured or "no", name, cpu_words, wall_words, f"{memory:.1f}"
+                    )
+                    most = {15: 1.0, 100: 0.25, 1000: 0.12}[number]
+                    if not secured or number == 100:
+                        of = f"{number} servers{', STARTTLS' if secured else ''}, {name}"
+                        self.report.goal(f"{of}: CPU a server", cpu, most)
+                    if number == 100 and not secured:
+                        self.report.goal(f"{of}: wall", wall, 0.85)
+                    if number == 1000:
+                        self.report.goal(f"{of}: memory, MiB", memory, 20)
+
+    def deployed(self) -> None:
+        """Start-up of the forms in which the plugin may be installed."""
+        link = self.directory / PLUGIN
+        link.symlink_to(CHECKOUT / f"{PLUGIN}.py")
+        console = self.directory / "console"
+        # What pip writes for the entry point.
+        console.write_text(
+            f"import re, sys\nsys.path.insert(0, {str(CHECKOUT)!r})\n"
+            f"from {PLUGIN} import main\nif __name__ == '__main__':\n"
+            "    sys.argv[0] = re.sub(r'(-script\\.pyw|\\.exe)?$', '', sys.argv[0])\n"
+            "    sys.exit(main())\n",
+            encoding="ascii",
+        )
+        script, *arguments = self.plugin(PLAIN)[1:]
+        contest: Contest = {
+            "": [[self.python, script, *arguments]],
+            "by a symbolic link": [[self.python, str(link), *arguments]],
+            "by a console script": [[self.python, str(console), *arguments]],
+        }
+        used = in_turn(contest, self.turns)
+        self.report.table(
+            "How it is installed, against the script in its directory", "form", "wall", "CPU"
+        )
+        for name in used:
+            if name:
+                cells = [ratio(*pair)[1] for pair in self._pairs(used, name, "")[:2]]
+                self.report.row(name, *cells)
+
+
+def certificates(directory: Path) -> None:
+    """An authority, and a server's certificate by it."""
+    run = {"cwd": directory, "check": True, "capture_output": True}
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    authority = ["-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.pem"]
+    subprocess.run(["openssl", "req", "-x509", "-days", "30", *key, *authority], **run)
+    request = ["-subj", "/CN=mail.bench.example", "-keyout", "server.key", "-out", "server.csr"]
+    subprocess.run(["openssl", "req", *key, *request], **run)
+    (directory / "names").write_text("subjectAltName=DNS:mail.bench.example,IP:127.0.0.1\n")
+    signing = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names"]
+    subprocess.run(
+        [
+            *("openssl", "x509", "-req", "-days", "30"),
+            *("-in", "server.csr", "-out", "server.crt"),
+            *signing,
+        ],
+        **run,
+    )
+    pair = (directory / "server.crt").read_text() + (directory / "server.key").read_text()
+    (directory / "server.pem").write_text(pair)
+
+
+def missing_peers() -> list[str]:
+    """Programs and modules of Perl that are not there."""
+    programs = (CHECK_SMTP, CHECK_SMTP_SEND, "/usr/bin/swaks", "/usr/bin/smtpping", "openssl")
+    missing = [each for each in programs if shutil.which(each) is None]
+    for module in ("Net::DNS", "Email::Address", "IO::Socket::SSL"):
+        if subprocess.run(["perl", f"-M{module}", "-e", "1"], capture_output=True).returncode:
+            missing.append(module)
+    return missing
+
+
+def install_peers() -> None:
+    """From Debian's packages, as root; otherwise say what is missing."""
+    if missing_peers() and os.geteuid() == 0 and shutil.which("apt-get"):
+        subprocess.run(
+            ["apt-get", "install", "-y", "-q", "--no-install-recommends", *PACKAGES],
+            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+            stdout=sys.stderr,
+            check=False,
+        )
+    if missing_peers():
+        raise SystemExit(
+            f"missing: {' '.join(missing_peers())} (apt-get install {' '.join(PACKAGES)})"
+        )
+
+
+def environment(directory: Path) -> str:
+    """An environment of Debian's Python with the plugin's libraries, which pip gets."""
+    subprocess.run(["/usr/bin/python3", "-m", "venv", str(directory / "venv")], check=True)
+    python = str(directory / "venv/bin/python")
+    clean = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run(
+        [python, "-m", "pip", "install", "-q", "nagiosplugin", "dnspython"],
+        check=True,
+        env=clean,
+        stdout=sys.stderr,
+    )
+    return python
+
+
+def main() -> None:
+    """Prepare, enter the namespaces, and measure."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--turns", type=int, default=25, help="of each table (default 25)")
+    parser.add_argument("--python", help="interpreter to run the plugin with")
+    parser.add_argument("--inside", metavar="DIRECTORY", help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.inside is None:
+        install_peers()
+        with tempfile.TemporaryDirectory() as name:
+            directory = Path(name)
+            certificates(directory)
+            python = chosen.python or environment(directory)
+            # A namespace of users too, so that nobody needs to be root.
+            user = [] if os.geteuid() == 0 else ["--map-root-user"]
+            command = ["unshare", *user, "--mount", "--net", sys.executable, __file__]
+            command += ["--turns", str(chosen.turns), "--python", python, "--inside", name]
+            raise SystemExit(subprocess.run(command, check=False).returncode)
+    directory = Path(chosen.inside)
+    (directory / "resolv.conf").write_text("nameserver 127.0.0.1\n", encoding="ascii")
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    subprocess.run(
+        ["mount", "--bind", str(directory / "resolv.conf"), "/etc/resolv.conf"], check=True
+    )
+    bench = Bench(chosen.python, directory, chosen.turns)
+    version = subprocess.run(
+        [chosen.python, "-c", "import sys; print(sys.version.split()[0])"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    machine = f"{os.cpu_count()} cores, {os.uname().machine}, Linux {os.uname().release}"
+    print(f"{time.strftime('%Y-%m-%d')}, {machine}, Python {version}, {bench.turns} turns")
+    bench.start_sink(DELAY)
+    try:
+        bench.one_server()
+        bench.truths()
+        bench.many()
+        bench.deployed()
+    finally:
+        bench.stop_sink()
+    bench.report.table("Goals", "what", "at most", "found", "")
+    print("\n".join(bench.report.goals))
+
+
+if __name__ == "__main__":
+    main()
