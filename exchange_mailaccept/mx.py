@@ -2,25 +2,26 @@
 
 :func:`mail_hosts` and :func:`addresses` are generators: they yield :class:`~.world.Ask` and are
 sent what came back.  Whatever a name server says or fails to say ends as a value or as a ``Fault``;
-nothing of dnspython leaves this module, neither its types nor its exceptions.
+nothing of dnspython leaves this module, neither its types nor its exceptions.  The fault is BROKEN
+if it is known that no mail gets there or if the name servers fail to tell, UNTESTED if none of them
+could be reached.
 
 This is the only module that knows dnspython, and it imports it within the functions that need it:
 ``options`` needs :func:`to_ascii` in every run, and a run against a host given by address should
-not pay the 49 ms that ``dns.message`` costs.  ``dns.resolver`` and ``dns.query`` would add sockets,
-their own clock and more milliseconds still.
+not pay for ``dns.message`` (49 ms and 13 MiB with dnspython 2.9, half of it with 2.3).
+``dns.resolver`` and ``dns.query`` would add sockets, their own clock, 7 ms and 2 MiB.
 """
 
 from __future__ import annotations
 
 import enum
-import random
 import re
-from collections.abc import Generator, Sequence
-from itertools import chain, repeat, zip_longest
+from collections.abc import Collection, Generator, Sequence
+from itertools import repeat, zip_longest
 from typing import TYPE_CHECKING, Callable, NamedTuple, Optional, Union
 
 from .stages import Verdict
-from .world import Answer, Ask, Fault
+from .world import INTERRUPTED, Answer, Ask, Fault
 
 if TYPE_CHECKING:
     import dns.message
@@ -104,26 +105,35 @@ class _Defect(enum.Enum):
     EDNS_REFUSED = "refused EDNS"
 
 
-class _Manner(NamedTuple):
-    """How to put a question; each way on from the first one is finite."""
+class _Flight(NamedTuple):
+    """Questions to put to a name server at the same time, and how."""
 
+    nameserver: Nameserver
+    questions: tuple[_Question, ...]
     edns: bool = True
     tcp: bool = False
     attempt: int = 0
 
-    def after(self, defect: _Defect) -> Optional[_Manner]:
-        """Say how to ask after ``defect``; ``None`` if the name server had its chances."""
+    @property
+    def server(self) -> str:
+        """Whom we ask, in words."""
+        address, port = self.nameserver
+        return f"{address}{f' port {port}' * (port != PORT)}{' over TCP' * self.tcp}"
+
+    def after(self, defect: _Defect) -> Optional[_Flight]:
+        """Say how to ask after ``defect``, ``None`` for not at all; every way comes to an end."""
         if defect is _Defect.TRUNCATED:
             return self._replace(tcp=True, attempt=len(PATIENCE) - 1)
         if defect is _Defect.EDNS_REFUSED:
             return self._replace(edns=False)
         if self.attempt + 1 < len(PATIENCE):
-            return self._replace(attempt=self.attempt + 1)
+            # There are firewalls that drop what has EDNS in it.
+            return self._replace(edns=False, attempt=self.attempt + 1)
         return None
 
 
 _Result = Union[_Finding, Fault]
-_Results = Generator[Ask, Answer, dict[_Question, _Result]]
+_Judged = Union[_Finding, Fault, _Defect]
 
 
 def to_ascii(domain: str) -> str:
@@ -164,7 +174,8 @@ def _a_label(label: str, domain: str) -> str:
 def system_nameservers(path: str = "/etc/resolv.conf") -> tuple[Nameserver, ...]:
     """Read the name servers of the system, as glibc does (resolv.conf(5)).
 
-    Malformed addresses are passed over.  Without any, or without the file, it is 127.0.0.1.
+    Malformed addresses are passed over.  Without any, or without the file, it is 127.0.0.1.  The
+    search list and the options are not for us: domains are absolute, patience is ours.
     """
     from dns import inet
 
@@ -179,28 +190,29 @@ def system_nameservers(path: str = "/etc/resolv.conf") -> tuple[Nameserver, ...]
     return tuple(found[:MAX_NAMESERVERS]) or (("127.0.0.1", PORT),)
 
 
+def _shuffle(hosts: list[MailHost]) -> None:
+    import random
+
+    random.shuffle(hosts)
+
+
 def mail_hosts(
     domain: str,
     nameservers: Sequence[Nameserver],
-    shuffle: Callable[[list[MailHost]], None] = random.shuffle,
+    shuffle: Callable[[list[MailHost]], None] = _shuffle,
 ) -> Generator[Ask, Answer, Union[MailHosts, Fault]]:
     """Find the hosts that take mail for ``domain`` (ASCII), in the order of RFC 5321 5.1.
 
-    Hosts of equal preference stand in the order that ``shuffle`` gives them.  The domain itself is
-    the host only if a name server says that it has no MX record; an error never means that.
-
-    The fault is BROKEN if the domain does not exist, accepts no mail (RFC 7505) or no name server
-    could tell, UNTESTED if none answered at all.
+    Hosts of equal preference stand in the order that ``shuffle`` gives them, each host once.  The
+    domain itself is the host only if a name server says that it has no MX record; an error never
+    means that.
     """
     domain = domain.removesuffix(".")
     finding = (yield from _lookup(domain, ("MX",), nameservers))["MX"]
     if isinstance(finding, Fault):
         return finding
-    remarks = []
-    subject = domain
-    if finding.alias:
-        subject = f"{domain} is an alias of {finding.alias}, which"
-        remarks.append(f"{domain} is an alias of {finding.alias}")
+    remarks = [f"{domain} is an alias of {finding.alias}"] if finding.alias else []
+    subject = f"{remarks[0]}, which" if remarks else domain
     if not finding.exists:
         return Fault(Verdict.BROKEN, f"{subject} does not exist (NXDOMAIN)")
     if not finding.records:
@@ -216,7 +228,11 @@ def mail_hosts(
     # The sort is stable, so what was shuffled stays so among equals.
     shuffle(hosts)
     hosts.sort(key=lambda host: host.preference or 0)
-    return MailHosts(tuple(hosts), False, tuple(remarks))
+    unique: dict[str, MailHost] = {}
+    for host in hosts:
+        if unique.setdefault(host.name.lower(), host) is host and not _is_name(host.name):
+            remarks.append(f"MX {host.name} is not a domain name; most senders pass it over")
+    return MailHosts(tuple(unique.values()), False, tuple(remarks))
 
 
 def addresses(
@@ -225,9 +241,6 @@ def addresses(
     """Find the addresses of the mail host ``name`` (ASCII): of ``family`` 4, 6, or 0 for both.
 
     One family's failure is a remark as long as the other one has addresses.
-
-    The fault is BROKEN if the host does not exist, has no address or no name server could tell,
-    UNTESTED if none answered at all.
     """
     name = name.removesuffix(".")
     results = yield from _lookup(name, _RDTYPES[family], nameservers)
@@ -237,30 +250,28 @@ def addresses(
     pairs = zip_longest(records.get("AAAA", ()), records.get("A", ()))
     found = tuple(address for pair in pairs for address in pair if address)
     alias = next((each.alias for each in findings.values() if each.alias), "")
+    unknown = [
+        f"the {rdtype} records of {name} are unknown: {fault.explanation}"
+        for rdtype, fault in faults.items()
+    ]
     if found:
-        remarks = [
-            f"the {rdtype} records of {name} are unknown: {fault.explanation}"
-            for rdtype, fault in faults.items()
-        ]
-        if alias:
-            remarks.append(f"{name} is an alias of {alias}, which RFC 2181 10.3 forbids for an MX")
-        return Addresses(found, alias, tuple(remarks))
+        return Addresses(found, alias, tuple(unknown))
     subject = f"{name} is an alias of {alias}, which" if alias else name
     # NXDOMAIN is said of the name and so of both families (RFC 8020), whatever became of the other.
     if not all(each.exists for each in findings.values()):
         return Fault(Verdict.BROKEN, f"{subject} does not exist (NXDOMAIN)")
-    if faults:
+    if faults and not findings:
         return min(faults.values(), key=lambda fault: fault.verdict is not Verdict.BROKEN)
-    kind = f"IPv{family} address" if family else "address"
-    return Fault(Verdict.BROKEN, f"{subject} has no {kind}")
+    asked = "IPv4 " if "AAAA" not in findings else "IPv6 " if "A" not in findings else ""
+    return Fault(Verdict.BROKEN, "; ".join([f"{subject} has no {asked}address", *unknown]))
 
 
 def _lookup(
     name: str, rdtypes: Sequence[str], nameservers: Sequence[Nameserver]
 ) -> Generator[Ask, Answer, dict[str, _Result]]:
     """Look up records of several types, and follow the aliases to their end."""
-    if not _askable(name):
-        return dict.fromkeys(rdtypes, Fault(Verdict.BROKEN, f"{name} is not a domain name"))
+    if not _is_name(name):
+        return dict.fromkeys(rdtypes, Fault(Verdict.BROKEN, f"{name or '.'} is not a domain name"))
     endless = Fault(Verdict.BROKEN, f"{name} leads through too many aliases")
     found: dict[str, _Result] = dict.fromkeys(rdtypes, endless)
     names = dict.fromkeys(rdtypes, name)
@@ -281,103 +292,94 @@ def _lookup(
     return found
 
 
-def _query(questions: Sequence[_Question], nameservers: Sequence[Nameserver]) -> _Results:
-    """Ask the name servers in their order until each question has a finding."""
-    findings: dict[_Question, _Result] = {}
-    failures: dict[_Question, list[Fault]] = {question: [] for question in questions}
+def _query(
+    questions: Sequence[_Question], nameservers: Sequence[Nameserver]
+) -> Generator[Ask, Answer, dict[_Question, _Result]]:
+    """Ask the name servers in their order, and then the silent ones again, as glibc does."""
+    findings: dict[_Question, _Finding] = {}
+    failures: dict[_Question, dict[Nameserver, Fault]] = {each: {} for each in questions}
     waiting = list(questions)
-    for nameserver in nameservers:
-        if not waiting:
-            break
-        results = yield from _inquire(nameserver, waiting)
-        failed = {key: each for key, each in results.items() if isinstance(each, Fault)}
-        findings.update((key, each) for key, each in results.items() if key not in failed)
-        for question, fault in failed.items():
-            failures[question].append(fault)
-        # What is passed over in silence while its sister is answered (AAAA, by old load balancers)
-        # will be so everywhere; the next servers would cost 6 s each.
-        waiting = [
-            question
-            for question, fault in failed.items()
-            if fault.verdict is Verdict.BROKEN or not findings
-        ]
-    for question in questions:
-        if question not in findings:
-            said = ", ".join(fault.explanation for fault in failures[question])
-            findings[question] = (
-                Fault(Verdict.BROKEN, said)
-                if any(fault.verdict is Verdict.BROKEN for fault in failures[question])
-                else Fault(Verdict.UNTESTED, f"no name server answered: {said or 'none is known'}")
-            )
-    return findings
-
-
-def _inquire(nameserver: Nameserver, questions: Sequence[_Question]) -> _Results:
-    """Ask one name server: for each question a finding, or a fault that names the server.
-
-    The fault is BROKEN if the server said what is wrong, UNTESTED if it said nothing of use.
-    """
-    server = nameserver[0] if nameserver[1] == PORT else f"{nameserver[0]} port {nameserver[1]}"
-    results: dict[_Question, _Result] = {}
-    flights = [(_Manner(), tuple(questions))]
+    flights = [_Flight(each, tuple(questions)) for each in nameservers]
     while flights:
-        manner, asked = flights.pop(0)
-        queries = _queries(asked, manner.edns)
-        answer = yield Ask(
-            nameserver,
-            tuple(query.to_wire() for query in queries),
-            manner.tcp,
-            PATIENCE[manner.attempt],
-        )
-        again: dict[_Manner, list[_Question]] = {}
-        wires = chain(answer.responses, repeat(None))
-        for question, query, wire in zip(asked, queries, wires):
-            judged = _judge(query, wire, server, manner)
-            if not isinstance(judged, _Defect):
-                results[question] = judged
-                continue
-            way = " over TCP" if manner.tcp else ""
-            results[question] = Fault(Verdict.UNTESTED, f"{server} {judged.value}{way}")
-            if answer.fault and answer.fault.verdict is not Verdict.TIMED_OUT:
-                # "Port unreachable" will not change within seconds.
-                complaint = f"{server}: {answer.fault.explanation}{way}"
-                results[question] = Fault(Verdict.UNTESTED, complaint)
-            elif following := manner.after(judged):
-                again.setdefault(following, []).append(question)
-        flights += [(following, tuple(rest)) for following, rest in again.items()]
-    return results
+        flight = flights.pop(0)
+        flight = flight._replace(questions=tuple(x for x in flight.questions if x in waiting))
+        if not flight.questions:
+            continue
+        judged = yield from _ask(flight)
+        findings.update((key, each) for key, each in judged.items() if isinstance(each, _Finding))
+        waiting = [question for question in waiting if question not in findings]
+        again: dict[_Flight, list[_Question]] = {}
+        for question, result in judged.items():
+            if isinstance(result, Fault):
+                failures[question][flight.nameserver] = result
+            elif isinstance(result, _Defect):
+                fault = Fault(Verdict.UNTESTED, f"{flight.server} {result.value}")
+                failures[question][flight.nameserver] = fault
+                if following := flight.after(result):
+                    again.setdefault(following, []).append(question)
+                elif findings and not flight.tcp:
+                    # What is passed over in silence while its sister is answered (AAAA, by old load
+                    # balancers) will be so everywhere; the next servers would cost 6 s each.
+                    waiting.remove(question)
+        for following, rest in again.items():
+            # Over TCP one by one: not every server takes several questions (RFC 7766 6.2.1.1).
+            parts = [[each] for each in rest] if following.tcp else [rest]
+            added = [following._replace(questions=tuple(part)) for part in parts]
+            # A silent server has to wait until the others have had their chance.
+            silent = following.attempt > flight.attempt and not following.tcp
+            flights = flights + added if silent and not findings else added + flights
+    return {each: findings.get(each) or _verdict(failures[each].values()) for each in questions}
 
 
-def _askable(name: str) -> bool:
-    """Whether ``name`` can stand in a query, and is not the root."""
-    from dns import exception
-    from dns.name import from_text
+def _verdict(faults: Collection[Fault]) -> Fault:
+    """What the faults of all name servers come to."""
+    for fault in faults:
+        if fault.explanation.startswith(INTERRUPTED):
+            return fault
+    said = ", ".join(fault.explanation for fault in faults)
+    if any(fault.verdict is Verdict.BROKEN for fault in faults):
+        return Fault(Verdict.BROKEN, said)
+    return Fault(Verdict.UNTESTED, f"no name server answered: {said or 'none is known'}")
 
-    try:
-        return len(from_text(name)) > 1
-    # ValueError: UnicodeError from the standard library's IDNA.
-    except (exception.DNSException, ValueError):
-        return False
+
+def _ask(flight: _Flight) -> Generator[Ask, Answer, dict[_Question, _Judged]]:
+    """Put the questions of ``flight``; after a fault there is no use in asking the server again."""
+    queries = _queries(flight)
+    wires = tuple(query.to_wire() for query in queries)
+    answer = yield Ask(flight.nameserver, wires, flight.tcp, PATIENCE[flight.attempt])
+    fault = answer.fault
+    if fault and fault.verdict is not Verdict.TIMED_OUT:
+        # "Port unreachable" will not change within seconds.
+        if not fault.explanation.startswith(INTERRUPTED):
+            fault = Fault(Verdict.UNTESTED, f"{flight.server}: {fault.explanation}")
+        return dict.fromkeys(flight.questions, fault)
+    responses = answer.responses or repeat(None)
+    judged = (_judge(query, wire, flight) for query, wire in zip(queries, responses))
+    return dict(zip(flight.questions, judged))
 
 
-def _queries(questions: Sequence[_Question], edns: bool) -> list[dns.message.QueryMessage]:
+def _is_name(name: str) -> bool:
+    """Whether ``name`` can be a host's, and is not an address or one with a port."""
+    labels = name.split(".")
+    # RFC 3696 2: the last label is not all-numeric, so that nothing can be taken for an address.
+    return len(name) <= 253 and all(map(_LABEL.fullmatch, labels)) and not labels[-1].isdecimal()
+
+
+def _queries(flight: _Flight) -> list[dns.message.QueryMessage]:
     """Make a query for each question, with random ids that differ within the flight."""
     from dns.message import make_query
 
     queries: list[dns.message.QueryMessage] = []
-    for question in questions:
-        query = make_query(question.name, question.rdtype)
-        if edns:
-            query.use_edns(0, payload=PAYLOAD)
+    for name, rdtype in flight.questions:
+        # A payload is what switches EDNS on.
+        query = make_query(name, rdtype, payload=PAYLOAD if flight.edns else None)
         while query.id in {other.id for other in queries}:
             query.id = (query.id + 1) & 0xFFFF
         queries.append(query)
     return queries
 
 
-def _judge(
-    query: dns.message.QueryMessage, wire: Optional[bytes], server: str, manner: _Manner
-) -> Union[_Finding, Fault, _Defect]:
+def _judge(query: dns.message.QueryMessage, wire: Optional[bytes], flight: _Flight) -> _Judged:
     """Say what the response ``wire`` means; the border that no foreign exception passes."""
     from dns import exception, flags, message, rcode, rdatatype
 
@@ -390,13 +392,13 @@ def _judge(
         if not query.is_response(response) or not isinstance(response, message.QueryMessage):
             return _Defect.UNUSABLE
         if truncated:
-            return _Defect.UNUSABLE if manner.tcp else _Defect.TRUNCATED
+            return _Defect.UNUSABLE if flight.tcp else _Defect.TRUNCATED
         code = response.rcode()
         # RFC 6891 7: a server that does not know EDNS says one of these.
-        if manner.edns and code in (rcode.FORMERR, rcode.NOTIMP, rcode.BADVERS):
+        if flight.edns and code in (rcode.FORMERR, rcode.NOTIMP, rcode.BADVERS):
             return _Defect.EDNS_REFUSED
         if code not in (rcode.NOERROR, rcode.NXDOMAIN):
-            return Fault(Verdict.BROKEN, f"{rcode.to_text(code)} from {server}")
+            return Fault(Verdict.BROKEN, f"{rcode.to_text(code)} from {flight.server}")
         result = response.resolve_chaining()
         authority = {rrset.rdtype for rrset in response.authority}
         alias = result.canonical_name.to_text(omit_final_dot=True) if result.cnames else ""
@@ -407,11 +409,11 @@ def _judge(
         # An SOA record says that there is nothing (RFC 2308 2.2); without one, look at the end.
         if alias:
             return _Finding(True, (), alias, unfinished=rdatatype.SOA not in authority)
-        # A server that does not resolve points elsewhere (RFC 2308 2.1): that is no "no records".
-        if authority == {rdatatype.NS} and not response.flags & (flags.AA | flags.RA):
-            return Fault(Verdict.BROKEN, f"referral and no answer from {server}")
+        # Who neither knows nor resolves points elsewhere or says nothing (RFC 2308 2.1, and glibc).
+        if rdatatype.SOA not in authority and not response.flags & (flags.AA | flags.RA):
+            return Fault(Verdict.BROKEN, f"referral and no answer from {flight.server}")
         return _Finding(True, (), "")
     except message.ChainTooLong:
-        return Fault(Verdict.BROKEN, f"alias loop from {server}")
+        return Fault(Verdict.BROKEN, f"alias loop from {flight.server}")
     except (exception.DNSException, ValueError):
         return _Defect.UNUSABLE

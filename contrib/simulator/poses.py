@@ -1,0 +1,291 @@
+"""What the simulator says: the generations' texts, and how options change them.
+
+A new pose is a new entry in ``POSES``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from typing import NamedTuple, Optional
+
+#: Where a reply can be replaced, delayed or dropped; also the names of the templates in a pose.
+#: ``handshake`` is the one after STARTTLS; a text given for it takes its place, in clear.
+STAGES = (
+    *("banner", "ehlo", "helo", "starttls", "handshake", "auth"),
+    *("mail", "rcpt", "data", "message", "quit"),
+)
+
+#: How a connection is secured.
+TLS_MODES = ("starttls", "implicit", "none")
+
+#: What AUTH can offer; the last two are offered only, and each logon with them is refused.
+MECHANISMS = ("LOGIN", "PLAIN", "XOAUTH2", "NTLM", "GSSAPI")
+
+#: Keywords that are gone inside TLS (RFC 3207 4.2).
+GONE_IN_TLS = frozenset({"STARTTLS", "TLS", "X-ANONYMOUSTLS"})
+
+#: What aiosmtpd says (its beginning), and what Exchange says in the same situation.
+EXCHANGE_WORDING = {
+    "250 OK": "250 2.0.0 OK",
+    "500 Error": "500 5.3.3 Unrecognized command",
+    "501 Syntax": "501 5.5.4 Invalid arguments",
+    "502 5.5.1 Too many": "421 4.7.0 Too many errors on this connection, closing "
+    "transmission channel",
+    "503 Error: need MAIL": "503 5.5.2 Need mail command",
+    "503 Error: need RCPT": "503 5.5.2 Need rcpt command",
+    "503 Error: nested MAIL": "503 5.5.2 Sender already specified",
+    "503 Error: send": "503 5.5.2 Send hello first",
+    "552 Error": "552 5.3.4 Message size exceeds fixed maximum message size",
+    "553 5.1.3": "501 5.1.3 Invalid address",
+    "555 ": "501 5.5.4 Invalid arguments",
+}
+
+
+class Pose(NamedTuple):
+    """What a server generation says; the texts are templates for ``str.format``."""
+
+    keywords: tuple[str, ...]
+    message: str
+    banner: str = "220 {name} Microsoft ESMTP MAIL Service ready at {date}"
+    ehlo: str = "{name} Hello [{peer}]"
+    helo: str = "250 {name} Hello [{peer}]"
+    mail: str = "250 2.1.0 Sender OK"
+    rcpt: str = "250 2.1.5 Recipient OK"
+    data: str = "354 Start mail input; end with <CRLF>.<CRLF>"
+    quit: str = "221 2.0.0 Service closing transmission channel"
+    starttls: str = "220 2.0.0 SMTP server ready"
+    handshake: str = ""
+    auth: str = "235 2.7.0 Authentication successful"
+    #: What a failed logon is told.
+    logon_failed: str = "535 5.7.3 Authentication unsuccessful"
+    #: What MAIL is told outside TLS, and without a logon; empty where they are not needed.
+    unsecured: str = ""
+    anonymous: str = ""
+    #: Mechanisms offered inside TLS; ``None`` for the same as outside.
+    auth_in_tls: Optional[tuple[str, ...]] = None
+    #: Keywords inside TLS, where they are not those outside without :data:`GONE_IN_TLS`.
+    keywords_in_tls: tuple[str, ...] = ()
+    wording: Mapping[str, str] = EXCHANGE_WORDING
+
+
+POSES = {
+    "2003": Pose(
+        banner="220 {name} Microsoft ESMTP MAIL Service, Version: 6.0.3790.4675 ready at  {date}",
+        keywords=(
+            "TURN", "SIZE", "ETRN", "PIPELINING", "DSN", "ENHANCEDSTATUSCODES", "8bitmime",
+            "BINARYMIME", "CHUNKING", "VRFY", "X-EXPS GSSAPI NTLM LOGIN", "X-EXPS=LOGIN",
+            "AUTH GSSAPI NTLM LOGIN", "AUTH=LOGIN", "X-LINK2STATE", "XEXCH50", "OK",
+        ),
+        mail="250 2.1.0 {address}....Sender OK",
+        rcpt="250 2.1.5 {address}",
+        message="250 2.6.0 {message_id} Queued mail for delivery",
+        quit="221 2.0.0 {name} Service closing transmission channel",
+    ),
+    "2007": Pose(
+        keywords=(
+            "SIZE", "PIPELINING", "DSN", "ENHANCEDSTATUSCODES", "STARTTLS", "X-ANONYMOUSTLS",
+            "AUTH NTLM", "X-EXPS GSSAPI NTLM", "8BITMIME", "BINARYMIME", "CHUNKING", "XEXCH50",
+            "XRDST",
+        ),
+        auth_in_tls=("NTLM", "LOGIN"),
+        message="250 2.6.0 {message_id} Queued mail for delivery",
+    ),
+    "2010": Pose(
+        keywords=(
+            "SIZE", "PIPELINING", "DSN", "ENHANCEDSTATUSCODES", "STARTTLS", "X-ANONYMOUSTLS",
+            "AUTH NTLM", "X-EXPS GSSAPI NTLM", "8BITMIME", "BINARYMIME", "CHUNKING", "XEXCH50",
+            "XRDST", "XSHADOW",
+        ),
+        auth_in_tls=("NTLM", "LOGIN"),
+        message="250 2.6.0 {message_id} [InternalId={number}] Queued mail for delivery",
+    ),
+    "2013": Pose(
+        keywords=(
+            "SIZE", "PIPELINING", "DSN", "ENHANCEDSTATUSCODES", "STARTTLS", "X-ANONYMOUSTLS",
+            "AUTH NTLM", "X-EXPS GSSAPI NTLM", "8BITMIME", "BINARYMIME", "CHUNKING", "XEXCH50",
+            "XRDST", "XSHADOWREQUEST",
+        ),
+        auth_in_tls=("NTLM", "LOGIN"),
+        message="250 2.6.0 {message_id} [InternalId={number}, Hostname={name}] "
+        "Queued mail for delivery",
+    ),
+    "2016": Pose(
+        keywords=(
+            "SIZE 37748736", "PIPELINING", "DSN", "ENHANCEDSTATUSCODES", "STARTTLS",
+            "X-ANONYMOUSTLS", "AUTH NTLM", "X-EXPS GSSAPI NTLM", "8BITMIME", "BINARYMIME",
+            "CHUNKING", "XRDST",
+        ),
+        auth_in_tls=("NTLM", "LOGIN"),
+        message="250 2.6.0 {message_id} [InternalId={number}, Hostname={name}] "
+        "Queued mail for delivery",
+    ),
+    "2019": Pose(
+        keywords=(
+            "SIZE 37748736", "PIPELINING", "DSN", "ENHANCEDSTATUSCODES", "STARTTLS",
+            "X-ANONYMOUSTLS", "AUTH NTLM", "X-EXPS GSSAPI NTLM", "8BITMIME", "BINARYMIME",
+            "CHUNKING", "SMTPUTF8", "XRDST",
+        ),
+        auth_in_tls=("NTLM", "LOGIN"),
+        message="250 2.6.0 {message_id} [InternalId={number}, Hostname={name}] {size} bytes in "
+        "{seconds:.3f}, {rate:.3f} KB/sec Queued mail for delivery",
+    ),
+    "online": Pose(
+        banner="220 {name} Microsoft ESMTP MAIL Service ready at {date} [{session}]",
+        keywords=(
+            "SIZE 157286400", "PIPELINING", "DSN", "ENHANCEDSTATUSCODES", "STARTTLS", "8BITMIME",
+            "BINARYMIME", "CHUNKING", "SMTPUTF8",
+        ),
+        message="250 2.6.0 {message_id} [InternalId={number}, Hostname={name}] {size} bytes in "
+        "{seconds:.3f}, {rate:.3f} KB/sec Queued mail for delivery",
+    ),
+    # Port 587 of Exchange Online: AUTH is offered, and mail taken, only inside TLS.
+    "submission": Pose(
+        banner="220 {name} Microsoft ESMTP MAIL Service ready at {date} [{session}]",
+        keywords=(
+            "SIZE 157286400", "PIPELINING", "DSN", "ENHANCEDSTATUSCODES", "STARTTLS", "8BITMIME",
+            "BINARYMIME", "CHUNKING", "SMTPUTF8",
+        ),
+        auth_in_tls=("LOGIN", "XOAUTH2"),
+        logon_failed="535 5.7.3 Authentication unsuccessful [{name}]",
+        unsecured="451 5.7.3 STARTTLS is required to send mail [{name}]",
+        anonymous="530 5.7.57 Client not authenticated to send mail. [{name}]",
+        message="250 2.0.0 OK {message_id} [Hostname={name}]",
+    ),
+    "plain": Pose(
+        banner="220 {name} ESMTP ready",
+        ehlo="{name}",
+        helo="250 {name}",
+        keywords=(
+            "PIPELINING", "SIZE 10240000", "VRFY", "ETRN", "STARTTLS", "ENHANCEDSTATUSCODES",
+            "8BITMIME", "DSN", "SMTPUTF8", "CHUNKING",
+        ),
+        mail="250 2.1.0 Ok",
+        rcpt="250 2.1.5 Ok",
+        data="354 End data with <CR><LF>.<CR><LF>",
+        message="250 2.0.0 Ok: queued as {number:X}",
+        quit="221 2.0.0 Bye",
+        starttls="220 2.0.0 Ready to start TLS",
+        logon_failed="535 5.7.8 Error: authentication failed",
+        wording={},
+    ),
+}  # fmt: skip
+
+
+class Answer(str):
+    """A reply that the simulator chose itself; its lines are separated by newlines."""
+
+    @property
+    def code(self) -> str:
+        """Reply code of the last line, which is the one that counts (RFC 5321 4.2.1)."""
+        return self.rpartition("\n")[2][:3]
+
+    @property
+    def accepts(self) -> bool:
+        """Whether this is a positive completion reply."""
+        return self.code.startswith("2")
+
+
+class Credentials(NamedTuple):
+    """What a logon must give; what is empty is given by nobody, so that each logon fails."""
+
+    user: str = ""
+    password: str = ""
+    token: str = ""
+
+
+class Behaviour(NamedTuple):
+    """How the server poses and where it misbehaves."""
+
+    pose: Pose
+    name: str
+    reply: Mapping[str, str]
+    delay: Mapping[str, float]
+    drop: Collection[str]
+    without: Collection[str]
+    #: One of :data:`TLS_MODES`; empty for STARTTLS if the pose offers it.
+    tls: str = ""
+    #: Mechanisms offered inside TLS and outside; ``None`` for the pose's own.
+    auth: Optional[tuple[str, ...]] = None
+    auth_before_tls: Optional[tuple[str, ...]] = None
+    credentials: Credentials = Credentials()
+
+    def check(self) -> None:
+        """Raise ``ValueError`` for what cannot be done."""
+        for stage in [*self.reply, *self.delay, *self.drop]:
+            if stage not in STAGES:
+                raise ValueError(f"no stage {stage!r}; there are {' '.join(STAGES)}")
+        for stage, seconds in self.delay.items():
+            if not 0 <= seconds < math.inf:
+                raise ValueError(f"delay at {stage} is no number of seconds: {seconds}")
+        if self.tls not in ("", *TLS_MODES):
+            raise ValueError(f"no TLS mode {self.tls!r}; there are {' '.join(TLS_MODES)}")
+        for mechanism in [*(self.auth or ()), *(self.auth_before_tls or ())]:
+            if mechanism not in MECHANISMS:
+                raise ValueError(f"no mechanism {mechanism!r}; there are {' '.join(MECHANISMS)}")
+        if self.auth and self.tls == "none":
+            raise ValueError("auth is offered inside TLS and there is none; use auth_before_tls")
+
+    def answer(self, stage: str, **fields: object) -> Answer:
+        """Answer at ``stage``; ``fields`` are for the pose's template."""
+        if stage in self.reply:
+            return Answer(self.reply[stage].replace("\\n", "\n"))
+        return self.say(getattr(self.pose, stage), **fields)
+
+    def say(self, template: str, **fields: object) -> Answer:
+        """Fill in a text of the pose."""
+        return Answer(template.format(name=self.name, **fields))
+
+    def answer_ehlo(self, peer: str, secured: bool) -> Answer:
+        """Answer EHLO: the greeting, and what is offered on this connection."""
+        text = self.answer("ehlo", peer=peer)
+        if "ehlo" in self.reply:
+            return text
+        lines = [text, *self.keywords(secured)]
+        return Answer("\n".join([*(f"250-{line}" for line in lines[:-1]), f"250 {lines[-1]}"]))
+
+    def keywords(self, secured: bool = False) -> tuple[str, ...]:
+        """EHLO lines offered, parameters included."""
+        lines = list(self.pose.keywords)
+        if secured:
+            lines = [line for line in lines if line.split()[0] not in GONE_IN_TLS]
+            lines = list(self.pose.keywords_in_tls) or lines
+        elif self.tls in ("none", "implicit"):
+            lines = [line for line in lines if line.split()[0] not in GONE_IN_TLS]
+        elif self.tls == "starttls" and "STARTTLS" not in lines:
+            lines.insert(_place(lines), "STARTTLS")
+        chosen = self.auth if secured else self.auth_before_tls
+        if chosen is None and secured and not self.pose.keywords_in_tls:
+            chosen = self.pose.auth_in_tls
+        if chosen is not None:
+            at = next((at for at, each in enumerate(lines) if each.split()[0] == "AUTH"), -1)
+            if at >= 0:
+                del lines[at]
+            if chosen:
+                lines.insert(at if at >= 0 else _place(lines), f"AUTH {' '.join(chosen)}")
+        return tuple(line for line in lines if not self._withheld(line))
+
+    def _withheld(self, line: str) -> bool:
+        """Tell whether ``without`` names this line; AUTH also names the old form AUTH=LOGIN."""
+        keyword = line.split()[0].upper()
+        return not {keyword, keyword.partition("=")[0]}.isdisjoint(self.without)
+
+    def offers(self, keyword: str, secured: bool = False) -> bool:
+        """Tell whether EHLO lists ``keyword``."""
+        return any(line.split()[0] == keyword for line in self.keywords(secured))
+
+    def mechanisms(self, secured: bool) -> tuple[str, ...]:
+        """Mechanisms that AUTH lists."""
+        lines = (line.split() for line in self.keywords(secured))
+        return next((tuple(words[1:]) for words in lines if words[0] == "AUTH"), ())
+
+    @property
+    def size_limit(self) -> Optional[int]:
+        """The number in the SIZE keyword, or ``None``."""
+        sizes = (line.split()[1:] for line in self.keywords() if line.startswith("SIZE"))
+        return next((int(size[0]) for size in sizes if size), None)
+
+
+def _place(lines: list[str]) -> int:
+    """Where Exchange lists STARTTLS and AUTH: behind ENHANCEDSTATUSCODES."""
+    return lines.index("ENHANCEDSTATUSCODES") + 1 if "ENHANCEDSTATUSCODES" in lines else len(lines)

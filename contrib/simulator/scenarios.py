@@ -1,0 +1,273 @@
+"""Troubles by name: each row of the plugin's diagnosis table, each profile, and some middleboxes.
+
+Rows and profiles are read from the plugin's own tables, so a new one there is a new scenario here.
+What happens before there is a server to talk to (DNS, the connection) cannot be played.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
+
+from poses import POSES, Behaviour, Pose
+
+# The plugin's package is two levels up in a checkout.
+sys.path.append(str(Path(__file__).resolve().parent.parent.parent))
+
+from exchange_mailaccept.diagnosis_rows import ROWS, Row
+from exchange_mailaccept.profiles import PROFILES, Profile
+from exchange_mailaccept.stages import Stage, Verdict
+
+#: Longer than any client waits.
+FOR_EVER = 3600.0
+
+LOG_ON = ("-S", "-A", "login", "-U", "probe@contoso.com")
+
+
+class Scenario(NamedTuple):
+    """One thing to rehearse."""
+
+    name: str
+    #: What is played, in a few words.
+    about: str
+    #: Stage at which the plugin ends; empty if the server takes the message.
+    stage: str = ""
+    #: Options that the plugin needs to meet it.
+    options: tuple[str, ...] = ()
+    #: ``None`` for any: ``--pose`` decides.
+    pose: Optional[Pose] = None
+    #: Name of the server; empty for any.
+    server: str = ""
+    reply: Mapping[str, str] = {}
+    delay: Mapping[str, float] = {}
+    drop: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    tls: str = ""
+
+    def mixed_with(self, given: Behaviour, hurry: float) -> Behaviour:
+        """Play this on the server that the options describe, which go before it.
+
+        :param hurry: what the delays are divided by
+        """
+        delay = {stage: seconds / hurry for stage, seconds in self.delay.items()}
+        return given._replace(
+            pose=self.pose or given.pose,
+            name=given.name or self.server,
+            reply={**self.reply, **given.reply},
+            delay={**delay, **given.delay},
+            drop=frozenset({*self.drop, *given.drop}),
+            without=frozenset({*self.without, *given.without}),
+            tls=given.tls or self.tls,
+        )
+
+
+#: Where to play a row that the table has for several stages, when it is neither the first of them
+#: nor, of all stages, MAIL.
+_MET_AT = {
+    "banner": "service-not-available connections-exceeded connections-per-source "
+    "connections-per-forest gateway-only-quit no-smtp",
+    # Its banner is sound; the line after it comes unasked.
+    "ehlo": "ehlo-name-bad ehlo-name-stolen security-subsystem spoke-out-of-turn",
+    "auth": "auth-basic-retired",
+    "rcpt": "relay-refused non-accepted-domain recipients-too-many ip-banned ip-throttled "
+    "ip-reputation ip-suspicious ipv6-without-ptr ipv6-range-limit tenant-block-list "
+    "tenant-attribution too-many-errors wrong-region tenant-blocked ipv6-not-accepted out-of-order "
+    "domain-not-here attribution-pending greylisted",
+    "message": "client-input-timeout connection-dropped exchange-auth proxy-failed "
+    "proxy-no-destination proxy-dns proxy-connect proxy-session proxy-credentials proxy-next-hop "
+    "proxy-limit proxy-reset not-replicated queue-quota filter-busy transport-rule "
+    "transport-rule-code header-missing dmarc sender-authentication-level spf bare-linefeed "
+    "content-invalid body-type mail-loop configured-incorrectly send-as-denied store-limit "
+    "store-refused quarantined online-proxy-failed ipv6-unauthenticated direct-send "
+    "back-pressure-at-hub temporary-server-error not-proxied not-redundant not-redundant-code "
+    "tenant-lookup temporary-service-error content-filter refused-by-policy",
+}
+_STAGE_OF = {name: stage for stage, names in _MET_AT.items() for name in names.split()}
+
+#: Rows that are played in their own way, most of them because there is no reply.
+_OWN_WAY: dict[str, dict[str, Any]] = {
+    "no-smtp": {"reply": {"banner": "HTTP/1.1 400 Bad Request"}},
+    "spoke-out-of-turn": {
+        "reply": {"banner": "220 mail1.contoso.com ready\n421 4.4.1 Connection timed out"}
+    },
+    # With HELO refused too: after EHLO alone the plugin goes on.
+    "ehlo-unknown": {
+        "reply": {"ehlo": "500 Command unrecognized", "helo": "500 Command unrecognized"}
+    },
+    "smtputf8-missing": {
+        "without": ("SMTPUTF8",),
+        "options": ("-r", "pr\u00fcfung@contoso.com"),
+    },
+    "tls-not-offered": {"tls": "none", "options": ("-S",)},
+    "tls-certificate": {"options": ("-S", "--verify")},
+    "tls-handshake": {"drop": ("handshake",), "options": ("-S",)},
+    "tls-silent": {"delay": {"handshake": FOR_EVER}, "options": ("-S",)},
+    "auth-not-offered": {"without": ("AUTH",), "options": LOG_ON},
+    "auth-broken": {"reply": {"auth": "334 User name?"}, "options": LOG_ON},
+}
+
+#: What a server of this name is, is Exchange Online.
+_ONLINE_SERVER = "contoso-com.mail.protection.outlook.com"
+
+
+def _of_row(row: Row) -> Optional[Scenario]:
+    """Play ``row``, or ``None`` if no server can."""
+    default = row.stages[0].value if row.stages else "mail"
+    stage = _STAGE_OF.get(row.key, default)
+    scenario = Scenario(row.key, row.sample, stage)
+    if row.key in _OWN_WAY:
+        return scenario._replace(**_OWN_WAY[row.key])
+    if stage in (Stage.MX.value, Stage.CONNECT.value) or Verdict.UNTESTED in row.verdicts:
+        return None
+    if Verdict.TIMED_OUT in row.verdicts:
+        return scenario._replace(delay={stage: FOR_EVER})
+    if row.verdicts:
+        return scenario._replace(drop=(stage,))
+    scenario = scenario._replace(reply={stage: row.sample})
+    if "Online" in row.generations:
+        scenario = scenario._replace(pose=POSES["online"], server=_ONLINE_SERVER)
+    options = {"starttls": ("-S",), "auth": LOG_ON}
+    return scenario._replace(options=options.get(stage, ()))
+
+
+def _of_profile(profile: Profile) -> Scenario:
+    pose = POSES.get(profile.name, POSES["2019"])
+    if profile.name in ("exmfa", "2000"):
+        pose = POSES["2003"]
+    elif profile.name == "submission":
+        # Of Exchange on premises, of which the pose of that name is not.
+        pose = POSES["2016"]
+    return Scenario(
+        f"profile-{profile.name}",
+        f"{profile.title}, what it is known to offer",
+        pose=pose._replace(
+            keywords=profile.before_tls, keywords_in_tls=profile.after_tls, auth_in_tls=None
+        ),
+        server=_ONLINE_SERVER if profile.name == "online" else "",
+    )
+
+
+def _stars(banner: str) -> str:
+    """Mask a banner as a PIX does, of which a 2 and two 0 show through."""
+    length = len(banner)
+    return "".join(
+        {length // 2: "0", length // 2 + 2: "2", length - 24: "0"}.get(at, "*")
+        for at in range(length)
+    )
+
+
+def _masked(pose: Pose) -> tuple[str, ...]:
+    """Write over what Cisco's ``inspect esmtp`` does not know, as long as it was."""
+    known = ("8BITMIME", "AUTH ", "BINARYMIME", "DSN", "ENHANCED", "ETRN", "PIPELINING", "SIZE")
+    letters = iter("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    return tuple(
+        line if line.upper().startswith(known) else "X" * (len(line) - 1) + next(letters)
+        for line in pose.keywords
+    )
+
+
+_STARRED = f"220 {_stars('mail1.contoso.com Microsoft ESMTP MAIL Service ready at some time')}"
+
+
+def _beside_the_table() -> Iterator[Scenario]:
+    """Yield the middleboxes, and what is only slow."""
+    new, old, plain = POSES["2019"], POSES["2003"], POSES["plain"]
+    yield Scenario(
+        "pix", "Cisco PIX, fixup protocol smtp: banner masked, EHLO refused, HELO taken",
+        pose=new, reply={"banner": _STARRED, "ehlo": "500 Command unrecognized"},
+    )  # fmt: skip
+    yield Scenario(
+        "pix-old", "an older PIX: another banner, and EHLO is not implemented",
+        pose=old, reply={
+            "banner": "220 SMTP/cmap_________________________________________ read",
+            "ehlo": "502 Error: command not implemented",
+        },
+    )  # fmt: skip
+    yield Scenario(
+        "asa", "Cisco ASA, inspect esmtp: banner and most keywords of 2019 masked",
+        pose=new._replace(keywords=_masked(new)), reply={"banner": _STARRED},
+    )  # fmt: skip
+    yield Scenario(
+        "asa-2003", "Cisco ASA, inspect esmtp, before Exchange 2003",
+        pose=old._replace(keywords=_masked(old)),
+    )  # fmt: skip
+    yield Scenario(
+        "ehlo-refused", "an old proxy that lets only HELO through",
+        pose=new, reply={"ehlo": "502 5.5.1 Command not implemented"},
+    )  # fmt: skip
+    yield Scenario(
+        "virus-scanner", "a virus scanner with its own SMTP stack",
+        pose=plain._replace(
+            banner="220 {name} InterScan Messaging Security Suite, Ready at {date}",
+            keywords=("8BITMIME", "SIZE 10485760"),
+        ),
+    )  # fmt: skip
+    yield Scenario(
+        "balancer", "a balancer: the banner names one server and the EHLO reply another",
+        pose=new._replace(ehlo="mbx02.contoso.com Hello [{peer}]"), server="mbx01.contoso.com",
+    )  # fmt: skip
+    yield Scenario(
+        "gateway", "another product in front, from banner to last reply",
+        pose=plain._replace(banner="220 {name} ESMTP Postfix"), server="mx.contoso.com",
+    )  # fmt: skip
+    yield Scenario(
+        "iis", "the SMTP service of Windows, Exchange lost",
+        pose=old._replace(
+            keywords=tuple(line for line in old.keywords if not line.startswith("X"))
+        ),
+    )  # fmt: skip
+    yield Scenario(
+        "tarpit", "a refusal held back for 5 s (TarpitInterval)", "rcpt",
+        reply={"rcpt": "550 5.7.1 Unable to relay"}, delay={"rcpt": 5},
+    )  # fmt: skip
+    yield Scenario(
+        "tarpit-logon", "a failed logon held back for 5 s (AuthTarpitInterval)", "auth", LOG_ON,
+        reply={"auth": "535 5.7.3 Authentication unsuccessful"}, delay={"auth": 5},
+    )  # fmt: skip
+    yield Scenario(
+        "back-pressure-tarpit", "back pressure begins: MAIL accepted after 10 s",
+        delay={"mail": 10},
+    )  # fmt: skip
+    yield Scenario(
+        "back-pressure-medium", "back pressure grows: each reply to MAIL after 55 s",
+        delay={"mail": 55},
+    )  # fmt: skip
+    yield Scenario(
+        "delayed-acknowledgement", "Exchange 2010 acknowledges after 25.6 s",
+        pose=POSES["2010"], delay={"message": 25.6},
+    )  # fmt: skip
+    yield Scenario(
+        "slow", "each reply after 1.5 s, a server under load",
+        delay=dict.fromkeys(("banner", "ehlo", "mail", "rcpt", "data", "message"), 1.5),
+    )  # fmt: skip
+    yield Scenario("healthy", "nothing is wrong")
+
+
+@functools.cache
+def scenarios() -> Mapping[str, Scenario]:
+    """All scenarios by their name."""
+    rows = [scenario for scenario in map(_of_row, ROWS) if scenario is not None]
+    profiles = map(_of_profile, PROFILES.values())
+    listed = [*_beside_the_table(), *profiles, *rows]
+    found = {scenario.name: scenario for scenario in listed}
+    assert len(found) == len(listed), "two scenarios with one name"
+    return found
+
+
+def find(name: str) -> Scenario:
+    """Find a scenario; ``ValueError`` if there is none of that name."""
+    try:
+        return scenarios()[name]
+    except KeyError:
+        raise ValueError(f"no scenario {name!r}; see --list-scenarios") from None
+
+
+def table() -> Iterator[str]:
+    """Write the list: name, the stage that fails, what is played, what the plugin needs."""
+    for each in scenarios().values():
+        options = "".join(f" {word}" for word in each.options)
+        needs = f"  (plugin:{options})" if options else ""
+        yield f"{each.name:<28}{each.stage or '-':<10}{each.about}{needs}"

@@ -1,0 +1,40 @@
+"""What the tests in the monitoring engines share.
+
+The engines are the programs of Debian's packages.  Where one is missing its tests are skipped; with
+``CI=true`` in the environment they fail instead, so that a build never passes without them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from running import CONTRIB, Authority
+
+sys.path.append(str(CONTRIB / "simulator"))
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    """Signs the certificates of all nodes of Icinga."""
+    return Authority()
+
+
+@pytest.fixture(scope="session")
+def simulate() -> Iterator[Any]:
+    """Start servers that pose as Exchange: ``simulate(pose=..., reply={...})``."""
+    from exchange_simulator import Simulator
+
+    running = []
+
+    def start(**how: Any) -> Simulator:
+        simulator = Simulator(**how)
+        simulator.__enter__()
+        running.append(simulator)
+        return simulator
+
+    yield start
+    for simulator in running:
+        simulator.__exit__(None, None, None)

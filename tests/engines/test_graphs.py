@@ -1,0 +1,233 @@
+"""Perfdata on their way to the graphs: through Icinga 2 to a real InfluxDB and a real Graphite.
+
+Grafana itself is in no package of Debian.  What its dashboard asks is asked here.
+"""
+
+from __future__ import annotations
+
+import configparser
+import json
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from running import (
+    CONTRIB,
+    OK,
+    Child,
+    Icinga2,
+    find_program,
+    free_port,
+    install_plugin,
+    is_listening,
+    wait_for,
+)
+
+DASHBOARD = CONTRIB / "grafana" / "dashboard.json"
+TEMPLATE = CONTRIB / "icinga2" / "graphite.ini"
+HOST, SERVICE = "mail1.contoso.com", "mail acceptance"
+STAGES = "connect banner ehlo starttls auth mail rcpt data message".split()
+
+
+class Databases(NamedTuple):
+    """Where Icinga wrote to."""
+
+    influxdb: int
+    whisper: Path
+
+    def ask(self, query: str, database: str = "icinga2", post: bool = False) -> list[Any]:
+        """The series with which InfluxDB answers."""
+        words = urllib.parse.urlencode({"db": database, "q": query})
+        address = f"http://127.0.0.1:{self.influxdb}/query?{words}"
+        with urllib.request.urlopen(address, data=b"" if post else None, timeout=30) as answer:
+            (result,) = json.load(answer)["results"]
+        assert "error" not in result, f"{query}: {result}"
+        return list(result.get("series", []))
+
+
+def start_influxdb(directory: Path) -> tuple[Child, int]:
+    port, other = free_port(), free_port()
+    configuration = directory / "influxdb.conf"
+    configuration.write_text(
+        f'reporting-disabled = true\nbind-address = "127.0.0.1:{other}"\n'
+        f'[meta]\n  dir = "{directory}/meta"\n'
+        f'[data]\n  dir = "{directory}/data"\n  wal-dir = "{directory}/wal"\n'
+        "[monitor]\n  store-enabled = false\n"
+        f'[http]\n  bind-address = "127.0.0.1:{port}"\n  log-enabled = false\n'
+    )
+    program = find_program("influxd", "influxdb")
+    return Child([program, "-config", str(configuration)], directory / "out"), port
+
+
+def start_carbon(directory: Path) -> tuple[Child, int]:
+    port, query = free_port(), free_port()
+    for name in ("conf", "whisper", "log", "run"):
+        (directory / name).mkdir()
+    (directory / "conf" / "carbon.conf").write_text(
+        f"[cache]\nSTORAGE_DIR = {directory}/\nLOCAL_DATA_DIR = {directory}/whisper/\n"
+        f"CONF_DIR = {directory}/conf/\nLOG_DIR = {directory}/log/\nPID_DIR = {directory}/run/\n"
+        "ENABLE_LOGROTATION = False\nUSER =\nMAX_CACHE_SIZE = inf\n"
+        "MAX_UPDATES_PER_SECOND = 5000\nMAX_CREATES_PER_MINUTE = inf\n"
+        f"LINE_RECEIVER_INTERFACE = 127.0.0.1\nLINE_RECEIVER_PORT = {port}\n"
+        "ENABLE_UDP_LISTENER = False\nPICKLE_RECEIVER_INTERFACE = 127.0.0.1\n"
+        "PICKLE_RECEIVER_PORT = 0\nCACHE_QUERY_INTERFACE = 127.0.0.1\n"
+        f"CACHE_QUERY_PORT = {query}\n"
+    )
+    (directory / "conf" / "storage-schemas.conf").write_text(
+        "[icinga2]\npattern = ^icinga2\\.\nretentions = 1s:1h\n"
+    )
+    child = Child(
+        [find_program("carbon-cache", "graphite-carbon"),
+         f"--config={directory}/conf/carbon.conf", f"--pidfile={directory}/run/carbon.pid",
+         "--nodaemon", f"--logdir={directory}/log", "start"],
+        directory / "out",
+        {"GRAPHITE_STORAGE_DIR": str(directory), "GRAPHITE_CONF_DIR": str(directory / "conf"),
+         # Not the one of the tests, in whose environment carbon is not.
+         "PYTHONPATH": ""},
+    )  # fmt: skip
+    return child, port
+
+
+@pytest.fixture(scope="module")
+def databases(tmp_path_factory, authority, simulate) -> Iterator[Databases]:
+    """Both, after some checks of a service with TLS, a logon and thresholds."""
+    from poses import Credentials
+
+    directory = tmp_path_factory.mktemp("graphs")
+    children = []
+    try:
+        (directory / "influxdb").mkdir()
+        influxdb, port = start_influxdb(directory / "influxdb")
+        children.append(influxdb)
+        (directory / "carbon").mkdir()
+        carbon, carbon_port = start_carbon(directory / "carbon")
+        children.append(carbon)
+        found = Databases(port, directory / "carbon" / "whisper")
+        for child, each in ((influxdb, port), (carbon, carbon_port)):
+
+            def is_ready(child: Child = child, each: int = each) -> bool:
+                child.check_running()
+                return is_listening(each)
+
+            wait_for(is_ready, "the databases listen")
+        found.ask("CREATE DATABASE icinga2", post=True)
+
+        server = simulate(
+            tls="starttls", auth=("LOGIN",), credentials=Credentials("probe", "s3cr3t")
+        )
+        writer = (CONTRIB / "icinga2" / "influxdb.conf").read_text()
+        for theirs, ours in (("8086", str(port)), ("= 10s", "= 1s")):
+            assert theirs in writer
+            writer = writer.replace(theirs, ours)
+        command = (CONTRIB / "icinga2" / "exchange_mailaccept.conf").read_text()
+        icinga = Icinga2(
+            directory / "icinga2",
+            command + writer + f"""
+object GraphiteWriter "graphite" {{ host = "127.0.0.1"; port = {carbon_port}
+  enable_send_thresholds = true }}
+object Host "{HOST}" {{ check_command = "passive"; enable_active_checks = false
+  address = "127.0.0.1" }}
+template Service "probe" {{
+  check_command = "exchange_mailaccept"
+  host_name = "{HOST}"
+  check_interval = 1d
+  vars.exchange_mailaccept_port = {server.port}
+  vars.exchange_mailaccept_recipient = "postmaster@contoso.com"
+  vars.exchange_mailaccept_starttls = true
+  vars.exchange_mailaccept_auth = "login"
+  vars.exchange_mailaccept_user = "probe"
+  vars.exchange_mailaccept_password = "s3cr3t"
+  vars.exchange_mailaccept_certificate = "0"
+  vars.exchange_mailaccept_warning = [ "30" ]
+  vars.exchange_mailaccept_critical = [ "60" ]
+}}
+object Service "{SERVICE}" {{ import "probe" }}
+object Service "every server" {{ import "probe"; vars.exchange_mailaccept_all_addresses = true }}
+""" + Icinga2.ALONE,
+            authority,
+        )  # fmt: skip
+        install_plugin(directory / "icinga2" / "plugins")
+        icinga.start()
+        try:
+            for _ in range(2):
+                checked = icinga.check("true")
+                for each in checked.values():
+                    assert each["state"] == OK, each["last_check_result"]["output"]
+            wait_for(lambda: found.ask('SELECT * FROM "exchange_mailaccept" LIMIT 1'), "points")
+            path = found.whisper / "icinga2"
+            wait_for(lambda: list(path.rglob("total/crit.wsp")), "files of Graphite")
+        finally:
+            icinga.stop()
+        yield found
+    finally:
+        for child in children:
+            child.stop()
+
+
+def queries() -> list[tuple[str, str]]:
+    """Title and query of each variable and each panel of the dashboard."""
+    dashboard = json.loads(DASHBOARD.read_text())
+    variables = [
+        (each["name"], each["query"])
+        for each in dashboard["templating"]["list"]
+        if each["type"] == "query"
+    ]
+    panels = [(p["title"], t["query"]) for p in dashboard["panels"] for t in p["targets"]]
+    return variables + panels
+
+
+@pytest.mark.parametrize(("title", "query"), queries(), ids=[title for title, _ in queries()])
+def test_query_of_the_dashboard(databases, title, query):
+    """Each finds something, with what Grafana puts in the place of its variables."""
+    service = "every server" if "each server" in title else SERVICE
+    for theirs, ours in (
+        ("$timeFilter", "time > now() - 1h"),
+        ("$__interval", "10s"),
+        ("$hostname", HOST.replace(".", "\\.")),
+        ("$service", service),
+    ):
+        query = query.replace(theirs, ours)
+    assert "$" not in query.replace("$/", "")
+    series = databases.ask(query)
+    assert sum(len(each["values"]) for each in series) > 0
+    if title == "Seconds of each stage":
+        assert {each["tags"]["metric"] for each in series} == set(STAGES)
+    if title == "Seconds in all":
+        _, total, warning, critical = series[0]["values"][-1]
+        assert 0 < total < 30
+        assert (warning, critical) == (30, 60)
+
+
+def test_metrics_of_the_template(databases):
+    """Every metric that Icinga Web is to draw is a file of Graphite's; that of MX alone is not."""
+    template = configparser.ConfigParser(interpolation=None, delimiters="=")
+    template.read(TEMPLATE)
+    metrics = [
+        (section, metric.strip('"'))
+        for section in template.sections()
+        if section.endswith(".metrics_filters")
+        for metric in template[section].values()
+    ]
+    assert len(metrics) == 14
+    where = databases.whisper / "icinga2" / "mail1_contoso_com" / "services" / "mail_acceptance"
+    missing = []
+    for _, metric in metrics:
+        relative = metric.replace("$service_name_template$", "exchange_mailaccept")
+        if not (where / (relative.replace(".", "/") + ".wsp")).is_file():
+            missing.append(relative)
+    assert missing == ["exchange_mailaccept.perfdata.mx.value"]
+
+
+def test_template_is_complete():
+    """Each graph has a title, metrics, and a function for each of its metrics."""
+    template = configparser.ConfigParser(interpolation=None, delimiters="=")
+    template.read(TEMPLATE)
+    graphs = {section.rpartition(".")[0] for section in template.sections()}
+    for graph in graphs:
+        assert template[f"{graph}.graph"]["check_command"] == '"exchange_mailaccept"'
+        assert set(template[f"{graph}.metrics_filters"]) == set(template[f"{graph}.functions"])
+        # The module cuts a title at a colon.
+        assert ":" not in template[f"{graph}.urlparams"]["title"]

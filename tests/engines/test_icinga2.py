@@ -1,0 +1,501 @@
+"""A real Icinga 2 runs the real plugin through the shipped configuration, against a server."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cases import BY_NAME, CASES, options_of, words
+from running import (
+    CONTRIB,
+    CRITICAL,
+    OK,
+    UNKNOWN,
+    Icinga2,
+    NameServer,
+    Result,
+    install_plugin,
+    install_sendmail,
+    mails,
+    wait_for,
+)
+
+from exchange_mailaccept.options import OPTIONS
+
+SHIPPED = CONTRIB / "icinga2"
+FILES = ("exchange_mailaccept.conf", "services.conf", "dependencies.conf", "notifications.conf")
+
+#: Each option with a value and the custom variables without which it means nothing.
+SAMPLES: dict[str, tuple[Any, dict[str, Any]]] = {
+    "domain": ("contoso.com", {}),
+    "hostname": ("127.0.0.1", {}),
+    "port": ("{port}", {}),
+    "ipv4": (True, {}),
+    "ipv6": (True, {"hostname": "::1"}),
+    "all-mx": (True, {"domain": "contoso.com"}),
+    "all-addresses": (True, {}),
+    "set": ("any", {"domain": "contoso.com", "all-mx": True}),
+    "parallel": (2, {"domain": "contoso.com", "all-mx": True}),
+    "nameserver": (["127.0.0.1:{dns}", "[::1]:53"], {"domain": "contoso.com"}),
+    "source-address": ("127.0.0.1", {}),
+    "from": ("<>", {}),
+    "recipient": ("probe@contoso.com", {}),
+    "fqdn": ("probe.example.com", {}),
+    "until": ("rcpt", {}),
+    "subject": ("Probe of the night", {}),
+    "header": (["X-Site: Redmond", "X-Rack: 7"], {}),
+    "profile": ("2019", {}),
+    "require": (["DSN", "CHUNKING"], {}),
+    "severity": (["recipient=warning", "452=ok"], {}),
+    "warning": (["5", "mail=2"], {}),
+    "critical": (["20", "rcpt=@1:2"], {}),
+    "starttls": (True, {}),
+    "ssl": (True, {}),
+    "starttls-if-offered": (True, {}),
+    "verify": (True, {"starttls": True}),
+    "ca-file": ("{ca}", {"starttls": True, "verify": True}),
+    "tls-name": ("mail1.contoso.com", {"starttls": True}),
+    "min-tls": ("1.3", {"starttls": True}),
+    "client-cert": ("{ca}", {"starttls": True}),
+    "client-key": ("{ca}", {"starttls": True, "client-cert": "{ca}"}),
+    "certificate": ("21,7", {"starttls": True}),
+    "auth": ("login", {"starttls": True, "user": "probe", "password-file": "{secret}"}),
+    "user": ("contoso\\probe", {"starttls": True, "auth": "auto", "password-file": "{secret}"}),
+    "password-file": ("{secret}", {"starttls": True, "auth": "plain", "user": "probe"}),
+    "token-file": ("{secret}", {"starttls": True, "auth": "xoauth2", "user": "probe"}),
+    "auth-without-tls": (True, {"auth": "login", "user": "probe", "password-file": "{secret}"}),
+    "extra-opts": ("night@{ini}", {}),
+    "timeout": (7.5, {}),
+    "verbose": (2, {}),
+}
+NOT_FOR_SERVICES = {"help", "version"}
+
+
+def literal(value: Any) -> str:
+    """A value in Icinga's language."""
+    return json.dumps(value).replace("$", "$$")
+
+
+def service(host: str, name: str, options: dict[str, Any], more: str = "") -> str:
+    """A service of the shipped template, which is only checked when a test wants it."""
+    lines = [
+        f"  vars.exchange_mailaccept_{option.replace('-', '_')} = {literal(value)}"
+        for option, value in options.items()
+    ]
+    return "\n".join(
+        [
+            f'object Service "{name}" {{',
+            '  import "exchange-mailaccept"',
+            f'  host_name = "{host}"',
+            "  check_interval = 1d",
+            "  max_check_attempts = 1",
+            *lines,
+            more,
+            "}",
+            "",
+        ]
+    )
+
+
+def host(name: str, address: str = "127.0.0.1", more: str = "") -> str:
+    attribute = "address6" if ":" in address else "address"
+    line = f'{attribute} = "{address}"' if address else ""
+    return (
+        f'object Host "{name}" {{ check_command = "passive"; enable_active_checks = false\n'
+        f"  {line}\n  {more}\n}}\n"
+    )
+
+
+class Running:
+    """The node, and what surrounds it."""
+
+    def __init__(self, icinga: Icinga2, notes: Path, delivered: Path, values: dict[str, Any]):
+        self.icinga = icinga
+        self.notes = notes
+        self.delivered = delivered
+        self.values = values
+
+    def check(self, name: str) -> dict[str, Any]:
+        """Check one service; its attributes."""
+        return self.icinga.check("service.__name == name", name=name)[name]
+
+    def result(self, name: str) -> Result:
+        return Icinga2.result(self.check(name))
+
+    def fill(self, value: Any) -> Any:
+        """A sample with the values only known now."""
+        if isinstance(value, list):
+            return [self.fill(each) for each in value]
+        return value.format(**self.values) if isinstance(value, str) else value
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory, authority, simulate) -> Iterator[Running]:
+    directory = tmp_path_factory.mktemp("icinga2")
+    sendmail, delivered = install_sendmail(directory / "mail")
+    server = simulate()
+    ini = directory / "night.ini"
+    ini.write_text("[night]\nsubject = Night\n")
+    secret = directory / "secret"
+    secret.write_text("from a file\n")
+    secret.chmod(0o600)
+    names = NameServer(
+        {
+            ("contoso.com", "MX"): ["10 mail1.contoso.com."],
+            ("mail1.contoso.com", "A"): ["127.0.0.1"],
+        }
+    )
+    values = {
+        "port": server.port,
+        "dns": names.port,
+        "ca": directory / "ca.pem",
+        "ini": ini,
+        "secret": secret,
+    }
+    authority.trust(directory / "ca.pem")
+
+    running = Running(None, directory / "plugins" / "runs", delivered, values)  # type: ignore[arg-type]
+    here = f"""vars.exchange_mailaccept_port = {server.port}
+  vars.exchange_mailaccept_recipient = "postmaster@contoso.com"
+  vars.exchange_mailaccept_sendmail = "{sendmail}\""""
+    objects = [f'include "{file}"\n' for file in FILES]
+    for case in CASES:
+        port = 9 if case.server is None else simulate(**case.server).port
+        objects.append(host(case.name, case.address))
+        objects.append(service(case.name, "case", options_of(case, port)))
+    objects.append(host("options", more=here))
+    for name, (value, companions) in SAMPLES.items():
+        options = {name: value, **companions}
+        objects.append(
+            service("options", name, {key: running.fill(each) for key, each in options.items()})
+        )
+    objects += [
+        host("nothing set", ""),
+        service("nothing set", "plain", {}),
+        host("both", more=f'address6 = "::1"\n  {here}'),
+        service("both", "prefers IPv4", {"until": "banner"}),
+        service("both", "wants IPv6", {"until": "banner", "ipv6": True}),
+        host("only IPv6", "::1", here),
+        service("only IPv6", "takes IPv6", {"until": "banner"}),
+        host("secrets", more=here + '\n  vars.submission_password = {{ "s3cr3t-$$-f" }}'),
+        service("secrets", "function", {"auth": "plain", "auth-without-tls": True, "user": "probe"},
+                'vars.exchange_mailaccept_password = {{ "s3cr3t-$$-f" }}\n'
+                'vars.exchange_mailaccept_token = {{ "t0k3n-f" }}'),
+        service("secrets", "of the host",
+                {"auth": "plain", "auth-without-tls": True, "user": "probe"},
+                'vars.exchange_mailaccept_password = "$submission_password$"'),
+        host("router", more="max_check_attempts = 1"),
+        host("paged", more=here + '\n  vars.uplink = "router"'),
+        service("paged", "flaps", {}),
+        host("mailbox and submission", more=here + """
+  vars.exchange_roles = [ "mailbox", "submission" ]
+  vars.exchange_version = "2019"
+  vars.submission_user = "probe"
+  vars.submission_password = {{ "s3cr3t-$$-f" }}"""),
+        host("edge", more=here + '\n  vars.exchange_roles = [ "edge" ]'),
+        host("web server", more='vars.exchange_roles = [ "management" ]'),
+        host("domains", "", here + f"""
+  vars.exchange_mailaccept_nameserver = [ "127.0.0.1:{names.port}" ]
+  vars.mail_domains["contoso.com"] = {{ exchange_mailaccept_until = "rcpt" }}
+  vars.mail_domains["nowhere.example"] = {{ }}"""),
+    ]  # fmt: skip
+    icinga = Icinga2(directory, "".join(objects) + Icinga2.ALONE, authority)
+    for file in FILES:
+        shutil.copy(SHIPPED / file, directory / "etc")
+    shutil.copytree(SHIPPED / "scripts", directory / "etc" / "scripts")
+    running.icinga = icinga
+    assert install_plugin(directory / "plugins") == running.notes
+    icinga.start()
+    yield running
+    icinga.stop()
+    names.stop()
+
+
+def test_the_examples_are_valid(tmp_path, authority):
+    """Everything that is shipped, together."""
+    files = (*FILES, "hosts.conf")
+    includes = "".join(f'include "{SHIPPED / file}"\n' for file in files)
+    icinga = Icinga2(tmp_path, includes + Icinga2.ALONE, authority)
+    said = icinga.validate()
+    assert "warning" not in said
+    assert re.search(r"Instantiated 6 Services", said)
+    assert re.search(r"Instantiated \d+ Dependencies", said)
+    assert re.search(r"Instantiated 6 Notifications", said)
+
+
+@pytest.fixture(scope="module")
+def results(running) -> dict[str, Result]:
+    """All cases at once."""
+    checked = running.icinga.check('service.name == "case"')
+    return {name.split("!")[0]: Icinga2.result(each) for name, each in checked.items()}
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_result(results, name):
+    """State, text and perfdata arrive as the plugin meant them."""
+    case, result = BY_NAME[name], results[name]
+    assert re.fullmatch(case.first, result.first)
+    assert result.state == case.state
+    if case.labels is not None:
+        assert sorted(result.labels) == case.labels.split()
+
+
+# What is worth a test by itself.
+
+
+def test_perfdata_is_parsed(running, results):
+    """Numbers with unit, thresholds and minimum, as Icinga's writers get them."""
+    perfdata = json.dumps(results["thresholds"].perfdata)
+    parsed = running.icinga.run(
+        f'var found = {{}}; for (word in {perfdata}.split(" ")) {{'
+        " var it = parse_performance_data(word);"
+        " found[it.label] = [ it.value, it.unit, it.warn, it.crit, it.min ] }; found"
+    )
+    assert set(parsed) == set(results["thresholds"].labels)
+    value, *rest = parsed["rcpt"]
+    assert 0.5 <= value < 5
+    assert rest == ["seconds", 0.2, None, 0]
+    assert parsed["total"][1:] == ["seconds", 30, 60, 0]
+    assert parsed["extensions"] == [0, "", None, None, 0]
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_text_is_harmless_and_small(results, name):
+    """Nothing of what the server said can speak to Icinga, its web or the terminal behind it."""
+    text = results[name].text
+    # What looks like a tag makes Icinga Web take all of it for HTML.
+    assert not set("<>`$|") & set(text)
+    assert text.isascii()
+    assert all(each.isprintable() for each in text.splitlines())
+    assert len(text) < (4096 if BY_NAME[name].options.get("verbose") != 2 else 20_000)
+    # Whatever comes out of stderr would be in front.
+    assert text.startswith("MAILACCEPT ")
+
+
+@pytest.mark.parametrize("name", [case.name for case in CASES if case.state == CRITICAL])
+def test_a_failure_says_what_to_do(results, name):
+    text = results[name].text
+    for part in ("\nMeaning: ", "\nNext step: ", "\nStages at ", "\nTroubleshooting, "):
+        assert part in text
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_labels_do_not_grow_together(results, name):
+    """``::`` in a label would put its first half in front of all that follow."""
+    result = results[name]
+    assert not any(set(":' ") & set(label) for label in result.labels)
+    assert len(result.labels) == len(set(result.labels))
+
+
+def test_every_option_has_a_sample():
+    assert set(SAMPLES) | NOT_FOR_SERVICES == {option.name for option in OPTIONS}
+
+
+@pytest.fixture(scope="module")
+def commands(running) -> dict[str, tuple[list[str], Result]]:
+    """The arguments with which the plugin ran for each option, and the result."""
+    checked = running.icinga.check('host.name == "options"')
+    return {
+        name.split("!")[1]: (each["last_check_result"]["command"], Icinga2.result(each))
+        for name, each in checked.items()
+    }
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_custom_variable_reaches_the_command_line(running, commands, name):
+    """Each option, spelled as the plugin wants it, and none that was not asked for."""
+    (_, *argv), result = commands[name]
+    value, companions = SAMPLES[name]
+    options = {"port": running.values["port"], "recipient": "postmaster@contoso.com", "timeout": 50}
+    options.update({key: running.fill(each) for key, each in {**companions, name: value}.items()})
+    if "domain" not in options:
+        options.setdefault("hostname", "127.0.0.1")
+    expected = [word for key, each in options.items() for word in words(key, each)]
+    assert sorted(argv) == sorted(expected)
+    (option,) = [each for each in OPTIONS if each.name == name]
+    spelled = words(name, options[name])
+    begin = argv.index(spelled[0])
+    assert argv[begin : begin + len(spelled)] == spelled, f"{option.flags} has another's value"
+    for mistake in ("unknown option", "unexpected argument", "takes no value", "needs a value"):
+        assert mistake not in result.first
+
+
+def test_address(running):
+    """As the Icinga Template Library's own commands choose it."""
+    checked = running.icinga.check('match("* IPv?", service.name)')
+    given = {}
+    for name, each in checked.items():
+        argv = each["last_check_result"]["command"]
+        given[name] = argv[argv.index("--hostname") + 1]
+    assert given == {
+        "both!prefers IPv4": "127.0.0.1",
+        "both!wants IPv6": "::1",
+        "only IPv6!takes IPv6": "::1",
+    }
+
+
+def test_nothing_set(running):
+    """A host without address: no empty argument is an argument, and no page is sent to anyone."""
+    result = running.result("nothing set!plain")
+    assert result.state == UNKNOWN
+    assert result.first.startswith("MAILACCEPT UNKNOWN - -d DOMAIN or -H HOST is required")
+
+
+def test_secrets_stay_secret(running):
+    """They reach the plugin, and nobody else: not argv, not the API, no file of Icinga's."""
+    running.icinga.check('host.name == "secrets"')
+    runs = [json.loads(line) for line in running.notes.read_text().splitlines()]
+    given = [run["secrets"] for run in runs if "--auth-without-tls" in run["argv"]]
+    # $$ is Icinga's way to write $.
+    expected = {
+        "CHECK_EXCHANGE_MAILACCEPT_PASSWORD": "s3cr3t-$-f",
+        "CHECK_EXCHANGE_MAILACCEPT_TOKEN": "t0k3n-f",
+    }
+    assert expected in given
+    assert {**expected, "CHECK_EXCHANGE_MAILACCEPT_TOKEN": ""} in given
+    assert not any("s3cr3t" in word or "t0k3n" in word for run in runs for word in run["argv"])
+
+    answers = [
+        running.icinga.call(f"/v1/objects/{kind}")
+        for kind in ("services", "hosts", "checkcommands", "notificationcommands")
+    ]
+    assert not re.search("s3cr3t|t0k3n", json.dumps(answers))
+    icinga = running.icinga.directory
+    for path in (
+        each for part in ("log", "cache", "data", "spool") for each in (icinga / part).rglob("*")
+    ):
+        if path.is_file():
+            assert not re.search(rb"s3cr3t|t0k3n", path.read_bytes()), path
+
+
+def test_rules_choose_the_services_of_each_host(running):
+    """By role and by dictionary."""
+    names = {name for name in running.icinga.services() if name.split("!")[0] in (
+        "mailbox and submission", "edge", "web server", "domains")}  # fmt: skip
+    assert names == {
+        "mailbox and submission!mail acceptance",
+        "mailbox and submission!mail submission",
+        "edge!mail acceptance",
+        "domains!mail for contoso.com",
+        "domains!mail for nowhere.example",
+    }
+
+
+def test_domains_are_tested_at_their_mail_servers(running):
+    """One of them exists."""
+    checked = running.icinga.check('host.name == "domains"')
+    found = {name.split()[-1]: Icinga2.result(each) for name, each in checked.items()}
+    assert found["contoso.com"].state == OK
+    assert found["contoso.com"].first.startswith(
+        "MAILACCEPT OK - mail1.contoso.com passed every stage up to rcpt"
+    )
+    assert found["nowhere.example"].state == CRITICAL
+
+
+def test_version_and_role_choose_the_profile(running):
+    checked = running.icinga.check('service.name == "mail acceptance"')
+    given = {}
+    for name, each in checked.items():
+        argv = each["last_check_result"]["command"]
+        given[name.split("!")[0]] = argv[argv.index("--profile") + 1]
+        assert "--user" not in argv
+    assert given == {"mailbox and submission": "2019", "edge": "edge"}
+
+
+def test_submission_logs_on(running, simulate):
+    """On port 587, with TLS, and with the host's secret."""
+    from poses import Credentials
+
+    name = "mailbox and submission!mail submission"
+    (service,) = running.icinga.services("service.__name == name", name=name).values()
+    assert service["vars"]["exchange_mailaccept_port"] == 587
+    server = simulate(
+        tls="starttls", auth=("LOGIN",), credentials=Credentials("probe", "s3cr3t-$-f")
+    )
+    changed = {"vars.exchange_mailaccept_port": server.port,
+               "vars.exchange_mailaccept_certificate": "0"}  # fmt: skip
+    running.icinga.call(f"/v1/objects/services/{urllib.parse.quote(name)}", {"attrs": changed})
+
+    attributes = running.check(name)
+
+    result = Icinga2.result(attributes)
+    assert result.state == OK, result.text
+    assert {"starttls", "auth", "certificate"} <= set(result.labels)
+    argv = attributes["last_check_result"]["command"]
+    assert {"--starttls", "--auth", "--user", "--certificate"} <= set(argv)
+
+
+def test_the_page_has_the_diagnosis(running, simulate):
+    """Mail is sent at the failure and at the recovery; the failure's says what to do."""
+    icinga, name = running.icinga, "paged!flaps"
+
+    def set_port(port: int) -> None:
+        attributes = {"attrs": {"vars.exchange_mailaccept_port": port}}
+        icinga.call("/v1/objects/services/paged!flaps", attributes)
+
+    def sent(kind: str) -> list[str]:
+        subject = f"\nSubject: {kind}: flaps on paged: "
+        return [each for each in mails(running.delivered) if subject in each]
+
+    assert running.check(name)["state"] == OK
+    refusing = simulate(reply={"mail": "530 5.7.57 SMTP; Client was not authenticated"})
+    set_port(refusing.port)
+    assert running.check(name)["state"] == CRITICAL
+    (page,) = wait_for(lambda: sent("PROBLEM"), "a page")
+    head, _, body = page.partition("\n\n")
+    words = (
+        "MAILACCEPT CRITICAL - 127.0.0.1 refused MAIL ExMFA-MailAcceptTest@Fabrikam.com: 530 5.7.57"
+    )
+    assert f"\nSubject: PROBLEM: flaps on paged: {words}" in head
+    assert "\nTo: exchange-oncall@example.com\n" in head
+    assert "\nAuto-Submitted: auto-generated\n" in head
+    assert body.startswith(words)
+    for part in (
+        "\nMeaning: ",
+        "\nNext step: ",
+        "\nState:   CRITICAL\n",
+        "\nTested:  from node1\n",
+    ):
+        assert part in body
+    assert "|" not in body
+
+    set_port(running.values["port"])
+    assert running.check(name)["state"] == OK
+    (recovery,) = wait_for(lambda: sent("RECOVERY"), "a recovery")
+    assert "MAILACCEPT OK - 127.0.0.1 accepted mail" in recovery
+
+    # With the router down nobody is told of what is behind it.
+    report = {"type": "Host", "filter": 'host.name == "router"', "plugin_output": "reported"}
+    icinga.call("/v1/actions/process-check-result", {**report, "exit_status": 1})
+    set_port(refusing.port)
+    attributes = running.check(name)
+    assert (attributes["state"], attributes["last_reachable"]) == (CRITICAL, False)
+    icinga.call("/v1/actions/process-check-result", {**report, "exit_status": 0})
+    assert len(sent("PROBLEM")) == 1
+
+
+def test_the_engine_s_timeout_is_above_the_plugin_s(running):
+    """Else Icinga would end it, and nobody would learn what it was waiting for."""
+    (command,) = running.icinga.call("/v1/objects/checkcommands/exchange_mailaccept")["results"]
+    attributes = command["attrs"]
+    assert attributes["timeout"] >= attributes["vars"]["exchange_mailaccept_timeout"] + 10
+
+
+def test_ended_by_the_engine(running, simulate):
+    """A check_timeout below the plugin's own: it still says what it was waiting for."""
+    server = simulate(delay={"rcpt": 300})
+    icinga = running.icinga
+    icinga.call(
+        "/v1/objects/services/paged!flaps",
+        {"attrs": {"vars.exchange_mailaccept_port": server.port, "check_timeout": 3}},
+    )
+    result = Icinga2.result(running.check("paged!flaps"))
+    assert result.state == UNKNOWN
+    assert "could not test 127.0.0.1 at rcpt: interrupted by SIGTERM" in result.first
+    assert "Timeout exceeded" in result.text

@@ -1,0 +1,332 @@
+"""A real Nagios 4 runs the real plugin through the shipped commands, against a server."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import dns
+import nagiosplugin
+import pytest
+from cases import BY_NAME, CASES, RECIPIENT, Case, options_of, words
+from running import (
+    CHECKOUT,
+    CONTRIB,
+    CRITICAL,
+    GROUP,
+    OK,
+    UNKNOWN,
+    USER,
+    Child,
+    Nagios,
+    Result,
+    find_program,
+    free_port,
+    install_plugin,
+    install_sendmail,
+    is_listening,
+    mails,
+    wait_for,
+)
+
+import exchange_mailaccept
+from exchange_mailaccept.options import DEFAULT_TIMEOUT
+
+SHIPPED = CONTRIB / "nagios"
+FILES = ("commands.cfg", "contacts.cfg", "services.cfg", "hosts.cfg")
+SECRET = "s3cr3t of the night"
+
+
+class Running(NamedTuple):
+    """The engine, and what surrounds it."""
+
+    nagios: Nagios
+    notes: Path
+    delivered: Path
+
+    def result(self, name: str) -> Result:
+        """Check one service; its result."""
+        return Nagios.result(self.nagios.check(name)[name])
+
+
+def service(host: str, address: str, name: str, command: str) -> str:
+    """A host and its service of the shipped template; its first failure is a page."""
+    # The exclamation mark separates Nagios' arguments, and a semicolon begins a comment.
+    assert ";" not in command
+    return f"""
+define host {{
+    host_name              {host}
+    address                {address}
+    max_check_attempts     1
+    active_checks_enabled  0
+    initial_state          o
+    check_period           exchange-mailaccept-always
+    contact_groups         exchange-oncall
+}}
+define service {{
+    use                    exchange-mailaccept
+    host_name              {host}
+    service_description    {name}
+    check_command          {command}
+    max_check_attempts     1
+    check_interval         1440
+}}
+"""
+
+
+def arguments(case: Case, port: int) -> str:
+    """The further options of a case, as a shell reads them."""
+    options = options_of(case, port)
+    del options["recipient"]
+    return shlex.join(word for name, value in options.items() for word in words(name, value))
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory, simulate) -> Iterator[Running]:
+    directory = tmp_path_factory.mktemp("nagios4")
+    sendmail, delivered = install_sendmail(directory / "mail")
+    notes = install_plugin(directory / "plugins")
+    objects = []
+    for case in CASES:
+        port = 9 if case.server is None else simulate(**case.server).port
+        command = f"check_exchange_mailaccept!{RECIPIENT}!{arguments(case, port)}"
+        if not case.address:
+            # Nagios knows no host without an address; -H '' is what an empty macro becomes.
+            command = f"check_nothing!{RECIPIENT}"
+        objects.append(service(case.name, case.address or "127.0.0.1", "case", command))
+    from poses import Credentials
+
+    submission = simulate(
+        tls="starttls", auth=("LOGIN",), credentials=Credentials("contoso\\probe", SECRET)
+    )
+    secret = directory / "secret"
+    secret.write_text(f"{SECRET}\n")
+    secret.chmod(0o600)
+    ini = directory / "exchange_mailaccept.ini"
+    text = (SHIPPED / "exchange_mailaccept.ini").read_text()
+    for theirs, ours in (
+        ("port = 587", f"port = {submission.port}"),
+        ("mailaccept-probe", "probe"),
+        ("/etc/nagios4/exchange_mailaccept.password", str(secret)),
+        ("certificate = 21,7\n", ""),
+    ):
+        assert theirs in text
+        text = text.replace(theirs, ours)
+    ini.write_text(text)
+    files = []
+    for name in FILES:
+        shipped = (SHIPPED / name).read_text()
+        files.append(directory / name)
+        files[-1].write_text(shipped.replace("/etc/nagios4/exchange_mailaccept.ini", str(ini)))
+    server = simulate()
+    switch = directory / "port"
+    switch.write_text(str(server.port))
+    objects += [
+        "define command {\n  command_name check_nothing\n"
+        "  command_line $USER1$/check_exchange_mailaccept -H '$ARG2$' -r '$ARG1$'\n}\n",
+        service("submission", "127.0.0.1", "mail submission",
+                f"check_exchange_mailaccept_extra!submission!-r {RECIPIENT}"),
+        service("help", "127.0.0.1", "help", "check_exchange_mailaccept!a@b.example!--help"),
+        service("version", "127.0.0.1", "version", "check_exchange_mailaccept!a@b.example!-V"),
+        service("flaps", "127.0.0.1", "flaps",
+                f"check_exchange_mailaccept!{RECIPIENT}!-p $(cat {switch})"),
+    ]  # fmt: skip
+    macros = {"USER1": str(directory / "plugins"), "USER3": str(sendmail)}
+    nagios = Nagios(directory / "nagios", files, macros, "".join(objects))
+    nagios.validate()
+    nagios.start()
+    yield Running(nagios, notes, delivered)
+    nagios.stop()
+
+
+def test_the_examples_are_valid(tmp_path):
+    """Everything that is shipped, together: ``nagios4 -v``."""
+    macros = {"USER1": "/usr/lib/nagios/plugins", "USER3": "/usr/sbin/sendmail"}
+    nagios = Nagios(tmp_path / "nagios", [SHIPPED / name for name in FILES], macros, "")
+    said = nagios.validate()
+    assert "Checked 4 services." in said
+    assert "Total Errors:   0" in said
+
+
+@pytest.fixture(scope="module")
+def results(running) -> dict[str, Result]:
+    """All cases at once."""
+    names = [f"{name}!case" for name in BY_NAME]
+    checked = running.nagios.check(*names)
+    return {name.split("!")[0]: Nagios.result(checked[name]) for name in names}
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_result(results, name):
+    """State, text and perfdata arrive as the plugin meant them, in status.dat."""
+    case, result = BY_NAME[name], results[name]
+    # Nagios writes a colon for each semicolon.
+    assert re.fullmatch(case.first.replace(";", "[:;]"), result.first)
+    assert result.state == case.state
+    if case.labels is not None:
+        assert sorted(result.labels) == case.labels.split()
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_text_is_harmless_and_small(results, name):
+    text = results[name].text
+    assert not set("<>`$|") & set(text)
+    assert text.isascii()
+    assert all(each.isprintable() for each in text.splitlines())
+    assert len(text) < (4096 if BY_NAME[name].options.get("verbose") != 2 else 20_000)
+    assert text.startswith("MAILACCEPT ")
+    assert "(No output on stdout)" not in text
+
+
+@pytest.mark.parametrize("name", [case.name for case in CASES if case.state == CRITICAL])
+def test_a_failure_says_what_to_do(results, name):
+    text = results[name].text
+    for part in ("\nMeaning: ", "\nNext step: ", "\nStages at ", "\nTroubleshooting, "):
+        assert part in text
+
+
+def test_perfdata_file(running, results):
+    """What graphing programs read: label, seconds, thresholds and minimum."""
+    path = running.nagios.directory / "perfdata"
+
+    def written() -> dict[str, str]:
+        lines = [line.split("\t") for line in path.read_text().splitlines()]
+        return {host: perfdata for host, name, perfdata in lines if name == "case"}
+
+    found = wait_for(lambda: set(written()) >= {"accepts", "thresholds"} and written(), "perfdata")
+    for name in ("accepts", "thresholds"):
+        assert found[name] == results[name].perfdata
+        for word in found[name].split(" "):
+            assert re.fullmatch(r"[a-z]+=\d+(\.\d{1,4})?s?(;[\d.]*){2};0", word)
+    assert re.search(r"\brcpt=0\.\d+s;0\.2;;0\b", found["thresholds"])
+
+
+@pytest.mark.parametrize("name", ["help", "version"])
+def test_asked_for_a_text(running, name):
+    """UNKNOWN, because nothing was tested."""
+    result = running.result(f"{name}!{name}")
+    assert result.state == UNKNOWN
+    assert result.first.startswith("check_exchange_mailaccept ")
+
+
+def test_secrets_by_extra_opts(running):
+    """Who logs on and with which password stands in files, and not in the list of processes."""
+    result = running.result("submission!mail submission")
+    assert result.state == OK, result.text
+    assert "auth" in result.labels
+    runs = [json.loads(line) for line in running.notes.read_text().splitlines()]
+    (argv,) = [run["argv"] for run in runs if any("--extra-opts" in word for word in run["argv"])]
+    assert not any("probe" in word or SECRET in word for word in argv)
+    for path in running.nagios.directory.rglob("*"):
+        if path.is_file():
+            assert SECRET.encode() not in path.read_bytes(), path
+
+
+def test_the_page_has_the_diagnosis(running, simulate):
+    """Mail is sent at the failure and at the recovery; the failure's says what to do."""
+    name = "flaps!flaps"
+
+    def sent(kind: str) -> list[str]:
+        subject = f"\nSubject: {kind}: flaps on flaps: "
+        return [each for each in mails(running.delivered) if subject in each]
+
+    assert running.result(name).state == OK
+    switch = running.nagios.directory.parent / "port"
+    port = switch.read_text()
+    # A server that would like to add a header.
+    refusal = "530 5.7.57 SMTP; Client was not authenticated\\x0aBcc: all@example.com"
+    switch.write_text(str(simulate(reply={"mail": refusal}).port))
+    assert running.result(name).state == CRITICAL
+    (page,) = wait_for(lambda: sent("PROBLEM"), "a page")
+    head, _, body = page.partition("\n\n")
+    line = (
+        "MAILACCEPT CRITICAL - 127.0.0.1 refused MAIL ExMFA-MailAcceptTest@Fabrikam.com: 530 5.7.57"
+    )
+    assert f"\nSubject: PROBLEM: flaps on flaps: {line}" in head
+    assert "To: exchange-oncall@example.com\n" in head
+    assert len(head.splitlines()) == 3
+    assert body.startswith(line)
+    for part in ("\nMeaning: ", "\nNext step: ", "\n  mail ", "\nState:   CRITICAL\n"):
+        assert part in body
+
+    switch.write_text(port)
+    assert running.result(name).state == OK
+    (recovery,) = wait_for(lambda: sent("RECOVERY"), "a recovery")
+    assert "MAILACCEPT OK - 127.0.0.1 accepted mail" in recovery
+
+
+def install_for_everyone(directory: Path) -> None:
+    """The plugin with its libraries, and Debian's Python: a checkout may be closed to others."""
+    python = find_program("python3", "python3")
+    for module in (exchange_mailaccept, dns, nagiosplugin):
+        (source,) = module.__path__
+        shutil.copytree(source, directory / module.__name__)
+    shutil.copy(CHECKOUT / "check_exchange_mailaccept.py", directory)
+    program = directory / "check_exchange_mailaccept"
+    program.write_text(f'#!/bin/sh\nexec {python} {directory}/check_exchange_mailaccept.py "$@"\n')
+    program.chmod(0o755)
+
+
+@pytest.fixture
+def open_directory() -> Iterator[Path]:
+    """A directory that every user may enter, which pytest's are not."""
+    with tempfile.TemporaryDirectory(prefix="mailaccept-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def test_nrpe(open_directory, simulate):
+    """The shipped line of nrpe.cfg, asked by check_nrpe: all lines and the perfdata arrive."""
+    directory = open_directory
+    # NRPE does not run as root.
+    user, group = ("nagios", "nagios") if os.geteuid() == 0 else (USER, GROUP)
+    nrpe = find_program("nrpe", "nagios-nrpe-server")
+    check_nrpe = find_program("check_nrpe", "nagios-nrpe-plugin")
+    server = simulate(reply={"rcpt": "550 5.1.1 User unknown"})
+    install_for_everyone(directory / "plugins")
+    port = free_port()
+    line = (SHIPPED / "nrpe.cfg").read_text()
+    assert line.count("\ncommand[") == 1
+    line = line.replace("/usr/lib/nagios/plugins", str(directory / "plugins"))
+    line = line.replace("-d contoso.com", f"-d contoso.com -H 127.0.0.1 -p {server.port}")
+    configuration = directory / "nrpe.cfg"
+    configuration.write_text(
+        f"server_address=127.0.0.1\nserver_port={port}\nnrpe_user={user}\nnrpe_group={group}\n"
+        "allowed_hosts=127.0.0.1\ndont_blame_nrpe=0\ncommand_timeout=60\n"
+        f"pid_file={directory}/nrpe.pid\n{line}"
+    )
+    child = Child([nrpe, "-c", str(configuration), "-f"], directory / "out")
+    try:
+
+        def is_ready() -> bool:
+            child.check_running()
+            return is_listening(port)
+
+        wait_for(is_ready, "NRPE listens")
+        done = subprocess.run(
+            [check_nrpe, "-H", "127.0.0.1", "-p", str(port), "-t", "60", "-c",
+             "check_exchange_mailaccept_contoso"],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=90,
+        )  # fmt: skip
+    finally:
+        child.stop()
+    assert done.returncode == CRITICAL, done.stdout
+    assert done.stdout.startswith(
+        "MAILACCEPT CRITICAL - 127.0.0.1 refused RCPT mailaccept-probe@contoso.com: 550 5.1.1"
+    )
+    assert "\nNext step: " in done.stdout
+    assert re.search(r"\| banner=[0-9.]+s;;;0 .*total=[0-9.]+s;;;0\s*$", done.stdout)
+
+
+def test_timeout_of_the_engine_is_above_the_plugin_s():
+    """Else Nagios would end it with CRITICAL, and nobody would learn what it was waiting for."""
+    (timeout,) = re.findall(r"^service_check_timeout=(\d+)$", Nagios.CONFIGURATION, re.MULTILINE)
+    assert int(timeout) >= DEFAULT_TIMEOUT + 10
