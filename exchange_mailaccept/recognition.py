@@ -127,6 +127,13 @@ def _reason(missing: tuple[str, ...], title: str, profile: Optional[Profile]) ->
     return "switched off on the Receive connector, or stripped by a middlebox"
 
 
+#: How a firewall is told to leave SMTP alone (Microsoft KB 320027).
+_CURE = (
+    "to turn that off, on a Cisco ASA: policy-map global_policy, class inspection_default, "
+    "no inspect esmtp; on a PIX: no fixup protocol smtp 25"
+)
+
+
 class _Seen:
     """What a session shows of the server that answered."""
 
@@ -265,6 +272,8 @@ class _Seen:
             )
         if self._starred_banner and self._is_exchange():
             notes.append("the banner is masked by a Cisco firewall (mask-banner)")
+        if self._masked or self._starred_banner or self._spoke_helo:
+            notes.append(_CURE)
         port = self._session.server.port
         if (
             self._is_exchange()

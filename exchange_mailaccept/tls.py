@@ -101,7 +101,8 @@ def _trust(made: ssl.SSLContext, ca_file: str) -> None:
 
 def _file_error(error: Exception) -> str:
     if isinstance(error, ssl.SSLError) or not isinstance(error, OSError):
-        reason = getattr(error, "reason", None) or error
+        # Without the line of Python's own source that it ends with.
+        reason = getattr(error, "reason", None) or str(error).partition(" (_ssl.c")[0]
         return f"no usable certificate or key in PEM form ({reason})"
     return str(error.strerror)
 

@@ -254,7 +254,11 @@ def test_the_remark_names_what_an_asa_hides() -> None:
         "X-ANONYMOUSTLS (XXXXXXXXXXXXXB), X-EXPS (XXXXXXXXXXXXXXXXXC), CHUNKING (XXXXXXXD), "
         "XRDST (XXXXE)"
     )
-    assert result.notes == ("the banner is masked by a Cisco firewall (mask-banner)",)
+    assert result.notes == (
+        "the banner is masked by a Cisco firewall (mask-banner)",
+        "to turn that off, on a Cisco ASA: policy-map global_policy, class inspection_default, "
+        "no inspect esmtp; on a PIX: no fixup protocol smtp 25",
+    )
 
 
 def test_masks_that_fit_no_exchange_are_shown_as_they_are() -> None:
