@@ -1138,6 +1138,12 @@ def test_list_of_scenarios() -> None:
     assert [line.split()[0] for line in ended.stdout.splitlines()] == [*NAMES]
 
 
+def test_list_of_scenarios_in_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A locale without the letters of an option does not end the list."""
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    assert len(_run("--list-scenarios").stdout.splitlines()) == len(NAMES)
+
+
 def test_scenario_on_the_command_line() -> None:
     """The command is run against the scenario."""
     send = "import smtplib; c = smtplib.SMTP('{host}', {port}); c.ehlo(); print(c.mail('a@b.c'))"
