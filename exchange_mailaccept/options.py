@@ -291,6 +291,7 @@ def parse(argv: Sequence[str], environment: Optional[Mapping[str, str]] = None) 
             least_version=given.last("min-tls", "1.2"),
             client_certificate=given.last("client-cert", ""),
             client_key=given.last("client-key", ""),
+            must_read=bool(given.count("certificate")),
         ),
         tls_name=given.last("tls-name", ""),
         certificate_days=given.last("certificate", ()),
@@ -375,6 +376,8 @@ def _credentials(
                 if given.tried(name)
             ]
         return None
+    if mechanism == "NTLM" and not sasl.has_ntlm():
+        given.mistakes.append("--auth ntlm needs the Python package pyspnego")
     if not given.tried("user"):
         given.mistakes.append("--auth needs --user")
     without_tls = bool(given.count("auth-without-tls"))

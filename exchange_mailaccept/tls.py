@@ -65,6 +65,8 @@ def context(settings: TlsSettings) -> Context:
 
     :raises ValueError: a file can't be read or used; the text says which and why
     """
+    if settings.must_read and not settings.verify and not _can_read_der():
+        raise ValueError("--certificate needs --verify, or the Python package cryptography")
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.minimum_version = _VERSIONS[settings.least_version]
     if settings.verify:
@@ -81,6 +83,13 @@ def context(settings: TlsSettings) -> Context:
             files = f"{certificate} and {key}" if key else certificate
             raise ValueError(f"{files}: {_file_error(error)}") from None
     return Context(made, settings.verify)
+
+
+def _can_read_der() -> bool:
+    # Imported here because it is asked only for -D without --verify.
+    from importlib.util import find_spec
+
+    return find_spec("cryptography") is not None
 
 
 def _trust(made: ssl.SSLContext, ca_file: str) -> None:

@@ -55,6 +55,8 @@ class TlsSettings(NamedTuple):
     #: Files of our own certificate and key in PEM; empty for none, or for the key beside it.
     client_certificate: str = ""
     client_key: str = ""
+    #: Whether the run makes no sense unless the certificate can be read.
+    must_read: bool = False
 
 
 class Ask(NamedTuple):

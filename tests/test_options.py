@@ -653,7 +653,7 @@ def tls(mode: Tls, port: int = 25, name: str = "", days=(), **settings) -> Optio
         tls=mode,
         tls_name=name,
         certificate_days=days,
-        tls_settings=DEFAULTS.tls_settings._replace(**settings),
+        tls_settings=DEFAULTS.tls_settings._replace(must_read=bool(days), **settings),
     )
 
 
