@@ -210,7 +210,8 @@ class _Test:
 
     def _addresses(self, name: str) -> Generator[Request, Answer, Union[tuple[str, ...], Fault]]:
         target = self._target
-        if is_address(name):
+        # Only the user may name a server by its address; an MX record that does is broken.
+        if target.host and is_address(name):
             return (name,)
         if target.host and not target.nameservers:
             # A server named by the user is found as other programs find it, hosts file included.

@@ -16,6 +16,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import socket
 import ssl
 import subprocess
@@ -226,7 +227,7 @@ class Peer:
             thread.join(PATIENCE)
             assert not thread.is_alive(), "the client did not go"
         self._listener.close()
-        assert self.faults == []
+        assert self.faults == [], self.faults
 
     def _begin(self, target: Callable[..., None], *arguments: Any) -> None:
         thread = threading.Thread(target=target, args=arguments, daemon=True)
@@ -511,6 +512,39 @@ def observe(directory: Path, *argv: str, **environment: str) -> Observed:
     peak, *modules = observation.read_text().split()
     run = Run(done.returncode, done.stdout.decode("ascii"), done.stderr.decode("ascii"))
     return Observed(run, frozenset(modules), int(peak))
+
+
+class Bare:
+    """Runs the plugin by a Python that has what the plugin requires and none of its extras."""
+
+    def __init__(self, directory: Path) -> None:
+        import dns
+        import nagiosplugin
+
+        self._site = directory
+        for package in (dns, nagiosplugin):
+            source = Path(str(package.__file__)).parent
+            unwanted = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(source, directory / source.name, ignore=unwanted)
+
+    def __call__(self, *argv: str, **environment: str) -> Run:
+        program = str(CHECKOUT / "check_exchange_mailaccept.py")
+        # -S keeps site-packages away, where the extras are.
+        done = subprocess.run(
+            [sys.executable, "-S", program, *argv],
+            env={**os.environ, "PYTHONPATH": str(self._site), **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.stderr == b""
+        return Run(done.returncode, done.stdout.decode("ascii"), "")
+
+    def against(self, server: Peer, *argv: str, **environment: str) -> Run:
+        """Test a server on a loopback port, by address."""
+        where = ("-H", "127.0.0.1", "-p", str(server.port), "-r", "postmaster@contoso.com")
+        return self(*where, *argv, **environment)
 
 
 class Peers:

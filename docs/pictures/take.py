@@ -5,9 +5,10 @@
 
 Runs everything as its children on free loopback ports: the simulator, Icinga 2, MariaDB, Graphite,
 Icinga Web 2 and Chromium.  Takes three minutes, most of them so that there is a curve to be seen.
-Packages of Debian 12: icinga2-bin icinga2-ido-mysql icingacli icingaweb2 icingaweb2-module-monitoring
-icingaweb2-module-graphite php-icinga php8.2-cli php8.2-mysql php8.2-xml php8.2-intl php8.2-mbstring
-php8.2-curl php8.2-gd mariadb-server graphite-carbon graphite-web chromium fonts-dejavu-core.
+Packages of Debian 12: icinga2-bin icinga2-ido-mysql icingacli icingaweb2 php-icinga mariadb-server
+icingaweb2-module-monitoring icingaweb2-module-graphite graphite-carbon graphite-web chromium
+fonts-dejavu-core php8.2-cli php8.2-mysql php8.2-xml php8.2-intl php8.2-mbstring php8.2-curl
+php8.2-gd.
 """
 
 from __future__ import annotations
@@ -93,7 +94,9 @@ WHISPER_DIR = "{directory}/whisper"
 CARBONLINK_HOSTS = []
 DEFAULT_XFILES_FACTOR = 0
 ALLOWED_HOSTS = ["*"]
-DATABASES = {{"default": {{"NAME": "{directory}/graphite.db", "ENGINE": "django.db.backends.sqlite3"}}}}
+DATABASES = {{
+    "default": {{"NAME": "{directory}/graphite.db", "ENGINE": "django.db.backends.sqlite3"}}
+}}
 FUNCTION_PLUGINS = []
 """
     (directory / "conf" / "picture_settings.py").write_text(settings)
@@ -113,7 +116,9 @@ FUNCTION_PLUGINS = []
     return child, port
 
 
-def start_icingaweb(directory: Path, database: int, icinga: int, graphite: int) -> tuple[Child, int]:
+def start_icingaweb(
+    directory: Path, database: int, icinga: int, graphite: int
+) -> tuple[Child, int]:
     """Icinga Web 2 with somebody logged on."""
     port = free_port()
     (directory / "enabledModules").mkdir(parents=True)
@@ -173,7 +178,7 @@ def take(directory: Path, children: list[Child]) -> None:
     database, database_port = start_mariadb(directory / "mariadb")
     children.append(database)
     (directory / "carbon").mkdir()
-    carbon, carbon_port = start_carbon(directory / "carbon")
+    carbon, carbon_port = start_carbon(directory / "carbon", "4s:1h")
     children.append(carbon)
     graphite, graphite_port = start_graphite_web(directory / "carbon")
     children.append(graphite)
@@ -224,8 +229,8 @@ object Host "{HOST}" {{ check_command = "passive"; enable_active_checks = false
             with urllib.request.urlopen(f"{page}mail%20acceptance") as answer:
                 assert answer.status == 200
             for name, service, height in (
-                ("service-ok", "mail%20acceptance&graph_range=120", 1500),
-                ("service-failing", "mail%20acceptance%20fails", 1100),
+                ("service-ok", "mail%20acceptance&graph_range=120", 1120),
+                ("service-failing", "mail%20acceptance%20fails&graph_range=120", 780),
             ):
                 picture = directory / f"{name}.png"
                 photograph(page + service, picture, height)

@@ -62,7 +62,7 @@ def start_influxdb(directory: Path) -> tuple[Child, int]:
     return Child([program, "-config", str(configuration)], directory / "out"), port
 
 
-def start_carbon(directory: Path) -> tuple[Child, int]:
+def start_carbon(directory: Path, retention: str = "1s:1h") -> tuple[Child, int]:
     port, query = free_port(), free_port()
     for name in ("conf", "whisper", "log", "run"):
         (directory / name).mkdir()
@@ -77,7 +77,7 @@ def start_carbon(directory: Path) -> tuple[Child, int]:
         f"CACHE_QUERY_PORT = {query}\n"
     )
     (directory / "conf" / "storage-schemas.conf").write_text(
-        "[icinga2]\npattern = ^icinga2\\.\nretentions = 1s:1h\n"
+        f"[icinga2]\npattern = ^icinga2\\.\nretentions = {retention}\n"
     )
     child = Child(
         [find_program("carbon-cache", "graphite-carbon"),
