@@ -6,7 +6,12 @@ checkout=$(cd -- "$(dirname -- "$0")/.." && pwd -P)
 cd -- "$checkout"
 
 PACKAGES=(
-    postfix knot icinga2-bin nagios4-core # what the tests talk to and run in
+    # what the tests talk to and run in
+    postfix knot
+    icinga2-bin icinga2-common nagios4-core nagios4-common nagios-nrpe-server nagios-nrpe-plugin
+    mariadb-server icingacli icingaweb2-module-director icingaweb2-module-incubator php-icinga
+    php-cli php-mysql php-xml php-intl php-mbstring php-curl
+    influxdb graphite-carbon
     ca-certificates python3 python3-venv shellcheck
 )
 # Unpacked and not installed, since it and Postfix exclude each other.

@@ -218,10 +218,25 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ru_maxrss is in KiB on Linux")
-@pytest.mark.parametrize(
-    "flood", [r"250 A\c", "250-A", r"\x00\c", r"250-\n\c", r"9\c"]
-)  # fmt: skip
+def measured(server: DialogueServer, *arguments: str) -> int:
+    """Run the plugin, and give the most memory that it took, in KiB."""
+    plugin = (
+        sys.executable, str(PLUGIN), "-H", "127.0.0.1", "-p", str(server.port),
+        "-r", "postmaster@contoso.com", "-F", "probe.client.example", *UNHURRIED, *arguments,
+    )  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, *plugin], capture_output=True, check=True, timeout=60
+    )
+    server.close()
+    assert server.mismatches == []
+    return int(done.stdout)
+
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ru_maxrss is in KiB there")
+
+
+@linux
+@pytest.mark.parametrize("flood", [r"250 A\c", "250-A", r"\x00\c", r"250-\n\c", r"9\c"])
 @pytest.mark.parametrize("stage", ["banner", "ehlo", "message", "quit"])
 def test_a_flood_takes_no_memory(stage: str, flood: str) -> None:
     """What is read is bounded: 32 MiB are Python, its libraries, and some of their data."""
@@ -229,14 +244,24 @@ def test_a_flood_takes_no_memory(stage: str, flood: str) -> None:
     opening = "\n".join(HEALTHY[each] for each in names[: names.index(stage)])
     commands = [each for each in HEALTHY[stage].splitlines() if each.startswith("C: ")]
     flood = flood.replace("250", "220") if stage == "banner" else flood
-    server = DialogueServer(lines_of("\n".join([opening, *commands, f"~ floods {flood}"])))
-    plugin = (
-        sys.executable, str(PLUGIN), "-H", "127.0.0.1", "-p", str(server.port),
-        "-r", "postmaster@contoso.com", "-F", "probe.client.example", "-t", "25",
-    )  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURED, *plugin], capture_output=True, check=True, timeout=60
-    )
-    server.close()
-    assert int(done.stdout) < 32 * 1024
-    assert server.mismatches == []
+    dialogue = "\n".join([opening, *commands, f"~ floods {flood}"])
+    assert measured(DialogueServer(lines_of(dialogue))) < 32 * 1024
+
+
+def giant(code: int) -> str:
+    """A reply that is just within the limits: 999 lines, 220,000 bytes."""
+    lines = [f"S: {code}-{'x' * 215}"] * 998 + [f"S: {code} {'x' * 215}"]
+    return "\n".join(lines)
+
+
+@linux
+@pytest.mark.parametrize("arguments", [(), ("-vv",)])
+def test_giant_replies_take_no_memory(arguments: tuple[str, ...]) -> None:
+    """At every stage one, and all of them taken."""
+    dialogue = [
+        giant(220), "C: EHLO probe.client.example", giant(250),
+        "C: MAIL FROM:<ExMFA-MailAcceptTest@Fabrikam.com>", giant(250),
+        "C: RCPT TO:<postmaster@contoso.com>", giant(251), "C: DATA", giant(354),
+        "C: {MESSAGE}", giant(250), "C: QUIT", giant(221),
+    ]  # fmt: skip
+    assert measured(DialogueServer(lines_of("\n".join(dialogue))), *arguments) < 32 * 1024

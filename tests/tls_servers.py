@@ -485,7 +485,7 @@ def observe(directory: Path, *argv: str, **environment: str) -> Observed:
     """Run the plugin from its file in a fresh process, and look at what it was made of."""
     observation = directory / "observation"
     script = (
-        "import atexit, sys\n"
+        "import atexit, os, sys\n"
         "before = set(sys.modules)\n"
         "program, observation = sys.argv[1:3]\n"
         "sys.argv[:] = [program, *sys.argv[3:]]\n"
@@ -496,6 +496,9 @@ def observe(directory: Path, *argv: str, **environment: str) -> Observed:
         "    with open(observation, 'w') as file:\n"
         "        file.write(' '.join([peak, *modules]))\n"
         "atexit.register(note)\n"
+        # The plugin ends without Python's own tidying up.
+        "leave = os._exit\n"
+        "os._exit = lambda status: (note(), leave(status))\n"
         "import runpy\n"
         "runpy.run_path(program, run_name='__main__')\n"
     )

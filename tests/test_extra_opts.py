@@ -1,0 +1,251 @@
+"""``--extra-opts``: which file and section are found, and what becomes of their lines."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tls_servers import Plugin
+
+from exchange_mailaccept import extra_opts
+
+PROGRAM = "check_exchange_mailaccept"
+
+
+def expand(*argv: str, **environment: str) -> list[str]:
+    return extra_opts.expand(argv, PROGRAM, environment)
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write an ini file; its name."""
+
+    def made(text: str, name: str = "plugins.ini") -> str:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        return str(path)
+
+    return made
+
+
+# Which section.
+
+INI = """\
+# a comment
+; another one
+
+[check_exchange_mailaccept]
+hostname = default.example
+[ spaced  ]
+hostname=spaced.example
+[two words]
+hostname=words.example
+[check_exchange]
+hostname=shorter.example
+[empty]
+[again]
+hostname=first.example
+[between]
+hostname=between.example
+[again]
+port=587
+"""
+
+
+@pytest.mark.parametrize(
+    ("option", "found"),
+    [
+        (["--extra-opts=@{ini}"], ["--hostname=default.example"]),
+        (["--extra-opts=spaced@{ini}"], ["--hostname=spaced.example"]),
+        (["--extra-opts=two words@{ini}"], ["--hostname=words.example"]),
+        (["--extra-opts=check_exchange@{ini}"], ["--hostname=shorter.example"]),
+        (["--extra-opts=empty@{ini}"], []),
+        (["--extra-opts=again@{ini}"], ["--hostname=first.example", "--port=587"]),
+        # As an argument of its own, too.
+        (["--extra-opts", "spaced@{ini}"], ["--hostname=spaced.example"]),
+        (["--extra-opts", "@{ini}"], ["--hostname=default.example"]),
+        (
+            ["--extra-opts=spaced@{ini}", "--extra-opts=again@{ini}"],
+            ["--hostname=spaced.example", "--hostname=first.example", "--port=587"],
+        ),
+    ],
+)
+def test_the_section_is_found(write, option, found):
+    """By its whole name; the plugin's own is the default."""
+    ini = write(INI)
+    assert expand(*(each.format(ini=ini) for each in option)) == found
+
+
+@pytest.mark.parametrize("after", ["-v", "--starttls", "-"])
+def test_an_option_after_it_is_no_section(write, after):
+    ini = write(INI)
+    assert expand("--extra-opts", after, MP_CONFIG_FILE=ini) == [
+        "--hostname=default.example", after
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["absent", "check_exchange_mail", "Spaced", "two", "words"])
+def test_a_section_that_is_missing(write, name):
+    """Is a mistake of the command line, and not silently no options."""
+    ini = write(INI)
+    with pytest.raises(ValueError, match=rf"has no section \[{name}\]"):
+        expand(f"--extra-opts={name}@{ini}")
+
+
+def test_a_section_that_is_missing_is_unknown(write, tmp_path):
+    """As Nagios sees it."""
+    ini = write(INI)
+    plugin = Plugin(tmp_path, {})
+    run = plugin(f"--extra-opts=absent@{ini}", "-H", "192.0.2.1", "-r", "a@contoso.com")
+    plugin.close()
+    assert (run.exit_code, run.stdout, run.stderr) == (
+        3,
+        f"MAILACCEPT UNKNOWN - --extra-opts: {ini} has no section [absent] (see"
+        " check_exchange_mailaccept --help)\n",
+        "",
+    )
+
+
+# Which file.
+
+NAMES = ("monitoring-plugins.ini", "plugins.ini", "nagios-plugins.ini")
+
+
+def section(host: str) -> str:
+    return f"[{PROGRAM}]\nhostname={host}\n"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_file_is_looked_for_in_the_directories_of_a_variable(write, tmp_path, name):
+    """The first directory that has one, whatever its name."""
+    for directory in ("b", "c"):
+        write(section(f"{directory}.example"), f"{directory}/{name}")
+    path = ":".join(("", f"{tmp_path}/a", f"{tmp_path}/b", "", f"{tmp_path}/c"))
+    assert expand("--extra-opts", NAGIOS_CONFIG_PATH=path) == ["--hostname=b.example"]
+
+
+def test_the_names_have_their_order(write, tmp_path):
+    """Within one directory, and before the next one."""
+    for name in reversed(NAMES):
+        write(section(f"{name}.example"), f"a/{name}")
+    write(section("other.example"), "b/monitoring-plugins.ini")
+    for name in NAMES:
+        found = expand("--extra-opts", NAGIOS_CONFIG_PATH=f"{tmp_path}/a:{tmp_path}/b")
+        assert found == [f"--hostname={name}.example"]
+        (tmp_path / "a" / name).unlink()
+
+
+def test_one_variable_names_the_file(write, tmp_path):
+    """Before the other one, which names directories; a file in argv before both."""
+    ini = write(section("file.example"), "here.ini")
+    write(section("directory.example"))
+    both = {"MP_CONFIG_FILE": ini, "NAGIOS_CONFIG_PATH": str(tmp_path)}
+    assert expand("--extra-opts", **both) == ["--hostname=file.example"]
+    named = write(section("named.example"), "named.ini")
+    assert expand(f"--extra-opts=@{named}", **both) == ["--hostname=named.example"]
+
+
+def test_the_places_of_monitoring_plugins_are_known():
+    """In the order of their ``parse_ini.c``, the newer names first."""
+    assert extra_opts._FILES == (
+        "/usr/local/etc/monitoring-plugins/monitoring-plugins.ini",
+        "/usr/local/etc/monitoring-plugins.ini",
+        "/etc/monitoring-plugins/monitoring-plugins.ini",
+        "/etc/monitoring-plugins.ini",
+        "/etc/nagios/plugins.ini",
+        "/usr/local/nagios/etc/plugins.ini",
+        "/usr/local/etc/nagios/plugins.ini",
+        "/etc/opt/nagios/plugins.ini",
+        "/etc/nagios-plugins.ini",
+        "/usr/local/etc/nagios-plugins.ini",
+        "/etc/opt/nagios-plugins.ini",
+    )
+
+
+@pytest.mark.skipif(
+    any(os.path.exists(path) for path in extra_opts._FILES),  # noqa: PTH110 as in the module
+    reason="this machine has a file of monitoring-plugins",
+)
+@pytest.mark.parametrize("environment", [{}, {"NAGIOS_CONFIG_PATH": "/nonexistent"}])
+def test_no_file_anywhere(environment):
+    with pytest.raises(ValueError, match="--extra-opts: no config file in any standard location"):
+        expand("--extra-opts", **environment)
+
+
+def test_a_file_that_is_found_and_can_not_be_read(tmp_path, write):
+    """Is a mistake: the options of another file would be others."""
+    (tmp_path / "a" / "plugins.ini").mkdir(parents=True)
+    write(section("b.example"), "b/plugins.ini")
+    with pytest.raises(ValueError, match=r"a/plugins\.ini can't be read: Is a directory"):
+        expand("--extra-opts", NAGIOS_CONFIG_PATH=f"{tmp_path}/a:{tmp_path}/b")
+
+
+# What becomes of a line.
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("port=25", "--port=25"),
+        ("  port \t=  25  ", "--port=25"),
+        ("p=25", "-p25"),
+        ("p = 25", "-p25"),
+        ("verbose", "--verbose"),
+        ("verbose=", "--verbose="),
+        ("v", "-v"),
+        ("header = X-A: a = b", "--header=X-A: a = b"),
+        ('subject = "  padded "', "--subject=  padded "),
+        ("subject = 'a'", "--subject=a"),
+        ("subject = '", "--subject='"),
+        ("subject = \"a'", "--subject=\"a'"),
+        ("subject = a # b", "--subject=a # b"),
+        ("hostname=caf\u00e9.example", "--hostname=caf\u00e9.example"),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""])
+def test_a_line_becomes_a_word(write, line, word, end):
+    """With one dash or two, and without the spaces around."""
+    assert expand(f"--extra-opts=@{write(f'[{PROGRAM}]{end or chr(10)}{line}{end}')}") == [word]
+
+
+def test_the_words_come_before_the_others(write):
+    """What is given on the command line wins."""
+    ini = write(f"[{PROGRAM}]\nport=25\n")
+    assert expand("-p", "26", f"--extra-opts=@{ini}", "-v") == ["--port=25", "-p", "26", "-v"]
+
+
+def test_a_line_outside_of_any_section_is_a_mistake(write):
+    ini = write("hostname=a.example\n[check_exchange_mailaccept]\nport=25\n")
+    with pytest.raises(ValueError, match="has an option outside of any section"):
+        expand(f"--extra-opts=@{ini}")
+
+
+@pytest.mark.parametrize("argv", [["--extra-opts="], ["--extra-opts", ""]])
+def test_an_empty_value_is_not_given(argv):
+    """An unset macro of Nagios or Icinga."""
+    assert expand(*argv, "-v", MP_CONFIG_FILE="/nonexistent") == ["-v"]
+
+
+def test_an_option_in_a_file_reads_no_other_file(write):
+    """There is no end to that."""
+    ini = write(f"[{PROGRAM}]\nextra-opts=@/nonexistent\n")
+    assert expand(f"--extra-opts=@{ini}") == ["--extra-opts=@/nonexistent"]
+
+
+@given(st.lists(st.text(max_size=12).filter(lambda word: not word.startswith("--extra-opts"))))
+def test_all_else_stays_as_it_is(argv):
+    assert expand(*argv) == argv
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_words_or_a_mistake(tmp_path_factory, rubbish):
+    path = tmp_path_factory.getbasetemp() / "rubbish.ini"
+    path.write_bytes(f"[{PROGRAM}]\n".encode() + rubbish)
+    try:
+        found = expand(f"--extra-opts=@{path}")
+    except ValueError:
+        return
+    assert all(word.startswith("-") for word in found)
