@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import pytest
-from dialogue_server import DialogueServer, Line, lines_of
+from dialogue_server import DialogueServer, Line, Secure, lines_of
 from scripted_server import PLUGIN, run_plugin
 
 FAULTS = Path(__file__).parent / "faults"
@@ -160,12 +160,16 @@ def case(name: str, stage: str, body: str) -> Case:
 CASES = {each.name: each for each in cases()}
 
 
-def play(fault: Case) -> Outcome:
-    """Run the plugin against a server of this kind."""
-    server = DialogueServer(fault.lines)
+def play(fault: Case, secure: Optional[Secure] = None, arguments: Sequence[str] = ()) -> Outcome:
+    """Run the plugin against a server of this kind.
+
+    :param secure: wraps the server's connection, for the same fault inside TLS
+    :param arguments: what the plugin needs for that
+    """
+    server = DialogueServer(fault.lines, secure)
     run = run_plugin(
         "-H", "127.0.0.1", "-p", str(server.port), "-r", "postmaster@contoso.com",
-        "-F", "probe.client.example", *fault.arguments,
+        "-F", "probe.client.example", *fault.arguments, *arguments,
     )  # fmt: skip
     server.close()
     line = run.masked.partition("\n")[0].partition(" | ")[0]
