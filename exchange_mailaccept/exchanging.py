@@ -89,7 +89,8 @@ class Exchanging(Operation):
 
     def ready(self, descriptor: int) -> Optional[Answer]:  # noqa: ARG002 there is only one
         """Go on with sending or receiving."""
-        return self._proceed()
+        early = self._early_reply() if self._unsent else None
+        return self._failed(early) if early is not None else self._proceed()
 
     def expire(self) -> Optional[Answer]:
         """Give up, with what had come of the reply."""
@@ -105,6 +106,26 @@ class Exchanging(Operation):
         except OSError as error:
             return self._failed(self._line.lost(fault_of(error)))
 
+    def _early_reply(self) -> Optional[Fault]:
+        """The fault if the server replies to what it can't have heard yet.
+
+        A 250 before the final dot was sent is no acceptance of what came before it.
+        """
+        parser = self._line.parser
+        try:
+            open_ = self._line.read()
+            reply = parser.next_reply()
+        except BlockingIOError:
+            return None
+        except ProtocolError as error:
+            return Fault(Verdict.BROKEN, f"{error}: {quote(error.received)}")
+        except OSError as error:
+            return self._line.lost(fault_of(error))
+        if reply is not None:
+            words = quote(str(reply))
+            return Fault(Verdict.BROKEN, f"the server answered before it had heard all: {words}")
+        return None if open_ else self._line.lost(CLOSED)
+
     def _take_leave(self) -> None:
         """Send what can be sent at once, to a server that no longer keeps to its turn."""
         try:
@@ -116,7 +137,7 @@ class Exchanging(Operation):
     def _all_sent(self) -> bool:
         """Send what the connection takes; whether all is out."""
         descriptor = self._line.connection.fileno()
-        self.watched = {descriptor: select.POLLOUT}
+        self.watched = {descriptor: select.POLLOUT | select.POLLIN}
         try:
             sent = self._line.connection.send(self._unsent)
         except BlockingIOError:

@@ -191,7 +191,10 @@ def backup(acceptance: Acceptance, plan: Plan) -> str:
         if session.failure is not None
     ]
     more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
-    return f"better MX failed: {failures[0]}{more}"
+    sessions = (*acceptance.passed_over, acceptance.decisive)
+    preferences = {each.server.preference for each in sessions if each is not None}
+    equal = len(preferences) == 1 and None not in preferences
+    return f"{'other' if equal else 'better'} MX failed: {failures[0]}{more}"
 
 
 def missing(expectation: Expectation, host: str) -> str:

@@ -338,7 +338,6 @@ def test_a_server_that_refuses_after_others_were_passed_over():
     assert stages(acceptance) == "mx connect banner ehlo=refused quit"
 
 
-@pytest.mark.xfail(strict=True, reason="report.backup does not look at the preferences")
 def test_a_server_of_the_same_preference_is_not_a_better_one():
     """Which of two equals is tried first is chance (RFC 5321 5.1)."""
     records = {
