@@ -342,7 +342,8 @@ def test_the_backup_is_named_with_the_reason():
     """Of several the first, and how many more there are."""
     refused = StageOutcome(Stage.BANNER, Verdict.DEFERRED, 1.0, reply(421, "busy"))
     accepted = StageOutcome(Stage.BANNER, Verdict.PASSED, 1.0, reply(220, "hello"))
-    sessions = (session(refused), session(refused), session(accepted))
+    backup = session(accepted, server=SERVER._replace(preference=20))
+    sessions = (session(refused), session(refused), backup)
     assert report.backup(Acceptance(None, sessions, 3), PLAN) == (
         "better MX failed: mail1.contoso.com refused the connection: 421 busy (and 1 more)"
     )
