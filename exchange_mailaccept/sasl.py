@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import functools
+import re
 from collections.abc import Generator, Sequence
 from typing import NamedTuple, Optional
 
@@ -25,6 +26,9 @@ _MASK = "****"
 #: Characters of a secret that are masked wherever they stand, and at the cut end of a quotation.
 _PART = 8
 _BEGINNING = 4
+
+#: What stands behind a cut: marks of the quotation, and the bytes of half a character.
+_CUT = re.compile(r"(?:\\x[0-9a-f]{2}){0,3}[.']*\Z")
 
 Responses = Generator[Optional[bytes], bytes, None]
 
@@ -215,7 +219,7 @@ def _without_parts(text: str, parts: frozenset[str]) -> str:
 
 def _without_beginning(text: str, secret: str) -> str:
     """``text`` without the beginning of ``secret`` at its end, where it may have been cut."""
-    shown = text.rstrip(".'")
+    shown = text[: _CUT.search(text).start()]  # type: ignore[union-attr]  # it fits any end
     for length in range(min(len(secret), _PART) - 1, _BEGINNING - 1, -1):
         if shown.endswith(secret[:length]):
             return shown[:-length] + _MASK + text[len(shown) :]

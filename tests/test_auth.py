@@ -506,9 +506,9 @@ def wrapped(how: str, secret: str, before: str) -> tuple[bytes, bytes]:
 
 def parts(secret: str) -> set[str]:
     """Eight characters in a row of the secret, as they would be shown."""
-    shown = {secret, base64.b64encode(secret.encode()).decode()}
-    shown |= {text.encode("ascii", "backslashreplace").decode() for text in shown}
-    return {text[at : at + 8] for text in shown for at in range(len(text) - 7)}
+    forms = (secret, base64.b64encode(secret.encode()).decode())
+    found = {form[at : at + 8] for form in forms for at in range(len(form) - 7)}
+    return {part.encode("ascii", "backslashreplace").decode() for part in found}
 
 
 @pytest.mark.parametrize("how", WRAPPINGS)

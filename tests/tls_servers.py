@@ -426,7 +426,8 @@ for line in sys.stdin:
         sys.argv[1:] = job["argv"]
         plugin.main(job["argv"])
     status = os.waitpid(child, 0)[1]
-    print(json.dumps(os.WEXITSTATUS(status) if os.WIFEXITED(status) else -status), flush=True)
+    code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -status
+    print(json.dumps([job["number"], code]), flush=True)
 """
 
 
@@ -435,6 +436,7 @@ class Plugin:
 
     def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
         self._output = str(directory / "output")
+        self._number = 0
         self._parent = subprocess.Popen(
             [sys.executable, "-c", _PARENT, str(CHECKOUT)],
             stdin=subprocess.PIPE,
@@ -444,12 +446,21 @@ class Plugin:
         )
 
     def __call__(self, *argv: str, **environment: str) -> Run:
-        job = {"argv": argv, "environment": environment, "output": self._output}
+        self._number += 1
+        job = {
+            "argv": argv,
+            "environment": environment,
+            "output": self._output,
+            "number": self._number,
+        }
         assert self._parent.stdin is not None
         assert self._parent.stdout is not None
         self._parent.stdin.write(json.dumps(job) + "\n")
         self._parent.stdin.flush()
-        exit_code = json.loads(self._parent.stdout.readline())
+        # A test that was ended in the middle may have left an answer behind.
+        number = exit_code = -1
+        while number != self._number:
+            number, exit_code = json.loads(self._parent.stdout.readline())
         out, err = (Path(f"{self._output}{number}").read_bytes() for number in (1, 2))
         return Run(exit_code, out.decode("ascii"), err.decode("ascii", "replace"))
 
