@@ -34,8 +34,9 @@ PROGRAM = f"check_{NAME}"
 NOT_FOR_SERVICES = ("version", "help")
 #: Environment variable of a secret to the custom variable it is taken from.
 SECRETS = {PASSWORD_VARIABLE: f"{NAME}_password", TOKEN_VARIABLE: f"{NAME}_token"}
-#: Seconds after which the engine ends the plugin, which by then should have ended by itself.
-COMMAND_TIMEOUT = 60
+#: Seconds after which Icinga ends the plugin, which by then should have ended by itself; a service's
+#: check_timeout goes before it.
+COMMAND_TIMEOUT = 300
 
 #: What a custom variable is, in the words of the tables, to Director's class for its field.
 KINDS = {"text": "String", "list": "Array", "true or false": "Boolean", "0 to 3": "String"}
@@ -61,6 +62,21 @@ if (address6 && (macro("${NAME}_ipv6$") || !address)) {{
 	return address6
 }}
 return address"""
+
+#: Icinga ends what is late with UNKNOWN, so that the plugin must be done before, whatever was set.
+#: What is no number is for the plugin to refuse.
+TIMEOUT = f"""\
+var checked = "host"
+if (macro("$service.name$")) {{
+	checked = "service"
+}}
+var limit = macro("$" + checked + ".check_timeout$") || macro("$command.timeout$")
+var latest = number(limit) * 5 / 6
+var timeout = macro("${NAME}_timeout$") || {DEFAULT_TIMEOUT:g}
+if (regex("^[0-9]+([.][0-9]+)?$", string(timeout)) && number(timeout) > latest) {{
+	return latest
+}}
+return timeout"""
 
 
 class Expression(str):
@@ -106,6 +122,8 @@ def argument(option: Option, hostname: str) -> dict[str, dict[str, Any]]:
                 "description": f"{description} (default: the host's address, if no domain is set)",
             }
         }
+    if option.name == "timeout":
+        return {flag: {"value": Expression(TIMEOUT), "description": description}}
     if option.name == "extra-opts":
         # One word: its value is optional, so that a second word would not be it.
         return {flag: {"value": f"{flag}={macro}", "skip_key": True, "description": description}}
@@ -151,9 +169,8 @@ def command() -> str:
         "",
         f'\tcommand = [ PluginContribDir + "/{PROGRAM}" ]',
         "",
-        f"\t/* The plugin ends by itself after {NAME}_timeout ({DEFAULT_TIMEOUT:g} seconds), and"
-        " says what it was",
-        "\t * waiting for.  A service that has more needs a check_timeout 10 seconds above it. */",
+        f"\t/* The plugin ends by itself, and says what it was waiting for: after {NAME}_timeout,",
+        "\t * and at the latest after five sixths of this, or of the service's check_timeout. */",
         f"\ttimeout = {COMMAND_TIMEOUT}s",
         "",
         "\targuments = {",
@@ -177,7 +194,6 @@ def command() -> str:
             for option in options()
             if kind(option) == "true or false"
         ),
-        f"\tvars.{NAME}_timeout = {DEFAULT_TIMEOUT:g}",
         "}",
         "",
     ]
@@ -240,7 +256,7 @@ def basket() -> str:
                     {"datafield_id": int(number), "is_required": "n", "var_filter": None}
                     for number in fields
                 ],
-                "vars": {f"{NAME}_timeout": f"{DEFAULT_TIMEOUT:g}"},
+                "vars": {},
             }
         },
         "ServiceTemplate": {

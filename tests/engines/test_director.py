@@ -157,7 +157,7 @@ def test_rendered_command_runs(imported, tmp_path, authority: Authority, simulat
     """What Director would deploy, in Icinga 2 itself."""
     rendered = imported.run("command", "show", "exchange_mailaccept", "--rendered")
     rendered += imported.run("service", "show", "tpl-service-exchange-mailaccept", "--rendered")
-    assert re.search(r"timeout = 1m", rendered)
+    assert re.search(r"\n    timeout = 5m\n", rendered)
     assert "Unsupported" not in rendered
     assert rendered.count('"/usr/lib/nagios/plugins/') == 1
     install_plugin(tmp_path / "plugins")
@@ -178,6 +178,7 @@ object Service "domain" {{ import "common"; vars.exchange_mailaccept_domain = "c
   vars.exchange_mailaccept_nameserver = [ "127.0.0.1:9" ]; vars.exchange_mailaccept_timeout = "1" }}
 object Service "both" {{ import "common"; vars.exchange_mailaccept_domain = "contoso.com"
   vars.exchange_mailaccept_hostname = "127.0.0.1" }}
+object Service "hurried" {{ import "common"; check_timeout = 24s }}
 object Service "six" {{ import "common"; vars.exchange_mailaccept_ipv6 = true }}
 """
     icinga = Icinga2(tmp_path, rendered + rest + Icinga2.ALONE, authority).start()
@@ -191,4 +192,6 @@ object Service "six" {{ import "common"; vars.exchange_mailaccept_ipv6 = true }}
     assert "\nStages at 127.0.0.1" in Icinga2.result(checked["h!address"]).text
     assert "--hostname" not in given["domain"]
     assert checked["h!both"]["state"] == OK
+    assert given["address"][given["address"].index("--timeout") + 1] == "50"
+    assert given["hurried"][given["hurried"].index("--timeout") + 1] == "20"
     assert given["six"][given["six"].index("--hostname") + 1] == "::1"

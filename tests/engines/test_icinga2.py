@@ -193,6 +193,17 @@ def running(tmp_path_factory, authority, simulate) -> Iterator[Running]:
         host("router", more="max_check_attempts = 1"),
         host("paged", more=here + '\n  vars.uplink = "router"'),
         service("paged", "flaps", {}),
+        """object CheckCommand "hasty" {
+  command = [ PluginContribDir + "/check_exchange_mailaccept", "-H", "127.0.0.1",
+    "-r", "postmaster@contoso.com", "-p", "$exchange_mailaccept_port$" ]
+  timeout = 5s
+}
+""",
+        service("paged", "hasty", {}, 'check_command = "hasty"'),
+        host("timeouts", more=here + '\n vars.exchange_mailaccept_until = "banner"'),
+        *(service("timeouts", name, {}, more) for name, (more, _) in TIMEOUTS.items()),
+        host("bad timeout", more=here),
+        service("bad timeout", "said", {"timeout": "soon"}),
         host("mailbox and submission", more=here + """
   vars.exchange_roles = [ "mailbox", "submission" ]
   vars.exchange_version = "2019"
@@ -480,22 +491,67 @@ def test_the_page_has_the_diagnosis(running, simulate):
     assert len(sent("PROBLEM")) == 1
 
 
-def test_the_engine_s_timeout_is_above_the_plugin_s(running):
+#: What may be set, and the plugin's ``-t`` that must come of it: Icinga's own limit is above each.
+TIMEOUTS = {
+    "nothing": ("", 50),
+    "more": ("vars.exchange_mailaccept_timeout = 120", 120),
+    "text": ('vars.exchange_mailaccept_timeout = "7.5"', 7.5),
+    "too much": ("vars.exchange_mailaccept_timeout = 1000", 250),
+    "empty": ('vars.exchange_mailaccept_timeout = ""', 50),
+    "check_timeout": ("check_timeout = 24s", 20),
+    "check_timeout and less": ("check_timeout = 24s\n vars.exchange_mailaccept_timeout = 6", 6),
+    "check_timeout and more": ("check_timeout = 24s\n vars.exchange_mailaccept_timeout = 60", 20),
+    "long check_timeout": ("check_timeout = 1h\n vars.exchange_mailaccept_timeout = 900", 900),
+}
+
+
+@pytest.mark.parametrize("name", TIMEOUTS)
+def test_the_engine_s_timeout_is_above_the_plugin_s(timeouts, name):
     """Else Icinga would end it, and nobody would learn what it was waiting for."""
-    (command,) = running.icinga.call("/v1/objects/checkcommands/exchange_mailaccept")["results"]
-    attributes = command["attrs"]
-    assert attributes["timeout"] >= attributes["vars"]["exchange_mailaccept_timeout"] + 10
+    assert float(timeouts[name]) == TIMEOUTS[name][1]
+
+
+@pytest.fixture(scope="module")
+def timeouts(running) -> dict[str, str]:
+    """``-t`` as the plugin was given it, in the checks of all services of that host."""
+    checked = running.icinga.check('host.name == "timeouts"')
+    given = {name.split("!")[1]: each["last_check_result"]["command"]
+             for name, each in checked.items()}  # fmt: skip
+    return {name: argv[argv.index("--timeout") + 1] for name, argv in given.items()}
+
+
+def test_a_timeout_that_is_none_is_left_to_the_plugin(running):
+    """It says in its own words what is wrong."""
+    result = running.result("bad timeout!said")
+    assert result.state == UNKNOWN
+    assert result.first.startswith("MAILACCEPT UNKNOWN - --timeout soon: must be ")
+
+
+def test_a_host_may_be_checked_by_the_command(running):
+    """Its check_timeout holds then; that of a host does not for a service on it."""
+    attributes = {"attrs": {"check_command": "exchange_mailaccept", "check_timeout": 12}}
+    running.icinga.call("/v1/objects/hosts/timeouts", attributes)
+    chosen = {"type": "Host", "filter": 'host.name == "timeouts"', "force": True}
+    running.icinga.call("/v1/actions/reschedule-check", chosen)
+
+    def result() -> Any:
+        (host,) = running.icinga.call("/v1/objects/hosts/timeouts")["results"]
+        return host["attrs"]["last_check_result"]
+
+    last = wait_for(result, "a result of the host")
+    assert last["command"][last["command"].index("--timeout") + 1] == "10"
+    assert last["output"].startswith("MAILACCEPT OK - 127.0.0.1 passed every stage up to banner")
+    argv = running.check("timeouts!nothing")["last_check_result"]["command"]
+    assert argv[argv.index("--timeout") + 1] == "50"
 
 
 def test_ended_by_the_engine(running, simulate):
-    """A check_timeout below the plugin's own: it still says what it was waiting for."""
+    """By a command with a limit below the plugin's own: it still says what it was waiting for."""
     server = simulate(delay={"rcpt": 300})
-    icinga = running.icinga
-    icinga.call(
-        "/v1/objects/services/paged!flaps",
-        {"attrs": {"vars.exchange_mailaccept_port": server.port, "check_timeout": 3}},
+    running.icinga.call(
+        "/v1/objects/services/paged!hasty", {"attrs": {"vars.exchange_mailaccept_port": server.port}}
     )
-    result = Icinga2.result(running.check("paged!flaps"))
+    result = Icinga2.result(running.check("paged!hasty"))
     assert result.state == UNKNOWN
     assert "could not test 127.0.0.1 at rcpt: interrupted by SIGTERM" in result.first
     assert "Timeout exceeded" in result.text
