@@ -12,6 +12,8 @@ PACKAGES=(
     mariadb-server icingacli icingaweb2-module-director icingaweb2-module-incubator php-icinga
     php-cli php-mysql php-xml php-intl php-mbstring php-curl
     influxdb graphite-carbon
+    # what the tests of man page and completion run
+    man-db groff-base mandoc zsh
     ca-certificates python3 python3-venv shellcheck
 )
 # Unpacked and not installed, since it and Postfix exclude each other.

@@ -21,6 +21,18 @@ from .values import SEVERITY_KEYS, STATES, UNTIL
 from .world import TlsSettings
 
 PROGRAM = "check_exchange_mailaccept"
+DESCRIPTION = (
+    "Does an Exchange server accept mail? Walks the Mail Acceptance Test (connect, EHLO, MAIL,"
+    " RCPT, DATA, message) against the servers of a domain or one server, judges every reply and"
+    " measures every step."
+)
+USAGES = ("-d DOMAIN [options]", "-H HOST -r ADDRESS [options]")
+EXAMPLES = (
+    "-d contoso.com",
+    "-H mail1.contoso.com -r probe@contoso.com -w 5",
+    "-d contoso.com --until rcpt -c rcpt=10",
+    "-d contoso.com --all-mx --starttls-if-offered",
+)
 #: The historic sender of the original test.
 DEFAULT_SENDER = "ExMFA-MailAcceptTest@Fabrikam.com"
 DEFAULT_TIMEOUT = 50.0
@@ -102,7 +114,7 @@ OPTIONS = (
     Option(("--all-addresses",), "", "with --all-mx, or -H: test every address of every host"),
     Option(("--set",), "RULE", "worst (default): as the worst server; any: one that accepts is"
            " enough; primary: a failed backup is a warning",
-           values.choice(*(rule.value for rule in Rule))),
+           values.Choice(*(rule.value for rule in Rule))),
     Option(("--parallel",), "N", f"most servers at the same time (default {DEFAULT_PARALLEL};"
            " Exchange takes 20 connections from one address)", values.parallel),
     Option(("--nameserver",), "ADDR[:PORT]", "ask this DNS server instead of the system's resolver;"
@@ -115,13 +127,13 @@ OPTIONS = (
     Option(("-F", "--fqdn"), "NAME", "name given in EHLO (default: this host's full name, else its"
            " address)", values.ehlo_name),
     Option(("--until",), "STAGE", f"last stage to walk: {' '.join(s.value for s in UNTIL)}; up to"
-           " rcpt no mail is sent (default message)", values.choice(*(s.value for s in UNTIL))),
+           " rcpt no mail is sent (default message)", values.Choice(*(s.value for s in UNTIL))),
     Option(("--subject",), "TEXT", f"subject of the message (default {DEFAULT_SUBJECT!r})",
            values.subject),
     Option(("--header",), "'NAME: VALUE'", "further header of the message", values.further_header,
            True),
     Option(("--profile",), "NAME", f"which Exchange must answer: {' '.join(profiles.NAMES)}"
-           " (default auto)", values.choice(*profiles.NAMES)),
+           " (default auto)", values.Choice(*profiles.NAMES)),
     Option(("--require",), "KEYWORD", "EHLO keyword that must be offered, besides the profile's",
            values.keyword, True),
     Option(("--severity",), "KEY=STATE", "state of a finding; KEY is a reply code, an enhanced"
@@ -142,13 +154,13 @@ OPTIONS = (
     Option(("--tls-name",), "NAME", "name to ask for (SNI) and to find in the certificate (default:"
            " the server's)", values.host),
     Option(("--min-tls",), "VERSION", "lowest TLS version: 1.2 (default) or 1.3",
-           values.choice("1.2", "1.3")),
+           values.Choice("1.2", "1.3")),
     Option(("--client-cert",), "FILE", "client certificate in PEM", values.readable),
     Option(("--client-key",), "FILE", "its key in PEM, if not in the same file", values.readable),
     Option(("-D", "--certificate"), "DAYS[,DAYS]", "warning[,critical] when the certificate expires"
            " within so many days", values.days),
     Option(("-A", "--auth"), "MECHANISM", "log on: auto login plain ntlm xoauth2; auto takes the"
-           " strongest that is offered and has its secret", values.choice(
+           " strongest that is offered and has its secret", values.Choice(
            "auto", *(name.lower() for name in sasl.MECHANISMS))),
     Option(("-U", "--user"), "NAME", "who logs on", values.one_line),
     Option(("--password-file",), "FILE", "file with the password in its first line (or"
@@ -405,18 +417,14 @@ def help_text() -> str:
     # Imported here because nobody else needs it.
     import textwrap
 
+    usages = [f"{PROGRAM} {each}" for each in USAGES]
     lines = [
         f"{PROGRAM} {__version__}",
         "",
-        *textwrap.wrap(
-            "Does an Exchange server accept mail? Walks the Mail Acceptance Test (connect, EHLO,"
-            " MAIL, RCPT, DATA, message) against the servers of a domain or one server, judges"
-            " every reply and measures every step.",
-            79,
-        ),
+        *textwrap.wrap(DESCRIPTION, 79),
         "",
-        f"usage: {PROGRAM} -d DOMAIN [options]",
-        f"       {PROGRAM} -H HOST -r ADDRESS [options]",
+        f"usage: {usages[0]}",
+        *(f"       {each}" for each in usages[1:]),
         "",
         "options:",
     ]
@@ -430,10 +438,7 @@ def help_text() -> str:
     lines += [
         "",
         "examples:",
-        f"  {PROGRAM} -d contoso.com",
-        f"  {PROGRAM} -H mail1.contoso.com -r probe@contoso.com -w 5",
-        f"  {PROGRAM} -d contoso.com --until rcpt -c rcpt=10",
-        f"  {PROGRAM} -d contoso.com --all-mx --starttls-if-offered",
+        *(f"  {PROGRAM} {each}" for each in EXAMPLES),
         "",
         "exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN",
     ]

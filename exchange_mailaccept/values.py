@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-from typing import Callable
 
 from . import mx
 from .acceptance import is_address
@@ -211,15 +210,17 @@ def keyword(text: str) -> str:
     return text.upper()
 
 
-def choice(*choices: str) -> Callable[[str], str]:
-    """One of ``choices``, in whatever case."""
+class Choice:
+    """One of ``names``, in whatever case."""
 
-    def convert(text: str) -> str:
-        if text.lower() not in choices:
-            raise ValueError(f"must be one of {' '.join(choices)}")
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def __call__(self, text: str) -> str:
+        """The name that ``text`` is."""
+        if text.lower() not in self.names:
+            raise ValueError(f"must be one of {' '.join(self.names)}")
         return text.lower()
-
-    return convert
 
 
 def severity(text: str) -> tuple[str, str]:

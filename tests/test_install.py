@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import os
 import re
 import shutil
@@ -9,30 +10,24 @@ import socket
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import threading
 import venv
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple
 
 import pytest
+from programs import PATIENCE, unavailable
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SCRIPT = "check_exchange_mailaccept.py"
 PACKAGE = "exchange_mailaccept"
-#: Seconds; generous, since it only bounds what would otherwise hang.
-PATIENCE = 120
 FIRST_LINE = re.compile(
     r"MAILACCEPT OK - 127\.0\.0\.1 passed every stage up to rcpt for good@mx\.test in \d+\.\d+s"
     r" \| banner=.*"
 )
-
-
-def unavailable(reason: str) -> NoReturn:
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{reason}, and with CI=true nothing is skipped", pytrace=False)
-    pytest.skip(reason)
 
 
 def run(command: Sequence[object], cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -153,51 +148,90 @@ def test_symbolic_link_from_another_directory(tmp_path, works):
     works(sys.executable, link)
 
 
+def sources() -> list[str]:
+    """The files of the project, as git knows them."""
+    if not (CHECKOUT / ".git").exists():
+        unavailable("this is no git checkout")
+    command = "git ls-files -z --cached --others --exclude-standard"
+    done = subprocess.run(command.split(), cwd=CHECKOUT, capture_output=True, check=True)
+    names = (name.decode() for name in done.stdout.split(b"\0") if name)
+    return [name for name in names if (CHECKOUT / name).exists()]
+
+
+class Built(NamedTuple):
+    """What ``python -m build`` made."""
+
+    sdist: Path
+    wheel: Path
+    said: str
+
+
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from a copy, because setuptools leaves build/ behind."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """From a copy, because setuptools leaves build/ behind."""
     source = tmp_path_factory.mktemp("source")
-    for name in (SCRIPT, "setup.cfg", "pyproject.toml", "LICENSE", "README.md", "MANIFEST.in"):
-        if (CHECKOUT / name).exists():
-            shutil.copy2(CHECKOUT / name, source)
-    shutil.copytree(
-        CHECKOUT / PACKAGE, source / PACKAGE, ignore=shutil.ignore_patterns("__pycache__")
-    )
-    target = tmp_path_factory.mktemp("wheel")
+    for name in sources():
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(CHECKOUT / name, source / name)
+    target = tmp_path_factory.mktemp("built")
     # With the setuptools that is here: one from the network would be a download for each run.
-    built = run(
-        (
-            *(sys.executable, "-m", "pip", "wheel", "--no-input", "--no-deps", "--no-index"),
-            *("--no-build-isolation", "-w", target, source),
-        ),
-        target,
-    )
-    assert built.returncode == 0, built.stdout + built.stderr
-    (file,) = target.glob("*.whl")
-    return file
+    command = (sys.executable, "-W", "always", "-m", "build", "--no-isolation", "-o", target)
+    done = run((*command, source), target)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (sdist,), (wheel,) = target.glob("*.tar.gz"), target.glob("*.whl")
+    return Built(sdist, wheel, done.stdout + done.stderr)
 
 
-def test_contents_of_the_wheel(wheel):
-    with zipfile.ZipFile(wheel) as archive:
+def test_nothing_is_to_be_warned_of(built):
+    """Neither of files that are not there nor of what setuptools will not do much longer."""
+    lines = [line for line in built.said.splitlines() if re.search("(?i)warn|deprecat", line)]
+    assert lines == []
+
+
+def test_the_sdist_is_complete(built):
+    """All that is needed to test, to package and to extend it."""
+    with tarfile.open(built.sdist) as archive:
+        names = {each.name.partition("/")[2] for each in archive if each.isfile()}
+    made = {"PKG-INFO"} | {name for name in names if ".egg-info/" in name}
+    assert names - made == set(sources()) - {".gitattributes", ".gitignore"}
+
+
+def test_contents_of_the_wheel(built):
+    with zipfile.ZipFile(built.wheel) as archive:
         names = archive.namelist()
         (entry_points,) = (each for each in names if each.endswith("/entry_points.txt"))
         scripts = archive.read(entry_points).decode()
         (licence,) = (each for each in names if each.endswith("LICENSE"))
         assert archive.read(licence) == (CHECKOUT / "LICENSE").read_bytes()
 
-    modules = sorted(each for each in names if ".dist-info/" not in each)
+    modules = sorted(each for each in names if re.match(r"[^.]+\.py$|[^.]+/", each))
     package = (CHECKOUT / PACKAGE).glob("*.py")
     assert modules == sorted([SCRIPT, *(f"{PACKAGE}/{each.name}" for each in package)])
     assert "check_exchange_mailaccept = check_exchange_mailaccept:main" in scripts.splitlines()
 
 
-def test_wheel_in_an_environment_of_its_own(wheel, tmp_path, works):
+def test_metadata_of_the_wheel(built):
+    with zipfile.ZipFile(built.wheel) as archive:
+        (name,) = (each for each in archive.namelist() if each.endswith("/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    assert metadata["Name"] == "check_exchange_mailaccept"
+    assert metadata["Summary"] == "Nagios/Icinga plugin: does an Exchange server accept mail?"
+    assert metadata["License"] == "GPL-3.0-or-later"
+    assert metadata["Requires-Python"] == ">=3.9"
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert metadata.get_payload().startswith("# check_exchange_mailaccept\n")
+    assert {"tls", "ntlm", "idn"} <= set(metadata.get_all("Provides-Extra"))
+    needed = [each for each in metadata.get_all("Requires-Dist") if "extra ==" not in each]
+    assert sorted(needed) == ["dnspython>=2.3", "nagiosplugin>=1.3.2"]
+
+
+def test_wheel_in_an_environment_of_its_own(built, tmp_path, works):
     environment = tmp_path / "environment"
     venv.create(environment, with_pip=False, symlinks=True)
     installed = run(
         (
             *(sys.executable, "-m", "pip", "--python", environment / "bin" / "python", "install"),
-            *("--no-input", "--disable-pip-version-check", "--retries", "2", wheel),
+            *("--no-input", "--disable-pip-version-check", "--retries", "2", built.wheel),
         ),
         tmp_path,
     )
@@ -206,3 +240,9 @@ def test_wheel_in_an_environment_of_its_own(wheel, tmp_path, works):
 
     works(environment / "bin" / "check_exchange_mailaccept")
     works(environment / "bin" / "python", "-m", "check_exchange_mailaccept")
+    for page in (
+        "share/man/man1/check_exchange_mailaccept.1",
+        "share/bash-completion/completions/check_exchange_mailaccept",
+        "share/zsh/site-functions/_check_exchange_mailaccept",
+    ):
+        assert (environment / page).is_file()
