@@ -15,7 +15,7 @@ from typing import NamedTuple, NoReturn, Optional
 
 from . import extensions, receipt, sasl
 from .message import Content, Envelope, compose, data_stream, mail_command, rcpt_command
-from .reply import Reply
+from .reply import Reply, decode
 from .stages import Security, Server, Session, Stage, StageOutcome, TranscriptLine, Verdict
 from .world import Answer, Close, Connect, Exchange, Fault, Request, StartTls
 
@@ -108,15 +108,13 @@ class _Walk:
         self._mute = False
         self._quit_sent = False
         self._auth_stripped = False
-        #: The last reply as it came: a challenge may look like a part of a secret.
-        self._unmasked: Optional[Reply] = None
 
     def run(self) -> Conversation:
         with contextlib.suppress(_StoppedError):
             yield from self._stages()
         seconds = self._seconds
         yield from self._quit()
-        return Session(
+        session = Session(
             self._server,
             self._address,
             tuple(self._outcomes),
@@ -126,6 +124,9 @@ class _Walk:
             self._security,
             self._receipt,
         )
+        credentials = self._plan.credentials
+        # Here and not where a reply comes in: a challenge may look like a part of a secret.
+        return session.masked(credentials.mask) if credentials else session
 
     def _stages(self) -> Generator[Request, Answer, None]:
         """Walk stage by stage; the generator ends where the plan ends."""
@@ -253,14 +254,14 @@ class _Walk:
             if answer.reply is None or answer.reply.code != 334:
                 break
             try:
-                challenge = sasl.challenge(self._unmasked or answer.reply)
+                challenge = sasl.challenge(answer.reply)
                 response = responses.send(challenge)
             except ValueError as error:
-                yield from self._abort_auth(credentials.mask(str(error)), begun)
+                yield from self._abort_auth(str(error), begun)
             except StopIteration:
                 yield from self._abort_auth("the server went on asking", begun)
             if mechanism == "XOAUTH2":
-                explanation += f", the server's reason: {challenge.decode('utf-8', 'replace')}"
+                explanation += f", the server's reason: {decode(challenge)}"
             line = sasl.encode(response or b"") + "\r\n"
             answer = yield from self._send(Exchange(line.encode("ascii")), "****")
         reply = self._expect(Stage.AUTH, answer, (235,), begun, explanation)
@@ -315,7 +316,6 @@ class _Walk:
             self._note("C", shown)
         answer = yield exchange
         self._seconds += answer.seconds
-        answer = self._masked(answer)
         if answer.reply is not None and self._plan.transcript:
             *first, last = answer.reply.lines
             for line in first:
@@ -324,19 +324,6 @@ class _Walk:
         if answer.fault is not None:
             self._note("~", f"{answer.fault.verdict.value}: {answer.fault.explanation}")
         return answer
-
-    def _masked(self, answer: Answer) -> Answer:
-        """``answer`` without our secrets, which a server may echo."""
-        credentials = self._plan.credentials
-        if credentials is None:
-            return answer
-        reply, fault = answer.reply, answer.fault
-        self._unmasked = reply
-        if reply is not None:
-            reply = Reply(reply.code, tuple(credentials.mask(line) for line in reply.lines))
-        if fault is not None:
-            fault = Fault(fault.verdict, credentials.mask(fault.explanation))
-        return answer._replace(reply=reply, fault=fault)
 
     def _note(self, speaker: str, text: str) -> None:
         if not self._plan.transcript:

@@ -23,12 +23,6 @@ MECHANISMS = ("XOAUTH2", "NTLM", "PLAIN", "LOGIN")
 MOST_CHALLENGES = 6
 
 _MASK = "****"
-#: Characters of a secret that are masked wherever they stand, and at the cut end of a quotation.
-_PART = 8
-_BEGINNING = 4
-
-#: What stands behind a cut: marks of the quotation, and the bytes of half a character.
-_CUT = re.compile(r"(?:\\x[0-9a-f]{2}){0,3}[.']*\Z")
 
 Responses = Generator[Optional[bytes], bytes, None]
 
@@ -62,15 +56,16 @@ class Credentials(NamedTuple):
     def mask(self, text: str) -> str:
         """``text`` without the secrets, in clear or in base64, should a server echo them.
 
-        A quotation may have been cut, or broken into lines: a part of a secret is masked as well.
+        However they were cut or broken into lines: what is left of a secret in a row is less than
+        half of it and less than 8 characters, if it is not so short that 3 are more.
         """
-        forms, parts = _forms(self)
-        for secret in forms:
-            text = text.replace(secret, _MASK)
-        text = _without_parts(text, parts)
-        for secret in forms:
-            text = _without_beginning(text, secret)
-        return text
+        hidden = bytearray(b"." * len(text))
+        for length, parts in _parts(self).items():
+            for at in range(len(text) - length + 1):
+                if text[at : at + length] in parts:
+                    hidden[at : at + length] = b"*" * length
+        runs = re.finditer(rb"(\*+)|\.+", hidden)
+        return "".join(_MASK if run[1] else text[run.start() : run.end()] for run in runs)
 
 
 def has_ntlm() -> bool:
@@ -181,46 +176,29 @@ def _user_and_password(credentials: Credentials) -> tuple[bytes, bytes]:
 
 
 @functools.lru_cache(maxsize=1)
-def _forms(credentials: Credentials) -> tuple[list[str], frozenset[str]]:
-    """How the secrets would look in the server's words, the longest first, and their parts."""
-    found = set()
+def _parts(credentials: Credentials) -> dict[int, set[str]]:
+    """What is hidden wherever it stands, by length: every run of half a secret.
+
+    Shorter ones would hide half of the server's words too, longer ones would show too much.
+    """
+    parts: dict[int, set[str]] = {}
     for secret in filter(None, (credentials.password, credentials.token)):
-        raw = secret.encode("utf-8", "surrogateescape")
-        clear = decode(raw)
-        # The second because whoever quotes a reply as one line drops the other spaces.
-        found |= {clear, " ".join(clear.split()), encode(raw), encode(raw).rstrip("=")}
-        # Inside more that is encoded, base64 looks differently at each of three places.  Left out
-        # are the characters at both ends that the neighbours have a part in.
-        for place in range(3):
-            around = encode(bytes(place) + raw)
-            core = around[(8 * place + 5) // 6 : 8 * (place + len(raw)) // 6]
-            found.add(core if len(core) >= _BEGINNING else "")
-    forms = sorted(found - {""}, key=len, reverse=True)
-    parts = {form[at : at + _PART] for form in forms for at in range(len(form) - _PART + 1)}
-    return forms, frozenset(parts)
+        for form in _forms(secret.encode("utf-8", "surrogateescape")):
+            length = max(min(len(form), 4), min(len(form) // 2, 8))
+            runs = {form[at : at + length] for at in range(len(form) - length + 1)}
+            parts.setdefault(length, set()).update(runs)
+    return parts
 
 
-def _without_parts(text: str, parts: frozenset[str]) -> str:
-    """``text`` without any of ``parts``; those that overlap are one."""
-    masked, at = [], 0
-    while at < len(text):
-        end = at
-        while text[end : end + _PART] in parts:
-            end += 1
-        if end > at:
-            # The last part that was found is a part to its own end.
-            at = end + _PART - 1
-            masked.append(_MASK)
-        else:
-            masked.append(text[at])
-            at += 1
-    return "".join(masked)
-
-
-def _without_beginning(text: str, secret: str) -> str:
-    """``text`` without the beginning of ``secret`` at its end, where it may have been cut."""
-    shown = text[: _CUT.search(text).start()]  # type: ignore[union-attr]  # it fits any end
-    for length in range(min(len(secret), _PART) - 1, _BEGINNING - 1, -1):
-        if shown.endswith(secret[:length]):
-            return shown[:-length] + _MASK + text[len(shown) :]
-    return text
+def _forms(secret: bytes) -> set[str]:
+    """How ``secret`` looks in the server's words."""
+    clear = decode(secret)
+    # The second because whoever quotes a reply as one line drops the other spaces.
+    forms = {clear, " ".join(clear.split()), encode(secret)}
+    # Inside more that is encoded, base64 looks differently at each of three places.  Left out are
+    # the characters at both ends that the neighbours have a part in.
+    for place in (1, 2):
+        around = encode(bytes(place) + secret)
+        core = around[(8 * place + 5) // 6 : 8 * (place + len(secret)) // 6]
+        forms.add(core if len(core) >= 4 else "")
+    return forms - {""}

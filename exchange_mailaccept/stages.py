@@ -8,6 +8,7 @@ Everything here is an immutable value.  They are named tuples and not frozen dat
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from typing import NamedTuple, Optional
 
 from .extensions import NONE, Extensions
@@ -165,6 +166,21 @@ class Session(NamedTuple):
     def outcome(self, stage: Stage) -> Optional[StageOutcome]:
         """The outcome of ``stage``, or ``None`` if it was not reached."""
         return next((each for each in self.outcomes if each.stage is stage), None)
+
+    def masked(self, mask: Callable[[str], str]) -> Session:
+        """This session with ``mask`` applied to all that was said in it."""
+
+        def masked(outcome: StageOutcome) -> StageOutcome:
+            reply = outcome.reply
+            if reply is not None:
+                reply = Reply(reply.code, tuple(map(mask, reply.lines)))
+            return outcome._replace(reply=reply, explanation=mask(outcome.explanation))
+
+        return self._replace(
+            outcomes=tuple(map(masked, self.outcomes)),
+            transcript=tuple(each._replace(text=mask(each.text)) for each in self.transcript),
+            receipt=self.receipt and Receipt(*map(mask, self.receipt)),
+        )
 
     @property
     def failure(self) -> Optional[StageOutcome]:

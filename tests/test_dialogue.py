@@ -444,15 +444,17 @@ def test_a_token_is_preferred() -> None:
 
 
 def test_the_reason_of_a_refused_token_is_told() -> None:
-    """It comes as a challenge, and the refusal only after an empty response."""
-    why = base64.b64encode(b'{"status":"400"}').decode()
+    """It comes as a challenge, and the refusal only after an empty response; the token is masked."""
+    why = base64.b64encode(b'{"status":"400","token":"eyJ0b2tlbg"}').decode()
     refused = "535 5.7.3 Authentication unsuccessful"
     talk = logging_on("XOAUTH2", [f"334 {why}", refused, GOODBYE], token="eyJ0b2tlbg")
     assert talk.sent[4:7] == [f"AUTH XOAUTH2 {XOAUTH2}", "", "QUIT"]
     outcome = talk.session.outcome(Stage.AUTH)
     assert outcome is not None
     assert (outcome.verdict, str(outcome.reply)) == (Verdict.REFUSED, refused)
-    assert '{"status":"400"}' in outcome.explanation
+    assert outcome.explanation == (
+        """AUTH XOAUTH2, the server's reason: {"status":"400","token":"****"}"""
+    )
 
 
 @pytest.mark.parametrize(
