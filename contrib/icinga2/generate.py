@@ -34,8 +34,8 @@ PROGRAM = f"check_{NAME}"
 NOT_FOR_SERVICES = ("version", "help")
 #: Environment variable of a secret to the custom variable it is taken from.
 SECRETS = {PASSWORD_VARIABLE: f"{NAME}_password", TOKEN_VARIABLE: f"{NAME}_token"}
-#: Seconds after which Icinga ends the plugin, which by then should have ended by itself; a service's
-#: check_timeout goes before it.
+#: Seconds after which Icinga ends the plugin, which by then should have ended by itself; the
+#: check_timeout of a service goes before it.
 COMMAND_TIMEOUT = 300
 
 #: What a custom variable is, in the words of the tables, to Director's class for its field.

@@ -7,11 +7,13 @@ The engines are the programs of Debian's packages.  Where one is missing its tes
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from post_office import PostOffice
 from running import CONTRIB, Authority
 
 sys.path.append(str(CONTRIB / "simulator"))
@@ -21,6 +23,22 @@ sys.path.append(str(CONTRIB / "simulator"))
 def authority() -> Authority:
     """Signs the certificates of all nodes of Icinga."""
     return Authority()
+
+
+@pytest.fixture
+def open_directory() -> Iterator[Path]:
+    """A directory that every user may enter, which pytest's are not."""
+    with tempfile.TemporaryDirectory(prefix="mailaccept-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture
+def post_office(open_directory: Path) -> Iterator[PostOffice]:
+    """A mail server that delivers the pages."""
+    office = PostOffice(open_directory)
+    yield office
+    office.stop()
 
 
 @pytest.fixture(scope="session")

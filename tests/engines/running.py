@@ -51,9 +51,8 @@ def unavailable(reason: str) -> NoReturn:
 def find_program(name: str, package: str) -> str:
     """The path of an engine's program."""
     # Debian's users have no sbin in their PATH.
-    path = os.pathsep.join(
-        ("/usr/bin:/usr/sbin:/usr/lib/nagios/plugins", os.environ.get("PATH", ""))
-    )
+    sbin = "/usr/bin:/usr/sbin:/usr/lib/nagios/plugins:/usr/lib/postfix/sbin"
+    path = os.pathsep.join((sbin, os.environ.get("PATH", "")))
     found = shutil.which(name, path=path)
     if found is None:
         unavailable(f"{name} is not installed (apt install {package})")
@@ -169,23 +168,6 @@ def install_plugin(directory: Path) -> Path:
     return notes
 
 
-def install_sendmail(directory: Path) -> tuple[Path, Path]:
-    """A program to send mail with; returns it and the directory to which it delivers."""
-    delivered = directory / "delivered"
-    delivered.mkdir(parents=True)
-    program = directory / "sendmail"
-    program.write_text(
-        f"#!/bin/sh\ncat >{delivered}/.new.$$ && mv {delivered}/.new.$$ {delivered}/mail.$$\n"
-    )
-    program.chmod(0o755)
-    return program, delivered
-
-
-def mails(delivered: Path) -> list[str]:
-    """The mail that was sent."""
-    return [path.read_text() for path in sorted(delivered.glob("mail.*"))]
-
-
 class NameServer:
     """A DNS server that knows ``records``: name and type to the texts of its records."""
 
@@ -262,7 +244,7 @@ object ApiListener "api" { bind_host = "127.0.0.1"; bind_port = ApiPort }
     def __init__(
         self,
         directory: Path,
-        configuration: str,
+        configuration: Optional[str],
         authority: Authority,
         *,
         node: str = "node1",
@@ -278,7 +260,8 @@ object ApiListener "api" { bind_host = "127.0.0.1"; bind_port = ApiPort }
         authority.certify(node, directory / "data" / "certs")
         self._trusted = ssl.create_default_context(cafile=str(authority.trust(directory / "ca")))
         self._trusted.check_hostname = False
-        self.configuration_file.write_text(self.PREAMBLE + configuration)
+        if configuration is not None:  # else it is in the directory
+            self.configuration_file.write_text(self.PREAMBLE + configuration)
         defines = {
             "ConfigDir": directory / "etc",
             "ZonesDir": directory / "etc" / "zones.d",

@@ -21,8 +21,6 @@ from running import (
     NameServer,
     Result,
     install_plugin,
-    install_sendmail,
-    mails,
     wait_for,
 )
 
@@ -115,10 +113,10 @@ def host(name: str, address: str = "127.0.0.1", more: str = "") -> str:
 class Running:
     """The node, and what surrounds it."""
 
-    def __init__(self, icinga: Icinga2, notes: Path, delivered: Path, values: dict[str, Any]):
+    def __init__(self, icinga: Icinga2, notes: Path, sendmail: Path, values: dict[str, Any]):
         self.icinga = icinga
         self.notes = notes
-        self.delivered = delivered
+        self.sendmail = sendmail
         self.values = values
 
     def check(self, name: str) -> dict[str, Any]:
@@ -138,7 +136,7 @@ class Running:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory, authority, simulate) -> Iterator[Running]:
     directory = tmp_path_factory.mktemp("icinga2")
-    sendmail, delivered = install_sendmail(directory / "mail")
+    sendmail = directory / "sendmail"
     server = simulate()
     ini = directory / "night.ini"
     ini.write_text("[night]\nsubject = Night\n")
@@ -160,7 +158,7 @@ def running(tmp_path_factory, authority, simulate) -> Iterator[Running]:
     }
     authority.trust(directory / "ca.pem")
 
-    running = Running(None, directory / "plugins" / "runs", delivered, values)  # type: ignore[arg-type]
+    running = Running(None, directory / "plugins" / "runs", sendmail, values)  # type: ignore[arg-type]
     here = f"""vars.exchange_mailaccept_port = {server.port}
   vars.exchange_mailaccept_recipient = "postmaster@contoso.com"
   vars.exchange_mailaccept_sendmail = "{sendmail}\""""
@@ -442,44 +440,41 @@ def test_submission_logs_on(running, simulate):
     assert {"--starttls", "--auth", "--user", "--certificate"} <= set(argv)
 
 
-def test_the_page_has_the_diagnosis(running, simulate):
-    """Mail is sent at the failure and at the recovery; the failure's says what to do."""
-    icinga, name = running.icinga, "paged!flaps"
+def test_the_page_has_the_diagnosis(running, simulate, post_office):
+    """A mail is delivered at the failure and at the recovery; the failure's says what to do."""
+    icinga, name, subject = running.icinga, "paged!flaps", "{}: flaps on paged: "
+    post_office.put_sendmail(running.sendmail)
 
     def set_port(port: int) -> None:
         attributes = {"attrs": {"vars.exchange_mailaccept_port": port}}
         icinga.call("/v1/objects/services/paged!flaps", attributes)
 
-    def sent(kind: str) -> list[str]:
-        subject = f"\nSubject: {kind}: flaps on paged: "
-        return [each for each in mails(running.delivered) if subject in each]
-
     assert running.check(name)["state"] == OK
     refusing = simulate(reply={"mail": "530 5.7.57 SMTP; Client was not authenticated"})
     set_port(refusing.port)
-    assert running.check(name)["state"] == CRITICAL
-    (page,) = wait_for(lambda: sent("PROBLEM"), "a page")
-    head, _, body = page.partition("\n\n")
+    result = running.result(name)
+    assert result.state == CRITICAL
+
+    page = post_office.wait_for_one(subject.format("PROBLEM"))
     words = (
         "MAILACCEPT CRITICAL - 127.0.0.1 refused MAIL ExMFA-MailAcceptTest@Fabrikam.com: 530 5.7.57"
     )
-    assert f"\nSubject: PROBLEM: flaps on paged: {words}" in head
-    assert "\nTo: exchange-oncall@example.com\n" in head
-    assert "\nAuto-Submitted: auto-generated\n" in head
-    assert body.startswith(words)
-    for part in (
-        "\nMeaning: ",
-        "\nNext step: ",
-        "\nState:   CRITICAL\n",
-        "\nTested:  from node1\n",
-    ):
-        assert part in body
-    assert "|" not in body
+    assert page["Subject"].startswith(subject.format("PROBLEM") + words)
+    assert page["From"] == "icinga@node1"
+    assert page["To"] == "exchange-oncall@example.com"
+    assert page["Auto-Submitted"] == "auto-generated"
+    text, _, rest = page.get_content().partition("\n\n")
+    # Every line, as Icinga has them.
+    assert text == result.text.rstrip("\n")
+    for part in ("\nMeaning: ", "\nNext step: ", "\n  mail "):
+        assert part in text
+    assert "State:   CRITICAL\n" in rest
+    assert "Tested:  from node1\n" in rest
 
     set_port(running.values["port"])
     assert running.check(name)["state"] == OK
-    (recovery,) = wait_for(lambda: sent("RECOVERY"), "a recovery")
-    assert "MAILACCEPT OK - 127.0.0.1 accepted mail" in recovery
+    recovery = post_office.wait_for_one(subject.format("RECOVERY"))
+    assert "MAILACCEPT OK - 127.0.0.1 accepted mail" in recovery["Subject"]
 
     # With the router down nobody is told of what is behind it.
     report = {"type": "Host", "filter": 'host.name == "router"', "plugin_output": "reported"}
@@ -488,7 +483,7 @@ def test_the_page_has_the_diagnosis(running, simulate):
     attributes = running.check(name)
     assert (attributes["state"], attributes["last_reachable"]) == (CRITICAL, False)
     icinga.call("/v1/actions/process-check-result", {**report, "exit_status": 0})
-    assert len(sent("PROBLEM")) == 1
+    assert len(post_office.delivered(subject.format("PROBLEM"))) == 1
 
 
 #: What may be set, and the plugin's ``-t`` that must come of it: Icinga's own limit is above each.
@@ -549,7 +544,8 @@ def test_ended_by_the_engine(running, simulate):
     """By a command with a limit below the plugin's own: it still says what it was waiting for."""
     server = simulate(delay={"rcpt": 300})
     running.icinga.call(
-        "/v1/objects/services/paged!hasty", {"attrs": {"vars.exchange_mailaccept_port": server.port}}
+        "/v1/objects/services/paged!hasty",
+        {"attrs": {"vars.exchange_mailaccept_port": server.port}},
     )
     result = Icinga2.result(running.check("paged!hasty"))
     assert result.state == UNKNOWN

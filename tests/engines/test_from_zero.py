@@ -1,0 +1,136 @@
+"""The READMEs to the letter, in Debian's configuration of Icinga 2 and of Nagios 4."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import textwrap
+from pathlib import Path
+
+import pytest
+from running import CHECKOUT, CONTRIB, CRITICAL, Icinga2, find_program, install_plugin, unavailable
+
+DEBIAN = Path("/etc/icinga2")
+NAGIOS = Path("/etc/nagios4")
+
+
+def blocks(heading: str, engine: str = "icinga2") -> list[str]:
+    """What is to be typed or written in the section of a README whose heading begins so."""
+    readme = (CONTRIB / engine / "README.md").read_text()
+    section = readme.partition(f"# {heading}")[2].partition("\n## ")[0]
+    found = re.findall(r"(?:^ {4}.*\n|^\n(?= {4}))+", section, re.MULTILINE)
+    return [textwrap.dedent(each).strip("\n") for each in found]
+
+
+def only(heading: str, beginning: str) -> str:
+    """The block of a section that begins so."""
+    (found,) = [each for each in blocks(heading) if each.startswith(beginning)]
+    return found
+
+
+@pytest.fixture
+def etc(tmp_path) -> Path:
+    """Debian's configuration with ours in it."""
+    if not (DEBIAN / "icinga2.conf").exists():
+        unavailable("Icinga's configuration is not installed (apt install icinga2-common)")
+    etc = tmp_path / "icinga2" / "etc"
+    shutil.copytree(DEBIAN, etc)
+    commands = only("2.", "cd ").replace("/etc/icinga2", str(etc))
+    subprocess.run(["sh", "-euc", commands], cwd=CHECKOUT, check=True, timeout=60)
+    return etc
+
+
+def test_nothing_of_debian_s_is_overwritten(etc):
+    def is_there(compared: filecmp.dircmp[str]) -> bool:
+        return not (compared.left_only or compared.diff_files or compared.funny_files) and all(
+            is_there(each) for each in compared.subdirs.values()
+        )
+
+    assert is_there(filecmp.dircmp(DEBIAN, etc))
+
+
+def test_a_page_at_the_end(etc, authority, simulate, post_office):
+    """Three failures of the rehearsal, and its mail is there."""
+    ours = etc / "conf.d" / "exchange-mailaccept"
+    (ours / "hosts.conf").write_text(only("3.", "object Host"))
+    (refusal,) = [
+        word.partition("=")[2]
+        for block in blocks("4.")
+        for word in shlex.split(block)
+        if word.startswith("rcpt=")
+    ]
+    server = simulate(reply={"rcpt": refusal})
+    host = only("4.", "object Host")
+    assert "2525" in host
+    (ours / "rehearsal.conf").write_text(host.replace("2525", str(server.port)))
+
+    directory = etc.parent
+    sendmail = directory / "sendmail"
+    post_office.put_sendmail(sendmail)
+    for path, theirs, mine in (
+        (ours / "notifications.conf", "/usr/sbin/sendmail", str(sendmail)),
+        (etc / "constants.conf", 'PluginContribDir = "/usr/lib/nagios/plugins"',
+         f'PluginContribDir = "{directory}/plugins"'),
+    ):  # fmt: skip
+        text = path.read_text()
+        assert theirs in text
+        path.write_text(text.replace(theirs, mine))
+    (etc / "features-enabled" / "api.conf").write_text(
+        'object ApiListener "api" { bind_host = "127.0.0.1"; bind_port = ApiPort }\n'
+        'object ApiUser "test" { password = "test"; permissions = [ "*" ] }\n'
+    )
+    install_plugin(directory / "plugins")
+    icinga = Icinga2(directory, None, authority)
+    icinga.start()
+    try:
+        name = "rehearsal!mail acceptance"
+        for _ in range(3):
+            checked = icinga.check("service.__name == name", name=name)[name]
+        page = post_office.wait_for_one("PROBLEM: mail acceptance on rehearsal: ")
+    finally:
+        icinga.stop()
+
+    assert Icinga2.result(checked).state == CRITICAL
+    assert page.get_content().startswith(only("4.", "MAILACCEPT") + "\n")
+    assert page["To"] == "exchange-oncall@example.com"
+
+
+def test_nagios_takes_the_objects(open_directory):
+    """The commands of its README, up to ``nagios4 -v``; and none of Debian's files is replaced."""
+    program = find_program("nagios4", "nagios4-core")
+    if not (NAGIOS / "nagios.cfg").exists():
+        unavailable("the configuration of Nagios is not installed (apt install nagios4-common)")
+    # Nagios reads it as a user of its own, by the group of the files.
+    etc = open_directory / "etc"
+    subprocess.run(["cp", "-a", str(NAGIOS), str(etc)], check=True, timeout=60)
+    for path in (path for path in etc.rglob("*") if path.is_file()):
+        path.write_text(path.read_text().replace(str(NAGIOS), str(etc)))
+    before = {path.name for path in (etc / "conf.d").iterdir()}
+    (commands,) = blocks("check_exchange_mailaccept with Nagios", "nagios")
+    commands = commands.replace(str(NAGIOS), str(etc)).replace("nagios4 -v", f"{program} -v")
+    if os.geteuid() != 0:
+        commands = commands.replace(" -g nagios", "")
+    checked, _, _ = commands.rpartition(" && systemctl reload nagios4")
+    assert checked
+
+    done = subprocess.run(
+        ["sh", "-euc", checked],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    # Ours and those of Debian's example.
+    assert "Checked 12 services." in done.stdout
+    assert "Total Errors:   0" in done.stdout
+    ours = {"commands.cfg", "contacts.cfg", "services.cfg", "hosts.cfg"}
+    assert {path.name for path in (etc / "conf.d").iterdir()} == before | ours
+    assert not before & ours
+    assert (etc / "exchange_mailaccept.ini").stat().st_mode & 0o777 == 0o640
