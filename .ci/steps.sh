@@ -7,7 +7,7 @@ cd -- "$checkout"
 
 PACKAGES=(
     # what the tests talk to and run in
-    postfix knot
+    postfix sasl2-bin libsasl2-modules knot
     icinga2-bin icinga2-common nagios4-core nagios4-common nagios-nrpe-server nagios-nrpe-plugin
     mariadb-server icingacli icingaweb2-module-director icingaweb2-module-incubator php-icinga
     php-cli php-mysql php-xml php-intl php-mbstring php-curl
@@ -16,8 +16,8 @@ PACKAGES=(
     man-db groff-base mandoc zsh
     ca-certificates python3 python3-venv shellcheck
 )
-# Unpacked and not installed, since it and Postfix exclude each other.
-EXIM_PACKAGES=(exim4-daemon-light exim4-base)
+# Unpacked and not installed, since mail servers exclude one another.
+UNPACKED=(exim4-daemon-light exim4-base opensmtpd)
 
 apt() {
     apt-get -q -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 "$@"
@@ -59,31 +59,33 @@ install_servers() {
     apt install -y --no-install-recommends "${missing[@]}"
 }
 
-# unpack_exim DIRECTORY: Exim and what it needs to run.
-unpack_exim() {
-    local directory=$1 missing libraries program=$1/usr/sbin/exim4
+# unpack_servers DIRECTORY: those that can't be installed beside Postfix, and what they need to run.
+unpack_servers() {
+    local directory=$1 missing libraries package program status=0
     # Compiled in: Exim does not start where this user is unknown.
     if ! getent passwd Debian-exim >/dev/null; then
         as_root "the user Debian-exim"
         useradd --system --user-group --no-create-home --home-dir /nonexistent \
             --shell /usr/sbin/nologin Debian-exim
     fi
-    if [ ! -x "$program" ]; then
+    mkdir -p "$directory"
+    if [ ! -e "$directory/complete" ]; then
         update_lists
-        mkdir -p "$directory"
         (
             cd -- "$directory"
             # apt's own user need not be able to write here.
-            apt -o APT::Sandbox::User=root download "${EXIM_PACKAGES[@]}"
+            apt -o APT::Sandbox::User=root download "${UNPACKED[@]}"
             for package in *.deb; do
                 dpkg -x "$package" .
             done
+            touch complete
         )
     fi
-    # The libraries it depends on, without the alternatives and Exim's own packages.
+    # The libraries they depend on, without the alternatives and their own packages.
     mapfile -t libraries < <(
-        dpkg-deb -f "$directory"/exim4-daemon-light_*.deb Depends | tr ',' '\n' |
-            sed -E 's/^ *([^ ]+).*/\1/' | grep '^lib'
+        for package in "$directory"/*.deb; do
+            dpkg-deb -f "$package" Depends
+        done | tr ',' '\n' | sed -E 's/^ *([^ ]+).*/\1/' | grep '^lib' | sort -u
     )
     mapfile -t missing < <(missing_packages "${libraries[@]}")
     if [ ${#missing[@]} -gt 0 ]; then
@@ -92,10 +94,15 @@ unpack_exim() {
         apt install -y --no-install-recommends "${missing[@]}"
     fi
     # What is missing now would be missing in the tests.
-    if ldd "$program" | grep 'not found'; then
-        return 1
-    fi
-    echo "Exim $(dpkg-deb -f "$directory"/exim4-daemon-light_*.deb Version)"
+    for program in exim4 smtpctl smtpd; do
+        if ldd "$directory/usr/sbin/$program" | grep 'not found'; then
+            status=1
+        fi
+    done
+    for package in "$directory"/*.deb; do
+        dpkg-deb -W "$package"
+    done
+    return "$status"
 }
 
 # find_pythons FILE: writes the interpreters into the file, one a line, the oldest first.
