@@ -13,7 +13,10 @@ import math
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn, Optional, Union
+from typing import TYPE_CHECKING, Any, NoReturn, Optional, Union
+
+if TYPE_CHECKING:
+    from exchange_mailaccept.diagnosis import Finding
 
 # A run is too short for its garbage to matter, and looking for it takes a twentieth of it.
 gc.disable()
@@ -79,7 +82,6 @@ try:
     from nagiosplugin.runtime import Runtime
 
     from exchange_mailaccept import report
-    from exchange_mailaccept.diagnosis import Finding
     from exchange_mailaccept.examination import Examined, examine
     from exchange_mailaccept.options import Answered, Options, UsageError
     from exchange_mailaccept.server_set import Gravity, ServerSet, gravity

@@ -15,32 +15,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from exchange_mailaccept.diagnosis import PAGES, ROWS, TROUBLESHOOTING, Kind, Row  # noqa: E402
+from exchange_mailaccept.failures import ROWS  # noqa: E402
+from exchange_mailaccept.failures.row import Row  # noqa: E402
+from exchange_mailaccept.resources import PAGES, TROUBLESHOOTING, Page  # noqa: E402
+from exchange_mailaccept.stages import Kind  # noqa: E402
 
 PLACE = ROOT / "docs" / "failures"
-
-#: Titles of Microsoft's pages, by their short names.
-TITLES = {
-    "routing": "Mail routing in Exchange Server",
-    "pipeline": "Mail flow and the transport pipeline",
-    "connectors": "Receive connectors",
-    "telnet": "Use Telnet to test SMTP communication on Exchange servers",
-    "back-pressure": "Understanding back pressure",
-    "protocol-logging": "Protocol logging",
-    "tracking": "Message tracking",
-    "connectivity": "Connectivity logging in Exchange Server",
-    "online": "Troubleshoot mail flow",
-    "queues": "Queues and messages in queues in Exchange Server",
-    "queue-viewer": "Queue Viewer",
-    "dns": "Configure mail flow and client access on Exchange servers",
-    "ports": "Network ports for clients and mail flow in Exchange",
-    "postmaster": "Configure the external postmaster address in Exchange Online",
-    "edge-blocking": (
-        "Use Directory Based Edge Blocking to reject messages sent to invalid recipients"
-    ),
-    "ndr": "DSNs and NDRs in Exchange Server",
-    "ndr-online": "Email non-delivery reports and SMTP errors in Exchange Online",
-}
 
 #: Of each kind: heading, what is seen, what it means, where to begin.
 KINDS = {
@@ -135,7 +115,7 @@ LEFT_OUT = (
     ),
 )
 
-NOTE = "<!-- Written by docs/make_failures.py from exchange_mailaccept/diagnosis_rows.py. -->"
+NOTE = "<!-- Written by docs/make_failures.py from exchange_mailaccept/failures. -->"
 
 
 def pages() -> dict[str, str]:
@@ -172,9 +152,9 @@ def section(row: Row) -> list[str]:
         where += f" of Exchange {' or '.join(row.generations)}"
     codes = f", {', '.join(row.enhanced)}" if row.enhanced else ""
     where += " (no reply)" if row.verdicts else codes
-    read = f"Begin with [{resource.title}]({resource.page})."
-    if row.page and row.page != resource.page:
-        read = f"Read [{title(row.page)}]({row.page}). {read}"
+    read = f"Begin with {link(resource.page)}."
+    if row.page and PAGES[row.page] != resource.page:
+        read = f"Read {link(PAGES[row.page])}. {read}"
     return [
         f"## {row.key}",
         f"{where}:",
@@ -193,7 +173,7 @@ def overview() -> str:
         f"| [{kind.value}]({kind.value}.md) | {what[kind]} | {counts[kind]} |" for kind in Kind
     ]
     resources = [
-        f"| {number} | {each.level} | [{each.title}]({each.page}) | {each.then} |"
+        f"| {number} | {each.level} | {link(each.page)} | {each.then} |"
         for number, each in enumerate(TROUBLESHOOTING, 1)
     ]
     replies = sorted((row for row in ROWS if not row.verdicts), key=lambda row: row.sample)
@@ -273,9 +253,9 @@ def seen_of(row: Row) -> str:
     return f"{' or '.join(verdict.value for verdict in row.verdicts)}: {row.sample}"
 
 
-def title(address: str) -> str:
-    """The title of a page of Microsoft."""
-    return next(TITLES[name] for name, each in PAGES.items() if each == address)
+def link(page: Page) -> str:
+    """A page of Microsoft by its title."""
+    return f"[{page.title}]({page.address})"
 
 
 def paragraph(text: str) -> str:

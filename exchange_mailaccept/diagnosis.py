@@ -1,6 +1,6 @@
 """What a reply at a stage means, and what to do about it.
 
-The knowledge is the table in ``diagnosis_rows``; here is the search in it.  The most specific row
+The knowledge is the table in ``failures``; here is the search in it.  The most specific row
 wins: words of the reply weigh more than its enhanced status code, that more than the reply code and
 the stage.  A reply that no row knows is explained by its class (RFC 5321 4.2.1, RFC 3463 3) and
 said to be unknown, rather than guessed at.
@@ -11,22 +11,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple, Optional
 
-from .diagnosis_rows import PAGES, ROWS, TROUBLESHOOTING, Resource, Row
+from .failures import ROWS
+from .failures.row import Row
 from .reply import EnhancedStatusCode, Reply
+from .resources import PAGES
 from .stages import Kind, Stage, StageOutcome, Verdict
-
-__all__ = [
-    "PAGES",
-    "ROWS",
-    "TROUBLESHOOTING",
-    "Finding",
-    "Kind",
-    "Resource",
-    "Row",
-    "diagnose",
-    "matching_row",
-    "timing_hint",
-]
 
 
 class Finding(NamedTuple):
@@ -39,7 +28,7 @@ class Finding(NamedTuple):
     next_step: str
     #: Address of the page to read; empty if there is none.
     page: str
-    #: Key of the :class:`Resource` with which to begin.
+    #: Key of the :class:`resources.Resource` with which to begin.
     begin: str
     #: Whether the reply is one known from Exchange; if not, ``cause`` says so.
     known: bool = True
@@ -92,7 +81,8 @@ def diagnose(outcome: StageOutcome, title: str = "") -> Finding:
         codes = [code for code in sub_codes(reply.text) if code not in cause]
         if codes:
             cause = f"{cause} ({', '.join(codes)})"
-    return Finding(row.kind, cause, row.next_step, row.page, row.begin)
+    page = PAGES[row.page].address if row.page else ""
+    return Finding(row.kind, cause, row.next_step, page, row.begin)
 
 
 def matching_row(outcome: StageOutcome, title: str = "") -> Optional[Row]:
@@ -109,40 +99,6 @@ def matching_row(outcome: StageOutcome, title: str = "") -> Optional[Row]:
 def sub_codes(text: str) -> tuple[str, ...]:
     """Microsoft's sub-codes in a reply text, such as ``PRX4`` or ``AS(201806281)``; two at most."""
     return tuple(dict.fromkeys(re.findall(_SUB_CODES, text)))[:_MOST_SUB_CODES]
-
-
-def timing_hint(outcome: StageOutcome) -> str:
-    """What the time a stage took gives away; empty if nothing.
-
-    Exchange's delays are round numbers: TarpitInterval is 5 s, back pressure waits 10 s and then
-    ever 5 s longer up to 55 s, and 2010 holds back its last reply for 30 s at most (Microsoft:
-    *Set-ReceiveConnector*, *Understanding back pressure*).
-    """
-    stage, seconds = outcome.stage, outcome.seconds
-    if outcome.verdict is Verdict.TIMED_OUT and stage in (Stage.MAIL, Stage.MESSAGE):
-        return (
-            f"No answer for {seconds:.0f}s here may be back pressure, "
-            "which delays replies by up to 55s."
-        )
-    if _negative_reply(outcome) is not None and 4.8 <= seconds <= 5.6:
-        return (
-            f"The refusal took {seconds:.1f}s: that is the tarpit (TarpitInterval, default 5s), "
-            "not a slow server."
-        )
-    if not outcome.passed or stage not in (Stage.MAIL, Stage.MESSAGE):
-        return ""
-    beyond_step = seconds % 5
-    if 9.8 <= seconds <= 56 and (beyond_step <= 0.7 or beyond_step >= 4.8):
-        return (
-            f"The positive reply took {seconds:.1f}s, a step of the tarpit that back pressure "
-            "sets (10, 15 ... 55s)."
-        )
-    if stage is Stage.MESSAGE and 3 <= seconds <= 31:
-        return (
-            f"The last reply took {seconds:.1f}s: Exchange 2010 delays it by up to 30s "
-            "(MaxAcknowledgementDelay), later ones when shadow copies are slow."
-        )
-    return ""
 
 
 def _negative_reply(outcome: StageOutcome) -> Optional[Reply]:
@@ -219,7 +175,7 @@ def _fallback(outcome: StageOutcome) -> Finding:
             f"The server closes the connection; {origin}",
             "Search the text in the protocol log of the Receive connector; if it is not there, "
             "ask whoever runs the gateway in front, and try again.",
-            PAGES["protocol-logging"],
+            PAGES["protocol-logging"].address,
             "mail-flow",
             known=False,
         )
@@ -229,7 +185,7 @@ def _fallback(outcome: StageOutcome) -> Finding:
             f"For the time being {cause}; {origin}",
             "Wait for the next check: greylisting and load pass. If it stays, search the text in "
             "the protocol log of the Receive connector.",
-            PAGES["protocol-logging"],
+            PAGES["protocol-logging"].address,
             begin,
             known=False,
         )
@@ -238,7 +194,7 @@ def _fallback(outcome: StageOutcome) -> Finding:
         f"By its code {cause}; {origin}",
         "Search the text in the protocol log of the Receive connector (Set-ReceiveConnector "
         "-ProtocolLoggingLevel Verbose); if it is not there, a box in front has answered.",
-        PAGES["protocol-logging"],
+        PAGES["protocol-logging"].address,
         begin,
         known=False,
     )
@@ -253,7 +209,7 @@ def _fallback_without_reply(outcome: StageOutcome) -> Finding:
             "and is not one known from Exchange here",
             "Look at the transcript (-vv) and at what stands before the server: a gateway or "
             "middlebox mixes up replies.",
-            PAGES["telnet"],
+            PAGES["telnet"].address,
             "mail-flow",
             known=False,
         )
@@ -264,7 +220,7 @@ def _fallback_without_reply(outcome: StageOutcome) -> Finding:
         kind,
         f"No reply came {when}that could be known from Exchange: {cause}",
         "Try the same dialogue by hand with telnet, first from the server itself, then from here.",
-        PAGES["telnet"] if outcome.stage in _SPOKEN else PAGES["dns"],
+        PAGES["telnet"].address if outcome.stage in _SPOKEN else PAGES["dns"].address,
         begin,
         known=False,
     )

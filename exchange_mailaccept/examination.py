@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import TYPE_CHECKING, NamedTuple, Optional
 
-from . import diagnosis, recognition
+from . import recognition
 from .server_set import Member
 from .stages import Certificate, Security, Session, Stage, StageOutcome
+
+if TYPE_CHECKING:
+    from .diagnosis import Finding
 
 
 class Examined(NamedTuple):
@@ -16,7 +19,7 @@ class Examined(NamedTuple):
     member: Member
     expectation: recognition.Expectation
     #: Why the test stopped; ``None`` if it was walked to its end.
-    finding: Optional[diagnosis.Finding]
+    finding: Optional[Finding]
 
     def label(self, metric: str) -> str:
         """The label of a metric in perfdata, unique in the set."""
@@ -54,5 +57,9 @@ def examine(member: Member, profile: str, require: Sequence[str]) -> Examined:
     if session is not None:
         secured = session.security is not None
         expectation = recognition.expect(profile, tuple(require), session, secured)
-    finding = diagnosis.diagnose(failure, expectation.title) if failure is not None else None
-    return Examined(member, expectation, finding)
+    if failure is None:
+        return Examined(member, expectation, None)
+    # Imported here: the table of failures is large, and most runs have no use for it.
+    from .diagnosis import diagnose
+
+    return Examined(member, expectation, diagnose(failure, expectation.title))

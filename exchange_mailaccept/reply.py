@@ -1,8 +1,9 @@
 """SMTP replies: bytes in, replies out, no sockets (RFC 5321 4.2, RFC 3463).
 
 Strict where a reply decides: three ASCII digits, the first 2 to 5, one code through all lines.
-Generous where the world is: bare LF, a code without text, any bytes in the text.  Bounded always: a
-server that never ends a line or a reply is at fault at once, not when the time is over.
+Generous where the world is: bare LF, a code without text, any bytes in the text, an asterisk for
+the blank behind the code (Cisco's PIX masks a banner so).  Bounded always: a server that never ends
+a line or a reply is at fault at once, not when the time is over.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ MAX_REPLY = 262_144
 MAX_LINES = 1_000
 
 # [0-9] and not \d or str.isdigit(): a reply code is ASCII, and the text is bytes.
-_REPLY_LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
-_LINE_BEGINNING = re.compile(rb"(?:[2-5](?:[0-9](?:[0-9](?:[ \r-].*)?)?)?)?", re.DOTALL)
+_REPLY_LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -]|(?=\*))(.*))?", re.DOTALL)
+_LINE_BEGINNING = re.compile(rb"(?:[2-5](?:[0-9](?:[0-9](?:[ \r*-].*)?)?)?)?", re.DOTALL)
 _ENHANCED = re.compile(r"([245])\.([0-9]{1,3})\.([0-9]{1,3})(?![0-9.])")
 
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from .acceptance import Acceptance, Target
-from .diagnosis import TROUBLESHOOTING, Finding, timing_hint
 from .dialogue import EXPECTED, Plan, Tls
 from .examination import Examined
 from .message import date
 from .recognition import Expectation, masked_keywords
 from .reply import Reply
+from .resources import TROUBLESHOOTING
 from .server_set import Member, ServerSet
 from .stages import (
     Certificate,
@@ -27,6 +27,10 @@ from .stages import (
     TranscriptLine,
     Verdict,
 )
+from .timing import signature
+
+if TYPE_CHECKING:
+    from .diagnosis import Finding
 
 #: Longest quotation of a server's reply in the first line, and in the lines below it.
 QUOTED = 160
@@ -84,7 +88,7 @@ def success(acceptance: Acceptance, plan: Plan, title: str) -> str:
     host = printable(session.server.name, 80)
     recipient = printable(plan.envelope.recipient, 100)
     took = f"in {acceptance.seconds:.3f}s"
-    remarks = [printable(title, 40), _queued(session, plan)]
+    remarks = [printable(title, 40), _queued(session, plan), *_delays(session, title)]
     details = f" ({'; '.join(filter(None, remarks))})" if any(remarks) else ""
     if plan.until is Stage.MESSAGE:
         return f"{host} accepted mail for {recipient} {took}{details}"
@@ -108,6 +112,16 @@ def _queued(session: Session, plan: Plan) -> str:
         # Not ours: a gateway answers for another message, or gave this one an id of its own.
         return f"receipt is for another Message-ID, {message_id}"
     return f"queued{where} as {message_id}"
+
+
+def _delays(session: Session, title: str) -> list[str]:
+    """What was held back, and why, if the time tells."""
+    known = [(each, signature(each, title)) for each in session.outcomes if each.passed]
+    return [
+        f"{_COMMANDS[outcome.stage]} took {outcome.seconds:.1f}s, {delay.name}?"
+        for outcome, delay in known
+        if delay is not None
+    ]
 
 
 def failure(acceptance: Acceptance, target: Target, plan: Plan) -> str:
@@ -270,7 +284,7 @@ def server_lines(examined: Examined, plan: Plan, full: bool) -> list[str]:
     """What is to be said of one server: why it failed, and if ``full`` its stages too."""
     lines = [] if examined.finding is None else diagnosis_lines(examined.finding)
     if full:
-        lines += stage_lines(examined.member.acceptance)
+        lines += stage_lines(examined.member.acceptance, examined.expectation.title)
         lines += certificate_lines(examined.security, plan.now)
         lines += remark_lines(examined.member.acceptance, examined.expectation)
     return lines
@@ -301,7 +315,7 @@ def set_lines(all_examined: Sequence[Examined], plan: Plan, full: bool) -> list[
     return lines
 
 
-def stage_lines(acceptance: Acceptance) -> list[str]:
+def stage_lines(acceptance: Acceptance, title: str = "") -> list[str]:
     """One line for each stage reached: how long it took and what the server said."""
     lines = []
     session = acceptance.decisive
@@ -317,18 +331,16 @@ def stage_lines(acceptance: Acceptance) -> list[str]:
         if outcome.explanation:
             words += f" ({printable(outcome.explanation, QUOTED_BELOW)})"
         lines.append(f"  {outcome.stage.value:<9}{outcome.seconds:9.4f}s  {words}")
-        hint = timing_hint(outcome)
-        if hint:
-            lines.append(f"{'':22}{printable(hint, QUOTED_BELOW)}")
+        delay = signature(outcome, title)
+        if delay is not None:
+            lines.append(f"{'':22}{delay.hint}")
     return lines
 
 
 def remark_lines(acceptance: Acceptance, expectation: Expectation) -> list[str]:
     """What else was noticed on the way."""
-    remarks = [*acceptance.remarks, *expectation.notes]
-    if expectation.remark:
-        remarks.append(expectation.remark)
-    return [f"Note: {printable(remark, QUOTED_BELOW)}" for remark in remarks[:8]]
+    remarks = [*acceptance.remarks, expectation.remark, *expectation.notes]
+    return [f"Note: {printable(remark, QUOTED_BELOW)}" for remark in filter(None, remarks)][:8]
 
 
 def diagnosis_lines(finding: Finding) -> list[str]:
@@ -347,7 +359,7 @@ def troubleshooting_lines(finding: Finding) -> list[str]:
     lines = ["Troubleshooting, from the server level out to the network level:"]
     for number, resource in enumerate(TROUBLESHOOTING, 1):
         mark = "  [begin here]" if resource.key == finding.begin else ""
-        lines.append(f"  {number}. {resource.title}: {resource.page}{mark}")
+        lines.append(f"  {number}. {resource.page.title}: {resource.page.address}{mark}")
     return lines
 
 

@@ -205,8 +205,8 @@ def test_contents_of_the_wheel(built):
         assert archive.read(licence) == (CHECKOUT / "LICENSE").read_bytes()
 
     modules = sorted(each for each in names if re.match(r"[^.]+\.py$|[^.]+/", each))
-    package = (CHECKOUT / PACKAGE).glob("*.py")
-    assert modules == sorted([SCRIPT, *(f"{PACKAGE}/{each.name}" for each in package)])
+    package = (CHECKOUT / PACKAGE).rglob("*.py")
+    assert modules == sorted([SCRIPT, *(str(each.relative_to(CHECKOUT)) for each in package)])
     assert "check_exchange_mailaccept = check_exchange_mailaccept:main" in scripts.splitlines()
 
 

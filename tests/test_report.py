@@ -13,6 +13,7 @@ from exchange_mailaccept.acceptance import Acceptance, Target
 from exchange_mailaccept.dialogue import Plan
 from exchange_mailaccept.message import Content, Envelope
 from exchange_mailaccept.recognition import Expectation
+from exchange_mailaccept.receipt import Receipt
 from exchange_mailaccept.reply import Reply
 from exchange_mailaccept.report import printable
 from exchange_mailaccept.stages import (
@@ -310,6 +311,22 @@ def test_the_first_line_of_a_success(until, title, expected):
     assert report.success(acceptance, PLAN._replace(until=until), title) == expected
 
 
+def test_the_first_line_of_a_success_names_a_delay_that_is_known():
+    """Behind the receipt, so that it is what is cut of a line that is too long."""
+    outcomes = (
+        StageOutcome(Stage.BANNER, Verdict.PASSED, 10.0, reply(220, "ready")),
+        StageOutcome(Stage.MAIL, Verdict.PASSED, 10.02, reply(250, "2.1.0 Sender OK")),
+        StageOutcome(Stage.MESSAGE, Verdict.PASSED, 25.639, reply(250, "2.6.0 queued")),
+    )
+    receipt = Receipt("<1@client.example>", "mbx01.contoso.com")
+    acceptance = Acceptance(None, (session(*outcomes, seconds=45.9, receipt=receipt),), 1)
+    assert report.success(acceptance, PLAN, "Exchange 2010") == (
+        "mail1.contoso.com accepted mail for postmaster@contoso.com in 45.900s (Exchange 2010; "
+        "queued on mbx01.contoso.com as 1@client.example; MAIL took 10.0s, back pressure?; "
+        "the message took 25.6s, delayed acknowledgement?)"
+    )
+
+
 def test_the_first_line_of_a_lookup_alone():
     """With ``--until mx``."""
     lookup = StageOutcome(Stage.MX, Verdict.PASSED, 0.0123)
@@ -383,6 +400,17 @@ def test_the_stage_lines():
     ]
 
 
+def test_a_stage_line_is_followed_by_what_its_time_gives_away():
+    """Also for a reply that came in time."""
+    outcome = StageOutcome(Stage.MESSAGE, Verdict.PASSED, 25.639, reply(250, "queued"))
+    found = report.stage_lines(Acceptance(None, (session(outcome),), 1), "Exchange 2010")
+    assert found[1:] == [
+        "  message    25.6390s  250 queued",
+        "                      The last reply took 25.6s: Exchange 2010 delays it by up to 30s "
+        "(MaxAcknowledgementDelay).",
+    ]
+
+
 def test_the_transcript_lines():
     """Who said what and when; foreign text made printable, long talk cut."""
     lines = (
@@ -409,9 +437,9 @@ def test_a_long_transcript_is_cut():
 def test_remarks_become_notes():
     """Those of the way first, eight at most."""
     acceptance = Acceptance(None, (), 0, ("a|b", *"cdef"))
-    expectation = Expectation("", (), "last", False, ("1", "2"))
+    expectation = Expectation("", (), "what is wrong", False, ("1", "2"))
     found = report.remark_lines(acceptance, expectation)
-    expected = ["a/b", "c", "d", "e", "f", "1", "2", "last"]
+    expected = ["a/b", "c", "d", "e", "f", "what is wrong", "1", "2"]
     assert found == [f"Note: {text}" for text in expected]
 
 

@@ -17,7 +17,8 @@ from poses import POSES, Behaviour, Pose
 # The plugin's package is two levels up in a checkout.
 sys.path.append(str(Path(__file__).resolve().parent.parent.parent))
 
-from exchange_mailaccept.diagnosis_rows import ROWS, Row
+from exchange_mailaccept.failures import ROWS
+from exchange_mailaccept.failures.row import Row
 from exchange_mailaccept.profiles import PROFILES, Profile
 from exchange_mailaccept.stages import Stage, Verdict
 
@@ -93,6 +94,8 @@ _OWN_WAY: dict[str, dict[str, Any]] = {
     "spoke-out-of-turn": {
         "reply": {"banner": "220 mail1.contoso.com ready\n421 4.4.1 Connection timed out"}
     },
+    "pix-banner": {"reply": {"banner": "2002*******2***0*00"}},
+    "pix-answers-ok": {"reply": {"ehlo": "OK"}},
     # With HELO refused too: after EHLO alone the plugin goes on.
     "ehlo-unknown": {
         "reply": {"ehlo": "500 Command unrecognized", "helo": "500 Command unrecognized"}

@@ -1,0 +1,253 @@
+"""The recipient or the domain is not set up."""
+
+from __future__ import annotations
+
+from ..stages import Kind
+from .row import ADDRESSED, ANYWHERE, BROKEN, MX, TRANSACTION, Row
+
+ROWS: tuple[Row, ...] = (
+    Row(
+        "domain-unknown",
+        MX,
+        Kind.RECIPIENT,
+        "DNS does not know the name, of the domain or of the mail server that its MX names, so "
+        "no sender can reach it",
+        "Check the spelling of -d or -H; then nslookup -type=MX DOMAIN and -type=NS DOMAIN, "
+        "asked from outside: registration, delegation, the MX's target.",
+        "contoso.com does not exist (NXDOMAIN)",
+        texts=("does not exist",),
+        verdicts=BROKEN,
+        page="dns",
+        begin="dns",
+    ),
+    Row(
+        "null-mx",
+        MX,
+        Kind.RECIPIENT,
+        "The domain declares by a null MX (RFC 7505) that it takes no mail at all",
+        "If it shall take mail, replace the MX record '0 .' by one that names the mail server; "
+        "else test another domain.",
+        "contoso.com accepts no mail (null MX, RFC 7505)",
+        texts=("null MX",),
+        verdicts=BROKEN,
+        page="dns",
+        begin="dns",
+    ),
+    Row(
+        "mx-without-address",
+        MX,
+        Kind.RECIPIENT,
+        "DNS names no address for the mail server of the domain",
+        "Look up the MX and its A or AAAA record (nslookup -type=MX DOMAIN) and add the missing "
+        "one; with -4 or -6 the other family may be the only one.",
+        "mail1.contoso.com has no address",
+        texts=("no address", "no IPv4 address", "no IPv6 address"),
+        verdicts=BROKEN,
+        page="dns",
+        begin="dns",
+    ),
+    Row(
+        "dns-aliases",
+        MX,
+        Kind.RECIPIENT,
+        "The name leads through aliases (CNAME) in a circle or without end",
+        "Follow it with nslookup -type=CNAME NAME, and let the domain's MX name a host with an "
+        "address of its own (RFC 2181 10.3).",
+        "alias loop from 192.0.2.53",
+        texts=("alias loop", "too many aliases"),
+        verdicts=BROKEN,
+        page="dns",
+        begin="dns",
+    ),
+    Row(
+        "not-a-domain-name",
+        MX,
+        Kind.RECIPIENT,
+        "This is no name that DNS could be asked for",
+        "Correct -d or -H; if it is right, correct the MX record that names such a host.",
+        "mail..contoso.com is not a domain name",
+        texts=("is not a domain name",),
+        verdicts=BROKEN,
+        page="dns",
+        begin="dns",
+    ),
+    Row(
+        "recipient-unknown",
+        ADDRESSED,
+        Kind.RECIPIENT,
+        "There is no such recipient",
+        "Get-Recipient ADDRESS; add the alias (Set-Mailbox MAILBOX -EmailAddresses "
+        "@{add='postmaster@DOMAIN'}), or test an existing one with --recipient.",
+        "550 5.1.1 User unknown",
+        codes=(550, 551, 553, 554),
+        enhanced=("5.1.1",),
+        page="ndr",
+        begin="postmaster",
+    ),
+    Row(
+        "recipient-not-found",
+        ADDRESSED,
+        Kind.RECIPIENT,
+        "The address look-up found no such recipient",
+        "Get-Recipient ADDRESS; add the alias (Set-Mailbox MAILBOX -EmailAddresses "
+        "@{add='postmaster@DOMAIN'}) or give --recipient. Edge 2016 before CU1 errs (KB "
+        "3152396).",
+        "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup",
+        enhanced=("5.1.10",),
+        page="ndr",
+        begin="postmaster",
+    ),
+    Row(
+        "edge-blocking",
+        ADDRESSED,
+        Kind.RECIPIENT,
+        "Directory Based Edge Blocking: the domain is authoritative and this recipient is not "
+        "in the directory; postmaster is no exception",
+        "Add postmaster@DOMAIN as an alias to a shared mailbox or group, or give --recipient; "
+        "Get-AcceptedDomain: InternalRelay switches the blocking off.",
+        "550 5.4.1 [postmaster@contoso.com]: Recipient address rejected: Access denied. "
+        "AS(201806281)",
+        enhanced=("5.4.1",),
+        page="edge-blocking",
+        begin="postmaster",
+    ),
+    Row(
+        "domain-not-here",
+        TRANSACTION,
+        Kind.RECIPIENT,
+        "The domain is not accepted here: it is no accepted domain of this tenant or gateway, "
+        "or the MX names the wrong one",
+        "Get-AcceptedDomain; add and verify the domain; compare the MX with the one that the "
+        "admin center shows; on a gateway look at its list of domains.",
+        "550 5.4.1 Relay Access Denied",
+        codes=(550, 554),
+        texts=("Relay Access Denied", "All recipient addresses rejected"),
+        page="ndr-online",
+        begin="dns",
+    ),
+    Row(
+        "relay-refused",
+        ANYWHERE,
+        Kind.RECIPIENT,
+        "The recipient's domain is not accepted here, so this would be relaying",
+        "Get-AcceptedDomain; New-AcceptedDomain -Name NAME -DomainName DOMAIN -DomainType "
+        "Authoritative (2003: recipient policy). Do not open the relay.",
+        "550 5.7.1 Unable to relay",
+        codes=(550, 551, 553, 554, 530),
+        texts=("Unable to relay",),
+        page="routing",
+        begin="routing",
+    ),
+    Row(
+        "non-accepted-domain",
+        ANYWHERE,
+        Kind.RECIPIENT,
+        "The recipient's domain is no accepted domain of this organization",
+        "Get-AcceptedDomain; New-AcceptedDomain -Name NAME -DomainName DOMAIN -DomainType "
+        "Authoritative; or correct --recipient. Do not open the relay.",
+        "550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain",
+        enhanced=("5.7.54",),
+        page="routing",
+        begin="routing",
+    ),
+    Row(
+        "recipient-reserved",
+        ADDRESSED,
+        Kind.RECIPIENT,
+        "The connector rejects reserved (RFC 2606) or single-label domains, and the tested one "
+        "is such",
+        "Test a real domain, or set RejectReservedSecondLevelRecipientDomains, "
+        "RejectReservedTopLevelRecipientDomains or RejectSingleLabelRecipientDomains to false.",
+        "550 5.1.4 Recipient address reserved by RFC 2606",
+        enhanced=("5.1.4-6",),
+        page="ndr",
+        begin="postmaster",
+    ),
+    Row(
+        "recipient-banned",
+        ADDRESSED,
+        Kind.RECIPIENT,
+        "The recipient is invalid or banned",
+        "Get-Recipient ADDRESS; correct --recipient; for a banned one ask Microsoft.",
+        "550 5.7.505 Access denied, banned recipient",
+        enhanced=("5.7.504-505",),
+        page="ndr-online",
+        begin="postmaster",
+    ),
+    Row(
+        "recipient-internal-only",
+        ADDRESSED,
+        Kind.RECIPIENT,
+        "The recipient takes mail of authenticated or internal senders only, as groups do by "
+        "default",
+        "Set RequireSenderAuthenticationEnabled to false (Set-DistributionGroup, Set-Mailbox), "
+        "or give another --recipient.",
+        "550 5.7.133 RESOLVER.RST.SenderNotAuthenticatedForGroup; authentication required; "
+        "sender not authenticated for group",
+        enhanced=("5.7.12-13", "5.7.124", "5.7.133-136"),
+        page="ndr",
+        begin="postmaster",
+    ),
+    Row(
+        "mailbox-full",
+        ADDRESSED,
+        Kind.RECIPIENT,
+        "The recipient's mailbox is full or over its submission quota",
+        "Get-MailboxStatistics MAILBOX; let a rule delete old probes; raise the quota with "
+        "Set-Mailbox -ProhibitSendReceiveQuota.",
+        "550 5.2.2 Mailbox full",
+        enhanced=("*.2.2",),
+        page="ndr",
+        begin="postmaster",
+    ),
+    Row(
+        "consumer-mailbox-unknown",
+        ADDRESSED,
+        Kind.RECIPIENT,
+        "Outlook.com knows no such mailbox; this is the consumer service, no Exchange tenant",
+        "Correct --recipient; for a tenant compare the MX with the one that the admin center "
+        "shows.",
+        "550 5.5.0 Requested action not taken: mailbox unavailable (S2017062302)",
+        enhanced=("5.5.0",),
+        page="ndr-online",
+        begin="postmaster",
+    ),
+    Row(
+        "send-as-denied",
+        ANYWHERE,
+        Kind.RECIPIENT,
+        "The mailbox that logged on may not send as the --from address",
+        "Use its own address for --from, or Add-RecipientPermission ADDRESS -Trustee ACCOUNT "
+        "-AccessRights SendAs.",
+        "554 5.2.252 SendAsDenied; info@example.com not allowed to send as noreply@example.com; "
+        "STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied",
+        enhanced=("5.2.252",),
+        texts=("SendAsDenied",),
+        page="ndr-online",
+        begin="postmaster",
+    ),
+    Row(
+        "store-limit",
+        ANYWHERE,
+        Kind.RECIPIENT,
+        "The mailbox has received more than it may in an hour",
+        "Check less often and look for a storm or loop to this mailbox; else test another "
+        "--recipient.",
+        "554 5.2.121 Recipient's per hour message receive limit exceeded",
+        enhanced=("5.2.121-122",),
+        page="ndr-online",
+        begin="postmaster",
+    ),
+    Row(
+        "store-refused",
+        ANYWHERE,
+        Kind.RECIPIENT,
+        "The mailbox store refused the message; the words behind STOREDRV say why",
+        "Get-Mailbox, Get-MailboxDatabaseCopyStatus; search the words in the reply; test "
+        "another --recipient to see whether it is this mailbox only.",
+        "554 5.2.0 STOREDRV.Deliver.Exception:StoragePermanentException",
+        enhanced=("5.2.0",),
+        page="ndr",
+        begin="postmaster",
+    ),
+)
