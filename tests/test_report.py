@@ -12,8 +12,8 @@ from exchange_mailaccept import report
 from exchange_mailaccept.acceptance import Acceptance, Target
 from exchange_mailaccept.dialogue import Plan
 from exchange_mailaccept.message import Content, Envelope
-from exchange_mailaccept.recognition import Expectation
 from exchange_mailaccept.receipt import Receipt
+from exchange_mailaccept.recognition import Expectation
 from exchange_mailaccept.reply import Reply
 from exchange_mailaccept.report import printable
 from exchange_mailaccept.stages import (
