@@ -14,7 +14,7 @@ PACKAGES=(
     influxdb graphite-carbon
     # what the tests of man page and completion run
     man-db groff-base mandoc zsh
-    ca-certificates python3 python3-venv shellcheck
+    ca-certificates pipx python3 python3-venv shellcheck
 )
 # Unpacked and not installed, since mail servers exclude one another.
 UNPACKED=(exim4-daemon-light exim4-base opensmtpd)
@@ -163,14 +163,18 @@ version() {
     sed -n 's/^__version__ = "\(.*\)"$/\1/p' exchange_mailaccept/__init__.py
 }
 
+# copy_checkout DIRECTORY: to build from, since setuptools leaves build/ behind.
+copy_checkout() {
+    mkdir -p "$1"
+    tar -c --exclude=./.venv --exclude=./.git --exclude=./.ci/cache . | tar -x -C "$1"
+}
+
 # try_wheel DIRECTORY: built and installed with its dependencies, as an admin would.
 try_wheel() {
     local python=$1/venv/bin/python
     mkdir -p "$1"
     "$PYTHON" -m venv "$1/venv"
-    # Built from a copy, since setuptools leaves build/ behind.
-    mkdir "$1/source"
-    tar -c --exclude=./.venv --exclude=./.git --exclude=./.ci/cache . | tar -x -C "$1/source"
+    copy_checkout "$1/source"
     "$python" -m pip wheel -q --no-input --disable-pip-version-check --no-deps \
         -w "$1/wheel" "$1/source"
     "$python" -m pip install -q --no-input --disable-pip-version-check "$1"/wheel/*.whl
@@ -178,6 +182,38 @@ try_wheel() {
     expect 3 "check_exchange_mailaccept $(cd "$checkout" && version)" \
         "$1/venv/bin/check_exchange_mailaccept" --version
     expect 3 "MAILACCEPT UNKNOWN - " "$1/venv/bin/check_exchange_mailaccept"
+}
+
+# try_pipx DIRECTORY: from the source to a command, in a home directory of its own.
+try_pipx() {
+    copy_checkout "$1/source"
+    export PIPX_HOME=$1/pipx PIPX_BIN_DIR=$1/bin
+    cd "$1/source"
+    pipx install '.[tls]'
+    cd /
+    expect 3 "check_exchange_mailaccept $(cd "$checkout" && version)" \
+        "$1/bin/check_exchange_mailaccept" --version
+    expect 2 "MAILACCEPT CRITICAL - 127.0.0.1 could not be connected: " \
+        "$1/bin/check_exchange_mailaccept" -H 127.0.0.1 -p 9 -r postmaster@contoso.com
+}
+
+# try_zipapp DIRECTORY PYTHON...: one file, in every Python.
+try_zipapp() {
+    local file=$1/check_exchange_mailaccept python
+    local -a choose=()
+    shift
+    mkdir -p "${file%/*}"
+    for python in "$@"; do
+        choose+=(--python "$python")
+    done
+    sh packaging/zipapp.sh -o "$file" "${choose[@]}"
+    cd /
+    for python in "$@"; do
+        expect 3 "check_exchange_mailaccept $(cd "$checkout" && version)" \
+            env -i "$python" "$file" --version
+        expect 2 "MAILACCEPT CRITICAL - 127.0.0.1 could not be connected: " \
+            env -i "$python" "$file" -H 127.0.0.1 -p 9 -r postmaster@contoso.com
+    done
 }
 
 # try_copy_and_link DIRECTORY: the file and the package without any installation.

@@ -1,4 +1,4 @@
-"""Every way in which the plugin is installed: copied, linked, and as a wheel."""
+"""Every way in which the plugin is installed: copied, linked, as a wheel and as one file."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import tempfile
 import threading
 import venv
 import zipfile
@@ -24,6 +25,10 @@ from programs import PATIENCE, unavailable
 CHECKOUT = Path(__file__).resolve().parent.parent
 SCRIPT = "check_exchange_mailaccept.py"
 PACKAGE = "exchange_mailaccept"
+sys.path.append(str(CHECKOUT / "packaging"))
+
+import make_zipapp  # noqa: E402 it is no package
+
 FIRST_LINE = re.compile(
     r"MAILACCEPT OK - 127\.0\.0\.1 passed every stage up to rcpt for good@mx\.test in \d+\.\d+s"
     r" \| banner=.*"
@@ -246,3 +251,77 @@ def test_wheel_in_an_environment_of_its_own(built, tmp_path, works):
         "share/zsh/site-functions/_check_exchange_mailaccept",
     ):
         assert (environment / page).is_file()
+
+
+@pytest.fixture(scope="module")
+def zipapp() -> Iterator[Path]:
+    """The plugin as one file, where everybody can read it."""
+    # Not one of pytest's directories: they are for their owner alone.
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        file = Path(directory) / "check_exchange_mailaccept"
+        try:
+            make_zipapp.main(["-o", str(file), "--python", sys.executable])
+        except subprocess.CalledProcessError as error:
+            unavailable(f"the libraries cannot be downloaded: {error}")
+        yield file
+
+
+def without(zipapp: Path, directory: Path, unwanted: str) -> Path:
+    """A copy of the zipapp that lacks the files that match the expression ``unwanted``."""
+    left = directory / "left"
+    with zipfile.ZipFile(zipapp) as archive, zipfile.ZipFile(left, "w") as copy:
+        for entry in archive.infolist():
+            if not re.search(unwanted, entry.filename):
+                copy.writestr(entry, archive.read(entry))
+        assert len(copy.namelist()) < len(archive.namelist())
+    return left
+
+
+#: Far from site-packages, so that all libraries come out of the file.
+BARE = (sys.executable, "-I", "-S", "-W", "error")
+
+
+def test_one_file(zipapp, works):
+    works(*BARE, zipapp)
+
+
+def test_one_file_runs_from_its_byte_code(zipapp, tmp_path, works):
+    works(*BARE, without(zipapp, tmp_path, r"(?<!^__main__)\.py$"))
+
+
+def test_one_file_serves_a_python_whose_byte_code_it_lacks(zipapp, tmp_path, works):
+    works(*BARE, without(zipapp, tmp_path, r"\.pyc$"))
+
+
+def test_one_file_for_everybody(zipapp, port):
+    """By its first line, as a user who has no home directory and may write nowhere."""
+    who = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if not os.getuid() else []
+    arguments = f"-H 127.0.0.1 -p {port} -r good@mx.test --until rcpt --profile none".split()
+    ran = subprocess.run(
+        [*who, zipapp, *arguments],
+        cwd="/",
+        env={"HOME": "/nonexistent", "PATH": "/usr/bin:/bin"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=PATIENCE,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert FIRST_LINE.fullmatch(ran.stdout.splitlines()[0])
+
+
+def test_one_file_says_what_it_lacks(zipapp, tmp_path):
+    """Libraries that are not Python alone are not in it."""
+    arguments = "-H mx.test -r good@mx.test -S --auth ntlm --user probe".split()
+    ran = run((*BARE, zipapp, *arguments), tmp_path)
+    assert (ran.returncode, ran.stderr) == (3, "")
+    assert ran.stdout.startswith("MAILACCEPT UNKNOWN - --auth ntlm needs the Python package ")
+
+
+def test_one_file_is_always_the_same(zipapp, tmp_path):
+    again = tmp_path / "again"
+    make_zipapp.main(["-o", str(again), "--python", sys.executable])
+    assert again.read_bytes() == zipapp.read_bytes()
+    assert again.stat().st_mode & 0o777 == 0o755
