@@ -146,8 +146,9 @@ class ReplyParser:
         return separator != b"-"
 
     def _check_unfinished_line(self) -> None:
-        beginning = bytes(self._buffer)
-        if len(beginning) > MAX_LINE + 1:  # one more for the CR of a line of full length
-            raise ProtocolError(f"reply line over {MAX_LINE} bytes", beginning[:80])
+        # Asked after every byte that drips in: no copy of the whole.
+        beginning = bytes(self._buffer[:80])
+        if len(self._buffer) > MAX_LINE + 1:  # one more for the CR of a line of full length
+            raise ProtocolError(f"reply line over {MAX_LINE} bytes", beginning)
         if _LINE_BEGINNING.fullmatch(beginning[:5]) is None:
-            raise ProtocolError("not an SMTP reply", beginning)
+            raise ProtocolError("not an SMTP reply", bytes(self._buffer))

@@ -40,14 +40,10 @@ TRANSCRIPT_LINES = 400
 SECONDS_OF_A_DAY = 86_400
 
 _SPACES = re.compile(r"[\t\r\n\v\f ]+")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-# A backslash could be taken for the beginning of an escape (NSCA turns \n into a line end), except
-# in the escapes that stand for what could not be shown.
-_BACKSLASH = re.compile(r"\\(?!x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
-_HALF_AN_ESCAPE = re.compile(r"\\(?:x[0-9a-f]?|u[0-9a-f]{0,3}|U[0-9a-f]{0,7})?$")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # The bar begins perfdata, angle brackets turn Icinga Web's output into HTML, the dollar and the
 # backtick mean something to Nagios' macros and to a shell.
-_FORBIDDEN = str.maketrans({"|": "/", "<": "[", ">": "]", "`": "'", "$": r"\x24"})
+_FORBIDDEN = str.maketrans({"|": "/", "<": "[", ">": "]", "`": "'", "$": "/x24"})
 
 _COMMANDS = {
     Stage.EHLO: "EHLO",
@@ -62,14 +58,16 @@ _COMMANDS = {
 
 
 def printable(text: str, most: int) -> str:
-    """``text`` as one line of harmless ASCII with at most ``most`` characters."""
-    text = _SPACES.sub(" ", text).strip()
-    text = _BACKSLASH.sub("/", text).translate(_FORBIDDEN)
-    text = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
-    text = text.encode("ascii", "backslashreplace").decode("ascii")
-    if len(text) <= most:
-        return text
-    return _HALF_AN_ESCAPE.sub("", text[: most - 3]) + "..."
+    r"""``text`` as one line of harmless ASCII with at most ``most`` characters.
+
+    What can't be shown becomes ``/x1b`` or ``/u202e``.  With a backslash it would come to life
+    again: Nagios and Icinga 2 send their mails, and Nagios writes its perfdata file, by
+    ``printf %b``, and NSCA makes a line end of ``\n``.
+    """
+    text = _SPACES.sub(" ", text).strip().translate(_FORBIDDEN)
+    text = _CONTROL.sub(lambda match: f"/x{ord(match[0]):02x}", text)
+    text = text.encode("ascii", "backslashreplace").decode("ascii").replace("\\", "/")
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def quote(reply: Reply, most: int = QUOTED) -> str:

@@ -16,22 +16,49 @@ import atheris
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 with atheris.instrument_imports(include=["exchange_mailaccept"]):
-    from exchange_mailaccept import mx
-    from exchange_mailaccept.dialogue import Plan, walk
+    from exchange_mailaccept import mx, report
+    from exchange_mailaccept import reply as reply_module
+    from exchange_mailaccept.acceptance import Acceptance, Target
+    from exchange_mailaccept.dialogue import Plan, Tls, walk
+    from exchange_mailaccept.examination import examine
     from exchange_mailaccept.message import Content, Envelope
-    from exchange_mailaccept.reply import MAX_LINES, MAX_REPLY, ProtocolError, Reply, ReplyParser
-    from exchange_mailaccept.report import printable
-    from exchange_mailaccept.stages import Server, Session, Stage, Verdict
-    from exchange_mailaccept.world import Answer, Close, Connect, Exchange, Fault
+    from exchange_mailaccept.reply import ProtocolError, Reply, ReplyParser
+    from exchange_mailaccept.sasl import Credentials
+    from exchange_mailaccept.server_set import Member
+    from exchange_mailaccept.stages import Security, Server, Session, Stage, Verdict
+    from exchange_mailaccept.world import Answer, Close, Connect, Exchange, Fault, StartTls
+# Of dnspython what reads responses, so that the fuzzer finds its way to records that can be read;
+# not what every query goes through as well, which would take most of the time.
+with atheris.instrument_imports(include=["dns"], exclude=["dns.name", "dns.enum", "dns.set"]):
+    import dns.message  # noqa: F401
 
-PLAN = Plan(
+#: So low that the fuzzer can reach them.
+reply_module.MAX_LINE = 300
+reply_module.MAX_REPLY = 2_000
+reply_module.MAX_LINES = 40
+
+SECRET = "correct horse battery"
+PLAIN = Plan(
     Envelope("probe@fabrikam.com", "postmaster@contoso.com"),
     "probe.fabrikam.com",
     Content(),
     "<1@fabrikam.com>",
     0.0,
 )
+LOGON = Credentials("AUTO", "probe", SECRET, "", without_tls=True)
+#: The first byte of the input of ``dialogue`` chooses one.
+PLANS = (
+    PLAIN,
+    PLAIN._replace(tls=Tls.IF_OFFERED),
+    PLAIN._replace(tls=Tls.STARTTLS, credentials=LOGON),
+    PLAIN._replace(tls=Tls.IMPLICIT, until=Stage.RCPT),
+    PLAIN._replace(credentials=LOGON),
+    PLAIN._replace(credentials=LOGON._replace(mechanism="LOGIN"), until=Stage.AUTH),
+    PLAIN._replace(credentials=LOGON._replace(mechanism="XOAUTH2", token=SECRET)),
+    PLAIN._replace(until=Stage.DATA, transcript=False),
+)
 SERVER = Server("mail1.contoso.com", ("192.0.2.1",), 25)
+TARGET = Target("contoso.com", "", 25)
 MOST_QUESTIONS = 200
 
 
@@ -62,18 +89,18 @@ def reply(data: bytes) -> None:
     for each in whole:
         if isinstance(each, Reply):
             assert 200 <= each.code <= 599
-            assert 1 <= len(each.lines) <= MAX_LINES
-            assert sum(map(len, each.lines)) <= 4 * MAX_REPLY
+            assert 1 <= len(each.lines) <= reply_module.MAX_LINES
+            assert sum(map(len, each.lines)) <= 4 * reply_module.MAX_REPLY
             str(each.enhanced)
 
 
 def dialogue(data: bytes) -> None:
-    """Whatever a server says, the walk ends, tells the truth, and keeps the order of SMTP."""
+    """Whatever a server says, the walk ends, tells the truth, keeps SMTP's order and our secret."""
+    plan = PLANS[data[0] % len(PLANS)] if data else PLAIN
     parser = ReplyParser()
-    parser.feed(data)
+    parser.feed(data[1:])
     sent: list[bytes] = []
-    conversation = walk(PLAN, SERVER)
-    answer = None
+    conversation = walk(plan, SERVER)
     try:
         request = next(conversation)
         while True:
@@ -83,12 +110,15 @@ def dialogue(data: bytes) -> None:
             elif isinstance(request, Exchange):
                 sent.append(request.data)
                 answer = next_answer(parser)
+            elif isinstance(request, StartTls):
+                answer = Answer(0.0, security=Security("TLSv1.3", "AES256", verified=False))
             else:
                 assert isinstance(request, Close)
                 sent.append(b"close")
             request = conversation.send(answer)
     except StopIteration as end:
-        check(end.value, sent)
+        check_truth(end.value, sent)
+        check_words(end.value, plan)
 
 
 def next_answer(parser: ReplyParser) -> Answer:
@@ -96,66 +126,108 @@ def next_answer(parser: ReplyParser) -> Answer:
     try:
         found = parser.next_reply()
     except ProtocolError as error:
-        return Answer(0.0, Fault(Verdict.BROKEN, str(error)))
+        return Answer(0.0, Fault(Verdict.BROKEN, f"{error}: {error.received}"))
     if found is None:
         return Answer(0.0, Fault(Verdict.BROKEN, "connection closed by the server"))
     return Answer(0.0, reply=found)
 
 
-def check(session: Session, sent: list[bytes]) -> None:
+def check_truth(session: Session, sent: list[bytes]) -> None:
     """Hold a session against what was sent in it."""
     codes = {each.stage: each.reply.code for each in session.outcomes if each.reply is not None}
-    accepted = session.outcome(Stage.MESSAGE)
-    bodies = [each for each in sent if b"\r\n.\r\n" in each]
-    if accepted is not None and accepted.passed:
-        assert codes[Stage.BANNER] == 220
-        assert codes[Stage.DATA] == 354
-        assert codes[Stage.MESSAGE] == 250
-    assert len(bodies) == (1 if codes.get(Stage.DATA) == 354 else 0)
+    message = session.outcome(Stage.MESSAGE)
+    bodies = [at for at, each in enumerate(sent) if b"\r\n.\r\n" in each]
+    assert len(bodies) == (0 if message is None else 1)
+    if message is not None:
+        assert (codes[Stage.BANNER], codes[Stage.DATA]) == (220, 354)
+        # Nothing follows but the farewell, which may have gone out with the message.
+        assert sent[bodies[0] + 1 :] in ([b"QUIT\r\n"], [b""], [b"close"], [])
+        assert message.passed == (codes.get(Stage.MESSAGE) == 250)
     assert sum(each.startswith(b"MAIL FROM:") for each in sent) <= 1
-    assert len([each for each in session.outcomes if not each.passed]) <= 2
+    stopped = [each for each in session.outcomes if not each.passed]
+    assert len([each for each in stopped if each.stage is not Stage.QUIT]) <= 1
+
+
+def check_words(session: Session, plan: Plan) -> None:
+    """Say what the session means, and look whether anything in it is more than words."""
+    acceptance = Acceptance(None, (session,), 1)
+    examined = examine(Member("", acceptance), "auto", ())
+    if acceptance.failure is None:
+        first = report.success(acceptance, plan, examined.expectation.title)
+    else:
+        first = report.failure(acceptance, TARGET, plan)
+    lines = report.server_lines(examined, plan, full=True) + report.transcript_lines([session])
+    for line in (first, *lines):
+        assert FORBIDDEN.search(line) is None, line
+        assert SECRET not in line or plan.credentials is None, line
 
 
 def keep_order(_hosts: list[mx.MailHost]) -> None:
     """Stand in for chance, which would make a finding hard to repeat."""
 
 
-def dns(data: bytes) -> None:
+def dns_response(question: bytes, rest: bytes) -> tuple[bytes | None, bytes]:
+    """The response to ``question`` that is next in ``rest``, and what is left of it.
+
+    Its length, then flags, numbers of records and records.  Id and question are the right ones, for
+    nothing behind wrong ones is ever looked at; but the highest bit of the length leaves out the
+    question.  No length, no response.
+    """
+    length = int.from_bytes(rest[:2], "big")
+    body, rest = rest[2 : 2 + (length & 0x7FFF)], rest[2 + (length & 0x7FFF) :]
+    if not body:
+        return None, rest
+    if length & 0x8000:
+        return question[:2] + body, rest
+    asked = question[12 : question.index(b"\0", 12) + 5]
+    return question[:2] + body[:2] + b"\0\1" + body[2:8] + asked + body[8:], rest
+
+
+def dns_answers(data: bytes) -> None:
     """Whatever name servers send, a lookup ends in a value or a fault, after a bounded effort."""
-    lookup = mx.mail_hosts("contoso.com", [("192.0.2.53", 53)], shuffle=keep_order)
-    for asking in (lookup, mx.addresses("mail1.contoso.com", [("192.0.2.53", 53)])):
-        rest = data
-        try:
-            request = next(asking)
-            for _ in range(MOST_QUESTIONS):
-                responses = []
-                for question in request.messages:
-                    size = rest[0] if rest else 0
-                    body, rest = rest[1 : 1 + size], rest[1 + size :]
-                    # The id must fit, or nothing behind it would ever be looked at; so must the
-                    # question, in every other response.
-                    known = question[:2] if size % 2 else question[:2] + b"\x81\x80" + question[4:]
-                    responses.append(known + body if size else None)
-                request = asking.send(Answer(0.0, responses=tuple(responses)))
-            raise AssertionError("the lookup does not end")
-        except StopIteration as end:
-            found = end.value
-        assert isinstance(found, (mx.MailHosts, mx.Addresses, Fault))
+    name_servers = [("192.0.2.53", 53), ("192.0.2.54", 53)][: 1 + data[0] // 2 % 2 if data else 1]
+    if data[:1] and data[0] % 2:
+        asking = mx.addresses("mail1.contoso.com", name_servers)
+    else:
+        asking = mx.mail_hosts("contoso.com", name_servers, shuffle=keep_order)
+    rest = data[1:]
+    try:
+        request = next(asking)
+        for _ in range(MOST_QUESTIONS):
+            responses = []
+            for question in request.messages:
+                response, rest = dns_response(question, rest)
+                responses.append(response)
+            request = asking.send(Answer(0.0, responses=tuple(responses)))
+        raise AssertionError("the lookup does not end")
+    except StopIteration as end:
+        found = end.value
+    if isinstance(found, mx.MailHosts):
+        assert found.hosts
+        assert all(host.name for host in found.hosts)
+    elif isinstance(found, mx.Addresses):
+        assert found.addresses
+        assert all(IS_ADDRESS.fullmatch(each) for each in found.addresses)
+    else:
+        assert isinstance(found, Fault)
+        assert found.explanation
 
 
-FORBIDDEN = re.compile(r"[^ -~]|[|<>`$]")
+IS_ADDRESS = re.compile(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9a-f:]*:[0-9a-f:.]*")
+#: What must not be printed: all but ASCII, and what speaks to Nagios, Icinga Web or a shell.
+FORBIDDEN = re.compile(r"[^ -~]|[|<>`$\\]")
 
 
-def shown(data: bytes) -> None:
+def printable(data: bytes) -> None:
     """What is printed is one harmless line of ASCII, and stays so when it is printed again."""
     text = data.decode("utf-8", "surrogateescape")
-    found = printable(text, 300)
+    found = report.printable(text, 300)
     assert FORBIDDEN.search(found) is None
     assert len(found) <= 300
-    assert printable(found, 300) == found
+    assert report.printable(found, 300) == found
 
 
-TARGETS = {"reply": reply, "dialogue": dialogue, "dns": dns, "printable": shown}
+TARGETS = {"reply": reply, "dialogue": dialogue, "dns": dns_answers, "printable": printable}
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in TARGETS:

@@ -133,7 +133,7 @@ TRANSCRIPT = r"""Transcript of 127.0.0.1:
 # S: 250 2.1.0 Sender OK
 # C: RCPT TO:[postmaster@contoso.com] NOTIFY=NEVER
 # S: 550-5.1.1 User unknown;
-# S: 550 \x24HOME / 'id' \x1b[31m/n \xff [script]
+# S: 550 /x24HOME / 'id' /x1b[31m/n /xff [script]
 # C: QUIT
 # S: 221 2.0.0 Service closing transmission channel
 """
@@ -605,8 +605,8 @@ def test_a_local_part_beyond_ascii_goes_out_as_utf8(serve, locale):
     run = check(serve(BANNER, *script), "-r", "p\u010d\u010a@contoso.com", environment=locale)
     assert (run.exit_code, first_line(run), run.stderr) == (
         CRITICAL,
-        r"MAILACCEPT CRITICAL - 127.0.0.1 refused RCPT p\u010d\u010a@contoso.com:"
-        r" 550 5.1.1 gr\xfc\xfc",
+        r"MAILACCEPT CRITICAL - 127.0.0.1 refused RCPT p/u010d/u010a@contoso.com:"
+        r" 550 5.1.1 gr/xfc/xfc",
         "",
     )
 
@@ -656,10 +656,10 @@ def test_an_empty_option_counts_as_not_given(serve):
         ),
         (
             ["-d", "contoso.com", "-r", "a\r\nDATA|$(id)`id`<b>"],
-            r"-r a DATA/\x24(id)'id'[b]: is not a mail address",
+            r"-r a DATA//x24(id)'id'[b]: is not a mail address",
         ),
         (["-d", "contoso.com", "--subject", "\u00fc\nb"],
-         r"--subject \xfc b: line ends and control characters are not allowed"),
+         r"--subject /xfc b: line ends and control characters are not allowed"),
     ],
 )  # fmt: skip
 def test_a_usage_error_is_unknown(arguments, line):

@@ -636,7 +636,7 @@ FAILING = {
     "no SMTP": (
         offering(b"\x16\x03\x03\x00\x7a\r\n"),
         CRITICAL,
-        r"failed at STARTTLS: not an SMTP reply: '\x16\x03\x03\x00z'",
+        "failed at STARTTLS: not an SMTP reply: '/x16/x03/x03/x00z'",
     ),
     "silence": (offering(b""), CRITICAL, "did not answer STARTTLS within #s"),
     "end": (

@@ -94,14 +94,14 @@ CASES = (
     Case(
         "bytes",
         CRITICAL,
-        r"MAILACCEPT CRITICAL - .*: 550 5\.1\.1 \\x1b\[31m bell\\x07 nul\\x00 .*",
+        r"MAILACCEPT CRITICAL - .*: 550 5\.1\.1 /x1b\[31m bell/x07 nul/x00 .*",
         server={"reply": {"rcpt": "550 5.1.1 \x1b[31m bell\x07 nul\x00 \udcff\u00fc\u202e end"}},
         labels=TO_RCPT,
     ),
     Case(
         "macros",
         CRITICAL,
-        r"MAILACCEPT CRITICAL - .*: 550 5\.1\.1 \\x24HOSTADDRESS\\x24 'id' \\x24\(id\) /t",
+        r"MAILACCEPT CRITICAL - .*: 550 5\.1\.1 /x24HOSTADDRESS/x24 'id' /x24\(id\) /t",
         server={"reply": {"rcpt": "550 5.1.1 $HOSTADDRESS$ `id` $(id) \\t"}},
         labels=TO_RCPT,
     ),
