@@ -8,9 +8,10 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import dns
 import nagiosplugin
@@ -40,6 +41,7 @@ from check_exchange_mailaccept import WATCHDOG_DELAY
 from exchange_mailaccept.options import DEFAULT_TIMEOUT
 
 SHIPPED = CONTRIB / "nagios"
+README = (SHIPPED / "README.md").read_text()
 FILES = ("commands.cfg", "contacts.cfg", "services.cfg", "hosts.cfg")
 SECRET = "s3cr3t of the night"
 
@@ -135,6 +137,7 @@ def running(tmp_path_factory, simulate) -> Iterator[Running]:
         service("submission", "127.0.0.1", "mail submission",
                 f"check_exchange_mailaccept_extra!submission!-r {RECIPIENT}"),
         service("help", "127.0.0.1", "help", "check_exchange_mailaccept!a@b.example!--help"),
+        service("passive", "127.0.0.1", "passive", "check_exchange_mailaccept!a@b.example!-V"),
         service("version", "127.0.0.1", "version", "check_exchange_mailaccept!a@b.example!-V"),
         service("flaps", "127.0.0.1", "flaps",
                 f"check_exchange_mailaccept!{RECIPIENT}!-p $(cat {switch})"),
@@ -317,6 +320,65 @@ def test_nrpe(open_directory, simulate):
     )
     assert "\nNext step: " in done.stdout
     assert re.search(r"\| banner=[0-9.]+s;;;0 .*total=[0-9.]+s;;;0\s*$", done.stdout)
+
+
+@pytest.fixture
+def nsca(running, tmp_path) -> Iterator[Path]:
+    """NSCA beside Nagios; the configuration with which to send to it."""
+    program = find_program("nsca", "nsca")
+    port = free_port()
+    secret = "password=s3cr3t\n"
+    (tmp_path / "nsca.cfg").write_text(
+        f"pid_file={tmp_path}/nsca.pid\nserver_address=127.0.0.1\nserver_port={port}\n"
+        f"nsca_user={USER}\nnsca_group={GROUP}\ndecryption_method=1\nmax_packet_age=30\n"
+        f"command_file={running.nagios.directory}/nagios.cmd\n"
+        f"alternate_dump_file={tmp_path}/dump\n{secret}"
+    )
+    configuration = tmp_path / "send_nsca.cfg"
+    configuration.write_text(f"encryption_method=1\n{secret}")
+    child = Child([program, "-c", str(tmp_path / "nsca.cfg"), "-f"], tmp_path / "out")
+
+    def is_ready() -> bool:
+        child.check_running()
+        return is_listening(port)
+
+    wait_for(is_ready, "NSCA listens")
+    (tmp_path / "port").write_text(str(port))
+    yield configuration
+    child.stop()
+
+
+@pytest.mark.parametrize("name", ["accepts", "refuses", "verbose1", "verbose2-fails"])
+def test_passive_result_by_nsca(running, nsca, simulate, name):
+    """As the README sends it: every line is text, and all behind the bar is perfdata."""
+    case = BY_NAME[name]
+    server = simulate(**case.server)
+    (snippet,) = re.findall(r"\n    output=\$\(.*?\n\n", README, re.DOTALL)
+    plugin = f"{sys.executable} {CHECKOUT / 'check_exchange_mailaccept.py'} -H 127.0.0.1"
+    noted = nsca.parent / "noted"
+    for theirs, ours in (
+        ("/usr/lib/nagios/plugins/check_exchange_mailaccept -d contoso.com -r mailaccept-probe",
+         f"{plugin} -r {RECIPIENT} {arguments(case, server.port)} | tee {noted}"),
+        ("output=$(", "set -o pipefail; output=$("),
+        ("mail-domains\\tmail for contoso.com", "passive\\tpassive"),
+        ("nagios.example.com", f"127.0.0.1 -p {(nsca.parent / 'port').read_text()}"),
+        ("/etc/send_nsca.cfg", str(nsca)),
+        ("send_nsca", find_program("send_nsca", "nsca-client")),
+    ):  # fmt: skip
+        assert theirs in snippet
+        snippet = snippet.replace(theirs, ours, 1)
+    subprocess.run(["bash", "-c", snippet], check=True, timeout=60, stdin=subprocess.DEVNULL)
+    text, _, perfdata = noted.read_text().rstrip("\n").partition("|")
+
+    def arrived() -> Optional[Result]:
+        result = Nagios.result(running.nagios.services()["passive!passive"])
+        return result if result.first == text.splitlines()[0].replace(";", ":").rstrip() else None
+
+    result = wait_for(arrived, "the passive result")
+    assert result.state == case.state
+    assert result.perfdata == perfdata.strip()
+    # In the first line Nagios writes a colon for each semicolon.
+    assert result.text.replace(";", ":").rstrip() == text.replace(";", ":").rstrip()
 
 
 @pytest.mark.parametrize(
