@@ -15,7 +15,7 @@ from typing import NamedTuple, Optional, TypeVar, Union
 from . import mx
 from .dialogue import Plan, walk
 from .stages import Server, Session, Stage, StageOutcome, Verdict
-from .world import INTERRUPTED, Answer, Fault, Request, Resolve
+from .world import Answer, Fault, Request, Resolve
 
 _Found = TypeVar("_Found")
 
@@ -89,14 +89,9 @@ class Acceptance(NamedTuple):
         return lookup + sum(session.seconds for session in self.sessions)
 
 
-def accept_mail(
-    target: Target, plan: Plan, timeout: float
-) -> Generator[Request, Answer, Acceptance]:
-    """Test the ``target``.
-
-    :param timeout: seconds of the whole run, to be shared among servers that don't answer
-    """
-    return _Test(target, plan, timeout).run()
+def accept_mail(target: Target, plan: Plan) -> Generator[Request, Answer, Acceptance]:
+    """Test the ``target``; servers that don't answer share the time that the run has left."""
+    return _Test(target, plan).run()
 
 
 class Servers(NamedTuple):
@@ -125,15 +120,15 @@ def find_addresses(
 class _Test:
     """One test in progress."""
 
-    def __init__(self, target: Target, plan: Plan, timeout: float = 0.0) -> None:
+    def __init__(self, target: Target, plan: Plan) -> None:
         self._target = target
         self._plan = plan
-        self._timeout = timeout
         self._sessions: list[Session] = []
         self._remarks: list[str] = []
-        #: Seconds spent on names, and in all.
+        #: Seconds spent on names.
         self._looking = 0.0
-        self._spent = 0.0
+        #: Seconds that the run has left, by the last answer.
+        self._left = float("inf")
 
     def find(self) -> Generator[Request, Answer, Servers]:
         target = self._target
@@ -156,11 +151,10 @@ class _Test:
         for position, host in enumerate(hosts):
             patience = None
             if len(hosts) > 1:
-                share = (self._timeout - self._spent) / (len(hosts) - position)
-                patience = max(share, LEAST_PATIENCE)
+                patience = max(self._left / (len(hosts) - position), LEAST_PATIENCE)
             session = yield from self._try(host, patience)
             self._sessions.append(session)
-            if _greeted(session) or _interrupted(session) or self._spent >= self._timeout:
+            if _greeted(session) or self._left <= 0:
                 break
         lookup = None if is_address(target.host) else self._lookup()
         return Acceptance(lookup, tuple(self._sessions), len(hosts), tuple(self._remarks))
@@ -174,7 +168,6 @@ class _Test:
         name = os.uname().nodename
         if "." not in name:
             answer = yield Resolve(name, 0, OWN_NAME_PATIENCE)
-            self._spent += answer.seconds
             name = answer.canonical_name
         if _QUALIFIED.fullmatch(name) and not name.startswith("localhost."):
             self._plan = self._plan._replace(ehlo_name=name)
@@ -182,7 +175,7 @@ class _Test:
     def _mail_hosts(
         self,
     ) -> Generator[Request, Answer, Union[tuple[mx.MailHost, ...], Fault]]:
-        found = yield from self._timed(mx.mail_hosts(self._target.domain, self._nameservers))
+        found = yield from self._looked_up(mx.mail_hosts(self._target.domain, self._nameservers))
         if isinstance(found, Fault):
             return found
         self._remarks.extend(found.remarks)
@@ -194,8 +187,7 @@ class _Test:
         server = yield from self.server(host)
         if isinstance(server, Session):
             return server
-        session = yield from walk(self._plan, server, patience)
-        self._spent += session.seconds
+        session, _ = yield from self._timed(walk(self._plan, server, patience))
         return session
 
     def server(self, host: mx.MailHost) -> Generator[Request, Answer, Union[Server, Session]]:
@@ -215,9 +207,9 @@ class _Test:
             return (name,)
         if target.host and not target.nameservers:
             # A server named by the user is found as other programs find it, hosts file included.
-            answer = yield from self._timed(_resolve(name, target.family))
+            answer = yield from self._looked_up(_resolve(name, target.family))
             return answer.fault or answer.addresses
-        found = yield from self._timed(mx.addresses(name, self._nameservers, target.family))
+        found = yield from self._looked_up(mx.addresses(name, self._nameservers, target.family))
         if isinstance(found, Fault):
             return found
         if found.alias and not target.host:
@@ -225,21 +217,28 @@ class _Test:
         self._remarks.extend(found.remarks)
         return found.addresses
 
-    def _timed(
+    def _looked_up(
         self, asking: Generator[Request, Answer, _Found]
     ) -> Generator[Request, Answer, _Found]:
-        """Pass the requests of ``asking`` on, adding up what their answers took."""
-        answer = None
+        found, seconds = yield from self._timed(asking)
+        self._looking += seconds
+        return found
+
+    def _timed(
+        self, asking: Generator[Request, Answer, _Found]
+    ) -> Generator[Request, Answer, tuple[_Found, float]]:
+        """Pass the requests of ``asking`` on: what it found, and the seconds of all answers."""
+        answer, seconds = None, 0.0
         try:
             request = next(asking)
             while True:
                 answer = yield request
-                self._looking += answer.seconds
-                self._spent += answer.seconds
+                seconds += answer.seconds
+                self._left = answer.left
                 request = asking.send(answer)
         except StopIteration as end:
             found: _Found = end.value
-            return found
+            return found, seconds
 
     def _lookup(self, fault: Optional[Fault] = None) -> StageOutcome:
         if fault is None:
@@ -255,12 +254,6 @@ def _greeted(session: Session) -> bool:
     """Whether the server took the connection, so that no other is to be tried."""
     failure = session.failure
     return failure is None or failure.stage not in (Stage.MX, Stage.CONNECT, Stage.BANNER)
-
-
-def _interrupted(session: Session) -> bool:
-    """Whether the run was told to end, so that the servers left were not really tried."""
-    failure = session.failure
-    return failure is not None and failure.explanation.startswith(INTERRUPTED)
 
 
 def is_address(host: str) -> bool:

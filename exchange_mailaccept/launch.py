@@ -41,7 +41,7 @@ class Launched:
         self._begun = time.monotonic()
         timeout, context, signals = chosen.timeout, self._context, self._signals
         if chosen.rule is None:
-            test = accept_mail(chosen.target, self.plan, timeout)
+            test = accept_mail(chosen.target, self.plan)
             self._test = network.Run([test], timeout, context, signals)
         else:
             finding = find_servers(chosen.target, self.plan)

@@ -286,7 +286,7 @@ class _Connecting(Operation):
         port = self._request.port
         faults = [fault for _, fault in self._faults]
         words = "; ".join(
-            f"{address} port {port}: {fault.explanation}" for address, fault in self._faults[:2]
+            f"{address} port {port}: {_in_a_list(fault)}" for address, fault in self._faults[:2]
         )
         if len(faults) > 2:
             words += f"; {len(faults)} of {len(self._request.addresses)} addresses tried"
@@ -296,6 +296,11 @@ class _Connecting(Operation):
         if verdict is Verdict.TIMED_OUT and len(faults) == 1:
             words = f"{faults[0].explanation} ({self._faults[0][0]} port {port})"
         return self._failed(Fault(verdict, words))
+
+
+def _in_a_list(fault: Fault) -> str:
+    words = fault.explanation
+    return f"no answer {words}" if words.startswith("within ") else words
 
 
 _VERDICT_ORDER = [Verdict.BROKEN, Verdict.TIMED_OUT, Verdict.UNTESTED]
@@ -396,6 +401,8 @@ class _Channel(Generic[Result]):
         """Give the conversation its answer and begin what it asks next, until it has to wait."""
         while True:
             self._end_operation()
+            if answer is not None:
+                answer = answer._replace(left=self._deadline.left)
             try:
                 # A fresh generator is started by sending None.
                 request = self._conversation.send(answer)  # type: ignore[arg-type]

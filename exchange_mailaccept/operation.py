@@ -61,6 +61,11 @@ class Deadline:
         #: Why the run ends before its time, if it does.
         self.interruption: Optional[Fault] = None
 
+    @property
+    def left(self) -> float:
+        """Seconds until the run ends."""
+        return self.ends - self.clock()
+
     def end_now(self, why: Fault) -> None:
         """End the run: what is waited for now, and whatever is asked for later, fails at once."""
         self.interruption = why

@@ -146,7 +146,7 @@ def _stage_failure(session: Session, outcome: StageOutcome, plan: Plan) -> str:
     if verdict is Verdict.MISSING:
         return f"{host} {explanation}{_mask(session, stage)}"
     if stage is Stage.CONNECT:
-        colon = "" if verdict is Verdict.TIMED_OUT else ":"
+        colon = "" if explanation.startswith("within ") else ":"
         return f"{host} could not be connected{colon} {explanation}"
     if stage is Stage.BANNER:
         if reply is not None:

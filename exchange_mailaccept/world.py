@@ -41,6 +41,8 @@ class Answer(NamedTuple):
     responses: tuple[Optional[bytes], ...] = ()
     #: For :class:`StartTls`: what was agreed.
     security: Optional[Security] = None
+    #: Seconds until the run ends, none or less if it is over.
+    left: float = float("inf")
 
 
 class TlsSettings(NamedTuple):

@@ -72,10 +72,15 @@ THREE = zone("mail1.contoso.com", "mail2.contoso.com", "mail3.contoso.com")
 class World:
     """Answers all requests of a test, and writes down what was done."""
 
-    def __init__(self, records: Zone, hosts: Hosts, seconds: float = 1.0) -> None:
+    def __init__(
+        self, records: Zone, hosts: Hosts, seconds: float = 1.0, between: float = 0.0
+    ) -> None:
         self._records = records
         self._hosts = hosts
         self._seconds = seconds
+        #: Seconds that pass between an answer and the next request.
+        self._between = between
+        self._left = 0.0
         self._talking: list[Any] = []
         self._address = ""
         #: Addresses that were connected or tried, in order.
@@ -92,13 +97,17 @@ class World:
             while True:
                 request = test.send(answer)  # type: ignore[arg-type]
                 answer = self._answer(request)
+                interrupted = answer.fault == INTERRUPTED
+                self._left -= self._left if interrupted else answer.seconds + self._between
+                answer = answer._replace(left=self._left)
         except StopIteration as end:
             return end.value
 
     def accept(
         self, target: Target = DOMAIN, plan: Plan = PLAN, timeout: float = 60.0
     ) -> Acceptance:
-        found: Acceptance = self.play(accept_mail(target, plan, timeout))
+        self._left = timeout
+        found: Acceptance = self.play(accept_mail(target, plan))
         return found
 
     @property
@@ -373,6 +382,16 @@ def test_300_hosts_when_the_time_is_over():
     # Two seconds each, a quarter for its address, and a quarter for all.
     assert len(acceptance.sessions) == 9
     assert acceptance.known == 300
+    assert world.tried == [f"192.0.2.{number}" for number in range(1, 10)]
+
+
+def test_time_that_passes_between_two_answers_is_over_too():
+    """The clock of the run counts, and not the sum of what each answer took."""
+    hosts = zone(*(f"mail{number}.contoso.com" for number in range(1, 301)))
+    world = World(hosts, {}, seconds=2, between=0.125)
+    # 2.5 s each, and 0.375 s for all.
+    assert len(world.accept(timeout=20.0).sessions) == 8
+    assert world.patience[-1] == 1.0
 
 
 def test_an_interrupted_run_does_not_go_on():

@@ -271,7 +271,7 @@ def test_what_is_broken_outweighs_what_is_silent(black_hole):
     (failed,) = answers(Connect((address, "127.0.0.3"), port, patience=0.6))
     assert failed.fault == Fault(
         Verdict.BROKEN,
-        f"127.0.0.3 port {port}: connection refused; {address} port {port}: within 0.6s",
+        f"127.0.0.3 port {port}: connection refused; {address} port {port}: no answer within 0.6s",
     )
 
 

@@ -141,6 +141,9 @@ FIRST_LINES: list[tuple[Stage, Verdict, object, str]] = [
      "mail1.contoso.com could not be connected: what happened"),
     (Stage.CONNECT, Verdict.TIMED_OUT, "within 50s (192.0.2.25 port 25)",
      "mail1.contoso.com could not be connected within 50s (192.0.2.25 port 25)"),
+    (Stage.CONNECT, Verdict.TIMED_OUT, "no answer to the connection attempt (192.0.2.25 port 25)",
+     "mail1.contoso.com could not be connected: no answer to the connection attempt (192.0.2.25"
+     " port 25)"),
     (Stage.CONNECT, Verdict.UNTESTED, FAULT,
      "could not test mail1.contoso.com at connect: what happened"),
     (Stage.BANNER, Verdict.BROKEN, FAULT, "mail1.contoso.com sent no SMTP greeting: what happened"),
