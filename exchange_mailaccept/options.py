@@ -213,9 +213,10 @@ class _Given:
                 self.mistakes.append(f"unknown option {flag}")
             elif option.metavar:
                 self._value(option, flag, value if equals else None, words)
-            elif equals:
+            elif value:
                 self.mistakes.append(f"{flag} takes no value")
             else:
+                # Also "--name=", which is what a switch in an ini file must look like.
                 self._keep(option, True)
         elif word.startswith("-") and word != "-":
             self._take_short(word, words)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tls_servers import Plugin
 
-from exchange_mailaccept import extra_opts
+from exchange_mailaccept import extra_opts, options
+from exchange_mailaccept.dialogue import Tls
 
 PROGRAM = "check_exchange_mailaccept"
 
@@ -209,6 +210,15 @@ def test_a_file_that_is_found_and_can_not_be_read(tmp_path, write):
 def test_a_line_becomes_a_word(write, line, word, end):
     """With one dash or two, and without the spaces around."""
     assert expand(f"--extra-opts=@{write(f'[{PROGRAM}]{end or chr(10)}{line}{end}')}") == [word]
+
+
+def test_a_switch_keeps_its_equals_sign(write):
+    """As the documents of monitoring-plugins want it; an option with an empty value is not given."""
+    ini = write(
+        f"[{PROGRAM}]\nhostname=192.0.2.1\nrecipient=a@b.example\nport=\nstarttls=\nv=\nv=\n"
+    )
+    chosen = options.parse([f"--extra-opts=@{ini}"], {})
+    assert (chosen.target.port, chosen.tls, chosen.verbosity) == (25, Tls.STARTTLS, 2)
 
 
 def test_the_words_come_before_the_others(write):

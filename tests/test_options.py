@@ -423,7 +423,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["--nonsense"], "unknown option --nonsense"),
     (["--nonsense=5"], "unknown option --nonsense"),
     (["--ipv4=1"], "--ipv4 takes no value"),
-    (["--verbose="], "--verbose takes no value"),
+    (["--verbose=2"], "--verbose takes no value"),
     (["--help=1"], "--help takes no value"),
     # No abbreviations: an option that comes later must not change what a command line means.
     (["--host=mail1"], "unknown option --host"),
