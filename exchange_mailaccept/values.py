@@ -73,7 +73,8 @@ def parallel(text: str) -> int:
 
 def timeout(text: str) -> float:
     """Seconds of the whole run."""
-    return number(text, 0.1, 86_400)
+    # From a millisecond, which is as fine as poll counts.
+    return number(text, 0.001, 86_400)
 
 
 def address(text: str) -> str:
