@@ -12,7 +12,8 @@ PACKAGES=(
     nsca nsca-client
     mariadb-server icingacli icingaweb2-module-director icingaweb2-module-incubator php-icinga
     php-cli php-mysql php-xml php-intl php-mbstring php-curl
-    influxdb graphite-carbon
+    icinga2-ido-mysql icingaweb2-module-monitoring icingaweb2-module-graphite
+    influxdb graphite-carbon graphite-web
     # what the tests of man page and completion run
     man-db groff-base mandoc zsh
     ca-certificates pipx python3 python3-venv shellcheck

@@ -14,99 +14,41 @@ from running import (
     CONTRIB,
     OK,
     PATIENCE,
-    USER,
     Authority,
-    Child,
     Icinga2,
     find_program,
-    free_port,
     install_plugin,
-    unavailable,
-    wait_for,
 )
+from surroundings import MariaDB, configure_icingaweb
 
 from exchange_mailaccept.options import OPTIONS
 
 BASKET = CONTRIB / "icinga2" / "director-basket.json"
-MODULES = Path("/usr/share/icingaweb2/modules")
 
 
 class Director:
     """Director's command line, and its database."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
         self._icingacli = find_program("icingacli", "icingacli")
-        for module in ("director", "incubator"):
-            if not (MODULES / module).exists():
-                unavailable(f"{module} is not installed (apt install icingaweb2-module-{module})")
-        self._mariadb = find_program("mariadb", "mariadb-client")
-        self._server = self._start_mariadb(free_port())
-        self._configure()
+        self._server = MariaDB(directory / "mariadb")
+        self._server.ask("create database director character set utf8")
+        self._environment = configure_icingaweb(
+            directory / "icingaweb2",
+            ("director", "incubator"),
+            {"modules/director/config.ini": '[db]\nresource = "director"\n'},
+            {"director": self._server.port},
+        )
         self.run("migration", "run")
 
-    def _start_mariadb(self, port: int) -> Child:
-        data = self._directory / "data"
-        server = find_program("mariadbd", "mariadb-server")
-        subprocess.run(
-            [find_program("mariadb-install-db", "mariadb-server"), "--no-defaults",
-             f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db",
-             f"--user={USER}"],
-            stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=PATIENCE,
-        )  # fmt: skip
-        child = Child(
-            [server, "--no-defaults", f"--datadir={data}", f"--socket={self._directory}/socket",
-             f"--pid-file={self._directory}/pid", "--bind-address=127.0.0.1", f"--port={port}",
-             f"--user={USER}", "--innodb-flush-log-at-trx-commit=0"],
-            self._directory / "mariadb.log",
-        )  # fmt: skip
-        self._port = port
-
-        def is_ready() -> bool:
-            child.check_running()
-            return not self._client("select 1", check=False).returncode
-
-        wait_for(is_ready, "MariaDB answers")
-        self._client(
-            "create database director character set utf8;"
-            " create user director@'127.0.0.1' identified by 'director';"
-            " grant all on director.* to director@'127.0.0.1'"
-        )
-        return child
-
-    def _client(self, statement: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [self._mariadb, "--no-defaults", f"--socket={self._directory}/socket", "-u", "root",
-             "-N", "-e", statement],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=check, timeout=PATIENCE,
-        )  # fmt: skip
-
     def count(self, table: str) -> int:
-        return int(self._client(f"select count(*) from director.{table}").stdout)
-
-    def _configure(self) -> None:
-        configuration = self._directory / "icingaweb2"
-        (configuration / "enabledModules").mkdir(parents=True)
-        (configuration / "modules" / "director").mkdir(parents=True)
-        for module in ("director", "incubator"):
-            (configuration / "enabledModules" / module).symlink_to(MODULES / module)
-        (configuration / "config.ini").write_text(
-            f'[global]\nshow_stacktraces = "1"\nmodule_path = "{MODULES}"\n'
-            f'[logging]\nlog = "file"\nlevel = "ERROR"\nfile = "{self._directory}/web.log"\n'
-        )
-        (configuration / "resources.ini").write_text(
-            f'[director]\ntype = "db"\ndb = "mysql"\nhost = "127.0.0.1"\nport = "{self._port}"\n'
-            'dbname = "director"\nusername = "director"\npassword = "director"\ncharset = "utf8"\n'
-        )
-        (configuration / "modules" / "director" / "config.ini").write_text(
-            '[db]\nresource = "director"\n'
-        )
+        return int(self._server.ask(f"select count(*) from {table}", "director"))
 
     def run(self, *words: str, fed: str = "") -> str:
         """``icingacli director ...``; what it printed."""
         done = subprocess.run(
             [self._icingacli, "director", *words],
-            env={**os.environ, "ICINGAWEB_CONFIGDIR": str(self._directory / "icingaweb2")},
+            env={**os.environ, **self._environment},
             input=fed, capture_output=True, text=True, check=False, timeout=PATIENCE,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr

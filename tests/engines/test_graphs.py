@@ -22,9 +22,9 @@ from running import (
     find_program,
     free_port,
     install_plugin,
-    is_listening,
     wait_for,
 )
+from surroundings import start_carbon, wait_until_listening
 
 DASHBOARD = CONTRIB / "grafana" / "dashboard.json"
 TEMPLATE = CONTRIB / "icinga2" / "graphite.ini"
@@ -62,35 +62,6 @@ def start_influxdb(directory: Path) -> tuple[Child, int]:
     return Child([program, "-config", str(configuration)], directory / "out"), port
 
 
-def start_carbon(directory: Path, retention: str = "1s:1h") -> tuple[Child, int]:
-    port, query = free_port(), free_port()
-    for name in ("conf", "whisper", "log", "run"):
-        (directory / name).mkdir()
-    (directory / "conf" / "carbon.conf").write_text(
-        f"[cache]\nSTORAGE_DIR = {directory}/\nLOCAL_DATA_DIR = {directory}/whisper/\n"
-        f"CONF_DIR = {directory}/conf/\nLOG_DIR = {directory}/log/\nPID_DIR = {directory}/run/\n"
-        "ENABLE_LOGROTATION = False\nUSER =\nMAX_CACHE_SIZE = inf\n"
-        "MAX_UPDATES_PER_SECOND = 5000\nMAX_CREATES_PER_MINUTE = inf\n"
-        f"LINE_RECEIVER_INTERFACE = 127.0.0.1\nLINE_RECEIVER_PORT = {port}\n"
-        "ENABLE_UDP_LISTENER = False\nPICKLE_RECEIVER_INTERFACE = 127.0.0.1\n"
-        "PICKLE_RECEIVER_PORT = 0\nCACHE_QUERY_INTERFACE = 127.0.0.1\n"
-        f"CACHE_QUERY_PORT = {query}\n"
-    )
-    (directory / "conf" / "storage-schemas.conf").write_text(
-        f"[icinga2]\npattern = ^icinga2\\.\nretentions = {retention}\n"
-    )
-    child = Child(
-        [find_program("carbon-cache", "graphite-carbon"),
-         f"--config={directory}/conf/carbon.conf", f"--pidfile={directory}/run/carbon.pid",
-         "--nodaemon", f"--logdir={directory}/log", "start"],
-        directory / "out",
-        {"GRAPHITE_STORAGE_DIR": str(directory), "GRAPHITE_CONF_DIR": str(directory / "conf"),
-         # Not the one of the tests, in whose environment carbon is not.
-         "PYTHONPATH": ""},
-    )  # fmt: skip
-    return child, port
-
-
 @pytest.fixture(scope="module")
 def databases(tmp_path_factory, authority, simulate) -> Iterator[Databases]:
     """Both, after some checks of a service with TLS, a logon and thresholds."""
@@ -102,17 +73,10 @@ def databases(tmp_path_factory, authority, simulate) -> Iterator[Databases]:
         (directory / "influxdb").mkdir()
         influxdb, port = start_influxdb(directory / "influxdb")
         children.append(influxdb)
-        (directory / "carbon").mkdir()
         carbon, carbon_port = start_carbon(directory / "carbon")
         children.append(carbon)
         found = Databases(port, directory / "carbon" / "whisper")
-        for child, each in ((influxdb, port), (carbon, carbon_port)):
-
-            def is_ready(child: Child = child, each: int = each) -> bool:
-                child.check_running()
-                return is_listening(each)
-
-            wait_for(is_ready, "the databases listen")
+        wait_until_listening(influxdb, port, "InfluxDB")
         found.ask("CREATE DATABASE icinga2", post=True)
 
         server = simulate(
