@@ -3,8 +3,8 @@
 :func:`mail_hosts` and :func:`addresses` are generators: they yield :class:`~.world.Ask` and are
 sent what came back.  Whatever a name server says or fails to say ends as a value or as a ``Fault``;
 nothing of dnspython leaves this module, neither its types nor its exceptions.  The fault is BROKEN
-if it is known that no mail gets there or if the name servers fail to tell, UNTESTED if none of them
-could be reached.
+if it is known that no mail gets there or if the name servers fail to find out (SERVFAIL), UNTESTED
+if none of them could be reached or looks up anything for us.
 
 This is the only module that knows dnspython, and it imports it within the functions that need it:
 ``options`` needs :func:`to_ascii` in every run, and a run against a host given by address should
@@ -398,7 +398,9 @@ def _judge(query: dns.message.QueryMessage, wire: Optional[bytes], flight: _Flig
         if flight.edns and code in (rcode.FORMERR, rcode.NOTIMP, rcode.BADVERS):
             return _Defect.EDNS_REFUSED
         if code not in (rcode.NOERROR, rcode.NXDOMAIN):
-            return Fault(Verdict.BROKEN, f"{rcode.to_text(code)} from {flight.server}")
+            # Only a failure can be the domain's; who refuses was the wrong server to ask.
+            verdict = Verdict.BROKEN if code == rcode.SERVFAIL else Verdict.UNTESTED
+            return Fault(verdict, f"{rcode.to_text(code)} from {flight.server}")
         result = response.resolve_chaining()
         authority = {rrset.rdtype for rrset in response.authority}
         alias = result.canonical_name.to_text(omit_final_dot=True) if result.cnames else ""
@@ -411,7 +413,7 @@ def _judge(query: dns.message.QueryMessage, wire: Optional[bytes], flight: _Flig
             return _Finding(True, (), alias, unfinished=rdatatype.SOA not in authority)
         # Who neither knows nor resolves points elsewhere or says nothing (RFC 2308 2.1, and glibc).
         if rdatatype.SOA not in authority and not response.flags & (flags.AA | flags.RA):
-            return Fault(Verdict.BROKEN, f"referral and no answer from {flight.server}")
+            return Fault(Verdict.UNTESTED, f"referral and no answer from {flight.server}")
         return _Finding(True, (), "")
     except message.ChainTooLong:
         return Fault(Verdict.BROKEN, f"alias loop from {flight.server}")

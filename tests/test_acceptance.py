@@ -434,7 +434,7 @@ def test_a_single_server_has_all_the_time():
     [
         ("NXDOMAIN", Verdict.BROKEN, "contoso.com does not exist (NXDOMAIN)"),
         ("SERVFAIL", Verdict.BROKEN, "SERVFAIL from 192.0.2.53"),
-        ("REFUSED", Verdict.BROKEN, "REFUSED from 192.0.2.53"),
+        ("REFUSED", Verdict.UNTESTED, "no name server answered: REFUSED from 192.0.2.53"),
         (["0 ."], Verdict.BROKEN, "contoso.com accepts no mail (null MX, RFC 7505)"),
         (None, Verdict.UNTESTED, "no name server answered: 192.0.2.53 timed out"),
     ],

@@ -47,7 +47,13 @@ def silent(stage: str, explanation: str, verdict: Verdict = Verdict.BROKEN) -> S
             "server",
             "name server of the domain",
         ),
-        ("mx", "REFUSED from 192.0.2.53", Verdict.BROKEN, "probe", "--nameserver"),
+        (
+            "mx",
+            "no name server answered: REFUSED from 192.0.2.53, 192.0.2.54 timed out",
+            Verdict.UNTESTED,
+            "probe",
+            "permit recursion",
+        ),
         (
             "mx",
             "no name server answered: 192.0.2.53 timed out",

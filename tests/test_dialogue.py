@@ -444,7 +444,7 @@ def test_a_token_is_preferred() -> None:
 
 
 def test_the_reason_of_a_refused_token_is_told() -> None:
-    """It comes as a challenge, and the refusal only after an empty response; the token is masked."""
+    """It comes as a challenge, and the refusal after an empty response; the token is masked."""
     why = base64.b64encode(b'{"status":"400","token":"eyJ0b2tlbg"}').decode()
     refused = "535 5.7.3 Authentication unsuccessful"
     talk = logging_on("XOAUTH2", [f"334 {why}", refused, GOODBYE], token="eyJ0b2tlbg")

@@ -213,7 +213,7 @@ def test_a_line_becomes_a_word(write, line, word, end):
 
 
 def test_a_switch_keeps_its_equals_sign(write):
-    """As the documents of monitoring-plugins want it; an option with an empty value is not given."""
+    """As monitoring-plugins want it; an option with an empty value is not given."""
     ini = write(
         f"[{PROGRAM}]\nhostname=192.0.2.1\nrecipient=a@b.example\nport=\nstarttls=\nv=\nv=\n"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..stages import Kind, Verdict
-from .row import ANYWHERE, BROKEN, MX, OPENING, TRANSACTION, Row
+from .row import ANYWHERE, MX, OPENING, TRANSACTION, Row
 
 ROWS: tuple[Row, ...] = (
     Row(
@@ -14,9 +14,15 @@ ROWS: tuple[Row, ...] = (
         "known of the mail server",
         "Name a resolver that serves the monitoring host with --nameserver or in "
         "/etc/resolv.conf, or permit recursion for it on the DNS server.",
-        "REFUSED from 192.0.2.53",
-        texts=("REFUSED", "referral and no answer", "NOTIMP", "FORMERR", "NOTAUTH"),
-        verdicts=BROKEN,
+        "no name server answered: REFUSED from 192.0.2.53",
+        texts=(
+            "REFUSED from",
+            "referral and no answer",
+            "NOTIMP from",
+            "FORMERR from",
+            "NOTAUTH from",
+        ),
+        verdicts=(Verdict.UNTESTED,),
         begin="dns",
     ),
     Row(
