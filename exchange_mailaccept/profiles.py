@@ -2,9 +2,10 @@
 
 The original test demanded X-LINK2STATE and XEXCH50 of everyone, which only Exchange 2000 and 2003
 ever offered together.  Since then a keyword proves a generation, yet hardly ever does the lack of
-one prove a fault: every keyword depends on a setting of the Receive connector (Microsoft:
-*Receive connectors*, *Set-ReceiveConnector*).  So ``auto`` demands no keyword of a sound session,
-and looks for what is truly wrong: no Exchange at all, or a middlebox that strips keywords.
+one prove a fault: on premises every keyword depends on a setting of the Receive connector
+(Microsoft: *Receive connectors*, *Set-ReceiveConnector*).  So ``auto`` demands only what no
+setting can take away, and looks for what is truly wrong: no Exchange at all, or a middlebox that
+strips keywords.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ _PROFILES = (
         EXCHANGE_ONLINE,
         (*_CORE, "STARTTLS", *_MIME, "SMTPUTF8"),
         (*_CORE, *_MIME, "SMTPUTF8"),
-        ("BINARYMIME", "CHUNKING", "SMTPUTF8"),
+        ("STARTTLS", "BINARYMIME", "CHUNKING", "SMTPUTF8"),
         ("BINARYMIME", "CHUNKING", "SMTPUTF8"),
     ),
     # Exchange Online offers AUTH on port 587 only inside TLS.

@@ -8,9 +8,11 @@ middlebox that strips keywords.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple, Optional
 
-from .extensions import NONE, Extensions
+from .extensions import NONE
+from .masks import masked_keywords
 from .profiles import (
     EXCHANGE_2000_2003,
     EXCHANGE_2019_SE,
@@ -49,21 +51,23 @@ _X_VERBS = (
 )
 #: Ends of the host names of Exchange Online, MX and submission.
 _ONLINE_HOSTS = (".protection.outlook.com", ".mx.microsoft", ".outlook.office365.com")
+#: The host that Exchange Online names at the end of a reply.
+_ONLINE_TAIL = re.compile(r"\[[\w.-]+\.(?:outlook|office365|exchangelabs)\.com[ \]]", re.IGNORECASE)
 #: Text by which a later reply shows an Exchange server, in lower case.
 _REPLY_TEXTS = (
     *("sender ok", "recipient ok", "queued mail for delivery"),
     "start mail input; end with <crlf>.<crlf>",
     *("unable to relay", "client was not authenticated", "insufficient system resources"),
 )
-#: Banners of mail proxies, mostly of virus scanners, that speak SMTP in Exchange's place.
-_PROXIES = (
-    *("InterScan", "IMSS", "AVG ESMTP", "avast", "WebShield", "SMSMSE", "GFI", "UserGate"),
-    *("Traffic Inspector", "SMTP/cmap"),
+#: What mail proxies, mostly of virus scanners, call themselves in the banner.
+_SCANNERS = (
+    *("InterScan", "IMSS", "AVG ESMTP", "avast!", "WebShield", "SMSMSE", "GFI", "UserGate"),
+    "Traffic Inspector",
 )
+#: The same of other mail servers, which are gateways if they stand before Exchange.
+_GATEWAYS = ("Postfix", "Exim", "Sendmail", "qmail", "Haraka", "OpenSMTPD", "hMailServer", "Google")
 #: What nobody misses behind a mask.
 _DULL = ("TURN", "ATRN", "VRFY", "AUTH", "OK")
-#: What Cisco's ``inspect esmtp`` lets through by default; all else it masks.
-_UNMASKED = ("8BITMIME", "AUTH ", "BINARYMIME", "DSN", "ENHANCED", "ETRN", "PIPELINING", "SIZE")
 
 
 def expect(
@@ -74,7 +78,7 @@ def expect(
     :param require: further keywords that must be offered
     :param tls: whether the keywords came inside TLS, where STARTTLS is rightly absent
     """
-    seen = _Seen(session)
+    seen = _Seen(session, profile)
     ehlo = session.outcome(Stage.EHLO)
     if ehlo is None or not ehlo.passed or ehlo.reply is None:
         return Expectation(seen.title())
@@ -83,7 +87,7 @@ def expect(
     if named is not None:
         demanded = named.required_after_tls if tls else named.required
     elif profile == "auto":
-        demanded = seen.demanded()
+        demanded = seen.demanded(tls)
     wanted = dict.fromkeys(keyword.upper() for keyword in (*demanded, *require))
     offers = session.extensions
     missing = offers.missing(
@@ -97,12 +101,12 @@ def expect(
     notes = list(seen.notes())
     remark = ""
     if missing:
-        lacking = "does not offer " + ", ".join(missing)
-        remark = f"{lacking}: {obstacle or _reason(missing, title, named)}"
-    elif finding:
-        remark = obstacle
-    elif obstacle:
-        notes.insert(0, obstacle)
+        why = obstacle.remark if obstacle else _reason(missing, title, named)
+        remark = f"does not offer {', '.join(missing)}: {why}"
+    elif obstacle and finding:
+        remark = obstacle.remark
+    if obstacle:
+        notes.insert(0, obstacle.cure if finding else obstacle.remark)
     if named is not None and not missing and title not in (named.title, "", SOME_EXCHANGE):
         notes.append(f"the keywords look like {title}, not like {named.title}")
     return Expectation(title, missing, remark, finding, tuple(notes))
@@ -110,6 +114,8 @@ def expect(
 
 def _reason(missing: tuple[str, ...], title: str, profile: Optional[Profile]) -> str:
     """Why ``missing`` are missing when nothing in the session shows a middlebox."""
+    if title == EXCHANGE_ONLINE and set(missing) <= {*PROFILES["online"].required}:
+        return "Exchange Online always does, so a middlebox strips it"
     old = [keyword for keyword in missing if keyword in EXMFA]
     if old and title not in ("", SOME_EXCHANGE, EXCHANGE_2000_2003) and "X-LINK2STATE" in missing:
         return f"{title} has no X-LINK2STATE, only Exchange 2000/2003 had; use profile auto"
@@ -127,8 +133,16 @@ def _reason(missing: tuple[str, ...], title: str, profile: Optional[Profile]) ->
     return "switched off on the Receive connector, or stripped by a middlebox"
 
 
+class _Obstacle(NamedTuple):
+    """What keeps Exchange from answering as itself."""
+
+    remark: str
+    #: What to do about it.
+    cure: str
+
+
 #: How a firewall is told to leave SMTP alone (Microsoft KB 320027).
-_CURE = (
+_LEAVE_ALONE = (
     "to turn that off, on a Cisco ASA: policy-map global_policy, class inspection_default, "
     "no inspect esmtp; on a PIX: no fixup protocol smtp 25"
 )
@@ -137,7 +151,7 @@ _CURE = (
 class _Seen:
     """What a session shows of the server that answered."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, profile: str) -> None:
         self._session = session
         self._banner = _text(session, Stage.BANNER)
         ehlo = session.outcome(Stage.EHLO)
@@ -145,7 +159,7 @@ class _Seen:
         self._explanation = ehlo.explanation if ehlo is not None else ""
         self._ehlo = ehlo.reply if ehlo is not None else None
         self._offers = session.extensions
-        self._masked = masked_keywords(session.extensions)
+        self._masked = masked_keywords(session.extensions, profile)
         hidden = {_keyword(lines[0]) for lines in self._masked.values() if len(lines) == 1}
         self._known = {*self._offers.keywords, *hidden}
 
@@ -166,7 +180,10 @@ class _Seen:
     @property
     def _online(self) -> bool:
         hosts = (self._offers.domain.lower(), _host(self._banner).lower())
-        return any(host.endswith(_ONLINE_HOSTS) for host in hosts)
+        replies = (each.reply.text for each in self._session.outcomes if each.reply is not None)
+        return any(host.endswith(_ONLINE_HOSTS) for host in hosts) or any(
+            _ONLINE_TAIL.search(text) for text in replies
+        )
 
     @property
     def _plain_iis(self) -> bool:
@@ -179,6 +196,17 @@ class _Seen:
     @property
     def _spoke_helo(self) -> bool:
         return self._ehlo_passed and self._offers == NONE and "HELO" in self._explanation
+
+    def _names_itself(self, products: tuple[str, ...]) -> str:
+        """Which of ``products`` the banner names; what it begins with is only a host."""
+        words = self._banner.partition(" ")[2]
+        return next(
+            (each for each in products if re.search(rf"(?i)(?<!\w){each}(?!\w)", words)), ""
+        )
+
+    @property
+    def _old_pix_banner(self) -> bool:
+        return self._banner.startswith("SMTP/cmap")
 
     @property
     def _starred_banner(self) -> bool:
@@ -224,37 +252,52 @@ class _Seen:
         replies = [_text(self._session, stage).lower() for stage in later]
         return any(text in reply for text in _REPLY_TEXTS for reply in replies)
 
-    def demanded(self) -> tuple[str, ...]:
-        """Keywords to be demanded with ``auto``: the original two of a server that had both."""
+    def demanded(self, tls: bool) -> tuple[str, ...]:
+        """Keywords to be demanded with ``auto``: what each server of the generation offers."""
+        if self.title() == EXCHANGE_ONLINE:
+            online = PROFILES["online"]
+            return online.required_after_tls if tls else online.required
         # A banner is free text: keywords that only later generations have refute it.
         later = self._known & {"X-ANONYMOUSTLS", "XRDST"}
         return EXMFA if self._versioned_banner and self._x_verbs and not later else ()
 
-    def obstacle(self) -> str:
+    def obstacle(self) -> Optional[_Obstacle]:
         """What shows that no Exchange server answers, or that a middlebox stands before it."""
         if self._masked:
-            return _mask_remark(self._masked)
-        if self._spoke_helo and (self._starred_banner or not self._is_exchange()):
-            return (
-                "EHLO was refused and HELO accepted, as a Cisco PIX (fixup protocol smtp) or an "
-                "old mail proxy does; every ESMTP keyword is lost behind it"
-            )
+            return _Obstacle(_mask_remark(self._masked), _LEAVE_ALONE)
         if self._spoke_helo:
-            return "EHLO was refused and HELO accepted, which Exchange never does: a middlebox does"
-        proxy = next((name for name in _PROXIES if name.lower() in self._banner.lower()), "")
-        if proxy and not self._x_verbs:
-            return f"a mail proxy or virus scanner ({proxy}) answers in place of Exchange"
+            pix = self._starred_banner or self._old_pix_banner or not self._is_exchange()
+            who = (
+                "as a Cisco PIX (fixup protocol smtp) or an old mail proxy does; every ESMTP "
+                "keyword is lost behind it"
+            )
+            why = who if pix else "which Exchange never does: a middlebox does"
+            return _Obstacle(f"EHLO was refused and HELO accepted, {why}", _LEAVE_ALONE)
+        scanner = self._names_itself(_SCANNERS)
+        if scanner and not self._x_verbs:
+            return _Obstacle(
+                f"a mail proxy or virus scanner ({scanner}) answers in place of Exchange",
+                f"to turn that off, exclude port 25 from what {scanner} scans, or have it scan "
+                "within Exchange (Get-TransportAgent)",
+            )
         if self._plain_iis:
-            return (
+            return _Obstacle(
                 "this is the plain SMTP service of IIS; no Exchange keyword is left, so Exchange "
-                "is not installed or its tie to the service is damaged"
+                "is not installed or its tie to the service is damaged",
+                "on the server: Get-Service SMTPSVC, MSExchangeTransport; since Exchange 2007 "
+                "SMTPSVC must not run; with 2000 and 2003 install Exchange again over itself",
             )
         if self._is_exchange():
-            return ""
+            return None
+        gateway = self._names_itself(_GATEWAYS)
+        who = f"{gateway} answers" if gateway else "a gateway may be in front"
         masked = "; the banner is masked by a Cisco firewall" if self._starred_banner else ""
-        return (
-            "neither banner, EHLO reply nor keywords show an Exchange server; "
-            f"a gateway may be in front{masked}"
+        return _Obstacle(
+            f"neither banner, EHLO reply nor keywords show an Exchange server; {who}{masked}",
+            _LEAVE_ALONE
+            if masked
+            else "if a gateway is meant to answer here, use --profile none; with -H and the name "
+            "of the Exchange server itself test that too",
         )
 
     def notes(self) -> tuple[str, ...]:
@@ -268,12 +311,12 @@ class _Seen:
         ):
             notes.append(
                 f"the banner names {banner_host} and the EHLO reply {ehlo_host}: "
-                "a balancer, or a connector with its own name"
+                "a balancer, or a connector with a name of its own (Fqdn); -H tests one server"
             )
         if self._starred_banner and self._is_exchange():
             notes.append("the banner is masked by a Cisco firewall (mask-banner)")
-        if self._masked or self._starred_banner or self._spoke_helo:
-            notes.append(_CURE)
+            if not self._masked and not self._spoke_helo:
+                notes.append(_LEAVE_ALONE)
         port = self._session.server.port
         if (
             self._is_exchange()
@@ -289,56 +332,7 @@ class _Seen:
         return tuple(notes)
 
 
-def masked_keywords(offers: Extensions) -> dict[str, tuple[str, ...]]:
-    """Keywords that a Cisco ASA hid, each with the EHLO lines that may be behind it.
-
-    ``inspect esmtp`` writes over a line with as many ``X``, the last one a running letter:
-    ``XXXXXXXA`` is STARTTLS or CHUNKING.  Which one shows when all masks are laid, in their order,
-    beside the list of each generation.
-    """
-    masks = [keyword for keyword in offers.keywords if re.fullmatch(r"X+[A-Z]", keyword)]
-    running = [chr(ord("A") + number % 26) for number in range(len(masks))]
-    if not masks or [mask[-1] for mask in masks] != running:
-        return {}
-    lists = [
-        [line for line in profile.before_tls if _is_masked(line)] for profile in PROFILES.values()
-    ]
-    # A list that is masked from end to end says more than one of which only parts would fit.
-    whole = [lines for lines in lists if len(lines) == len(masks) and _places(masks, lines)]
-    found: dict[str, dict[str, None]] = {mask: {} for mask in masks}
-    for lines in whole or lists:
-        for mask, candidates in zip(masks, _places(masks, lines)):
-            found[mask].update(dict.fromkeys(candidates))
-    return {mask: tuple(candidates) for mask, candidates in found.items()}
-
-
-def _is_masked(line: str) -> bool:
-    return not line.startswith(_UNMASKED)
-
-
-def _places(masks: list[str], lines: list[str]) -> list[list[str]]:
-    """For each mask the ``lines`` it may stand for, if all masks fit in their order."""
-    first: list[int] = []
-    place = -1
-    for mask in masks:
-        place = next(
-            (at for at in range(place + 1, len(lines)) if len(lines[at]) == len(mask)), len(lines)
-        )
-        first.append(place)
-    last: list[int] = []
-    place = len(lines)
-    for mask in reversed(masks):
-        place = next((at for at in range(place - 1, -1, -1) if len(lines[at]) == len(mask)), -1)
-        last.insert(0, place)
-    if len(lines) in first or -1 in last:
-        return []
-    return [
-        [lines[at] for at in range(low, high + 1) if len(lines[at]) == len(mask)]
-        for mask, low, high in zip(masks, first, last)
-    ]
-
-
-def _mask_remark(masked: dict[str, tuple[str, ...]]) -> str:
+def _mask_remark(masked: Mapping[str, tuple[str, ...]]) -> str:
     hidden: dict[str, str] = {}
     for mask, lines in masked.items():
         if len(lines) == 1 and _keyword(lines[0]) not in _DULL:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Optional
 from .acceptance import Acceptance, Target
 from .dialogue import EXPECTED, Plan, Tls
 from .examination import Examined
+from .masks import masked_keywords
 from .message import date
-from .recognition import Expectation, masked_keywords
+from .recognition import Expectation
 from .reply import Reply
 from .resources import TROUBLESHOOTING
 from .server_set import Member, ServerSet
@@ -318,8 +319,10 @@ def stage_lines(acceptance: Acceptance, title: str = "") -> list[str]:
     lines = []
     session = acceptance.decisive
     if session is not None and session.address:
-        address = f"{session.address} port {session.server.port}"
-        lines.append(f"Stages at {printable(session.server.name, 80)} ({address}):")
+        what = f"{session.address} port {session.server.port}"
+        if title:
+            what += f", {printable(title, 40)}"
+        lines.append(f"Stages at {printable(session.server.name, 80)} ({what}):")
     for outcome in acceptance.outcomes:
         words = (
             outcome.verdict.value if outcome.reply is None else quote(outcome.reply, QUOTED_BELOW)

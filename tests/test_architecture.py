@@ -20,8 +20,8 @@ PACKAGE = CHECKOUT / "exchange_mailaccept"
 ORDER = (
     "reply", "extensions", "message", "sasl", "receipt", "stages", "world", "dialogue", "mx",
     "acceptance", "operation", "exchanging", "asking", "tls", "resolving", "connecting", "watch",
-    "network", "server_set", "profiles", "recognition", "resources", "failures", "diagnosis",
-    "examination", "timing", "report", "extra_opts", "values", "options", "launch",
+    "network", "server_set", "profiles", "masks", "recognition", "resources", "failures",
+    "diagnosis", "examination", "timing", "report", "extra_opts", "values", "options", "launch",
 )  # fmt: skip
 #: Which modules of the package may import what is not for everyone.
 RESERVED = {

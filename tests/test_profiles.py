@@ -8,8 +8,9 @@ from typing import NamedTuple, Optional
 import pytest
 
 from exchange_mailaccept import extensions
+from exchange_mailaccept.masks import masked_keywords
 from exchange_mailaccept.profiles import NAMES, PROFILES
-from exchange_mailaccept.recognition import Expectation, expect, masked_keywords
+from exchange_mailaccept.recognition import Expectation, expect
 from exchange_mailaccept.reply import ProtocolError, Reply, ReplyParser
 from exchange_mailaccept.stages import Server, Session, Stage, StageOutcome, Verdict
 
@@ -255,10 +256,19 @@ def test_the_remark_names_what_an_asa_hides() -> None:
         "XRDST (XXXXE)"
     )
     assert result.notes == (
-        "the banner is masked by a Cisco firewall (mask-banner)",
         "to turn that off, on a Cisco ASA: policy-map global_policy, class inspection_default, "
         "no inspect esmtp; on a PIX: no fixup protocol smtp 25",
+        "the banner is masked by a Cisco firewall (mask-banner)",
     )
+
+
+def test_the_named_profile_decides_what_a_mask_hides() -> None:
+    """STARTTLS is switched off here, so that no list fits from end to end."""
+    offers = session_with("XXXXXXXXXXXXXA", "XXXXXXXB", "XXXXC").extensions
+    assert masked_keywords(offers)["XXXXXXXB"] == ("CHUNKING", "SMTPUTF8")
+    assert masked_keywords(offers, "2016")["XXXXXXXB"] == ("CHUNKING",)
+    result = expect("2016", (), session_with("XXXXXXXXXXXXXA", "XXXXXXXB", "XXXXC"))
+    assert "CHUNKING (XXXXXXXB)" in result.remark
 
 
 def test_masks_that_fit_no_exchange_are_shown_as_they_are() -> None:
@@ -293,6 +303,7 @@ def test_pix_explains_the_lost_keywords() -> None:
 def test_plain_iis_is_told_from_exchange() -> None:
     result = expect("auto", (), recorded("iis_without_exchange").session)
     assert "plain SMTP service of IIS" in result.remark
+    assert "SMTPSVC" in result.notes[0]
     assert result.missing == ()
 
 
@@ -312,13 +323,40 @@ def test_virus_proxy_is_named() -> None:
     assert result.remark == (
         "a mail proxy or virus scanner (InterScan) answers in place of Exchange"
     )
+    assert "exclude port 25 from what InterScan scans" in result.notes[0]
 
 
-def test_gateway_is_guessed() -> None:
+def test_a_host_that_is_called_like_a_scanner_is_none() -> None:
+    for banner in ("mail.himss.example ESMTP ready", "gfi.contoso.com Mail of GFIX ready"):
+        session = session_with("SIZE", banner=banner, hello="mail.contoso.com Hello [203.0.113.10]")
+        assert not expect("auto", (), session).finding
+
+
+def test_a_gateway_is_named() -> None:
     result = expect("auto", (), recorded("gateway_postfix").session)
+    assert result.remark == (
+        "neither banner, EHLO reply nor keywords show an Exchange server; Postfix answers"
+    )
+    assert "--profile none" in result.notes[0]
+
+
+def test_a_gateway_is_guessed() -> None:
+    result = expect("auto", (), session_with("SIZE", banner="mx.contoso.com ESMTP ready"))
     assert result.remark == (
         "neither banner, EHLO reply nor keywords show an Exchange server; a gateway may be in front"
     )
+
+
+def test_exchange_online_never_lacks_starttls() -> None:
+    """Somebody on the way has stripped it, which an ASA would have masked."""
+    kept = [line for line in PROFILES["online"].before_tls if line != "STARTTLS"]
+    hello = "SN1NAM02FT0049.mail.protection.outlook.com Hello [203.0.113.10]"
+    result = expect("auto", (), session_with(*kept, hello=hello))
+    assert result.missing == ("STARTTLS",)
+    assert result.remark == (
+        "does not offer STARTTLS: Exchange Online always does, so a middlebox strips it"
+    )
+    assert not expect("auto", (), session_with(*kept, hello=hello), tls=True).finding
 
 
 @pytest.mark.parametrize(
@@ -361,7 +399,7 @@ def test_a_balancer_is_a_note() -> None:
     assert not result.finding
     assert result.notes == (
         "the banner names mbx01.contoso.com and the EHLO reply mbx02.contoso.com: "
-        "a balancer, or a connector with its own name",
+        "a balancer, or a connector with a name of its own (Fqdn); -H tests one server",
     )
 
 
