@@ -200,8 +200,8 @@ def overview() -> str:
                 ),
                 "\n".join(["| | level | today | then |", "|---|---|---|---|", *resources]),
                 paragraph(
-                    "Further articles that the table names: KB 320027 (mail behind a Cisco "
-                    "firewall), KB 2866822 (event 7009, inactive component), KB 3152396 "
+                    "Further articles, by the numbers they once had: KB 320027 (mail behind a "
+                    "Cisco firewall), KB 2866822 (event 7009, inactive component), KB 3152396 "
                     "(recipient look-up on Edge 2016)."
                 ),
                 "## What the time tells",

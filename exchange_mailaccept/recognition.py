@@ -38,6 +38,10 @@ class Expectation(NamedTuple):
     remark: str = ""
     #: Whether the keywords are a finding.
     finding: bool = False
+    #: What to do about the finding.
+    next_step: str = ""
+    #: Short name of the page to read (see ``resources``); empty if there is none.
+    page: str = ""
     #: What is worth knowing and no finding.
     notes: tuple[str, ...] = ()
 
@@ -97,54 +101,68 @@ def expect(
     if named is not None and not missing and title in (named.recognised, SOME_EXCHANGE):
         title = named.title
     obstacle = seen.obstacle()
-    finding = bool(missing) or (profile == "auto" and bool(obstacle))
+    finding = bool(missing) or (profile == "auto" and obstacle is not None)
     notes = list(seen.notes())
-    remark = ""
-    if missing:
-        why = obstacle.remark if obstacle else _reason(missing, title, named)
-        remark = f"does not offer {', '.join(missing)}: {why}"
-    elif obstacle and finding:
-        remark = obstacle.remark
-    if obstacle:
-        notes.insert(0, obstacle.cure if finding else obstacle.remark)
+    if obstacle and not finding:
+        notes.insert(0, obstacle.remark)
     if named is not None and not missing and title not in (named.title, "", SOME_EXCHANGE):
         notes.append(f"the keywords look like {title}, not like {named.title}")
-    return Expectation(title, missing, remark, finding, tuple(notes))
-
-
-def _reason(missing: tuple[str, ...], title: str, profile: Optional[Profile]) -> str:
-    """Why ``missing`` are missing when nothing in the session shows a middlebox."""
-    if title == EXCHANGE_ONLINE and set(missing) <= {*PROFILES["online"].required}:
-        return "Exchange Online always does, so a middlebox strips it"
-    old = [keyword for keyword in missing if keyword in EXMFA]
-    if old and title not in ("", SOME_EXCHANGE, EXCHANGE_2000_2003) and "X-LINK2STATE" in missing:
-        return f"{title} has no X-LINK2STATE, only Exchange 2000/2003 had; use profile auto"
-    if old and title == EXCHANGE_2000_2003:
-        sinks = {"X-LINK2STATE": "xlsasink.dll", "XEXCH50": "peexch50.dll"}
-        return (
-            f"the sink {' and '.join(sinks[keyword] for keyword in old)} is not registered, "
-            "or a virus scanner with its own SMTP stack answers"
-        )
-    if profile is not None and set(missing) & {*profile.required, *profile.required_after_tls}:
-        return (
-            f"another generation than {profile.title}, a connector without Exchange "
-            "authentication, or a middlebox that strips keywords"
-        )
-    return "switched off on the Receive connector, or stripped by a middlebox"
+    why = obstacle or _reason(missing, title, named)
+    if not finding:
+        return Expectation(title, missing, notes=tuple(notes))
+    remark = f"does not offer {', '.join(missing)}: {why.remark}" if missing else why.remark
+    return Expectation(title, missing, remark, True, why.next_step, why.page, tuple(notes))
 
 
 class _Obstacle(NamedTuple):
-    """What keeps Exchange from answering as itself."""
+    """What keeps Exchange from answering as it should."""
 
     remark: str
-    #: What to do about it.
-    cure: str
+    next_step: str
+    page: str = ""
 
 
-#: How a firewall is told to leave SMTP alone (Microsoft KB 320027).
+def _reason(missing: tuple[str, ...], title: str, profile: Optional[Profile]) -> _Obstacle:
+    """Why ``missing`` are missing when nothing in the session shows a middlebox."""
+    if title == EXCHANGE_ONLINE and set(missing) <= {*PROFILES["online"].required}:
+        return _Obstacle(
+            "Exchange Online always does, so a middlebox strips it",
+            "Look for a firewall or proxy that inspects SMTP on the way from this host out.",
+        )
+    old = [keyword for keyword in missing if keyword in EXMFA]
+    if old and title not in ("", SOME_EXCHANGE, EXCHANGE_2000_2003) and "X-LINK2STATE" in missing:
+        return _Obstacle(
+            f"{title} has no X-LINK2STATE, only Exchange 2000/2003 had; use profile auto",
+            "Give the check --profile auto, or the generation that is to answer.",
+        )
+    if old and title == EXCHANGE_2000_2003:
+        sinks = {"X-LINK2STATE": "xlsasink.dll", "XEXCH50": "peexch50.dll"}
+        return _Obstacle(
+            f"the sink {' and '.join(sinks[keyword] for keyword in old)} is not registered, "
+            "or a virus scanner with its own SMTP stack answers",
+            "Install Exchange again over itself, which registers its sinks; set the virus scanner "
+            "to a mode without an SMTP stack of its own.",
+        )
+    compare = (
+        "Type EHLO on the server itself (telnet localhost 25): what is offered there and not here, "
+        "a middlebox strips; else compare the connector (Get-ReceiveConnector)."
+    )
+    if profile is not None and set(missing) & {*profile.required, *profile.required_after_tls}:
+        return _Obstacle(
+            f"another generation than {profile.title}, a connector without Exchange "
+            "authentication, or a middlebox that strips keywords",
+            compare,
+            "telnet",
+        )
+    return _Obstacle(
+        "switched off on the Receive connector, or stripped by a middlebox", compare, "telnet"
+    )
+
+
+#: How a firewall is told to leave SMTP alone.
 _LEAVE_ALONE = (
-    "to turn that off, on a Cisco ASA: policy-map global_policy, class inspection_default, "
-    "no inspect esmtp; on a PIX: no fixup protocol smtp 25"
+    "Turn the inspection of SMTP off. Cisco ASA: policy-map global_policy, class "
+    "inspection_default, no inspect esmtp; PIX: no fixup protocol smtp 25."
 )
 
 
@@ -264,7 +282,7 @@ class _Seen:
     def obstacle(self) -> Optional[_Obstacle]:
         """What shows that no Exchange server answers, or that a middlebox stands before it."""
         if self._masked:
-            return _Obstacle(_mask_remark(self._masked), _LEAVE_ALONE)
+            return _Obstacle(_mask_remark(self._masked), _LEAVE_ALONE, "cisco")
         if self._spoke_helo:
             pix = self._starred_banner or self._old_pix_banner or not self._is_exchange()
             who = (
@@ -272,37 +290,42 @@ class _Seen:
                 "keyword is lost behind it"
             )
             why = who if pix else "which Exchange never does: a middlebox does"
-            return _Obstacle(f"EHLO was refused and HELO accepted, {why}", _LEAVE_ALONE)
+            return _Obstacle(f"EHLO was refused and HELO accepted, {why}", _LEAVE_ALONE, "cisco")
         scanner = self._names_itself(_SCANNERS)
         if scanner and not self._x_verbs:
             return _Obstacle(
                 f"a mail proxy or virus scanner ({scanner}) answers in place of Exchange",
-                f"to turn that off, exclude port 25 from what {scanner} scans, or have it scan "
-                "within Exchange (Get-TransportAgent)",
+                f"Exclude port 25 from what {scanner} scans, or have it scan within Exchange "
+                "(Get-TransportAgent).",
             )
         if self._plain_iis:
             return _Obstacle(
                 "this is the plain SMTP service of IIS; no Exchange keyword is left, so Exchange "
                 "is not installed or its tie to the service is damaged",
-                "on the server: Get-Service SMTPSVC, MSExchangeTransport; since Exchange 2007 "
-                "SMTPSVC must not run; with 2000 and 2003 install Exchange again over itself",
+                "On the server: Get-Service SMTPSVC, MSExchangeTransport. Since Exchange 2007 "
+                "SMTPSVC must not run; 2000 and 2003 are installed again over themselves.",
             )
         if self._is_exchange():
             return None
+        remark = "neither banner, EHLO reply nor keywords show an Exchange server"
+        if self._starred_banner:
+            return _Obstacle(
+                f"{remark}; the banner is masked by a Cisco firewall", _LEAVE_ALONE, "cisco"
+            )
         gateway = self._names_itself(_GATEWAYS)
-        who = f"{gateway} answers" if gateway else "a gateway may be in front"
-        masked = "; the banner is masked by a Cisco firewall" if self._starred_banner else ""
         return _Obstacle(
-            f"neither banner, EHLO reply nor keywords show an Exchange server; {who}{masked}",
-            _LEAVE_ALONE
-            if masked
-            else "if a gateway is meant to answer here, use --profile none; with -H and the name "
-            "of the Exchange server itself test that too",
+            f"{remark}; {f'{gateway} answers' if gateway else 'a gateway may be in front'}",
+            "If a gateway is meant to answer here, give --profile none, and test the Exchange "
+            "server behind it with a check of its own (-H). Else compare the MX and the address.",
         )
 
     def notes(self) -> tuple[str, ...]:
         """Remarks that are no finding."""
         notes = []
+        hidden = _behind_masks(self._masked)
+        if hidden:
+            pairs = ", ".join(f"{keyword} ({mask})" for keyword, mask in hidden.items())
+            notes.append(f"behind the masks: {pairs}")
         banner_host, ehlo_host = _host(self._banner), self._offers.domain
         if (
             _is_host(banner_host)
@@ -314,9 +337,7 @@ class _Seen:
                 "a balancer, or a connector with a name of its own (Fqdn); -H tests one server"
             )
         if self._starred_banner and self._is_exchange():
-            notes.append("the banner is masked by a Cisco firewall (mask-banner)")
-            if not self._masked and not self._spoke_helo:
-                notes.append(_LEAVE_ALONE)
+            notes.append("the banner is masked by a Cisco firewall (off with: no mask-banner)")
         port = self._session.server.port
         if (
             self._is_exchange()
@@ -332,13 +353,18 @@ class _Seen:
         return tuple(notes)
 
 
-def _mask_remark(masked: Mapping[str, tuple[str, ...]]) -> str:
+def _behind_masks(masked: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """Keywords that are missed, each with its mask, as far as there is no doubt."""
     hidden: dict[str, str] = {}
     for mask, lines in masked.items():
         if len(lines) == 1 and _keyword(lines[0]) not in _DULL:
             hidden.setdefault(_keyword(lines[0]), mask)
-    what = ", ".join(f"{keyword} ({mask})" for keyword, mask in hidden.items())
-    return f"a Cisco firewall (inspect esmtp) masks keywords: {what or ', '.join([*masked][:8])}"
+    return hidden
+
+
+def _mask_remark(masked: Mapping[str, tuple[str, ...]]) -> str:
+    hidden = _behind_masks(masked) or [*masked][:8]
+    return f"a Cisco firewall (inspect esmtp) masks {', '.join(hidden)}"
 
 
 def _keyword(line: str) -> str:

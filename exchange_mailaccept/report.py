@@ -17,7 +17,7 @@ from .masks import masked_keywords
 from .message import date
 from .recognition import Expectation
 from .reply import Reply
-from .resources import TROUBLESHOOTING
+from .resources import PAGES, TROUBLESHOOTING
 from .server_set import Member, ServerSet
 from .stages import (
     Certificate,
@@ -280,12 +280,23 @@ def _order_of_failure(member: Member) -> tuple[bool, int]:
 
 
 def server_lines(examined: Examined, plan: Plan, full: bool) -> list[str]:
-    """What is to be said of one server: why it failed, and if ``full`` its stages too."""
-    lines = [] if examined.finding is None else diagnosis_lines(examined.finding)
+    """What is to be said of one server: what is wrong, and if ``full`` its stages too."""
+    expectation = examined.expectation
+    if examined.finding is None:
+        lines = expectation_lines(expectation)
+    else:
+        lines = diagnosis_lines(examined.finding)
+        stopped = examined.member.acceptance.failure
+        if stopped is not None and stopped.stage is Stage.MESSAGE:
+            # What became of it, only the server's logs know.
+            lines.append(f"Message-ID: {printable(plan.message_id[1:-1], QUOTED)}")
     if full:
-        lines += stage_lines(examined.member.acceptance, examined.expectation.title)
+        lines += stage_lines(examined.member.acceptance, expectation.title)
         lines += certificate_lines(examined.security, plan.now)
-        lines += remark_lines(examined.member.acceptance, examined.expectation)
+        remarks = examined.member.acceptance.remarks
+        if examined.finding is not None:
+            remarks = (*remarks, expectation.remark)
+        lines += remark_lines(*remarks, *expectation.notes)
     return lines
 
 
@@ -311,6 +322,7 @@ def set_lines(all_examined: Sequence[Examined], plan: Plan, full: bool) -> list[
             lines += [f"  {line}" for line in server_lines(examined, plan, full=True)]
         elif examined.expectation.finding:
             lines.append(f"  {missing(examined.expectation, server.name)}")
+            lines += [f"  {line}" for line in expectation_lines(examined.expectation)]
     return lines
 
 
@@ -324,6 +336,9 @@ def stage_lines(acceptance: Acceptance, title: str = "") -> list[str]:
             what += f", {printable(title, 40)}"
         lines.append(f"Stages at {printable(session.server.name, 80)} ({what}):")
     for outcome in acceptance.outcomes:
+        if outcome.stage is Stage.QUIT and not outcome.passed and acceptance.failure is not None:
+            # Nobody expects a farewell of a server that is gone.
+            continue
         words = (
             outcome.verdict.value if outcome.reply is None else quote(outcome.reply, QUOTED_BELOW)
         )
@@ -338,10 +353,22 @@ def stage_lines(acceptance: Acceptance, title: str = "") -> list[str]:
     return lines
 
 
-def remark_lines(acceptance: Acceptance, expectation: Expectation) -> list[str]:
+def remark_lines(*remarks: str) -> list[str]:
     """What else was noticed on the way."""
-    remarks = [*acceptance.remarks, expectation.remark, *expectation.notes]
     return [f"Note: {printable(remark, QUOTED_BELOW)}" for remark in filter(None, remarks)][:8]
+
+
+def expectation_lines(expectation: Expectation) -> list[str]:
+    """What to do about the EHLO keywords, and what is wrong with them if the first line is cut."""
+    if not expectation.finding:
+        return []
+    lines = []
+    if len(expectation.remark) > QUOTED:
+        lines.append(f"Meaning: {printable(expectation.remark, 360)}")
+    lines.append(f"Next step: {expectation.next_step}")
+    if expectation.page:
+        lines.append(f"Read: {PAGES[expectation.page].address}")
+    return lines
 
 
 def diagnosis_lines(finding: Finding) -> list[str]:

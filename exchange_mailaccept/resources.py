@@ -9,13 +9,7 @@ class Page(NamedTuple):
     """A page of Microsoft's documentation, as it is called today."""
 
     title: str
-    #: Behind ``https://learn.microsoft.com/exchange/``.
-    path: str
-
-    @property
-    def address(self) -> str:
-        """Where it is."""
-        return f"https://learn.microsoft.com/exchange/{self.path}"
+    address: str
 
 
 class Resource(NamedTuple):
@@ -29,46 +23,62 @@ class Resource(NamedTuple):
     then: str
 
 
+_EXCHANGE = "https://learn.microsoft.com/exchange/"
+_MAIL_FLOW = _EXCHANGE + "mail-flow/"
+_ONLINE = _EXCHANGE + "mail-flow-best-practices/"
+_ARTICLES = "https://learn.microsoft.com/troubleshoot/exchange/"
+
 #: Pages by a short name.
 PAGES = {
-    "routing": Page("Mail routing in Exchange Server", "mail-flow/mail-routing/mail-routing"),
-    "pipeline": Page("Mail flow and the transport pipeline", "mail-flow/mail-flow"),
-    "connectors": Page("Receive connectors", "mail-flow/connectors/receive-connectors"),
+    "routing": Page("Mail routing in Exchange Server", _MAIL_FLOW + "mail-routing/mail-routing"),
+    "connectors": Page("Receive connectors", _MAIL_FLOW + "connectors/receive-connectors"),
     "telnet": Page(
-        "Use Telnet to test SMTP communication on Exchange servers", "mail-flow/test-smtp-telnet"
+        "Use Telnet to test SMTP communication on Exchange servers",
+        _MAIL_FLOW + "test-smtp-telnet",
     ),
-    "back-pressure": Page("Understanding back pressure", "mail-flow/back-pressure"),
-    "protocol-logging": Page("Protocol logging", "mail-flow/connectors/protocol-logging"),
-    "tracking": Page("Message tracking", "mail-flow/transport-logs/message-tracking"),
+    "back-pressure": Page("Understanding back pressure", _MAIL_FLOW + "back-pressure"),
+    "protocol-logging": Page("Protocol logging", _MAIL_FLOW + "connectors/protocol-logging"),
+    "tracking": Page("Message tracking", _MAIL_FLOW + "transport-logs/message-tracking"),
     "connectivity": Page(
-        "Connectivity logging in Exchange Server", "mail-flow/transport-logs/connectivity-logging"
+        "Connectivity logging in Exchange Server",
+        _MAIL_FLOW + "transport-logs/connectivity-logging",
     ),
-    "online": Page("Troubleshoot mail flow", "mail-flow-best-practices/troubleshoot-mail-flow"),
-    "queues": Page("Queues and messages in queues in Exchange Server", "mail-flow/queues/queues"),
+    "online": Page("Troubleshoot mail flow", _ONLINE + "troubleshoot-mail-flow"),
+    "queues": Page(
+        "Queues and messages in queues in Exchange Server", _MAIL_FLOW + "queues/queues"
+    ),
     "dns": Page(
         "Configure mail flow and client access on Exchange servers",
-        "plan-and-deploy/post-installation-tasks/configure-mail-flow-and-client-access",
+        _EXCHANGE + "plan-and-deploy/post-installation-tasks/configure-mail-flow-and-client-access",
     ),
     "ports": Page(
         "Network ports for clients and mail flow in Exchange",
-        "plan-and-deploy/deployment-ref/network-ports",
+        _EXCHANGE + "plan-and-deploy/deployment-ref/network-ports",
     ),
     "postmaster": Page(
         "Configure the external postmaster address in Exchange Online",
-        "mail-flow-best-practices/configure-external-postmaster-address",
+        _ONLINE + "configure-external-postmaster-address",
     ),
     "edge-blocking": Page(
         "Use Directory Based Edge Blocking to reject messages sent to invalid recipients",
-        "mail-flow-best-practices/use-directory-based-edge-blocking",
+        _ONLINE + "use-directory-based-edge-blocking",
+    ),
+    "cisco": Page(
+        "Can't send or receive email messages behind a Cisco PIX or Cisco ASA firewall",
+        _ARTICLES + "mailflow/cannot-send-receive-email-behind-cisco-firewall",
+    ),
+    "inactive": Page(
+        "Event 7009 when users send or receive emails",
+        _ARTICLES + "mailflow/event-7009-send-receive-emails",
     ),
     "ndr": Page(
         "DSNs and NDRs in Exchange Server",
-        "mail-flow/non-delivery-reports-and-bounce-messages/"
+        _MAIL_FLOW + "non-delivery-reports-and-bounce-messages/"
         "non-delivery-reports-and-bounce-messages",
     ),
     "ndr-online": Page(
         "Email non-delivery reports and SMTP errors in Exchange Online",
-        "troubleshoot/email-delivery/ndr/non-delivery-reports-in-exchange-online",
+        _ARTICLES + "email-delivery/ndr/non-delivery-reports-in-exchange-online",
     ),
 }
 

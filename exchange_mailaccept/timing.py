@@ -68,15 +68,16 @@ def signature(outcome: StageOutcome, title: str = "") -> Optional[Signature]:
 
 def _deadline_struck(stage: Stage, seconds: float) -> Optional[Signature]:
     if stage in _TARPITTED and seconds < 5.6:
+        also = " (and back pressure delays MAIL by 10 to 55s)" if stage is Stage.MAIL else ""
         return Signature(
             "tarpit",
-            f"No answer for {seconds:.1f}s may be a refusal that the tarpit holds back "
-            "(TarpitInterval, default 5s): a longer --timeout shows it.",
+            f"No answer for {seconds:.1f}s may be a refusal that the tarpit holds back for 5s "
+            f"(TarpitInterval){also}: a longer --timeout shows it.",
         )
     if stage in _THROTTLED:
         return Signature(
             "back pressure",
-            f"No answer for {seconds:.0f}s here may be back pressure, "
+            f"No answer for {seconds:.1f}s here may be back pressure, "
             "which delays replies by up to 55s.",
         )
     return None

@@ -94,7 +94,7 @@ def test_a_server_that_accepts_mail(serve):
 
 
 STAGE_LINES = """\
-Stages at 127.0.0.1 (127.0.0.1 port PORT):
+Stages at 127.0.0.1 (127.0.0.1 port PORT, Exchange 2019/SE):
   connect #s  passed
   banner #s  220 mail1.contoso.com Microsoft ESMTP MAIL Service ready
   ehlo #s  250 mail1.contoso.com Hello [127.0.0.1] SIZE 37748736 PIPELINING DSN\

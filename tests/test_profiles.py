@@ -12,6 +12,7 @@ from exchange_mailaccept.masks import masked_keywords
 from exchange_mailaccept.profiles import NAMES, PROFILES
 from exchange_mailaccept.recognition import Expectation, expect
 from exchange_mailaccept.reply import ProtocolError, Reply, ReplyParser
+from exchange_mailaccept.resources import PAGES
 from exchange_mailaccept.stages import Server, Session, Stage, StageOutcome, Verdict
 
 TRANSCRIPTS = sorted((Path(__file__).parent / "transcripts").glob("*.txt"))
@@ -130,7 +131,9 @@ def test_what_is_said_is_printable_and_short(path: Path) -> None:
     session = read(path).session
     for profile in NAMES:
         result = expect(profile, ("REQUIRETLS",), session)
-        for text in (result.remark, *result.notes):
+        assert result.finding == bool(result.remark) == bool(result.next_step)
+        assert result.page in ("", *PAGES)
+        for text in (result.remark, result.next_step, *result.notes):
             assert len(text) <= 240, text
             assert not set(text) & set("|<>`$\\\r\n"), text
 
@@ -251,15 +254,15 @@ def test_asa_masks_are_lifted() -> None:
 def test_the_remark_names_what_an_asa_hides() -> None:
     result = expect("auto", (), recorded("asa_exchange2016").session)
     assert result.remark == (
-        "a Cisco firewall (inspect esmtp) masks keywords: STARTTLS (XXXXXXXA), "
-        "X-ANONYMOUSTLS (XXXXXXXXXXXXXB), X-EXPS (XXXXXXXXXXXXXXXXXC), CHUNKING (XXXXXXXD), "
-        "XRDST (XXXXE)"
+        "a Cisco firewall (inspect esmtp) masks STARTTLS, X-ANONYMOUSTLS, X-EXPS, CHUNKING, XRDST"
     )
     assert result.notes == (
-        "to turn that off, on a Cisco ASA: policy-map global_policy, class inspection_default, "
-        "no inspect esmtp; on a PIX: no fixup protocol smtp 25",
-        "the banner is masked by a Cisco firewall (mask-banner)",
+        "behind the masks: STARTTLS (XXXXXXXA), X-ANONYMOUSTLS (XXXXXXXXXXXXXB), "
+        "X-EXPS (XXXXXXXXXXXXXXXXXC), CHUNKING (XXXXXXXD), XRDST (XXXXE)",
+        "the banner is masked by a Cisco firewall (off with: no mask-banner)",
     )
+    assert "no inspect esmtp" in result.next_step
+    assert result.page == "cisco"
 
 
 def test_the_named_profile_decides_what_a_mask_hides() -> None:
@@ -268,24 +271,24 @@ def test_the_named_profile_decides_what_a_mask_hides() -> None:
     assert masked_keywords(offers)["XXXXXXXB"] == ("CHUNKING", "SMTPUTF8")
     assert masked_keywords(offers, "2016")["XXXXXXXB"] == ("CHUNKING",)
     result = expect("2016", (), session_with("XXXXXXXXXXXXXA", "XXXXXXXB", "XXXXC"))
-    assert "CHUNKING (XXXXXXXB)" in result.remark
+    assert "CHUNKING (XXXXXXXB)" in result.notes[0]
 
 
 def test_masks_that_fit_no_exchange_are_shown_as_they_are() -> None:
     result = expect("auto", (), recorded("asa_sendmail").session)
-    assert result.remark == "a Cisco firewall (inspect esmtp) masks keywords: XXXXXXXXA, XXXB"
+    assert result.remark == "a Cisco firewall (inspect esmtp) masks XXXXXXXXA, XXXB"
 
 
 def test_a_mask_is_a_note_when_the_named_profile_is_met() -> None:
     result = expect("none", (), recorded("asa_exchange2016").session)
     assert not result.finding
-    assert result.notes[0].startswith("a Cisco firewall (inspect esmtp) masks keywords")
+    assert result.notes[0].startswith("a Cisco firewall (inspect esmtp) masks STARTTLS")
 
 
 def test_a_mask_explains_what_the_named_profile_misses() -> None:
     result = expect("2016", (), recorded("asa_exchange2016").session)
     assert result.missing == ("X-EXPS", "XRDST")
-    assert "XRDST (XXXXE)" in result.remark
+    assert "masks STARTTLS, X-ANONYMOUSTLS, X-EXPS, CHUNKING, XRDST" in result.remark
 
 
 @pytest.mark.parametrize("keywords", [("XXXB",), ("XXXA", "XXXXC"), ("XRDST",), ("XXXA", "XXXA")])
@@ -303,7 +306,7 @@ def test_pix_explains_the_lost_keywords() -> None:
 def test_plain_iis_is_told_from_exchange() -> None:
     result = expect("auto", (), recorded("iis_without_exchange").session)
     assert "plain SMTP service of IIS" in result.remark
-    assert "SMTPSVC" in result.notes[0]
+    assert "SMTPSVC" in result.next_step
     assert result.missing == ()
 
 
@@ -323,7 +326,7 @@ def test_virus_proxy_is_named() -> None:
     assert result.remark == (
         "a mail proxy or virus scanner (InterScan) answers in place of Exchange"
     )
-    assert "exclude port 25 from what InterScan scans" in result.notes[0]
+    assert "Exclude port 25 from what InterScan scans" in result.next_step
 
 
 def test_a_host_that_is_called_like_a_scanner_is_none() -> None:
@@ -337,7 +340,7 @@ def test_a_gateway_is_named() -> None:
     assert result.remark == (
         "neither banner, EHLO reply nor keywords show an Exchange server; Postfix answers"
     )
-    assert "--profile none" in result.notes[0]
+    assert "--profile none" in result.next_step
 
 
 def test_a_gateway_is_guessed() -> None:

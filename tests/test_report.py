@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from exchange_mailaccept import report
 from exchange_mailaccept.acceptance import Acceptance, Target
 from exchange_mailaccept.dialogue import Plan
+from exchange_mailaccept.examination import examine
 from exchange_mailaccept.message import Content, Envelope
 from exchange_mailaccept.receipt import Receipt
 from exchange_mailaccept.recognition import Expectation
 from exchange_mailaccept.reply import Reply
 from exchange_mailaccept.report import printable
+from exchange_mailaccept.server_set import Member
 from exchange_mailaccept.stages import (
     Server,
     Session,
@@ -372,6 +374,22 @@ def test_missing_keywords_are_named(expectation, expected):
     assert report.missing(expectation, "mail1.contoso.com") == expected
 
 
+def test_what_to_do_about_the_keywords_is_said_before_the_stages():
+    """What is wrong is in the first line, and again only if it was cut there."""
+    found = Expectation("", (), "a gateway answers", True, "Look at the MX.", "cisco", ("note",))
+    assert report.expectation_lines(found) == [
+        "Next step: Look at the MX.",
+        "Read: https://learn.microsoft.com/troubleshoot/exchange/mailflow/"
+        "cannot-send-receive-email-behind-cisco-firewall",
+    ]
+    cut = found._replace(remark="x" * 200, page="")
+    assert report.expectation_lines(cut) == [
+        f"Meaning: {'x' * 200}",
+        "Next step: Look at the MX.",
+    ]
+    assert report.expectation_lines(Expectation("", notes=("note",))) == []
+
+
 def test_the_stage_lines():
     """One for each stage, in columns."""
     outcomes = (
@@ -387,8 +405,17 @@ def test_the_stage_lines():
         "  banner      0.0100s  220 mail1.contoso.com [ready]",
         "  ehlo        0.0200s  250 ok (EHLO was refused)",
         "  mail        0.0300s  refused: 550 5.7.1 no/way",
-        "  quit        1.5000s  broken (connection closed by the server)",
     ]
+
+
+def test_a_farewell_is_missed_only_when_all_was_well():
+    """Of a server that is gone nobody expects one."""
+    accepted = StageOutcome(Stage.MAIL, Verdict.PASSED, 0.03, reply(250, "ok"))
+    lost = StageOutcome(Stage.QUIT, Verdict.BROKEN, 1.5, None, "connection closed by the server")
+    found = report.stage_lines(Acceptance(None, (session(accepted, lost),), 1))
+    assert found[-1] == "  quit        1.5000s  broken (connection closed by the server)"
+    refused = accepted._replace(verdict=Verdict.REFUSED)
+    assert len(report.stage_lines(Acceptance(None, (session(refused, lost),), 1))) == 2
 
 
 def test_a_stage_line_is_followed_by_what_its_time_gives_away():
@@ -425,15 +452,21 @@ def test_a_long_transcript_is_cut():
     assert found[-2:] == ["   0.0000 S: 399", "  (3 lines left out)"]
 
 
+@pytest.mark.parametrize("stage", [Stage.DATA, Stage.MESSAGE])
+def test_the_message_id_is_said_when_the_fate_of_the_message_is_unknown(stage):
+    """The tracking log is asked for it."""
+    silent = StageOutcome(stage, Verdict.TIMED_OUT, 45.0, None, "within 50s")
+    acceptance = Acceptance(None, (session(silent),), 1)
+    examined = examine(Member("", acceptance), "none", ())
+    lines = report.server_lines(examined, PLAN, full=False)
+    assert ("Message-ID: 1@client.example" in lines) is (stage is Stage.MESSAGE)
+
+
 def test_remarks_become_notes():
-    """Those of the way first, eight at most."""
-    acceptance = Acceptance(None, (), 0, ("a|b", *"cdef"))
-    expectation = Expectation("", (), "what is wrong", False, ("1", "2"))
-    found = report.remark_lines(acceptance, expectation)
-    expected = ["a/b", "c", "d", "e", "f", "what is wrong", "1", "2"]
-    assert found == [f"Note: {text}" for text in expected]
+    """In their order, without those that are empty."""
+    assert report.remark_lines("a|b", "", "c") == ["Note: a/b", "Note: c"]
 
 
 def test_more_than_eight_remarks_are_cut():
     """What matters stands first."""
-    assert len(report.remark_lines(Acceptance(None, (), 0, ("x",) * 20), Expectation(""))) == 8
+    assert len(report.remark_lines(*["x"] * 20)) == 8

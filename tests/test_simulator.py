@@ -1008,11 +1008,11 @@ FAILING = tuple(name for name, each in scenarios.scenarios().items() if each.sta
 REMARKS = {
     "pix": "EHLO was refused and HELO accepted, as a Cisco PIX",
     "pix-old": "EHLO was refused and HELO accepted",
-    "asa": "a Cisco firewall (inspect esmtp) masks keywords: STARTTLS (XXXXXXXA)",
+    "asa": "a Cisco firewall (inspect esmtp) masks STARTTLS, X-ANONYMOUSTLS, X-EXPS, CHUNKING, ",
     "asa-2003": "does not offer X-LINK2STATE, XEXCH50: a Cisco firewall",
     "ehlo-refused": "EHLO was refused and HELO accepted",
     "virus-scanner": "a mail proxy or virus scanner (InterScan)",
-    "gateway": "a gateway may be in front",
+    "gateway": "show an Exchange server; Postfix answers",
     "iis": "this is the plain SMTP service of IIS",
 }
 

@@ -185,12 +185,12 @@ ROWS: tuple[Row, ...] = (
         ANYWHERE,
         Kind.SERVER,
         "The component HubTransport is inactive: the server greets as usual and takes no mail "
-        "(event 7009, KB 2866822)",
+        "(event 7009)",
         "Set-ServerComponentState SERVER -Component HubTransport -State Active -Requester "
         "Maintenance (then Functional, whoever set it); Restart-Service MSExchangeTransport.",
         "412 4.3.2 Service not active",
         texts=("Service not active",),
-        page="pipeline",
+        page="inactive",
     ),
     Row(
         "proxy-greeting",
