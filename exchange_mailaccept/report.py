@@ -157,7 +157,7 @@ def _stage_failure(session: Session, outcome: StageOutcome, plan: Plan) -> str:
             return f"{host} sent no greeting {explanation}"
         return f"{host} sent no SMTP greeting: {explanation}"
     command = _COMMANDS[stage]
-    if stage is Stage.STARTTLS and (plan.tls is Tls.IMPLICIT or "TLS" in explanation):
+    if stage is Stage.STARTTLS and plan.tls is Tls.IMPLICIT:
         command = "TLS"
     if verdict is Verdict.TIMED_OUT:
         return f"{host} did not answer {command} {explanation}"

@@ -256,7 +256,7 @@ class Handshaking(Operation):
 
     def expire(self) -> Optional[Answer]:
         """Give up."""
-        return self._failed(self._out_of_time(" in the TLS handshake"))
+        return self._failed(self._out_of_time(" in the handshake"))
 
     def _proceed(self) -> Optional[Answer]:
         try:
@@ -293,8 +293,8 @@ def _handshake_fault(error: ssl.SSLError) -> Fault:
         reason = f" (OpenSSL: {error.verify_message})"
         return Fault(Verdict.BROKEN, f"{words}{reason}" if words else _spoken(error.verify_message))
     if _is_end(error):
-        return Fault(Verdict.BROKEN, f"TLS handshake failed: {CLOSED.explanation}")
-    return Fault(Verdict.BROKEN, f"TLS handshake failed: {_reason(error)}")
+        return Fault(Verdict.BROKEN, f"handshake failed: {CLOSED.explanation}")
+    return Fault(Verdict.BROKEN, f"handshake failed: {_reason(error)}")
 
 
 def _is_end(error: ssl.SSLError) -> bool:

@@ -380,7 +380,7 @@ def test_a_refused_starttls_is_judged_by_its_reply(said: str) -> None:
 
 def test_after_a_failed_handshake_not_a_word() -> None:
     """QUIT would go out in clear text, into the middle of a handshake."""
-    fault = Fault(Verdict.BROKEN, "TLS handshake failed: wrong version number")
+    fault = Fault(Verdict.BROKEN, "handshake failed: wrong version number")
     talk = Talk([BANNER, OFFERED, "220 ready", fault], STARTTLS)
     assert talk.sent[-1] == "(closes)"
     assert talk.outcome(Stage.STARTTLS) == (Verdict.BROKEN, None)

@@ -40,7 +40,7 @@ ROWS: tuple[Row, ...] = (
         "Get-ExchangeCertificate (HasPrivateKey, Services); check Schannel events and enabled "
         "TLS versions on the server; compare from inside. Port 465 of Exchange speaks no TLS "
         "first.",
-        "TLS handshake failed: wrong version number",
+        "handshake failed: wrong version number",
         verdicts=BROKEN,
         page="connectors",
     ),
