@@ -123,6 +123,7 @@ CASES = (
         "::1",
     ),
     Case("verbose1", OK, r"MAILACCEPT OK - .*", {"verbose": 1}, labels=ALL),
+    Case("verbose3", OK, r"MAILACCEPT OK - .*", {"verbose": 3}, labels=ALL),
     Case("verbose2", OK, r"MAILACCEPT OK - .*", {"verbose": 2}, labels=ALL),
     Case(
         "verbose2-fails",

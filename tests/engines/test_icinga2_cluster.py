@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -29,11 +30,12 @@ NODES = {
     "agent1.example.com": "agent1.example.com",
 }
 MASTER, SATELLITE, AGENT = NODES
+BRANCH = "relay.branch.contoso.com!mail acceptance from the branch"
 #: Service to the node that is to run it and the one that is to schedule it.
 PLACES = {
     "mbx01.contoso.com!mail acceptance": (MASTER, MASTER),
     "edge01.contoso.com!mail acceptance": (SATELLITE, SATELLITE),
-    "relay.branch.contoso.com!mail acceptance from the branch": (AGENT, SATELLITE),
+    BRANCH: (AGENT, SATELLITE),
 }
 
 
@@ -98,6 +100,11 @@ def cluster(tmp_path_factory, authority, simulate) -> Iterator[Cluster]:
             '\tvars.exchange_mailaccept_password = {{ "s3cr3t" }}',
         )
         path.write_text(text)
+        if path.parent.name == "satellite":
+            assert "\n\tcommand_endpoint" in text
+            path.write_text(
+                text.replace("\n\tcommand_endpoint", "\n\tcheck_timeout = 24s\n\tcommand_endpoint")
+            )
     nodes[MASTER].validate()
     for each in nodes.values():
         each.begin()
@@ -147,9 +154,17 @@ def test_check_runs_where_it_must_and_the_result_arrives(cluster, name):
     assert later[node] > runs[node]
 
 
+def test_the_agent_is_told_how_long_it_has(cluster):
+    """The plugin's own limit follows the service's there too: Icinga would end it after 24 s."""
+    last = cluster.check(BRANCH)["last_check_result"]
+    argv = json.loads(cluster.notes[AGENT].read_text().splitlines()[-1])["argv"]
+    assert argv == last["command"][1:]
+    assert argv[argv.index("--timeout") + 1] == "20"
+
+
 def test_secrets_travel_in_the_environment(cluster):
     """To the agent too, which has no configuration of its own."""
-    cluster.check("relay.branch.contoso.com!mail acceptance from the branch")
+    cluster.check(BRANCH)
     noted = cluster.notes[AGENT].read_text()
     assert '"CHECK_EXCHANGE_MAILACCEPT_PASSWORD": "s3cr3t"' in noted
     assert "s3cr3t" not in "".join(re.findall(r'"argv": \[.*?\]', noted))
