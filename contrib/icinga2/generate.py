@@ -73,7 +73,7 @@ if (macro("$service.name$")) {{
 var limit = macro("$" + checked + ".check_timeout$") || macro("$command.timeout$")
 var latest = number(limit) * 5 / 6
 var timeout = macro("${NAME}_timeout$") || {DEFAULT_TIMEOUT:g}
-if (regex("^[0-9]+([.][0-9]+)?$", string(timeout)) && number(timeout) > latest) {{
+if (regex("^[0-9]+[.]?[0-9]*$", string(timeout)) && number(timeout) > latest) {{
 	return latest
 }}
 return timeout"""

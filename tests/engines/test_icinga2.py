@@ -522,6 +522,7 @@ TIMEOUTS = {
     "more": ("vars.exchange_mailaccept_timeout = 120", 120),
     "text": ('vars.exchange_mailaccept_timeout = "7.5"', 7.5),
     "too much": ("vars.exchange_mailaccept_timeout = 1000", 250),
+    "too much as text": ('vars.exchange_mailaccept_timeout = "1000."', 250),
     "empty": ('vars.exchange_mailaccept_timeout = ""', 50),
     "check_timeout": ("check_timeout = 24s", 20),
     "check_timeout and less": ("check_timeout = 24s\n vars.exchange_mailaccept_timeout = 6", 6),

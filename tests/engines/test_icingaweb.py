@@ -114,8 +114,8 @@ object Host "{HOST}" {{ check_command = "passive"; enable_active_checks = false
 
 
 def as_shown(result: Result) -> str:
-    """The text of a result as Icinga's database has it, which knows no backslash."""
-    return "\n".join(line.rstrip() for line in result.text.replace("\\", "/").splitlines())
+    """The text of a result, without the blank that Icinga leaves where the bar was."""
+    return "\n".join(line.rstrip() for line in result.text.splitlines())
 
 
 def shown_text(page: str) -> str:
