@@ -10,61 +10,24 @@ from __future__ import annotations
 import gc
 import io
 import math
-import os
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, Optional, Union
-
-if TYPE_CHECKING:
-    from exchange_mailaccept.diagnosis import Finding
 
 # A run is too short for its garbage to matter, and looking for it takes a twentieth of it.
 gc.disable()
 
-EXIT_UNKNOWN = 3
+try:
+    from exchange_mailaccept.launch import begin, finish, guard, main, missing_library, unknown
+except ImportError as error:
+    # The package is not beside this file; what prints is in it.
+    print(f"MAILACCEPT UNKNOWN - a library is missing: {error}")
+    sys.exit(3)
 
-
-def finish(text: str, status: int) -> NoReturn:
-    """Print ``text`` and exit: the one place that does.
-
-    Past Python's own streams, because a full disk or a closed pipe must end in UNKNOWN and not in a
-    traceback at interpreter shutdown.
-    """
-    data = text.encode("ascii", "backslashreplace") + b"\n"
-    try:
-        while data:
-            data = data[os.write(1, data) :]
-    except OSError:
-        status = EXIT_UNKNOWN
-    sys.exit(status)
-
-
-def unknown(words: str) -> NoReturn:
-    """Exit with one line that says why nothing could be found out."""
-    finish(f"MAILACCEPT UNKNOWN - {words}", EXIT_UNKNOWN)
-
-
-def missing_library(error: ImportError) -> str:
-    """What to say when a library can't be imported."""
-    return f"a library is missing: {error} (python3 -m pip install nagiosplugin dnspython)"
-
-
-def launch(argv: Sequence[str]) -> Union[Launched, BaseException]:
-    """Begin the run; what hinders it is kept for :func:`main`, where everything ends."""
-    try:
-        return begin(argv)
-    # Nothing is swallowed: main raises it again.
-    except Exception as error:
-        return error
-
+if __name__ == "__main__":
+    # The first packet is out before nagiosplugin is imported, which takes as long as many a server
+    # needs to answer.
+    LAUNCHED = begin()
 
 try:
-    from exchange_mailaccept.launch import Launched, begin
-
-    #: The run, if this file is the program: its first packet is out before nagiosplugin is
-    #: imported, which takes as long as many a server needs to answer.
-    LAUNCHED = launch(sys.argv[1:]) if __name__ == "__main__" else None
-
     from nagiosplugin import (
         Check,
         Critical,
@@ -82,16 +45,27 @@ try:
     from nagiosplugin.runtime import Runtime
 
     from exchange_mailaccept import report
-    from exchange_mailaccept.examination import Examined, examine
-    from exchange_mailaccept.options import Answered, Options, UsageError
+    from exchange_mailaccept.examination import examine
+    from exchange_mailaccept.record import TYPE_CHECKING
     from exchange_mailaccept.server_set import Gravity, ServerSet, gravity
-    from exchange_mailaccept.stages import Stage, StageOutcome, Verdict
+    from exchange_mailaccept.stages import Stage, Verdict
     from exchange_mailaccept.values import BACKUP_MX, CERTIFICATE, EXTENSIONS, MEASURED, TOTAL
 except ImportError as error:
     unknown(missing_library(error))
 # A library that is broken on this Python must not end in a traceback and exit 1, which is WARNING.
 except Exception as error:
     unknown(f"a library can't be used: {type(error).__name__}: {error}")
+
+if TYPE_CHECKING:
+    from typing import Any, Optional
+
+    from exchange_mailaccept.diagnosis import Finding
+    from exchange_mailaccept.examination import Examined
+    from exchange_mailaccept.launch import Launched
+    from exchange_mailaccept.options import Options
+    from exchange_mailaccept.stages import StageOutcome
+
+__all__ = ["conclude", "main"]
 
 #: What a verdict means to Nagios; ``--severity`` overrides it.
 STATES = {
@@ -407,45 +381,20 @@ def build_check(launched: Launched) -> MailAcceptCheck:
     )
 
 
-def main(argv: Optional[Sequence[str]] = None) -> NoReturn:
-    """Run the plugin with ``argv`` (default: the process's own) and exit with its state."""
-    verbosity = 0
+def conclude(launched: Launched) -> None:
+    """Judge the run, print, and exit with its state."""
+    verbosity = launched.chosen.verbosity
     runtime = Runtime()
     runtime.stdout = io.StringIO()
+    watchdog = math.ceil(launched.chosen.timeout) + WATCHDOG_DELAY
     try:
-        launched = LAUNCHED or launch(sys.argv[1:] if argv is None else argv)
-        if isinstance(launched, BaseException):
-            raise launched
-        verbosity = launched.chosen.verbosity
-        watchdog = math.ceil(launched.chosen.timeout) + WATCHDOG_DELAY
         build_check(launched).main(verbosity, watchdog)
-    except Answered as answer:
-        finish(str(answer), EXIT_UNKNOWN)
-    except UsageError as error:
-        unknown(report.printable(str(error), 2000))
-    except ImportError as error:
-        unknown(missing_library(error))
     except SystemExit:
         text = runtime.stdout.getvalue().rstrip("\n")
         finish(text if verbosity >= 2 else _bounded(text), runtime.exitcode)
     except Timeout:
         unknown(f"fault of the plugin itself: still running {WATCHDOG_DELAY}s after its deadline")
-    # The border of the program: what nobody foresaw is a fault of the plugin and no page to anyone.
-    except Exception as error:
-        words = report.printable(f"{type(error).__name__}: {error}", 200)
-        if verbosity >= 3:
-            # Imported here because only a fault of the plugin needs it.
-            import traceback
-
-            lines = traceback.format_exc().splitlines()
-            words += "".join(f"\n{report.printable(line, 200)}" for line in lines)
-        unknown(f"fault of the plugin itself: {words}")
-    raise AssertionError("unreachable")
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except SystemExit as end:
-        # Python's own tidying up takes a tenth of a run, and all is written.
-        os._exit(int(end.code or 0))
+    guard(lambda: conclude(LAUNCHED), LAUNCHED.chosen.verbosity)

@@ -5,8 +5,8 @@ DATA, message) and says of each stage what happened and how long it took.  The p
 of Nagios: judging in states and printing is the plugin file's work.
 
 Rules of the house: a module imports only from modules above it in the list of the README's section
-on the architecture; only ``network`` opens sockets and reads clocks, only ``mx`` knows dnspython;
-values that travel are immutable.
+on the architecture; only ``sockets`` opens sockets, only ``mx`` knows dnspython; values that travel
+are immutable.
 """
 
 __version__ = "0.1.0"

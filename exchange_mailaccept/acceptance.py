@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Generator
-from typing import NamedTuple, Optional, TypeVar, Union
 
 from . import mx
 from .dialogue import Plan, walk
+from .names import is_address, system_nameservers
+from .record import TYPE_CHECKING, NamedTuple
 from .stages import Server, Session, Stage, StageOutcome, Verdict
-from .world import Answer, Fault, Request, Resolve
+from .world import Answer, Fault, Resolve
 
-_Found = TypeVar("_Found")
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import Optional, TypeVar, Union
+
+    from .world import Request
+
+    _Found = TypeVar("_Found")
 
 #: Seconds that finding this host's own name may take.
 OWN_NAME_PATIENCE = 1.0
@@ -161,7 +167,7 @@ class _Test:
 
     @property
     def _nameservers(self) -> tuple[tuple[str, int], ...]:
-        return self._target.nameservers or mx.system_nameservers()
+        return self._target.nameservers or system_nameservers()
 
     def _name_ourselves(self) -> Generator[Request, Answer, None]:
         """Find this host's fully qualified name for EHLO; without one the literal serves."""
@@ -254,8 +260,3 @@ def _greeted(session: Session) -> bool:
     """Whether the server took the connection, so that no other is to be tried."""
     failure = session.failure
     return failure is None or failure.stage not in (Stage.MX, Stage.CONNECT, Stage.BANNER)
-
-
-def is_address(host: str) -> bool:
-    """Whether ``host`` is an IPv4 or IPv6 address and not a name."""
-    return ":" in host or (host.count(".") == 3 and host.replace(".", "").isdecimal())

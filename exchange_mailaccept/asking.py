@@ -6,14 +6,16 @@ What the messages mean is not known here; see ``mx``.
 from __future__ import annotations
 
 import select
-from collections.abc import Callable
-from typing import Optional
 
-from .operation import CLOSED, Connection, Deadline, Operation, fault_of
+from . import sockets
+from .operation import CLOSED, Deadline, Operation, fault_of
+from .record import TYPE_CHECKING
 from .world import Answer, Ask, Fault
 
-#: Begins to connect to a name server: address, port, whether over TCP.
-Dial = Callable[[str, int, bool], Connection]
+if TYPE_CHECKING:
+    from typing import Optional
+
+    from .sockets import HeadStart
 
 _CHUNK = 65_536
 
@@ -21,12 +23,13 @@ _CHUNK = 65_536
 class Asking(Operation):
     """DNS messages to one name server, all in one flight."""
 
-    def __init__(self, deadline: Deadline, request: Ask, dial: Dial) -> None:
+    def __init__(self, deadline: Deadline, request: Ask, ahead: Optional[HeadStart]) -> None:
         super().__init__(deadline, request.patience)
         self._request = request
-        self._dial = dial
+        #: A query that was sent before anybody asked for it.
+        self._ahead = ahead
         self._responses: dict[bytes, bytes] = {}
-        self._connection: Optional[Connection] = None
+        self._connection: Optional[sockets.Wire] = None
         self._unsent = memoryview(b"")
         self._received = bytearray()
 
@@ -34,21 +37,36 @@ class Asking(Operation):
         """Send the messages (over TCP: as soon as there is a connection)."""
         if self._limit.begun >= self._limit.due:
             return self.expire()
-        messages = self._request.messages
         try:
-            connection = self._dial(*self._request.nameserver, self._request.tcp)
-            self._connection = connection
-            if self._request.tcp:
-                framed = b"".join(len(each).to_bytes(2, "big") + each for each in messages)
-                self._unsent = memoryview(framed)
-                self.watched = {connection.fileno(): select.POLLOUT}
-            else:
-                self.watched = {connection.fileno(): select.POLLIN}
-                for message in messages:
-                    connection.send(memoryview(message))
+            if not self._was_asked_ahead():
+                self._ask(sockets.Wire(sockets.dial(*self._request.nameserver, self._request.tcp)))
         except OSError as error:
             return self._failed(fault_of(error))
         return None
+
+    def _was_asked_ahead(self) -> bool:
+        """Take the query that has been sent before, if it is the one that is wanted now."""
+        request, ahead = self._request, self._ahead
+        if ahead is None or request != (
+            (ahead.address, ahead.port), (ahead.query,), False, request.patience
+        ):  # fmt: skip
+            return False
+        self._connection = sockets.Wire(ahead.socket)
+        self._limit = self._limit._replace(begun=ahead.begun)
+        self.watched = {ahead.socket.fileno(): select.POLLIN}
+        return True
+
+    def _ask(self, connection: sockets.Wire) -> None:
+        self._connection = connection
+        messages = self._request.messages
+        if self._request.tcp:
+            framed = b"".join(len(each).to_bytes(2, "big") + each for each in messages)
+            self._unsent = memoryview(framed)
+            self.watched = {connection.fileno(): select.POLLOUT}
+            return
+        self.watched = {connection.fileno(): select.POLLIN}
+        for message in messages:
+            connection.send(memoryview(message))
 
     def ready(self, descriptor: int) -> Optional[Answer]:  # noqa: ARG002 there is only one
         """Go on with sending or receiving."""
@@ -72,7 +90,7 @@ class Asking(Operation):
         if self._connection is not None:
             self._connection.close()
 
-    def _over_tcp(self, connection: Connection) -> Optional[Answer]:
+    def _over_tcp(self, connection: sockets.Wire) -> Optional[Answer]:
         if self._unsent:
             self._unsent = self._unsent[connection.send(self._unsent) :]
             if not self._unsent:

@@ -9,13 +9,16 @@ said to be unknown, rather than guessed at.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, Optional
 
 from .failures import ROWS
 from .failures.row import Row
+from .record import TYPE_CHECKING, NamedTuple
 from .reply import EnhancedStatusCode, Reply
 from .resources import PAGES
 from .stages import Kind, Stage, StageOutcome, Verdict
+
+if TYPE_CHECKING:
+    from typing import Optional
 
 
 class Finding(NamedTuple):

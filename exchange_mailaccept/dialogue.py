@@ -8,20 +8,23 @@ tarpit holds back the earlier ones.
 
 from __future__ import annotations
 
-import contextlib
 import enum
-from collections.abc import Generator
-from typing import NamedTuple, NoReturn, Optional
 
 from . import extensions, receipt, sasl
 from .message import Content, Envelope, compose, data_stream, mail_command, rcpt_command
+from .record import TYPE_CHECKING, NamedTuple
 from .reply import Reply, decode
 from .stages import Security, Server, Session, Stage, StageOutcome, TranscriptLine, Verdict
-from .world import Answer, Close, Connect, Exchange, Fault, Request, StartTls
+from .world import Answer, Close, Connect, Exchange, Fault, StartTls
 
-Conversation = Generator[Request, Answer, Session]
-_Step = Generator[Request, Answer, Reply]
-_Asking = Generator[Request, Answer, Answer]
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import NoReturn, Optional
+
+    from .world import Request
+
+    Conversation = Generator[Request, Answer, Session]
+    _Asking = Generator[Request, Answer, Answer]
 
 #: The codes that pass a stage, and nothing else does.
 EXPECTED = {
@@ -110,8 +113,11 @@ class _Walk:
         self._auth_stripped = False
 
     def run(self) -> Conversation:
-        with contextlib.suppress(_StoppedError):
+        try:  # noqa: SIM105 contextlib takes longer to import than all the rest of this module
             yield from self._stages()
+        except _StoppedError:
+            # What stopped it is the last outcome.
+            pass
         seconds = self._seconds
         yield from self._quit()
         session = Session(

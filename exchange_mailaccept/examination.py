@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, Optional
-
 from . import recognition
+from .record import TYPE_CHECKING, NamedTuple
 from .server_set import Member
 from .stages import Certificate, Security, Session, Stage, StageOutcome
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Optional
+
     from .diagnosis import Finding
 
 

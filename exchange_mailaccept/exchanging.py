@@ -7,12 +7,17 @@ is sent is a fault of the protocol.
 from __future__ import annotations
 
 import select
-from typing import Optional, Union
 
-from .operation import CLOSED, Connection, Deadline, Operation, fault_of
+from .operation import CLOSED, Deadline, Operation, fault_of
+from .record import TYPE_CHECKING
 from .reply import ProtocolError, ReplyParser, decode
 from .stages import Verdict
 from .world import Answer, Exchange, Fault
+
+if TYPE_CHECKING:
+    from typing import Optional, Union
+
+    from .operation import Connection
 
 #: Seconds that QUIT may take: its reply is a courtesy that nobody has to wait for.
 QUIT_PATIENCE = 2.0

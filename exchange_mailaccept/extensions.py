@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
-
+from .record import TYPE_CHECKING, NamedTuple
 from .reply import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Extensions(NamedTuple):

@@ -8,7 +8,11 @@ front of the command line, so that what is given there wins.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+
+from .record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 OPTION = "--extra-opts"
 

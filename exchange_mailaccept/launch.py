@@ -1,88 +1,223 @@
-"""How a run begins: the first packet first, and while the network answers, what judges it.
+"""How a run begins and ends: the first packet first, and all else while the network answers.
 
 What is imported when, and why:
 
-* before the first packet: the options, the dialogue and the sockets; only for TLS ``ssl`` (11 ms)
-  and the trusted authorities; only for a domain dnspython (40 ms);
-* while the first packet is on its way: nagiosplugin (15 ms), and the meaning of replies.  The
-  plugin file imports them after it has called :func:`begin`;
+* before the first packet: the command line, and what opens a socket or writes a DNS query; neither
+  ``re`` nor ``enum`` nor ``typing`` (5 to 7 ms each).  Only for TLS ``ssl`` (11 ms) and the trusted
+  authorities, since a file that can't be used is to be said before;
+* while the first packet is on its way: the dialogue and what drives it;
+* while the first replies are: what they mean, and then the plugin file with nagiosplugin (15 ms),
+  one of the chores after each event; for a domain dnspython (40 ms) before the first response
+  is read;
 * never, unless it is used: ``cryptography``, ``spnego``, ``idna``, ``email``, ``ipaddress``,
-  ``textwrap``, ``traceback``.
+  ``threading``, ``textwrap``, ``traceback``.
 
-No stage is longer for it: the kernel notes when a reply came (see ``network``).
+No stage is longer for it: the kernel notes when a reply came (see ``sockets``).
 """
 
 from __future__ import annotations
 
 import os
-import signal
+import sys
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Optional
 
-from . import network
-from .acceptance import accept_mail, find_servers
-from .dialogue import Plan, Tls
-from .options import Options, UsageError, parse
-from .server_set import Member, ServerSet, accept_mail_everywhere
+from . import command_line, names
+from .command_line import Answered, UsageError
+from .record import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, NoReturn, Optional, TypeVar
+
+    from .dialogue import Plan
+    from .options import Options
+    from .server_set import ServerSet
+    from .sockets import HeadStart
     from .tls import Context
+
+    Result = TypeVar("Result")
+
+EXIT_UNKNOWN = 3
+
+
+def finish(text: str, status: int) -> NoReturn:
+    """Print ``text`` and exit: the one place that does.
+
+    Past Python's own streams, because a full disk or a closed pipe must end in UNKNOWN and not in a
+    traceback at interpreter shutdown; and without Python's tidying up, a tenth of a run.
+    """
+    data = text.encode("ascii", "backslashreplace") + b"\n"
+    try:
+        while data:
+            data = data[os.write(1, data) :]
+    except OSError:
+        status = EXIT_UNKNOWN
+    os._exit(status)
+
+
+def unknown(words: str) -> NoReturn:
+    """Exit with one line that says why nothing could be found out."""
+    finish(f"MAILACCEPT UNKNOWN - {words}", EXIT_UNKNOWN)
+
+
+def missing_library(error: ImportError) -> str:
+    """What to say when a library can't be imported."""
+    return f"a library is missing: {error} (python3 -m pip install nagiosplugin dnspython)"
+
+
+def guard(step: Callable[[], Result], verbosity: int = 0) -> Result:
+    """The result of ``step``; whatever it raises ends the run in one line."""
+    try:
+        return step()
+    except Answered as answer:
+        finish(str(answer), EXIT_UNKNOWN)
+    except UsageError as error:
+        unknown(_printable(str(error), 2000))
+    except ImportError as error:
+        unknown(missing_library(error))
+    # The border of the program: what nobody foresaw is a fault of the plugin and no page to anyone.
+    except Exception as error:
+        words = _printable(f"{type(error).__name__}: {error}", 200)
+        if verbosity >= 3:
+            # Imported here because only a fault of the plugin needs it.
+            import traceback
+
+            lines = traceback.format_exc().splitlines()
+            words += "".join(f"\n{_printable(line, 200)}" for line in lines)
+        unknown(f"fault of the plugin itself: {words}")
+
+
+def _printable(text: str, most: int) -> str:
+    # Imported here because it is for those who have made a mistake, and are in no hurry.
+    from .report import printable
+
+    return printable(text, most)
 
 
 class Launched:
     """A run in progress."""
 
-    def __init__(self, chosen: Options) -> None:
-        self.chosen = chosen
-        self.plan = _plan(chosen)
-        self._context = _tls_context(chosen)
-        self._signals = _signal_pipe()
+    def __init__(self, line: command_line.CommandLine) -> None:
         self._begun = time.monotonic()
-        timeout, context, signals = chosen.timeout, self._context, self._signals
-        if chosen.rule is None:
-            test = accept_mail(chosen.target, self.plan)
-            self._test = network.Run([test], timeout, context, signals)
-        else:
-            finding = find_servers(chosen.target, self.plan)
-            self._finding = network.Run([finding], timeout, context, signals)
+        self._found: Optional[ServerSet] = None
+        self._context = _tls_context(line)
+        self._ahead = _send_ahead(line)
 
-    def finish(self) -> ServerSet:
-        """Drive the run to its end; a single server is a set of one without a label."""
-        chosen = self.chosen
-        if chosen.rule is None:
-            (acceptance,) = self._test.finish()
-            return ServerSet(None, (Member("", acceptance),), (), acceptance.seconds)
-        (servers,) = self._finding.finish()
-        return accept_mail_everywhere(
-            servers,
-            chosen.target,
-            self._left,
-            chosen.parallel,
-            chosen.every_address,
+        # From here on the first packet is on its way.
+        from . import network, options
+        from .acceptance import accept_mail, find_servers
+
+        self.chosen = chosen = options.chosen(line)
+        self.plan = _plan(chosen)
+        self._signals = _signal_pipe()
+        self._run = network.Run(
+            [
+                accept_mail(chosen.target, self.plan)
+                if chosen.rule is None
+                else find_servers(chosen.target, self.plan)
+            ],
+            chosen.timeout,
             self._context,
             self._signals,
+            ahead=self._ahead,
         )
+
+    def finish(self, chores: Sequence[Callable[[], object]] = ()) -> ServerSet:
+        """Drive the run to its end, and do ``chores`` on the way.
+
+        Asked again it gives the same.  A single server is a set of one without a label.
+        """
+        from .server_set import Member, ServerSet, accept_mail_everywhere
+
+        chosen = self.chosen
+        if self._found is not None:
+            return self._found
+        (found,) = self._run.finish(chores)
+        if chosen.rule is None:
+            self._found = ServerSet(None, (Member("", found),), (), found.seconds)
+        else:
+            self._found = accept_mail_everywhere(
+                found,
+                chosen.target,
+                self._left,
+                chosen.parallel,
+                chosen.every_address,
+                self._context,
+                self._signals,
+            )
+        return self._found
 
     def _left(self) -> float:
         """Seconds until the run is to be over."""
         return max(0.0, self._begun + self.chosen.timeout - time.monotonic())
 
 
-def begin(argv: Sequence[str]) -> Launched:
-    """Send the first packet of the run that ``argv`` asks for.
+def begin(argv: Optional[Sequence[str]] = None) -> Launched:
+    """Send the first packet of the run that ``argv`` (default: the process's own) asks for.
 
-    :raises UsageError: the command line can't be used, or a file that it names
-    :raises Answered: ``--help`` or ``--version`` was given
-    :raises OSError: there is no standard output
+    Ends the process if that can't be done.
     """
+    return guard(lambda: _begin(sys.argv[1:] if argv is None else argv))
+
+
+def _begin(argv: Sequence[str]) -> Launched:
     # Nobody listens then, and the first socket would take the place of standard output.
     os.fstat(1)
-    return Launched(parse(argv))
+    return Launched(command_line.read(argv))
+
+
+def main(argv: Optional[Sequence[str]] = None) -> NoReturn:
+    """Run the plugin as it is installed, and exit with its state."""
+    launched = begin(argv)
+    guard(lambda: _conclude(launched), launched.chosen.verbosity)
+    raise AssertionError("unreachable")
+
+
+def _conclude(launched: Launched) -> None:
+    launched.finish((_import_words, _import_plugin))
+    _import_plugin().conclude(launched)
+
+
+def _import_words() -> None:
+    from . import report  # noqa: F401 the plugin file imports it again, from Python's table
+
+
+def _import_plugin() -> Any:
+    import check_exchange_mailaccept
+
+    return check_exchange_mailaccept
+
+
+def _send_ahead(line: command_line.CommandLine) -> Optional[HeadStart]:
+    """The first packet, if it can be told without asking anybody; an error is met again later."""
+    from .sockets import HeadStart
+
+    host, domain = line.last("hostname", ""), line.last("domain", "")
+    try:
+        if not host:
+            return HeadStart(*_first_nameserver(line), query=_first_query(domain))
+        if names.is_address(host) and line.last("until") != "mx":
+            return HeadStart(host, line.port, line.last("source-address", ""))
+    except OSError:
+        return None
+    return None
+
+
+def _first_nameserver(line: command_line.CommandLine) -> tuple[str, int]:
+    given: tuple[tuple[str, int], ...] = line.all("nameserver")
+    return (given or names.system_nameservers())[0]
+
+
+def _first_query(domain: str) -> bytes:
+    from .dns_query import compose
+
+    return compose(domain, "MX")
 
 
 def _plan(chosen: Options) -> Plan:
     """What the client will say in this run, its Message-ID as unique as chance makes it."""
+    from .dialogue import Plan
+
     now = time.time()
     node = "".join(each for each in os.uname().nodename if each.isascii() and each.isalnum())
     return Plan(
@@ -100,12 +235,15 @@ def _plan(chosen: Options) -> Plan:
     )
 
 
-def _tls_context(chosen: Options) -> Optional[Context]:
+def _tls_context(line: command_line.CommandLine) -> Optional[Context]:
     """What secures the connections; made before the first packet, for a file may be unusable."""
-    if chosen.tls is Tls.NEVER:
+    if not line.secured:
         return None
+    from .network import tls_context
+    from .options import tls_settings
+
     try:
-        return network.tls_context(chosen.tls_settings)
+        return tls_context(tls_settings(line))
     except ValueError as error:
         raise UsageError(str(error)) from None
 
@@ -116,6 +254,9 @@ def _signal_pipe() -> int:
     Not an exception out of a signal handler, which could strike anywhere: the run ends by itself,
     and can still say which stage it was waiting at.
     """
+    # Imported here because its enums take their time.
+    import signal
+
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)

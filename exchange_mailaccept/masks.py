@@ -8,10 +8,14 @@ their order, beside the list of each generation.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 
-from .extensions import Extensions
 from .profiles import PROFILES
+from .record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .extensions import Extensions
 
 #: What ``inspect esmtp`` lets through by default; all else it masks.
 _UNMASKED = ("8BITMIME", "AUTH ", "BINARYMIME", "DSN", "ENHANCED", "ETRN", "PIPELINING", "SIZE")

@@ -8,14 +8,14 @@ The message is harmless by construction: it asks every responder to stay silent 
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
 
 from . import __version__
 from .extensions import Extensions
+from .record import NamedTuple
+from .values import DEFAULT_SUBJECT
 
 #: Header that every probe carries, so that a transport or mailbox rule can tell and drop it.
 PROBE_HEADER = "X-Exchange-Mailaccept"
-DEFAULT_SUBJECT = "Mail acceptance test"
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec").split()

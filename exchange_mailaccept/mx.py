@@ -6,45 +6,38 @@ nothing of dnspython leaves this module, neither its types nor its exceptions.  
 if it is known that no mail gets there or if the name servers fail to find out (SERVFAIL), UNTESTED
 if none of them could be reached or looks up anything for us.
 
-This is the only module that knows dnspython, and it imports it within the functions that need it:
-``options`` needs :func:`to_ascii` in every run, and a run against a host given by address should
-not pay for ``dns.message`` (49 ms and 13 MiB with dnspython 2.9, half of it with 2.3).
+This is the only module that knows dnspython, and it imports it only when a response is there to be
+read, for ``dns.message`` takes 49 ms and 13 MiB (dnspython 2.9; half of it with 2.3).
 ``dns.resolver`` and ``dns.query`` would add sockets, their own clock, 7 ms and 2 MiB.
 """
 
 from __future__ import annotations
 
 import enum
-import re
-from collections.abc import Collection, Generator, Sequence
 from itertools import repeat, zip_longest
-from typing import TYPE_CHECKING, Callable, NamedTuple, Optional, Union
 
+from .dns_query import compose
+from .names import DNS_PORT, is_host_name
+from .record import TYPE_CHECKING, NamedTuple
 from .stages import Verdict
 from .world import INTERRUPTED, Answer, Ask, Fault
 
 if TYPE_CHECKING:
-    import dns.message
+    from collections.abc import Collection, Generator, Sequence
+    from typing import Callable, Optional, Union
+
+    _Result = Union["_Finding", Fault]
+    _Judged = Union["_Finding", Fault, "_Defect"]
 
 Nameserver = tuple[str, int]
 
-#: The port of name servers (RFC 1035 4.2).
-PORT = 53
-#: How many ``nameserver`` lines glibc takes note of (resolv.h, MAXNS).
-MAX_NAMESERVERS = 3
 #: Seconds to wait for a name server, the first time and the second.
 PATIENCE = (2.0, 4.0)
-#: The size of a UDP response that passes unfragmented nearly everywhere (DNS flag day 2020).
-PAYLOAD = 1232
 #: How often a name is asked for anew because the aliases lead out of a response.
 MAX_FURTHER_QUERIES = 8
 
 # Record types by address family, in the order of asking.
 _RDTYPES = {0: ("A", "AAAA"), 4: ("A",), 6: ("AAAA",)}
-
-# The dots that IDNA takes for a full stop (RFC 3490 3.1, UTS 46 4).
-_DOTS = re.compile("[.\u3002\uff0e\uff61]")
-_LABEL = re.compile(r"[A-Za-z0-9_-]{1,63}")
 
 
 class MailHost(NamedTuple):
@@ -118,7 +111,7 @@ class _Flight(NamedTuple):
     def server(self) -> str:
         """Whom we ask, in words."""
         address, port = self.nameserver
-        return f"{address}{f' port {port}' * (port != PORT)}{' over TCP' * self.tcp}"
+        return f"{address}{f' port {port}' * (port != DNS_PORT)}{' over TCP' * self.tcp}"
 
     def after(self, defect: _Defect) -> Optional[_Flight]:
         """Say how to ask after ``defect``, ``None`` for not at all; every way comes to an end."""
@@ -130,64 +123,6 @@ class _Flight(NamedTuple):
             # There are firewalls that drop what has EDNS in it.
             return self._replace(edns=False, attempt=self.attempt + 1)
         return None
-
-
-_Result = Union[_Finding, Fault]
-_Judged = Union[_Finding, Fault, _Defect]
-
-
-def to_ascii(domain: str) -> str:
-    """Give the canonical form of a domain as it was typed: ASCII, without the final dot.
-
-    Labels beyond ASCII become A-labels (IDNA 2008 with the mapping of UTS 46), which takes the
-    ``idna`` package; ASCII labels stay as they are.  Raises ValueError, with a sentence for the
-    user, if the result is no domain of letters, digits, hyphens and underscores (RFC 1035 2.3).
-    """
-    labels = _DOTS.split(domain)
-    if len(labels) > 1 and not labels[-1]:
-        labels.pop()
-    name = ".".join(label if label.isascii() else _a_label(label, domain) for label in labels)
-    for label in name.split("."):
-        if not _LABEL.fullmatch(label):
-            raise ValueError(
-                f"{domain!r} is not a domain: {label!r} is not 1 to 63 letters, digits, hyphens"
-                " or underscores"
-            )
-    if len(name) > 253:
-        raise ValueError(f"{domain!r} is not a domain: it is longer than 253 characters")
-    return name
-
-
-def _a_label(label: str, domain: str) -> str:
-    try:
-        import idna
-    except ImportError:
-        raise ValueError(
-            f"{domain!r} needs the Python package idna, or to be given in its xn-- form"
-        ) from None
-    try:
-        return idna.encode(label, uts46=True, std3_rules=True).decode("ascii")
-    except UnicodeError as error:
-        raise ValueError(f"{domain!r} is not a domain: {error}") from error
-
-
-def system_nameservers(path: str = "/etc/resolv.conf") -> tuple[Nameserver, ...]:
-    """Read the name servers of the system, as glibc does (resolv.conf(5)).
-
-    Malformed addresses are passed over.  Without any, or without the file, it is 127.0.0.1.  The
-    search list and the options are not for us: domains are absolute, patience is ours.
-    """
-    from dns import inet
-
-    try:
-        with open(path, encoding="ascii", errors="replace") as file:  # noqa: PTH123 - one call
-            text = file.read()
-    except OSError:
-        text = ""
-    # As glibc: the keyword begins the line, and a comment ends the address.
-    values = re.findall(r"^nameserver[ \t]+([^;# \t\n]+)", text, re.MULTILINE)
-    found = [(address, PORT) for address in values if inet.is_address(address)]
-    return tuple(found[:MAX_NAMESERVERS]) or (("127.0.0.1", PORT),)
 
 
 def _shuffle(hosts: list[MailHost]) -> None:
@@ -230,7 +165,7 @@ def mail_hosts(
     hosts.sort(key=lambda host: host.preference or 0)
     unique: dict[str, MailHost] = {}
     for host in hosts:
-        if unique.setdefault(host.name.lower(), host) is host and not _is_name(host.name):
+        if unique.setdefault(host.name.lower(), host) is host and not is_host_name(host.name):
             remarks.append(f"MX {host.name} is not a domain name; most senders pass it over")
     return MailHosts(tuple(unique.values()), False, tuple(remarks))
 
@@ -270,7 +205,7 @@ def _lookup(
     name: str, rdtypes: Sequence[str], nameservers: Sequence[Nameserver]
 ) -> Generator[Ask, Answer, dict[str, _Result]]:
     """Look up records of several types, and follow the aliases to their end."""
-    if not _is_name(name):
+    if not is_host_name(name):
         return dict.fromkeys(rdtypes, Fault(Verdict.BROKEN, f"{name or '.'} is not a domain name"))
     endless = Fault(Verdict.BROKEN, f"{name} leads through too many aliases")
     found: dict[str, _Result] = dict.fromkeys(rdtypes, endless)
@@ -344,9 +279,11 @@ def _verdict(faults: Collection[Fault]) -> Fault:
 
 def _ask(flight: _Flight) -> Generator[Ask, Answer, dict[_Question, _Judged]]:
     """Put the questions of ``flight``; after a fault there is no use in asking the server again."""
-    queries = _queries(flight)
-    wires = tuple(query.to_wire() for query in queries)
-    answer = yield Ask(flight.nameserver, wires, flight.tcp, PATIENCE[flight.attempt])
+    queries = tuple(
+        compose(name, rdtype, position, flight.edns)
+        for position, (name, rdtype) in enumerate(flight.questions)
+    )
+    answer = yield Ask(flight.nameserver, queries, flight.tcp, PATIENCE[flight.attempt])
     fault = answer.fault
     if fault and fault.verdict is not Verdict.TIMED_OUT:
         # "Port unreachable" will not change within seconds.
@@ -358,28 +295,7 @@ def _ask(flight: _Flight) -> Generator[Ask, Answer, dict[_Question, _Judged]]:
     return dict(zip(flight.questions, judged))
 
 
-def _is_name(name: str) -> bool:
-    """Whether ``name`` can be a host's, and is not an address or one with a port."""
-    labels = name.split(".")
-    # RFC 3696 2: the last label is not all-numeric, so that nothing can be taken for an address.
-    return len(name) <= 253 and all(map(_LABEL.fullmatch, labels)) and not labels[-1].isdecimal()
-
-
-def _queries(flight: _Flight) -> list[dns.message.QueryMessage]:
-    """Make a query for each question, with random ids that differ within the flight."""
-    from dns.message import make_query
-
-    queries: list[dns.message.QueryMessage] = []
-    for name, rdtype in flight.questions:
-        # A payload is what switches EDNS on.
-        query = make_query(name, rdtype, payload=PAYLOAD if flight.edns else None)
-        while query.id in {other.id for other in queries}:
-            query.id = (query.id + 1) & 0xFFFF
-        queries.append(query)
-    return queries
-
-
-def _judge(query: dns.message.QueryMessage, wire: Optional[bytes], flight: _Flight) -> _Judged:
+def _judge(query: bytes, wire: Optional[bytes], flight: _Flight) -> _Judged:
     """Say what the response ``wire`` means; the border that no foreign exception passes."""
     from dns import exception, flags, message, rcode, rdatatype
 
@@ -389,7 +305,8 @@ def _judge(query: dns.message.QueryMessage, wire: Optional[bytes], flight: _Flig
         # RFC 1035 4.1.1, the TC bit; the records may end anywhere, but the question is there.
         truncated = len(wire) > 2 and bool(wire[2] & 0x02)
         response = message.from_wire(wire, question_only=truncated)
-        if not query.is_response(response) or not isinstance(response, message.QueryMessage):
+        asked = message.from_wire(query)
+        if not asked.is_response(response) or not isinstance(response, message.QueryMessage):
             return _Defect.UNUSABLE
         if truncated:
             return _Defect.UNUSABLE if flight.tcp else _Defect.TRUNCATED

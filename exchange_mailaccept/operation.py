@@ -7,13 +7,40 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
-from typing import NamedTuple, Optional, Protocol
 
+from .record import TYPE_CHECKING, NamedTuple
 from .stages import Verdict
 from .world import Answer, Fault
 
-Clock = Callable[[], float]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Optional, Protocol
+
+    Clock = Callable[[], float]
+
+    class Connection(Protocol):
+        """A connected socket that never blocks, plain or secured.
+
+        ``send`` and ``recv`` raise BlockingIOError when they would have to wait, and OSError when
+        the connection is lost.
+        """
+
+        @property
+        def lag(self) -> float:
+            """Seconds that the bytes received last had been waiting for us; 0 if nobody knows."""
+
+        def send(self, data: memoryview, /) -> int:
+            """Send some of ``data``; how many bytes were taken."""
+
+        def recv(self, most: int, /) -> bytes:
+            """At most ``most`` received bytes; none at the end of the connection."""
+
+        def fileno(self) -> int:
+            """The descriptor to watch."""
+
+        def close(self) -> None:
+            """Close without a word."""
+
 
 _WORDS = {
     errno.ECONNREFUSED: "connection refused",
@@ -25,30 +52,6 @@ _WORDS = {
 }
 #: Errors that say something of this host and nothing of the server.
 _OUR_OWN = (errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-
-
-class Connection(Protocol):
-    """A connected socket that never blocks, plain or secured.
-
-    ``send`` and ``recv`` raise BlockingIOError when they would have to wait, and OSError when the
-    connection is lost.
-    """
-
-    @property
-    def lag(self) -> float:
-        """Seconds that the bytes received last had been waiting for us; 0 if nobody knows."""
-
-    def send(self, data: memoryview, /) -> int:
-        """Send some of ``data``; how many bytes were taken."""
-
-    def recv(self, most: int, /) -> bytes:
-        """At most ``most`` received bytes; none at the end of the connection."""
-
-    def fileno(self) -> int:
-        """The descriptor to watch."""
-
-    def close(self) -> None:
-        """Close without a word."""
 
 
 class Deadline:

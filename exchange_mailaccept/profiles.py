@@ -10,7 +10,7 @@ strips keywords.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from .record import NamedTuple
 
 #: Shown when an Exchange server answers and nothing tells which.
 SOME_EXCHANGE = "Exchange"
@@ -121,5 +121,3 @@ _PROFILES = (
 )
 #: Profiles by their name, without ``auto`` and ``none``, which demand nothing.
 PROFILES = {profile.name: profile for profile in _PROFILES}
-#: Names for ``--profile``.
-NAMES: tuple[str, ...] = ("auto", *PROFILES, "none")

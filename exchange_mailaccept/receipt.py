@@ -7,9 +7,12 @@ Queued mail for delivery``: its Message-ID and host are what Get-MessageTracking
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, Optional
 
+from .record import TYPE_CHECKING, NamedTuple
 from .reply import Reply
+
+if TYPE_CHECKING:
+    from typing import Optional
 
 # Seen from Exchange 2000 to Exchange Online: with and without the brackets, "Internal Id", a
 # decimal comma, and text around it from gateways that wrap the reply of the server behind them.

@@ -8,8 +8,6 @@ middlebox that strips keywords.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import NamedTuple, Optional
 
 from .extensions import NONE
 from .masks import masked_keywords
@@ -23,8 +21,13 @@ from .profiles import (
     SOME_EXCHANGE,
     Profile,
 )
+from .record import TYPE_CHECKING, NamedTuple
 from .reply import Reply
 from .stages import Session, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Optional
 
 
 class Expectation(NamedTuple):

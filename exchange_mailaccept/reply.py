@@ -9,7 +9,11 @@ a line or a reply is at fault at once, not when the time is over.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, Optional
+
+from .record import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Optional
 
 #: Longest reply line in bytes, CRLF not counted.  RFC 5321 4.5.3.1.5 asks for 512; Exchange's
 #: diagnostic texts are far longer.

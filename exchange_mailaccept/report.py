@@ -7,8 +7,6 @@ shell and a tired person, and must not be able to speak to any of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Optional
 
 from .acceptance import Acceptance, Target
 from .dialogue import EXPECTED, Plan, Tls
@@ -16,6 +14,7 @@ from .examination import Examined
 from .masks import masked_keywords
 from .message import date
 from .recognition import Expectation
+from .record import TYPE_CHECKING
 from .reply import Reply
 from .resources import PAGES, TROUBLESHOOTING
 from .server_set import Member, ServerSet
@@ -31,6 +30,9 @@ from .stages import (
 from .timing import signature
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Optional
+
     from .diagnosis import Finding
 
 #: Longest quotation of a server's reply in the first line, and in the lines below it.

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import select
 import threading
-from collections.abc import Callable
-from typing import Optional
 
 from .operation import Deadline, Operation
+from .record import TYPE_CHECKING
 from .stages import Verdict
 from .world import Answer, Fault, Resolve
 
-#: Blocks until the system has answered.
-LookUp = Callable[[Resolve], Answer]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Optional
+
+    #: Blocks until the system has answered.
+    LookUp = Callable[[Resolve], Answer]
 
 
 class Resolving(Operation):

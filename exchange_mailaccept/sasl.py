@@ -11,10 +11,16 @@ import base64
 import binascii
 import functools
 import re
-from collections.abc import Generator, Sequence
-from typing import NamedTuple, Optional
 
+from .record import TYPE_CHECKING, NamedTuple
 from .reply import Reply, decode
+from .values import is_installed
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from typing import Optional
+
+    Responses = Generator[Optional[bytes], bytes, None]
 
 #: In the order in which ``auto`` prefers them: a token that expires before a password, and a
 #: mechanism that does not hand the password over before those that do.
@@ -23,8 +29,6 @@ MECHANISMS = ("XOAUTH2", "NTLM", "PLAIN", "LOGIN")
 MOST_CHALLENGES = 6
 
 _MASK = "****"
-
-Responses = Generator[Optional[bytes], bytes, None]
 
 
 class Credentials(NamedTuple):
@@ -50,7 +54,7 @@ class Credentials(NamedTuple):
             each
             for each in MECHANISMS
             if (self.token if each == "XOAUTH2" else self.password)
-            and (each != "NTLM" or has_ntlm())
+            and (each != "NTLM" or is_installed("spnego"))
         )
 
     def mask(self, text: str) -> str:
@@ -66,14 +70,6 @@ class Credentials(NamedTuple):
                     hidden[at : at + length] = b"*" * length
         runs = re.finditer(rb"(\*+)|\.+", hidden)
         return "".join(_MASK if run[1] else text[run.start() : run.end()] for run in runs)
-
-
-def has_ntlm() -> bool:
-    """Whether pyspnego is there, without which there is no NTLM."""
-    # Imported here because only few log on, and with less than they could.
-    from importlib.util import find_spec
-
-    return find_spec("spnego") is not None
 
 
 def respond(mechanism: str, credentials: Credentials) -> Responses:

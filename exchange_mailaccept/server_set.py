@@ -9,16 +9,19 @@ from __future__ import annotations
 import enum
 import itertools
 from collections import Counter
-from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Optional, Union
 
 from . import network
-from .acceptance import LEAST_PATIENCE, Acceptance, Servers, Target, find_addresses, is_address
+from .acceptance import LEAST_PATIENCE, Acceptance, Servers, Target, find_addresses
 from .dialogue import walk
+from .names import is_address
+from .record import TYPE_CHECKING, NamedTuple
 from .stages import Server, Session, Stage, StageOutcome
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Optional, Union
+
     from .tls import Context
 
 

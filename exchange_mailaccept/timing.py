@@ -7,9 +7,11 @@ Exchange's delays are round numbers: TarpitInterval is 5 s, back pressure waits 
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
-
+from .record import TYPE_CHECKING, NamedTuple
 from .stages import Stage, StageOutcome, Verdict
+
+if TYPE_CHECKING:
+    from typing import Optional
 
 
 class Signature(NamedTuple):

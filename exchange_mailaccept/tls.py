@@ -15,12 +15,18 @@ import os
 import select
 import ssl
 import warnings
-from typing import Any, NamedTuple, Optional
 
 from .exchanging import Line
-from .operation import CLOSED, Connection, Deadline, Operation, fault_of
+from .operation import CLOSED, Deadline, Operation, fault_of
+from .record import TYPE_CHECKING, NamedTuple
 from .stages import Certificate, Security, Verdict
+from .values import is_installed
 from .world import Answer, Fault, StartTls, TlsSettings
+
+if TYPE_CHECKING:
+    from typing import Any, Optional
+
+    from .operation import Connection
 
 _CHUNK = 65_536
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
@@ -65,7 +71,7 @@ def context(settings: TlsSettings) -> Context:
 
     :raises ValueError: a file can't be read or used; the text says which and why
     """
-    if settings.must_read and not settings.verify and not _can_read_der():
+    if settings.must_read and not settings.verify and not is_installed("cryptography"):
         raise ValueError("--certificate needs --verify, or the Python package cryptography")
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.minimum_version = _VERSIONS[settings.least_version]
@@ -83,13 +89,6 @@ def context(settings: TlsSettings) -> Context:
             files = f"{certificate} and {key}" if key else certificate
             raise ValueError(f"{files}: {_file_error(error)}") from None
     return Context(made, settings.verify)
-
-
-def _can_read_der() -> bool:
-    # Imported here because it is asked only for -D without --verify.
-    from importlib.util import find_spec
-
-    return find_spec("cryptography") is not None
 
 
 def _trust(made: ssl.SSLContext, ca_file: str) -> None:

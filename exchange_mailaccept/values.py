@@ -1,72 +1,96 @@
 """What a word on the command line may be: text in, value out, or a ValueError with what is wrong.
 
-Whatever goes into a command, a header or a packet is checked here, before the first packet.
+Whatever goes into a command, a header or a packet is checked here, before the first packet; so
+nothing is imported here that takes long, ``re`` least of all (see ``launch``).
 """
 
 from __future__ import annotations
 
 import os
-import re
 import stat
+import sys
 
-from . import mx
-from .acceptance import is_address
-from .message import Content, Envelope, compose
-from .stages import Kind, Stage, Verdict
+from .names import DIGITS, DNS_PORT, LETTERS, address, consists_of, is_address, to_ascii
 
+# The words of the user.  What they stand for is said by enums and tables of modules that are
+# imported after the first packet; ``tests/test_options.py`` holds both together.
 STATES = ("ok", "warning", "critical", "unknown")
+STAGES = (
+    *("mx", "connect", "banner", "ehlo", "starttls", "auth"),
+    *("mail", "rcpt", "data", "message", "quit"),
+)
+#: Stages at which the walk can be told to end.
+UNTIL = STAGES[:-1]
+KINDS = ("server", "load", "recipient", "connector", "tls", "protocol", "probe", "policy")
+#: Verdicts that a state can be given to.
+VERDICTS = ("deferred", "refused", "broken", "timeout", "missing")
 #: Metrics and findings that have no stage of their own.
 TOTAL, EXTENSIONS, CERTIFICATE, BACKUP_MX = "total", "extensions", "certificate", "backup-mx"
-#: Stages at which the walk can be told to end.
-UNTIL = tuple(stage for stage in Stage if stage is not Stage.QUIT)
 #: Metrics that thresholds can be set for.
-MEASURED = (*(stage.value for stage in Stage), TOTAL)
-SEVERITY_KEYS = (
-    *(kind.value for kind in Kind),
-    *(stage.value for stage in UNTIL),
-    *(verdict.value for verdict in Verdict if verdict not in (Verdict.PASSED, Verdict.UNTESTED)),
-    EXTENSIONS,
-    CERTIFICATE,
-    BACKUP_MX,
+MEASURED = (*STAGES, TOTAL)
+SEVERITY_KEYS = (*KINDS, *UNTIL, *VERDICTS, EXTENSIONS, CERTIFICATE, BACKUP_MX)
+PROFILES = (
+    *("auto", "exmfa", "2000", "2003", "2007", "2010", "2013", "2016", "2019", "se"),
+    *("edge", "online", "submission", "none"),
 )
+MECHANISMS = ("auto", "xoauth2", "ntlm", "plain", "login")
+RULES = ("worst", "any", "primary")
 
-_CODE = re.compile(r"[45][0-9][0-9]|[45]\.[0-9]{1,3}\.[0-9]{1,3}")
-_NUMBER = r"(?:[0-9]{1,12}(?:\.[0-9]{0,12})?|\.[0-9]{1,12})"
-_RANGE = re.compile(rf"@?(?:(~|-?{_NUMBER})?:)?(-?{_NUMBER})?")
-_ATOM = r"[^\s\x00-\x20\x7f-\x9f()<>\[\]:;@\\,.\"]+"
-_LOCAL_PART = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
-_QUOTED_LOCAL_PART = re.compile(r'"(?:[ !#-\[\]-~]|\\[ -~])*"')
-_DOTTED_QUAD = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:\.(?!$)|$)){4}")
-_ZONE = re.compile(r"[A-Za-z0-9._-]{1,15}")
-_KEYWORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
-_HEADER = re.compile(r"([!-9;-~]+): ?(.*)")
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+DEFAULT_SUBJECT = "Mail acceptance test"
+#: Headers that the probe message has by itself.
+OWN_HEADERS = (
+    *("from", "to", "date", "message-id", "subject", "auto-submitted"),
+    *("x-auto-response-suppress", "precedence", "x-exchange-mailaccept"),
+)
+#: What ends an atom of an address (RFC 5322 3.2.3).
+_SPECIALS = '()<>[]:;@\\,."'
 
 
 def one_line(text: str) -> str:
     """Text without line ends and control characters."""
-    if _UNPRINTABLE.search(text):
+    if any(_is_control(each) and each != "\t" for each in text):
         raise ValueError("line ends and control characters are not allowed")
     return text
 
 
+def _is_control(character: str) -> bool:
+    """Whether it is of C0, C1, a line end of Unicode, or half of a character (a surrogate)."""
+    return (
+        character < " "
+        or "\x7f" <= character <= "\x9f"
+        or character in "\u2028\u2029"
+        or "\ud800" <= character <= "\udfff"
+    )
+
+
+def _is_decimal(text: str) -> bool:
+    """Whether it is a number like ``5``, ``0.5``, ``.5`` or ``5.``, in ASCII digits."""
+    whole, _, fraction = text.partition(".")
+    return (
+        (consists_of(DIGITS, whole) or (not whole and consists_of(DIGITS, fraction)))
+        and (not fraction or consists_of(DIGITS, fraction))
+        and len(whole) <= 12
+        and len(fraction) <= 12
+    )
+
+
 def number(text: str, least: float, most: float) -> float:
     """A decimal number in ASCII digits."""
-    if not re.fullmatch(_NUMBER, text) or not least <= float(text) <= most:
+    if not _is_decimal(text) or not least <= float(text) <= most:
         raise ValueError(f"must be a number from {least:g} to {most:g}")
     return float(text)
 
 
 def port(text: str) -> int:
     """A TCP port."""
-    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
+    if not consists_of(DIGITS, text) or len(text) > 5 or not 1 <= int(text) <= 65535:
         raise ValueError("must be a port from 1 to 65535")
     return int(text)
 
 
 def parallel(text: str) -> int:
     """How many servers at the same time."""
-    if not re.fullmatch(r"[0-9]{1,3}", text) or int(text) < 1:
+    if not consists_of(DIGITS, text) or len(text) > 3 or int(text) < 1:
         raise ValueError("must be a number from 1 to 999")
     return int(text)
 
@@ -77,23 +101,6 @@ def timeout(text: str) -> float:
     return number(text, 0.001, 86_400)
 
 
-def address(text: str) -> str:
-    """An IP address."""
-    if _DOTTED_QUAD.fullmatch(text):
-        return text
-    # Imported here because only those who name another address pay its 3 ms.
-    import ipaddress
-
-    bare, percent, zone = text.partition("%")
-    try:
-        found = ipaddress.ip_address(bare)
-    except ValueError:
-        raise ValueError("must be an IP address") from None
-    if percent and (found.version == 4 or not _ZONE.fullmatch(zone)):
-        raise ValueError("must be an IP address")
-    return f"{found}{percent}{zone}"
-
-
 def host(text: str) -> str:
     """A server by name (in ASCII) or address, which may stand in brackets."""
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
@@ -102,11 +109,12 @@ def host(text: str) -> str:
 
 def _name(text: str) -> str:
     """A host or domain name, in ASCII."""
-    name = mx.to_ascii(text)
+    name = to_ascii(text)
     if any(label.startswith("-") or label.endswith("-") for label in name.split(".")):
         raise ValueError("is no name: no part of it may begin or end with a hyphen")
+    last = name.rpartition(".")[2].lower()
     # Resolvers take 127.1 or 0x7f.1 for an address (inet_aton(3)).
-    if re.fullmatch(r"[0-9]+|0[xX][0-9A-Fa-f]*", name.rpartition(".")[2]):
+    if consists_of(DIGITS, last) or (last[:2] == "0x" and not last[2:].strip("0123456789abcdef")):
         raise ValueError("is neither a name nor an IP address")
     return name
 
@@ -120,10 +128,14 @@ def domain(text: str) -> str:
 
 def nameserver(text: str) -> tuple[str, int]:
     """Address and port of a DNS server."""
-    match = re.fullmatch(r"\[([^]]+)\](?::([0-9]+))?|([^:]+)(?::([0-9]+))?|(.*)", text)
-    if match is None:
-        raise ValueError("must be an IP address")
-    return address(match[1] or match[3] or match[5] or ""), port(match[2] or match[4] or "53")
+    bare, its_port = text, str(DNS_PORT)
+    before, colon, after = text.rpartition(":")
+    # Without brackets several colons are an IPv6 address.
+    if colon and consists_of(DIGITS, after) and (before[-1:] == "]" or before.count(":") == 0):
+        bare, its_port = before, after
+    if bare.startswith("[") and bare.endswith("]"):
+        bare = bare[1:-1]
+    return address(bare), port(its_port)
 
 
 def mailbox(text: str) -> str:
@@ -132,7 +144,7 @@ def mailbox(text: str) -> str:
     local_part, at, domain_part = text.rpartition("@")
     if not at:
         local_part, domain_part = text, ""
-    if not (_LOCAL_PART.fullmatch(local_part) or _QUOTED_LOCAL_PART.fullmatch(local_part)):
+    if not (all(map(_is_atom, local_part.split("."))) or _is_quoted(local_part)):
         raise ValueError("is not a mail address")
     if len(local_part.encode("utf-8", "replace")) > 64:
         raise ValueError("has more than 64 bytes before the @ (RFC 5321 4.5.3.1.1)")
@@ -143,6 +155,23 @@ def mailbox(text: str) -> str:
     if len(found.encode("utf-8", "replace")) > 254:
         raise ValueError("is longer than 254 bytes (RFC 5321 4.5.3.1.3)")
     return found
+
+
+def _is_atom(text: str) -> bool:
+    """Whether ``text`` is an atom, in the characters of RFC 6531 3.3 too."""
+    return bool(text) and not any(
+        each in _SPECIALS or each.isspace() or each <= " " or "\x7f" <= each <= "\x9f"
+        for each in text
+    )
+
+
+def _is_quoted(text: str) -> bool:
+    """Whether ``text`` is a quoted string of printable ASCII (RFC 5321 4.1.2)."""
+    if len(text) < 2 or text[0] != '"' or text[-1] != '"':
+        return False
+    # What a backslash stands before is taken as it is, a quote or a backslash too.
+    inside = text[1:-1].replace("\\\\", "").replace('\\"', "")
+    return text.isascii() and text.isprintable() and '"' not in inside and not inside.endswith("\\")
 
 
 def _name_or_literal(text: str) -> str:
@@ -179,10 +208,10 @@ def subject(text: str) -> str:
 
 def header(text: str) -> str:
     """A header line in ASCII."""
-    match = _HEADER.fullmatch(one_line(text))
-    if match is None:
+    name, colon, value = one_line(text).partition(":")
+    if not colon or not name or not all("!" <= each <= "~" for each in name):
         raise ValueError("must be 'Name: value'")
-    name, value = match.groups()
+    value = value.removeprefix(" ")
     if not value.isascii():
         # Imported here because a header that is not ASCII is rare (RFC 2047).
         from email.header import Header
@@ -198,15 +227,14 @@ def further_header(text: str) -> str:
     """A header line that the probe message does not have already."""
     line = header(text)
     name = line.partition(":")[0]
-    example = compose(Envelope("a@b.c", "a@b.c"), Content(), "<a@b.c>", 0).decode("ascii").lower()
-    if f"\r\n{name.lower()}:" in f"\r\n{example}":
+    if name.lower() in OWN_HEADERS:
         raise ValueError(f"{name} is set by the plugin itself")
     return line
 
 
 def keyword(text: str) -> str:
     """An EHLO keyword, in capitals."""
-    if not _KEYWORD.fullmatch(text):
+    if not consists_of(LETTERS + DIGITS + "-", text) or text.startswith("-"):
         raise ValueError("is no EHLO keyword")
     return text.upper()
 
@@ -227,7 +255,7 @@ class Choice:
 def severity(text: str) -> tuple[str, str]:
     """Key and state of ``--severity``."""
     key, _, state = text.lower().partition("=")
-    if not (_CODE.fullmatch(key) or key in SEVERITY_KEYS):
+    if not (_is_code(key) or key in SEVERITY_KEYS):
         raise ValueError(
             f"'{key}' is neither a reply code, an enhanced code nor one of"
             f" {' '.join(SEVERITY_KEYS)}"
@@ -237,6 +265,15 @@ def severity(text: str) -> tuple[str, str]:
     return key, state
 
 
+def _is_code(text: str) -> bool:
+    """Whether ``text`` is a negative reply code or enhanced status code."""
+    parts = text.split(".")
+    if text[:1] not in ("4", "5") or not all(consists_of(DIGITS, part) for part in parts):
+        return False
+    sizes = [len(part) for part in parts]
+    return sizes == [3] or (len(sizes) == 3 and sizes[0] == 1 and max(sizes) <= 3)
+
+
 def threshold(text: str) -> tuple[str, str]:
     """Metric and range of a threshold."""
     metric, equals, range_ = text.partition("=")
@@ -244,11 +281,13 @@ def threshold(text: str) -> tuple[str, str]:
         metric, range_ = TOTAL, text
     if metric not in MEASURED:
         raise ValueError(f"'{metric}' is none of {' '.join(MEASURED)}")
-    match = _RANGE.fullmatch(range_)
-    if match is None or not range_:
+    start, _, end = range_.removeprefix("@").rpartition(":")
+    bounds = ["" if start == "~" else start, end]
+    if range_ in ("", "@") or not all(
+        _is_decimal(each.removeprefix("-")) for each in bounds if each
+    ):
         raise ValueError(f"'{range_}' is no range ([@][start:][end], in seconds)")
-    start, end = match[1] or "0", match[2]
-    if end and start != "~" and float(start) > float(end):
+    if end and start != "~" and float(start or "0") > float(end):
         raise ValueError(f"'{range_}' starts after its end")
     return metric, range_
 
@@ -303,3 +342,11 @@ def _regular(path: str) -> None:
 
 def _why(error: Exception) -> str:
     return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+
+
+def is_installed(package: str) -> bool:
+    """Whether the Python package can be imported, without doing it."""
+    if package in sys.modules:
+        return sys.modules[package] is not None
+    # What importlib.util.find_spec does, which would have to be imported.
+    return any(finder.find_spec(package, None) is not None for finder in sys.meta_path)

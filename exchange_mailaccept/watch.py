@@ -10,30 +10,33 @@ import heapq
 import itertools
 import math
 import select
-from collections.abc import Mapping
-from typing import Optional, Protocol
 
+from .record import TYPE_CHECKING
 
-class Watched(Protocol):
-    """One who waits."""
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Optional, Protocol
 
-    @property
-    def watched(self) -> Mapping[int, int]:
-        """Descriptors, each with the poll events that are waited for."""
+    class Watched(Protocol):
+        """One who waits."""
 
-    @property
-    def due(self) -> float:
-        """When it wants to be woken at the latest."""
+        @property
+        def watched(self) -> Mapping[int, int]:
+            """Descriptors, each with the poll events that are waited for."""
 
-    @property
-    def done(self) -> bool:
-        """Whether it waits no more."""
+        @property
+        def due(self) -> float:
+            """When it wants to be woken at the latest."""
 
-    def ready(self, descriptor: int) -> None:
-        """Go on after something has happened at ``descriptor``."""
+        @property
+        def done(self) -> bool:
+            """Whether it waits no more."""
 
-    def expire(self) -> None:
-        """Go on, or give up, because it is time."""
+        def ready(self, descriptor: int) -> None:
+            """Go on after something has happened at ``descriptor``."""
+
+        def expire(self) -> None:
+            """Go on, or give up, because it is time."""
 
 
 class Watch:

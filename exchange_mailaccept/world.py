@@ -6,10 +6,12 @@ an :class:`Answer`.  ``network`` fulfils them on real sockets, a test with a lis
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional, Union
-
+from .record import TYPE_CHECKING, NamedTuple
 from .reply import Reply
 from .stages import Security, Verdict
+
+if TYPE_CHECKING:
+    from typing import Optional, Union
 
 #: How the explanation of a fault begins when the run was told to end.
 INTERRUPTED = "interrupted by"
@@ -130,4 +132,5 @@ class Close(NamedTuple):
     """Close the connection, without a word."""
 
 
-Request = Union[Ask, Resolve, Connect, Exchange, StartTls, Close]
+if TYPE_CHECKING:
+    Request = Union[Ask, Resolve, Connect, Exchange, StartTls, Close]

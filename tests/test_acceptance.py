@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Mapping, Sequence
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 import dns.message
 import dns.rcode
@@ -23,13 +23,16 @@ from exchange_mailaccept.acceptance import (
     Target,
     accept_mail,
     find_servers,
-    is_address,
 )
 from exchange_mailaccept.dialogue import Plan
 from exchange_mailaccept.message import Content, Envelope
+from exchange_mailaccept.names import is_address
 from exchange_mailaccept.reply import Reply
 from exchange_mailaccept.stages import Server, Session, Stage, StageOutcome, Verdict
-from exchange_mailaccept.world import Answer, Ask, Close, Connect, Exchange, Fault, Request, Resolve
+from exchange_mailaccept.world import Answer, Ask, Close, Connect, Exchange, Fault, Resolve
+
+if TYPE_CHECKING:
+    from exchange_mailaccept.world import Request
 
 PLAN = Plan(
     Envelope("probe@fabrikam.com", "postmaster@contoso.com"),

@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 
 import check_exchange_mailaccept
-from exchange_mailaccept.options import (
+from exchange_mailaccept.command_line import (
     DEFAULT_TIMEOUT,
     OPTIONS,
     PASSWORD_VARIABLE,
     TOKEN_VARIABLE,
     Option,
-    parse,
 )
+from exchange_mailaccept.options import parse
 
 CONTRIB = Path(__file__).resolve().parent.parent / "contrib"
 COMMAND = (CONTRIB / "icinga2" / "exchange_mailaccept.conf").read_text(encoding="utf-8")

@@ -212,7 +212,7 @@ def test_contents_of_the_wheel(built):
     modules = sorted(each for each in names if re.match(r"[^.]+\.py$|[^.]+/", each))
     package = (CHECKOUT / PACKAGE).rglob("*.py")
     assert modules == sorted([SCRIPT, *(str(each.relative_to(CHECKOUT)) for each in package)])
-    assert "check_exchange_mailaccept = check_exchange_mailaccept:main" in scripts.splitlines()
+    assert "check_exchange_mailaccept = exchange_mailaccept.launch:main" in scripts.splitlines()
 
 
 def test_metadata_of_the_wheel(built):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from programs import PATIENCE, find_program
 
-from exchange_mailaccept.options import OPTIONS
+from exchange_mailaccept.command_line import OPTIONS
 
 PACKAGING = Path(__file__).resolve().parent.parent / "packaging"
 sys.path.append(str(PACKAGING))

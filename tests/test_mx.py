@@ -27,8 +27,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exchange_mailaccept import mx, network
-from exchange_mailaccept.mx import Addresses, MailHost, MailHosts, addresses, mail_hosts, to_ascii
+from exchange_mailaccept import dns_query, mx, network
+from exchange_mailaccept.mx import Addresses, MailHost, MailHosts, addresses, mail_hosts
+from exchange_mailaccept.names import system_nameservers, to_ascii
 from exchange_mailaccept.stages import Verdict
 from exchange_mailaccept.world import Answer, Ask, Fault
 
@@ -858,10 +859,20 @@ def test_without_name_servers_the_domain_is_untested():
 
 
 def test_ids_differ_within_a_flight(monkeypatch):
-    """Though chance may give the same one twice; a response would fit both questions."""
-    monkeypatch.setattr(dns.entropy, "random_16", lambda: 0xFFFF)
+    """A response must not fit both questions, at the end of the numbers either."""
+    monkeypatch.setattr(dns_query, "_IDENTIFIER", 0xFFFF)
     request = next(addresses("mail1.example", [NS]))
     assert [each[:2] for each in request.messages] == [b"\xff\xff", b"\0\0"]
+
+
+@pytest.mark.parametrize("edns", [True, False])
+@pytest.mark.parametrize("rdtype", ["A", "AAAA", "MX"])
+@pytest.mark.parametrize("name", ["contoso.com", "_a-b.example", "a" * 63 + ".x", "localhost"])
+def test_a_query_is_what_dnspython_would_send(name, rdtype, edns):
+    """To the byte, but for the number of chance."""
+    payload = dns_query.PAYLOAD if edns else None
+    expected = dns.message.make_query(name, rdtype, payload=payload).to_wire()
+    assert dns_query.compose(name, rdtype, 0, edns)[2:] == expected[2:]
 
 
 # Whatever comes.
@@ -1021,13 +1032,13 @@ def test_the_name_servers_of_the_system(tmp_path, text, found):
     """As glibc reads them."""
     path = tmp_path / "resolv.conf"
     path.write_bytes(text.encode("latin-1"))
-    assert mx.system_nameservers(str(path)) == found
+    assert system_nameservers(str(path)) == found
 
 
 def test_without_a_file_the_name_server_is_here(tmp_path):
     """As glibc has it; what can't be read is none."""
-    assert mx.system_nameservers(str(tmp_path / "none")) == (("127.0.0.1", 53),)
-    assert mx.system_nameservers(str(tmp_path)) == (("127.0.0.1", 53),)
+    assert system_nameservers(str(tmp_path / "none")) == (("127.0.0.1", 53),)
+    assert system_nameservers(str(tmp_path)) == (("127.0.0.1", 53),)
 
 
 # Over real sockets.

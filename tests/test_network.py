@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 import pytest
 
@@ -27,9 +27,13 @@ from exchange_mailaccept.world import (
     Connect,
     Exchange,
     Fault,
-    Request,
     Resolve,
 )
+
+if TYPE_CHECKING:
+    from exchange_mailaccept.world import Request
+
+    Conversation = Generator[Request, Answer, list[Answer]]
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="as Linux does it")
 
@@ -37,8 +41,6 @@ linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="as Linu
 PATIENCE = 20
 #: Seconds that a run may be late on a busy machine.
 LATENESS = 2.0
-
-Conversation = Generator[Request, Answer, list[Answer]]
 CLOSED = Fault(Verdict.BROKEN, "connection closed by the server")
 RESET = Fault(Verdict.BROKEN, "connection reset by the server")
 

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchange_mailaccept import __version__, options
+from exchange_mailaccept import __version__, command_line, options
 from exchange_mailaccept.acceptance import Target
+from exchange_mailaccept.command_line import Answered, UsageError
 from exchange_mailaccept.dialogue import Tls
 from exchange_mailaccept.extensions import NONE
 from exchange_mailaccept.message import Content, Envelope, compose, mail_command, rcpt_command
-from exchange_mailaccept.options import Answered, Options, UsageError
+from exchange_mailaccept.options import Options
 from exchange_mailaccept.sasl import Credentials
 from exchange_mailaccept.server_set import Rule
 from exchange_mailaccept.stages import Stage
@@ -522,7 +523,7 @@ def test_help_is_given_whatever_else_is_said(argv):
     """Who asks for help does not yet know the rest."""
     with pytest.raises(Answered) as caught:
         parse(argv)
-    assert str(caught.value) == options.help_text()
+    assert str(caught.value) == command_line.help_text()
 
 
 @pytest.mark.parametrize("argv", [["--version"], ["-V"], ["-p", "0", "-V"]])
@@ -540,7 +541,7 @@ def test_a_help_that_is_a_value_is_no_help():
 
 def test_the_help_names_every_option():
     """Each in a line of its own, as it stands in the contract."""
-    found = re.findall(r"^  (-.*)$", options.help_text(), re.MULTILINE)
+    found = re.findall(r"^  (-.*)$", command_line.help_text(), re.MULTILINE)
     assert found == [
         "-d, --domain DOMAIN",
         "-H, --hostname HOST",
@@ -589,12 +590,12 @@ def test_the_help_names_every_option():
 
 def test_the_help_is_ascii_without_tabs():
     """It must look the same in every terminal."""
-    assert re.fullmatch(r"[\n -~]+", options.help_text())
+    assert re.fullmatch(r"[\n -~]+", command_line.help_text())
 
 
 def test_the_help_is_at_most_80_columns_wide():
     """As the monitoring plugins' guidelines ask."""
-    assert [line for line in options.help_text().splitlines() if len(line) > 80] == []
+    assert [line for line in command_line.help_text().splitlines() if len(line) > 80] == []
 
 
 # All servers at once.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from exchange_mailaccept.options import OPTIONS
+from exchange_mailaccept.command_line import OPTIONS
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")

@@ -135,11 +135,6 @@ def test_which_mechanisms_have_a_secret(credentials, usable):
     assert credentials.usable == usable
 
 
-def test_pyspnego_is_there():
-    """Without it see ``test_auth``."""
-    assert sasl.has_ntlm()
-
-
 @pytest.mark.parametrize(
     ("offered", "chosen"),
     [

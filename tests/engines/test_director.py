@@ -21,7 +21,7 @@ from running import (
 )
 from surroundings import MariaDB, configure_icingaweb
 
-from exchange_mailaccept.options import OPTIONS
+from exchange_mailaccept.command_line import OPTIONS
 
 BASKET = CONTRIB / "icinga2" / "director-basket.json"
 

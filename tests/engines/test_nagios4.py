@@ -38,7 +38,7 @@ from running import (
 
 import exchange_mailaccept
 from check_exchange_mailaccept import WATCHDOG_DELAY
-from exchange_mailaccept.options import DEFAULT_TIMEOUT
+from exchange_mailaccept.command_line import DEFAULT_TIMEOUT
 
 SHIPPED = CONTRIB / "nagios"
 README = (SHIPPED / "README.md").read_text()

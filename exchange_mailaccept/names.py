@@ -1,0 +1,130 @@
+"""What a host, an address and a domain are, as they are typed, before anything is looked up.
+
+Without ``re``, ``ipaddress`` and what else takes longer to import than the check of a name, for all
+this comes before the first packet (see ``launch``).
+"""
+
+from __future__ import annotations
+
+#: The port of name servers (RFC 1035 4.2).
+DNS_PORT = 53
+#: How many ``nameserver`` lines glibc takes note of (resolv.h, MAXNS).
+MAX_NAMESERVERS = 3
+
+DIGITS = "0123456789"
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_LABEL = LETTERS + DIGITS + "-_"
+# The dots that IDNA takes for a full stop (RFC 3490 3.1, UTS 46 4).
+_OTHER_DOTS = "\u3002\uff0e\uff61"
+
+
+def consists_of(characters: str, text: str) -> bool:
+    """Whether ``text`` has one of ``characters`` at least, and no other."""
+    return bool(text) and not text.strip(characters)
+
+
+def is_number(text: str, most: int) -> bool:
+    """Whether ``text`` is a whole number in ASCII digits, without leading zeros, up to ``most``."""
+    if not consists_of(DIGITS, text) or len(text) > len(str(most)):
+        return False
+    return int(text) <= most and (text == "0" or text[0] != "0")
+
+
+def is_address(host: str) -> bool:
+    """Whether ``host`` is to be taken for an IPv4 or IPv6 address and not for a name."""
+    return ":" in host or (host.count(".") == 3 and host.replace(".", "").isdecimal())
+
+
+def address(text: str) -> str:
+    """An IP address in its canonical form, with the zone that it may have (RFC 4007 11).
+
+    :raises ValueError: it is none
+    """
+    parts = text.split(".")
+    if len(parts) == 4 and all(is_number(part, 255) for part in parts):
+        return text
+    # Imported here because only those who name another address pay its 3 ms.
+    import ipaddress
+
+    bare, percent, zone = text.partition("%")
+    try:
+        found = ipaddress.ip_address(bare)
+    except ValueError:
+        raise ValueError("must be an IP address") from None
+    right_zone = consists_of(_LABEL + ".", zone) and len(zone) <= 15
+    if percent and (found.version == 4 or not right_zone):
+        raise ValueError("must be an IP address")
+    return f"{found}{percent}{zone}"
+
+
+def is_label(text: str) -> bool:
+    """Whether ``text`` can be a part of a name: letters, digits, hyphens, underscores."""
+    return consists_of(_LABEL, text) and len(text) <= 63
+
+
+def is_host_name(name: str) -> bool:
+    """Whether ``name`` can be a host's, and is not an address or one with a port."""
+    labels = name.split(".")
+    # RFC 3696 2: the last label is not all-numeric, so that nothing can be taken for an address.
+    return len(name) <= 253 and all(map(is_label, labels)) and not labels[-1].isdecimal()
+
+
+def to_ascii(domain: str) -> str:
+    """Give the canonical form of a domain as it was typed: ASCII, without the final dot.
+
+    Labels beyond ASCII become A-labels (IDNA 2008 with the mapping of UTS 46), which takes the
+    ``idna`` package; ASCII labels stay as they are.  Raises ValueError, with a sentence for the
+    user, if the result is no domain of letters, digits, hyphens and underscores (RFC 1035 2.3).
+    """
+    dotted = domain
+    for dot in _OTHER_DOTS:
+        dotted = dotted.replace(dot, ".")
+    labels = dotted.split(".")
+    if len(labels) > 1 and not labels[-1]:
+        labels.pop()
+    name = ".".join(label if label.isascii() else _a_label(label, domain) for label in labels)
+    for label in name.split("."):
+        if not is_label(label):
+            raise ValueError(
+                f"{domain!r} is not a domain: {label!r} is not 1 to 63 letters, digits, hyphens"
+                " or underscores"
+            )
+    if len(name) > 253:
+        raise ValueError(f"{domain!r} is not a domain: it is longer than 253 characters")
+    return name
+
+
+def _a_label(label: str, domain: str) -> str:
+    try:
+        import idna
+    except ImportError:
+        raise ValueError(
+            f"{domain!r} needs the Python package idna, or to be given in its xn-- form"
+        ) from None
+    try:
+        return idna.encode(label, uts46=True, std3_rules=True).decode("ascii")
+    except UnicodeError as error:
+        raise ValueError(f"{domain!r} is not a domain: {error}") from error
+
+
+def system_nameservers(path: str = "/etc/resolv.conf") -> tuple[tuple[str, int], ...]:
+    """Read the name servers of the system, as glibc does (resolv.conf(5)).
+
+    Malformed addresses are passed over.  Without any, or without the file, it is 127.0.0.1.  The
+    search list and the options are not for us: domains are absolute, patience is ours.
+    """
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:  # noqa: PTH123 - one call
+            lines = file.read().split("\n")
+    except OSError:
+        lines = []
+    found = []
+    for line in lines:
+        # As glibc: the keyword begins the line, and a comment ends the address.
+        if line.startswith(("nameserver ", "nameserver\t")):
+            value = line[len("nameserver") :].replace(";", " ").replace("#", " ").split()
+            try:
+                found.append((address(value[0] if value else ""), DNS_PORT))
+            except ValueError:
+                continue
+    return tuple(found[:MAX_NAMESERVERS]) or (("127.0.0.1", DNS_PORT),)
