@@ -281,6 +281,11 @@ object ApiListener "api" { bind_host = "127.0.0.1"; bind_port = ApiPort }
         self._environment = {"ICINGA2_USER": USER, "ICINGA2_GROUP": GROUP}
         self._child: Optional[Child] = None
 
+    @property
+    def pid(self) -> int:
+        assert self._child is not None
+        return self._child.pid
+
     def validate(self) -> str:
         """Have Icinga read the configuration, and nothing more; what it said."""
         done = subprocess.run(

@@ -373,9 +373,10 @@ def test_secrets_stay_secret(running):
     assert not any("s3cr3t" in word or "t0k3n" in word for run in runs for word in run["argv"])
 
     answers = [
-        running.icinga.call(f"/v1/objects/{kind}")
-        for kind in ("services", "hosts", "checkcommands", "notificationcommands")
-    ]
+        running.icinga.call(f"/v1/{kind}")
+        for kind in ("objects/services", "objects/hosts", "objects/checkcommands",
+                     "objects/notifications", "objects/notificationcommands", "variables", "status")
+    ]  # fmt: skip
     assert not re.search("s3cr3t|t0k3n", json.dumps(answers))
     icinga = running.icinga.directory
     for path in (

@@ -377,6 +377,7 @@ def test_passive_result_by_nsca(running, nsca, simulate, name):
     result = wait_for(arrived, "the passive result")
     assert result.state == case.state
     assert result.perfdata == perfdata.strip()
+    assert sorted(result.labels) == (case.labels or "").split()
     # In the first line Nagios writes a colon for each semicolon.
     assert result.text.replace(";", ":").rstrip() == text.replace(";", ":").rstrip()
 
