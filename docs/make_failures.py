@@ -133,8 +133,9 @@ def page(kind: Kind) -> str:
         paragraph(f"**What it means.** {meaning}"),
         paragraph(f"**What to run.** {begin}"),
         paragraph(
-            "In what follows SERVER, DOMAIN, ADDRESS and other words in capitals stand for yours. "
-            "Change settings only when you know why they are as they are."
+            "In what follows SERVER, RECIPIENT and other words in capitals stand for yours; HOST, "
+            "PORT, SENDER, RECIPIENT and its DOMAIN the plugin fills in. Change settings only when "
+            "you know why they are as they are."
         ),
     ]
     for row in ROWS:

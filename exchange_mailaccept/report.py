@@ -30,7 +30,7 @@ from .stages import (
 from .timing import signature
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Optional
 
     from .diagnosis import Finding
@@ -287,7 +287,7 @@ def server_lines(examined: Examined, plan: Plan, full: bool) -> list[str]:
     if examined.finding is None:
         lines = expectation_lines(expectation)
     else:
-        lines = diagnosis_lines(examined.finding)
+        lines = diagnosis_lines(examined.finding, _known(examined, plan))
         stopped = examined.member.acceptance.failure
         if stopped is not None and stopped.stage is Stage.MESSAGE:
             # What became of it, only the server's logs know.
@@ -373,11 +373,29 @@ def expectation_lines(expectation: Expectation) -> list[str]:
     return lines
 
 
-def diagnosis_lines(finding: Finding) -> list[str]:
-    """What the failure means, what to do next, and where to read on."""
+#: What stands for itself in a command line of any shell.
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9@.:_+=-]{0,254}")
+
+
+def _known(examined: Examined, plan: Plan) -> dict[str, str]:
+    """What the words in capitals of a next step stand for in this run."""
+    sender, recipient = plan.envelope.sender, plan.envelope.recipient
+    known = {"SENDER": sender, "RECIPIENT": recipient, "DOMAIN": recipient.rpartition("@")[2]}
+    if examined.session is not None:
+        server = examined.session.server
+        known.update(HOST=server.name, PORT=str(server.port))
+    return {word: value for word, value in known.items() if _PLAIN.fullmatch(value)}
+
+
+def diagnosis_lines(finding: Finding, known: Mapping[str, str]) -> list[str]:
+    """What the failure means, its kind as ``--severity`` has it, what to do, where to read on.
+
+    :param known: what to fill into the next step, by the words that stand for it
+    """
+    next_step = re.sub(r"\b[A-Z]+\b", lambda word: known.get(word[0], word[0]), finding.next_step)
     lines = [
-        f"Meaning: {printable(finding.cause, 360)}",
-        f"Next step: {printable(finding.next_step, 360)}",
+        f"Meaning: {printable(finding.cause, 360)} [{finding.kind.value}]",
+        f"Next step: {printable(next_step, 700)}",
     ]
     if finding.page:
         lines.append(f"Read: {finding.page}")

@@ -70,11 +70,11 @@ def signature(outcome: StageOutcome, title: str = "") -> Optional[Signature]:
 
 def _deadline_struck(stage: Stage, seconds: float) -> Optional[Signature]:
     if stage in _TARPITTED and seconds < 5.6:
-        also = " (and back pressure delays MAIL by 10 to 55s)" if stage is Stage.MAIL else ""
+        also = ", or back pressure (10 to 55s)" if stage is Stage.MAIL else ""
         return Signature(
             "tarpit",
-            f"No answer for {seconds:.1f}s may be a refusal that the tarpit holds back for 5s "
-            f"(TarpitInterval){also}: a longer --timeout shows it.",
+            f"No answer for {seconds:.1f}s may be a refusal that the tarpit holds back "
+            f"(TarpitInterval, default 5s){also}: a longer --timeout shows it.",
         )
     if stage in _THROTTLED:
         return Signature(

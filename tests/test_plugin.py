@@ -148,7 +148,7 @@ def test_a_server_that_defers(serve):
         "MAILACCEPT WARNING - 127.0.0.1 deferred MAIL ExMFA-MailAcceptTest@Fabrikam.com:"
         " 452 4.3.1 Insufficient system resources\n"
         "Meaning: Back pressure: disk of the queue, memory, version buckets or submission queue are"
-        " used up, so the transport takes no mail\n"
+        " used up, so the transport takes no mail [load]\n"
         "Next step: Free the disk of the queue first; Get-ExchangeDiagnosticInfo -Server SERVER"
         " -Process EdgeTransport -Component ResourceThrottling names the resource; events 15004 to"
         " 15007.\n"

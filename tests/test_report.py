@@ -452,6 +452,44 @@ def test_a_long_transcript_is_cut():
     assert found[-2:] == ["   0.0000 S: 399", "  (3 lines left out)"]
 
 
+def next_step(recipient: str) -> str:
+    """What to do when RCPT is refused with 5.1.1."""
+    unknown = StageOutcome(Stage.RCPT, Verdict.REFUSED, 0.1, reply(550, "5.1.1 User unknown"))
+    plan = PLAN._replace(envelope=Envelope("probe@client.example", recipient))
+    examined = examine(Member("", Acceptance(None, (session(unknown),), 1)), "none", ())
+    (line,) = (
+        line
+        for line in report.server_lines(examined, plan, full=False)
+        if line.startswith("Next step: ")
+    )
+    return line
+
+
+def test_the_next_step_can_be_pasted():
+    """What the run knows is filled in."""
+    assert next_step("postmaster@contoso.com") == (
+        "Next step: Get-Recipient postmaster@contoso.com; add the alias (Set-Mailbox MAILBOX"
+        " -EmailAddresses @{add='postmaster@contoso.com'}), or test an existing one with"
+        " --recipient."
+    )
+
+
+@pytest.mark.parametrize(
+    "recipient", ["o'hara@contoso.com", "a;b@contoso.com", "-a@contoso.com", '"a b"@contoso.com']
+)
+def test_the_next_step_runs_nothing_else(recipient):
+    """A local part may hold what a shell would take for a command."""
+    assert next_step(recipient).startswith("Next step: Get-Recipient RECIPIENT; add the alias")
+
+
+def test_the_next_step_names_host_and_port():
+    """Where the connection failed."""
+    late = StageOutcome(Stage.CONNECT, Verdict.TIMED_OUT, 50.0, None, "within 50s")
+    examined = examine(Member("", Acceptance(None, (session(late),), 1)), "none", ())
+    lines = report.server_lines(examined, PLAN, full=False)
+    assert "(Test-NetConnection mail1.contoso.com -Port 25)" in lines[1]
+
+
 @pytest.mark.parametrize("stage", [Stage.DATA, Stage.MESSAGE])
 def test_the_message_id_is_said_when_the_fate_of_the_message_is_unknown(stage):
     """The tracking log is asked for it."""

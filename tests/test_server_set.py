@@ -168,9 +168,9 @@ def test_the_rule_decides(servers, arguments, failing, state, line):
 MEANING = """\
 mail2.contoso.com 127.0.0.3 (MX 10): mail2.contoso.com refused RCPT postmaster@contoso.com:\
  550 5.1.1 User unknown
-  Meaning: There is no such recipient
-  Next step: Get-Recipient ADDRESS; add the alias (Set-Mailbox MAILBOX -EmailAddresses\
- @{add='postmaster@DOMAIN'}), or test an existing one with --recipient.
+  Meaning: There is no such recipient [recipient]
+  Next step: Get-Recipient postmaster@contoso.com; add the alias (Set-Mailbox MAILBOX\
+ -EmailAddresses @{add='postmaster@contoso.com'}), or test an existing one with --recipient.
   Read: https://learn.microsoft.com/exchange/mail-flow/non-delivery-reports-and-bounce-messages/\
 non-delivery-reports-and-bounce-messages
   Stages at mail2.contoso.com (127.0.0.3 port PORT, Exchange 2019/SE):

@@ -1099,8 +1099,11 @@ def test_failing_scenario(name: str, played: Any) -> None:
     failed = re.findall(rf"^  (\w+) +[\d.]+s  (?:{verdict})\b", ended.stdout, re.MULTILINE)
     # After a 421 there is nobody to take leave of.
     assert [stage for stage in failed if stage != "quit"] == [scenario.stage]
-    cause = next((row.cause for row in ROWS if row.key == name), "")
-    assert f"\nMeaning: {cause}" in ended.stdout
+    for row in ROWS:
+        if row.key == name:
+            (meaning,) = re.findall(r"^Meaning: (.*)$", ended.stdout, re.MULTILINE)
+            assert meaning.startswith(row.cause)
+            assert meaning.endswith(f" [{row.kind.value}]")
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in FAILING])

@@ -358,7 +358,7 @@ ROWS: tuple[Row, ...] = (
         TRANSACTION,
         Kind.PROBE,
         "The content filter holds the text of this probe for spam; other mail may flow",
-        "Set-ContentFilterConfig -BypassedSenders @{add='ADDRESS'} for the --from, or "
+        "Set-ContentFilterConfig -BypassedSenders @{add='SENDER'} (the --from), or "
         "Add-IPAllowListEntry; keep --subject plain.",
         "550 5.7.1 Message rejected as spam by Content Filtering.",
         texts=("spam by Content Filtering",),
@@ -405,7 +405,7 @@ ROWS: tuple[Row, ...] = (
         ANYWHERE,
         Kind.PROBE,
         "The content filter put this probe into the quarantine",
-        "Set-ContentFilterConfig -BypassedSenders @{add='ADDRESS'} for the --from, or "
+        "Set-ContentFilterConfig -BypassedSenders @{add='SENDER'} (the --from), or "
         "Add-IPAllowListEntry.",
         "550 5.2.1 Content Filter agent quarantined this message",
         texts=("agent quarantined",),

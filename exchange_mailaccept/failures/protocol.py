@@ -127,8 +127,8 @@ ROWS: tuple[Row, ...] = (
         "ehlo-unknown",
         EHLO,
         Kind.PROTOCOL,
-        "EHLO is refused, which Exchange never does: a middlebox (Cisco PIX fixup, old gateway) "
-        "allows only HELO",
+        "EHLO is refused and HELO too, which Exchange never does: a middlebox (Cisco PIX fixup, "
+        "old gateway) answers",
         "Firewall: no fixup protocol smtp 25, or no inspect esmtp.",
         "500 Command unrecognized",
         codes=(500, 502, 504),
@@ -258,8 +258,8 @@ ROWS: tuple[Row, ...] = (
         "recipients-too-many",
         ANYWHERE,
         Kind.PROTOCOL,
-        "The message has more recipients than MaxRecipientsPerMessage allows; with the one of "
-        "this probe the limit must be 0, or a gateway counts over time",
+        "The connector counts too many recipients (MaxRecipientsPerMessage); this probe has one, "
+        "so a gateway counts those of several messages",
         "Get-ReceiveConnector (MaxRecipientsPerMessage); check less often if a gateway counts.",
         "452 4.5.3 Too many recipients",
         enhanced=("*.5.3",),

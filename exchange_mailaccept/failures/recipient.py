@@ -12,7 +12,7 @@ ROWS: tuple[Row, ...] = (
         Kind.RECIPIENT,
         "DNS does not know the name, of the domain or of the mail server that its MX names, so "
         "no sender can reach it",
-        "Check the spelling of -d or -H; then nslookup -type=MX DOMAIN and -type=NS DOMAIN, "
+        "Check the spelling of -d or -H; then nslookup -type=MX NAME and -type=NS NAME, "
         "asked from outside: registration, delegation, the MX's target.",
         "contoso.com does not exist (NXDOMAIN)",
         texts=("does not exist",),
@@ -38,7 +38,7 @@ ROWS: tuple[Row, ...] = (
         MX,
         Kind.RECIPIENT,
         "DNS names no address for the mail server of the domain",
-        "Look up the MX and its A or AAAA record (nslookup -type=MX DOMAIN) and add the missing "
+        "Look up the MX and its A or AAAA record (nslookup -type=MX NAME) and add the missing "
         "one; with -4 or -6 the other family may be the only one.",
         "mail1.contoso.com has no address",
         texts=("no address", "no IPv4 address", "no IPv6 address"),
@@ -76,8 +76,8 @@ ROWS: tuple[Row, ...] = (
         ADDRESSED,
         Kind.RECIPIENT,
         "There is no such recipient",
-        "Get-Recipient ADDRESS; add the alias (Set-Mailbox MAILBOX -EmailAddresses "
-        "@{add='postmaster@DOMAIN'}), or test an existing one with --recipient.",
+        "Get-Recipient RECIPIENT; add the alias (Set-Mailbox MAILBOX -EmailAddresses "
+        "@{add='RECIPIENT'}), or test an existing one with --recipient.",
         "550 5.1.1 User unknown",
         codes=(550, 551, 553, 554),
         enhanced=("5.1.1",),
@@ -89,8 +89,8 @@ ROWS: tuple[Row, ...] = (
         ADDRESSED,
         Kind.RECIPIENT,
         "The address look-up found no such recipient",
-        "Get-Recipient ADDRESS; add the alias (Set-Mailbox MAILBOX -EmailAddresses "
-        "@{add='postmaster@DOMAIN'}) or give --recipient. Edge 2016 before CU1 errs (KB "
+        "Get-Recipient RECIPIENT; add the alias (Set-Mailbox MAILBOX -EmailAddresses "
+        "@{add='RECIPIENT'}) or give --recipient. Edge 2016 before CU1 errs (KB "
         "3152396).",
         "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup",
         enhanced=("5.1.10",),
@@ -103,7 +103,7 @@ ROWS: tuple[Row, ...] = (
         Kind.RECIPIENT,
         "Directory Based Edge Blocking: the domain is authoritative and this recipient is not "
         "in the directory; postmaster is no exception",
-        "Add postmaster@DOMAIN as an alias to a shared mailbox or group, or give --recipient; "
+        "Add RECIPIENT as an alias to a shared mailbox or group, or give --recipient; "
         "Get-AcceptedDomain: InternalRelay switches the blocking off.",
         "550 5.4.1 [postmaster@contoso.com]: Recipient address rejected: Access denied. "
         "AS(201806281)",
@@ -130,7 +130,7 @@ ROWS: tuple[Row, ...] = (
         ANYWHERE,
         Kind.RECIPIENT,
         "The recipient's domain is not accepted here, so this would be relaying",
-        "Get-AcceptedDomain; New-AcceptedDomain -Name NAME -DomainName DOMAIN -DomainType "
+        "Get-AcceptedDomain; New-AcceptedDomain -Name DOMAIN -DomainName DOMAIN -DomainType "
         "Authoritative (2003: recipient policy). Do not open the relay.",
         "550 5.7.1 Unable to relay",
         codes=(550, 551, 553, 554, 530),
@@ -143,7 +143,7 @@ ROWS: tuple[Row, ...] = (
         ANYWHERE,
         Kind.RECIPIENT,
         "The recipient's domain is no accepted domain of this organization",
-        "Get-AcceptedDomain; New-AcceptedDomain -Name NAME -DomainName DOMAIN -DomainType "
+        "Get-AcceptedDomain; New-AcceptedDomain -Name DOMAIN -DomainName DOMAIN -DomainType "
         "Authoritative; or correct --recipient. Do not open the relay.",
         "550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain",
         enhanced=("5.7.54",),
@@ -168,7 +168,7 @@ ROWS: tuple[Row, ...] = (
         ADDRESSED,
         Kind.RECIPIENT,
         "The recipient is invalid or banned",
-        "Get-Recipient ADDRESS; correct --recipient; for a banned one ask Microsoft.",
+        "Get-Recipient RECIPIENT; correct --recipient; for a banned one ask Microsoft.",
         "550 5.7.505 Access denied, banned recipient",
         enhanced=("5.7.504-505",),
         page="ndr-online",
@@ -193,7 +193,7 @@ ROWS: tuple[Row, ...] = (
         ADDRESSED,
         Kind.RECIPIENT,
         "The recipient's mailbox is full or over its submission quota",
-        "Get-MailboxStatistics MAILBOX; let a rule delete old probes; raise the quota with "
+        "Get-MailboxStatistics RECIPIENT; let a rule delete old probes; raise the quota with "
         "Set-Mailbox -ProhibitSendReceiveQuota.",
         "550 5.2.2 Mailbox full",
         enhanced=("*.2.2",),
@@ -217,7 +217,7 @@ ROWS: tuple[Row, ...] = (
         ANYWHERE,
         Kind.RECIPIENT,
         "The mailbox that logged on may not send as the --from address",
-        "Use its own address for --from, or Add-RecipientPermission ADDRESS -Trustee ACCOUNT "
+        "Use its own address for --from, or Add-RecipientPermission SENDER -Trustee ACCOUNT "
         "-AccessRights SendAs.",
         "554 5.2.252 SendAsDenied; info@example.com not allowed to send as noreply@example.com; "
         "STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied",

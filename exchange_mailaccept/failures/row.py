@@ -16,7 +16,7 @@ class Row(NamedTuple):
     kind: Kind
     #: One clause, without a full stop.
     cause: str
-    #: What to run, in full sentences.
+    #: What to run, in full sentences; HOST, PORT, SENDER, RECIPIENT and its DOMAIN are filled in.
     next_step: str
     #: The reply verbatim that the row is made for; without a reply, the explanation.
     sample: str

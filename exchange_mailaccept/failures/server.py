@@ -53,7 +53,7 @@ ROWS: tuple[Row, ...] = (
         Kind.SERVER,
         "The connection attempt stays without an answer: the host is down, or a firewall or "
         "provider drops packets to this port",
-        "Try from inside the site (Test-NetConnection HOST -Port 25); if that works, check "
+        "Try from inside the site (Test-NetConnection HOST -Port PORT); if that works, check "
         "firewall, NAT and routing; outbound port 25 is often blocked by providers.",
         "within 50s",
         verdicts=TIMED_OUT,
