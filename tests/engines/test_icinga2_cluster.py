@@ -30,11 +30,12 @@ NODES = {
     "agent1.example.com": "agent1.example.com",
 }
 MASTER, SATELLITE, AGENT = NODES
+EDGE = "edge01.contoso.com!mail acceptance"
 BRANCH = "relay.branch.contoso.com!mail acceptance from the branch"
 #: Service to the node that is to run it and the one that is to schedule it.
 PLACES = {
     "mbx01.contoso.com!mail acceptance": (MASTER, MASTER),
-    "edge01.contoso.com!mail acceptance": (SATELLITE, SATELLITE),
+    EDGE: (SATELLITE, SATELLITE),
     BRANCH: (AGENT, SATELLITE),
 }
 
@@ -43,6 +44,8 @@ class Cluster(NamedTuple):
     nodes: dict[str, Icinga2]
     #: Node to the file that notes each run of the plugin there.
     notes: dict[str, Path]
+    #: The program that sends the master's mail.
+    sendmail: Path
 
     def check(self, name: str) -> dict[str, Any]:
         """Have a service checked by the node that schedules it; the master's view of it after."""
@@ -86,8 +89,15 @@ def cluster(tmp_path_factory, authority, simulate) -> Iterator[Cluster]:
         notes[node] = install_plugin(home / "plugins")
     configuration = directory / "master" / "etc" / "zones.d"
     shutil.copytree(SHIPPED / "distributed" / "zones.d", configuration, dirs_exist_ok=True)
-    for name in ("exchange_mailaccept.conf", "services.conf"):
+    for name in ("exchange_mailaccept.conf", "services.conf", "dependencies.conf"):
         shutil.copy(SHIPPED / name, configuration / "global-templates")
+    # Who is told, and how, the master alone knows.
+    pages = (SHIPPED / "notifications.conf").read_text()
+    assert "/usr/sbin/sendmail" in pages
+    (configuration / "master" / "notifications.conf").write_text(
+        pages.replace("/usr/sbin/sendmail", str(directory / "sendmail"))
+    )
+    shutil.copytree(SHIPPED / "scripts", directory / "master" / "etc" / "scripts")
     accepting = simulate()
     refusing = simulate(reply={"rcpt": "550 5.1.1 User unknown"})
     for path in configuration.glob("*/hosts.conf"):
@@ -127,7 +137,7 @@ def cluster(tmp_path_factory, authority, simulate) -> Iterator[Cluster]:
             )
 
         wait_for(is_complete, "the configuration at all nodes", 2 * PATIENCE)
-        yield Cluster(nodes, notes)
+        yield Cluster(nodes, notes, directory / "sendmail")
     finally:
         for each in nodes.values():
             each.stop()
@@ -152,6 +162,18 @@ def test_check_runs_where_it_must_and_the_result_arrives(cluster, name):
     assert {"connect", "banner", "ehlo", "mail", "rcpt", "total"} <= set(result.labels)
     later = {each: notes.read_text().count("\n") for each, notes in cluster.notes.items()}
     assert later[node] > runs[node]
+
+
+@pytest.mark.parametrize("name", [EDGE, BRANCH])
+def test_the_master_pages(cluster, post_office, name):
+    """For what the satellite and the agent found, and says where that was."""
+    post_office.put_sendmail(cluster.sendmail)
+    for _ in range(3):
+        cluster.check(name)
+    host, _, service = name.partition("!")
+    page = post_office.wait_for_one(f"PROBLEM: {service} on {host}: MAILACCEPT CRITICAL - ")
+    assert f"\nTested:  from {PLACES[name][0]}\n" in page.get_content()
+    assert "\nNext step: " in page.get_content()
 
 
 def test_the_agent_is_told_how_long_it_has(cluster):
