@@ -16,6 +16,10 @@ PACKAGES=(
     influxdb graphite-carbon graphite-web
     # what the tests of man page and completion run
     man-db groff-base mandoc zsh
+    # what packages are built and checked with
+    debhelper dh-python dpkg-dev lintian pybuild-plugin-pyproject python3-all python3-setuptools
+    python3-aiosmtpd python3-dnspython python3-hypothesis python3-nagiosplugin python3-pytest
+    python3-pytest-timeout python3-trustme rpm rpmlint
     ca-certificates pipx python3 python3-venv shellcheck
 )
 # Unpacked and not installed, since mail servers exclude one another.
@@ -216,6 +220,21 @@ try_zipapp() {
         expect 2 "MAILACCEPT CRITICAL - 127.0.0.1 could not be connected: " \
             env -i "$python" "$file" -H 127.0.0.1 -p 9 -r postmaster@contoso.com
     done
+}
+
+# try_deb DIRECTORY: the Debian package built, checked, installed, used by the engines, and removed.
+try_deb() {
+    mkdir -p "$1"
+    sh packaging/deb.sh "$1"
+    lintian --allow-root --pedantic --fail-on error,warning "$1"/*.changes
+    # Else the tests of the plugin in the checkout would meet it.
+    trap 'apt purge -y monitoring-plugins-exchange-mailaccept' EXIT
+    apt install -y --no-install-recommends "$1"/*.deb
+    sh test.sh tests/engines/installed_package.py
+}
+
+try_rpm() {
+    rpmlint --strict --config packaging/rpm/rpmlint.toml packaging/rpm/*.spec
 }
 
 # try_copy_and_link DIRECTORY: the file and the package without any installation.

@@ -67,9 +67,8 @@ def collect(sources: Path, wheels: Path) -> None:
             archive.extractall(sources)
     for name in (f"{PLUGIN}.py", "LICENSE"):
         shutil.copy(CHECKOUT / name, sources)
-    (sources / PACKAGE).mkdir()
-    for module in (CHECKOUT / PACKAGE).glob("*.py"):
-        shutil.copy(module, sources / PACKAGE)
+    byte_code = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(CHECKOUT / PACKAGE, sources / PACKAGE, ignore=byte_code)
     (sources / "__main__.py").write_text(MAIN, encoding="utf-8")
 
 

@@ -22,6 +22,8 @@ from typing import NamedTuple
 import pytest
 from programs import PATIENCE, unavailable
 
+from exchange_mailaccept import __version__
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 SCRIPT = "check_exchange_mailaccept.py"
 PACKAGE = "exchange_mailaccept"
@@ -230,6 +232,18 @@ def test_metadata_of_the_wheel(built):
     assert sorted(needed) == ["dnspython>=2.3", "nagiosplugin>=1.3.2"]
 
 
+@pytest.mark.parametrize(
+    ("path", "pattern"),
+    [
+        ("packaging/debian/changelog", r"check-exchange-mailaccept \((.+)-\d+\) "),
+        ("packaging/rpm/check_exchange_mailaccept.spec", r"(?m)^Version: +(.+)$"),
+    ],
+)
+def test_every_package_is_of_this_version(path, pattern):
+    """The newest entry of the changelog is the first."""
+    assert re.search(pattern, (CHECKOUT / path).read_text())[1] == __version__
+
+
 def test_wheel_in_an_environment_of_its_own(built, tmp_path, works):
     environment = tmp_path / "environment"
     venv.create(environment, with_pip=False, symlinks=True)
@@ -284,6 +298,15 @@ BARE = (sys.executable, "-I", "-S", "-W", "error")
 
 def test_one_file(zipapp, works):
     works(*BARE, zipapp)
+
+
+def test_one_file_has_every_module(zipapp):
+    modules = {path.relative_to(CHECKOUT).as_posix() for path in (CHECKOUT / PACKAGE).rglob("*.py")}
+    names = zipfile.ZipFile(zipapp).namelist()
+    assert {name for name in names if name.startswith(f"{PACKAGE}/")} == modules
+    # Byte code of the same, and of nothing else of the plugin's.
+    compiled = {name.partition("/")[2] for name in names if f"/{PACKAGE}/" in name}
+    assert compiled == {f"{module}c" for module in modules}
 
 
 def test_one_file_runs_from_its_byte_code(zipapp, tmp_path, works):
