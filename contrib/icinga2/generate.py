@@ -242,7 +242,8 @@ def basket() -> str:
                 "object_name": NAME,
                 "object_type": "object",
                 "methods_execute": "PluginCheck",
-                "command": f"/usr/lib/nagios/plugins/{PROGRAM}",
+                # In PluginDir, wherever that is.
+                "command": PROGRAM,
                 "timeout": COMMAND_TIMEOUT,
                 "disabled": False,
                 "is_string": None,

@@ -101,9 +101,9 @@ def test_rendered_command_runs(imported, tmp_path, authority: Authority, simulat
     rendered += imported.run("service", "show", "tpl-service-exchange-mailaccept", "--rendered")
     assert re.search(r"\n    timeout = 5m\n", rendered)
     assert "Unsupported" not in rendered
-    assert rendered.count('"/usr/lib/nagios/plugins/') == 1
+    assert rendered.count('PluginDir + "/check_exchange_mailaccept"') == 1
     install_plugin(tmp_path / "plugins")
-    rendered = rendered.replace("/usr/lib/nagios/plugins", str(tmp_path / "plugins"))
+    rendered = rendered.replace("PluginDir", "PluginContribDir")
     server = simulate()
     rest = f"""
 object Host "h" {{ check_command = "passive"; enable_active_checks = false
