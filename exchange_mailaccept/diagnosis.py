@@ -1,9 +1,9 @@
 """What a reply at a stage means, and what to do about it.
 
-The knowledge is the table in ``failures``; here is the search in it.  The most specific row
-wins: words of the reply weigh more than its enhanced status code, that more than the reply code and
-the stage.  A reply that no row knows is explained by its class (RFC 5321 4.2.1, RFC 3463 3) and
-said to be unknown, rather than guessed at.
+The knowledge is the table in ``failures``; here is the search in it.  Of the rows that fit, the most
+specific wins: a code of Microsoft's own weighs more than words of the reply, those more than a code
+of RFC 3463 or the generation, and long words more than short ones.  A reply that no row knows is
+explained by its class (RFC 5321 4.2.1, RFC 3463 3) and said to be unknown, rather than guessed at.
 """
 
 from __future__ import annotations
@@ -126,12 +126,10 @@ def _weight(row: Row, outcome: StageOutcome, title: str) -> tuple[int, ...]:
         text = reply.text
         if row.codes and reply.code not in row.codes:
             return ()
-    fits: list[str] = []
     status = reply.enhanced if reply is not None else None
-    if row.enhanced:
-        fits = [code for code in row.enhanced if status is not None and covers(code, status)]
-        if not fits:
-            return ()
+    fits = status is not None and any(covers(code, status) for code in row.enhanced)
+    if row.enhanced and not fits:
+        return ()
     words = 0
     if row.texts:
         text = text.lower()
@@ -140,16 +138,8 @@ def _weight(row: Row, outcome: StageOutcome, title: str) -> tuple[int, ...]:
             return ()
     # The details of RFC 3463 have one digit and are used for anything; the longer ones are
     # Microsoft's own, and each means one thing.
-    one_meaning = bool(fits) and status is not None and status.detail >= 10
-    return (
-        1 if one_meaning else 0,
-        1 if words else 0,
-        (2 if str(status) in fits else 1) if fits else 0,
-        1 if row.generations else 0,
-        words,
-        1 if row.codes else 0,
-        1 if row.stages else 0,
-    )
+    one_meaning = fits and status is not None and status.detail >= 10
+    return (one_meaning, words > 0, fits, bool(row.generations), words)
 
 
 def covers(pattern: str, status: EnhancedStatusCode) -> bool:
