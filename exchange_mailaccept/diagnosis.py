@@ -1,9 +1,10 @@
 """What a reply at a stage means, and what to do about it.
 
-The knowledge is the table in ``failures``; here is the search in it.  Of the rows that fit, the most
-specific wins: a code of Microsoft's own weighs more than words of the reply, those more than a code
-of RFC 3463 or the generation, and long words more than short ones.  A reply that no row knows is
-explained by its class (RFC 5321 4.2.1, RFC 3463 3) and said to be unknown, rather than guessed at.
+The knowledge is the table in ``failures``; here is the search in it.  Of the rows that fit, the
+most specific wins: a code of Microsoft's own weighs more than words of the reply, those more than a
+code of RFC 3463 or the generation, and long words more than short ones.  A reply that no row knows
+is explained by its class (RFC 5321 4.2.1, RFC 3463 3) and said to be unknown, rather than guessed
+at.
 """
 
 from __future__ import annotations

@@ -164,6 +164,17 @@ def test_names_are_those_of_the_command_line() -> None:
     assert ("auto", *PROFILES, "none") == values.PROFILES
 
 
+def test_the_page_about_profiles_is_true() -> None:
+    """Its tables are the data, row by row."""
+    page = (Path(__file__).parent.parent / "docs" / "profiles.md").read_text(encoding="utf-8")
+    for profile in PROFILES.values():
+        before, after = " ".join(profile.required), " ".join(profile.required_after_tls)
+        assert f"\n| `{profile.name}` | {profile.title} | {before} | {after} |\n" in page
+        before, after = ", ".join(profile.before_tls), ", ".join(profile.after_tls)
+        (offers,) = (line for line in page.splitlines() if line.endswith(f"| {before} | {after} |"))
+        assert f"`{profile.name}`" in offers
+
+
 def test_the_original_criterion_fails_a_healthy_2016_and_says_why() -> None:
     result = expect("exmfa", (), recorded("exchange2016").session)
     assert result.missing == ("X-LINK2STATE", "XEXCH50")
