@@ -19,7 +19,7 @@ PACKAGES=(
     # what packages are built and checked with
     debhelper dh-python dpkg-dev lintian pybuild-plugin-pyproject python3-all python3-setuptools
     python3-aiosmtpd python3-dnspython python3-hypothesis python3-nagiosplugin python3-pytest
-    python3-pytest-timeout python3-trustme rpm rpmlint
+    python3-pytest-timeout python3-trustme rpm rpmlint debootstrap
     ca-certificates pipx python3 python3-venv shellcheck
 )
 # Unpacked and not installed, since mail servers exclude one another.
@@ -235,6 +235,63 @@ try_deb() {
 
 try_rpm() {
     rpmlint --strict --config packaging/rpm/rpmlint.toml packaging/rpm/*.spec
+}
+
+# bare_debian DIRECTORY: a Debian with nothing in it, that reaches the network as this one does.
+bare_debian() {
+    local file mirror
+    # shellcheck disable=SC2016 # for apt to expand
+    mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | head -n 1)
+    debootstrap --variant=minbase bookworm "$1" "$mirror"
+    for file in /etc/apt /etc/hosts /etc/pip.conf /etc/resolv.conf \
+        /etc/ssl/certs/ca-certificates.crt; do
+        [ ! -e "$file" ] || tar -c -h -C / ".$file" | tar -x -C "$1"
+    done
+}
+
+# readme_commands HEADING: the commands in that section of README.md, one a line.
+readme_commands() {
+    awk -v heading="## $1" '
+        /^## / { inside = $0 == heading }
+        /^```/ { block = $0 == "```sh"; next }
+        inside && block && !/^#/ { sub(/ +#.*/, ""); print }
+    ' README.md
+}
+
+# try_readme DIRECTORY: README.md to the letter, by somebody who has nothing but a bare Debian.
+try_readme() {
+    local root=$1/root command
+    local plugin=/usr/lib/nagios/plugins/check_exchange_mailaccept
+    mkdir -p "$root"
+    bare_debian "$root"
+    copy_checkout "$root/checkout"
+    bare() {
+        chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
+            DEBIAN_FRONTEND=noninteractive ${PIP_CERT:+PIP_CERT="$PIP_CERT"} \
+            sh -c "cd /checkout && $1" </dev/null
+    }
+    # Nobody is asked.
+    echo 'APT::Get::Assume-Yes "true";' >"$root/etc/apt/apt.conf.d/yes"
+    bare "apt update -q && apt install -q --no-install-recommends python3-venv"
+    mapfile -t commands < <(readme_commands "Try it")
+    [ "${commands[*]}" = "sh demo.sh sh test.sh" ]
+    expect 0 "MAILACCEPT OK - " bare "sh demo.sh"
+    # All of them are run elsewhere.
+    bare "sh test.sh tests/test_reply.py"
+
+    bare "apt install -q --no-install-recommends pipx"
+    mapfile -t commands < <(readme_commands "Install")
+    [ ${#commands[@]} -eq 4 ]
+    for command in "${commands[@]}"; do
+        # Where the engines are it is there.
+        bare "mkdir -p ${plugin%/*}"
+        printf '$ %s\n' "$command"
+        bare "$command"
+        expect 2 "MAILACCEPT CRITICAL - 127.0.0.1 could not be connected: " bare "
+            exec setpriv --reuid=65534 --regid=65534 --clear-groups env -i \
+                $plugin -H 127.0.0.1 -p 9 -r postmaster@contoso.com"
+        bare "apt purge -q monitoring-plugins-exchange-mailaccept || true; rm -f $plugin"
+    done
 }
 
 # try_copy_and_link DIRECTORY: the file and the package without any installation.

@@ -43,10 +43,9 @@ if sys.version_info < {OLDEST_VERSION}:
     print("MAILACCEPT UNKNOWN - Python {OLDEST} or newer is needed, this is " + found)
     sys.exit(3)
 sys.path.insert(0, sys.path[0] + "/" + sys.implementation.cache_tag)
-import runpy
+from {PACKAGE}.launch import main
 
-# As the program that it is and not imported: so it can send its first packet at once.
-runpy.run_module("{PLUGIN}", run_name="__main__")
+main()
 """
 
 
