@@ -268,7 +268,7 @@ def test_mail_script_says_nothing_to_the_shell(tmp_path):
     sendmail.chmod(0o755)
     output = "MAILACCEPT CRITICAL - $(id) `id` %s \\n\rBcc: all@example.com\nNext step: think"
     environment = {
-        "PATH": "/usr/bin:/bin", "NOTIFICATION_TYPE": "PROBLEM", "HOST_NAME": "mbx01",
+        "PATH": "/usr/bin:/bin", "NOTIFICATION_TYPE": "PROBLEM", "HOST_NAME": "B\u00fcro",
         "SERVICE_NAME": "mail\nBcc: all@example.com", "SERVICE_STATE": "CRITICAL",
         "SERVICE_OUTPUT": output, "LONG_DATE_TIME": "now", "MAIL_TO": "oncall@example.com",
         "MAIL_FROM": "icinga@example.com", "EXCHANGE_MAILACCEPT_SENDMAIL": str(sendmail),
@@ -280,6 +280,8 @@ def test_mail_script_says_nothing_to_the_shell(tmp_path):
         "From", "To", "Subject", "Auto-Submitted", "MIME-Version", "Content-Type",
         "Content-Transfer-Encoding",
     ]  # fmt: skip
+    assert head.isascii()
+    assert "\nHost:    B\u00fcro\n" in body
     assert "$(id) `id` %s \\n Bcc: all@example.com\n" in head
     assert body.startswith(output)
 

@@ -5,9 +5,10 @@
 # words, what it means, what to do next.  Everything comes through the environment, see there.
 set -eu
 
-# A header ends at its line end, whoever wrote the text.
+# A header ends at its line end, whoever wrote the text; and one that is not ASCII would make Postfix
+# insist on a relay that knows SMTPUTF8, or else send the page back.  The text below has it all.
 one_line() {
-    printf '%s' "$1" | tr '\r\n\t' '   ' | cut -c 1-"$2"
+    printf '%s' "$1" | tr '\r\n\t' '   ' | LC_ALL=C tr -c ' -~' '?' | cut -c 1-"$2"
 }
 
 first=$(printf '%s\n' "$SERVICE_OUTPUT" | sed -n 1p)
