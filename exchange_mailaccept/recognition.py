@@ -146,19 +146,20 @@ def _reason(missing: tuple[str, ...], title: str, profile: Optional[Profile]) ->
             "Install Exchange again over itself, which registers its sinks; set the virus scanner "
             "to a mode without an SMTP stack of its own.",
         )
-    compare = (
-        "Type EHLO on the server itself (telnet localhost 25): what is offered there and not here, "
-        "a middlebox strips; else compare the connector (Get-ReceiveConnector)."
-    )
-    if profile is not None and set(missing) & {*profile.required, *profile.required_after_tls}:
-        return _Obstacle(
+    if profile is None or not set(missing) & {*profile.required, *profile.required_after_tls}:
+        why = "switched off on the Receive connector, or stripped by a middlebox"
+    elif title not in ("", SOME_EXCHANGE, profile.recognised):
+        why = f"the keywords are those of {title}, or a middlebox strips some"
+    else:
+        why = (
             f"another generation than {profile.title}, a connector without Exchange "
-            "authentication, or a middlebox that strips keywords",
-            compare,
-            "telnet",
+            "authentication, or a middlebox that strips keywords"
         )
     return _Obstacle(
-        "switched off on the Receive connector, or stripped by a middlebox", compare, "telnet"
+        why,
+        "Type EHLO on the server itself (telnet localhost 25): what is offered there and not here, "
+        "a middlebox strips; else compare the connector (Get-ReceiveConnector).",
+        "telnet",
     )
 
 

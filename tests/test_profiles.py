@@ -223,6 +223,19 @@ def test_a_named_profile_is_missed(profile: str, transcript: str, missing: tuple
     assert (result.missing, result.finding) == (missing, True)
 
 
+def test_another_generation_is_named_where_a_keyword_is_missed() -> None:
+    result = expect("2019", (), recorded("exchange2016").session)
+    assert result.remark == (
+        "does not offer SMTPUTF8: the keywords are those of Exchange 2016, "
+        "or a middlebox strips some"
+    )
+
+
+def test_a_connector_without_exchange_authentication_may_be_why_a_keyword_is_missed() -> None:
+    result = expect("2016", (), recorded("custom_connector_ntlm").session)
+    assert "a connector without Exchange authentication" in result.remark
+
+
 def test_required_keywords_join_those_of_the_profile_once() -> None:
     session = recorded("custom_connector_relay").session
     result = expect("2016", ("xrdst", "STARTTLS", "STARTTLS"), session)
