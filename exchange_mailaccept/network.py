@@ -82,8 +82,7 @@ class Run:
     ) -> None:
         self._clock = clock
         self._parallel = parallel
-        begun = clock() if ahead is None else ahead.begun
-        self._deadline = Deadline(begun + timeout, timeout, clock)
+        self._deadline = Deadline(clock() + timeout, timeout, clock)
         self._watch = Watch(signals)
         self._channels = [_Channel(each, self._deadline, context, ahead) for each in conversations]
         self._waiting = self._channels[::-1]
