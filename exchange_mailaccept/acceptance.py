@@ -8,13 +8,11 @@ the answer of the domain; after the final dot a second try could deliver twice.
 from __future__ import annotations
 
 import os
-import re
 
-from . import mx
 from .dialogue import Plan, walk
-from .names import is_address, system_nameservers
+from .names import is_address, is_qualified, system_nameservers
 from .record import TYPE_CHECKING, NamedTuple
-from .stages import Server, Session, Stage, StageOutcome, Verdict
+from .stages import MailHost, Server, Session, Stage, StageOutcome, Verdict
 from .world import Answer, Fault, Resolve
 
 if TYPE_CHECKING:
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 
 #: Seconds that finding this host's own name may take.
 OWN_NAME_PATIENCE = 1.0
-_QUALIFIED = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]*")
 #: Seconds that each of several servers gets at least to connect and to greet.
 LEAST_PATIENCE = 1.0
 
@@ -105,7 +102,7 @@ class Servers(NamedTuple):
 
     #: Finding them; ``None`` if there was nothing to look up.
     lookup: Optional[StageOutcome]
-    hosts: tuple[mx.MailHost, ...]
+    hosts: tuple[MailHost, ...]
     remarks: tuple[str, ...]
     #: The plan, with our own name for EHLO.
     plan: Plan
@@ -117,7 +114,7 @@ def find_servers(target: Target, plan: Plan) -> Generator[Request, Answer, Serve
 
 
 def find_addresses(
-    host: mx.MailHost, target: Target, plan: Plan
+    host: MailHost, target: Target, plan: Plan
 ) -> Generator[Request, Answer, Union[Server, Session]]:
     """Find the addresses of ``host``; a session that failed at once if it has none."""
     return _Test(target, plan).server(host)
@@ -141,7 +138,7 @@ class _Test:
         if not self._plan.ehlo_name:
             yield from self._name_ourselves()
         if target.host:
-            return Servers(None, (mx.MailHost(None, target.host),), (), self._plan)
+            return Servers(None, (MailHost(None, target.host),), (), self._plan)
         hosts = yield from self._mail_hosts()
         if isinstance(hosts, Fault):
             return Servers(self._lookup(hosts), (), (), self._plan)
@@ -175,12 +172,15 @@ class _Test:
         if "." not in name:
             answer = yield Resolve(name, 0, OWN_NAME_PATIENCE)
             name = answer.canonical_name
-        if _QUALIFIED.fullmatch(name) and not name.startswith("localhost."):
+        if is_qualified(name) and not name.startswith("localhost."):
             self._plan = self._plan._replace(ehlo_name=name)
 
     def _mail_hosts(
         self,
-    ) -> Generator[Request, Answer, Union[tuple[mx.MailHost, ...], Fault]]:
+    ) -> Generator[Request, Answer, Union[tuple[MailHost, ...], Fault]]:
+        # Imported here because a server that was named is not to be found.
+        from . import mx
+
         found = yield from self._looked_up(mx.mail_hosts(self._target.domain, self._nameservers))
         if isinstance(found, Fault):
             return found
@@ -188,7 +188,7 @@ class _Test:
         return found.hosts
 
     def _try(
-        self, host: mx.MailHost, patience: Optional[float]
+        self, host: MailHost, patience: Optional[float]
     ) -> Generator[Request, Answer, Session]:
         server = yield from self.server(host)
         if isinstance(server, Session):
@@ -196,7 +196,7 @@ class _Test:
         session, _ = yield from self._timed(walk(self._plan, server, patience))
         return session
 
-    def server(self, host: mx.MailHost) -> Generator[Request, Answer, Union[Server, Session]]:
+    def server(self, host: MailHost) -> Generator[Request, Answer, Union[Server, Session]]:
         begun = self._looking
         found = yield from self._addresses(host.name)
         server = Server(host.name, (), self._target.port, host.preference)
@@ -215,6 +215,8 @@ class _Test:
             # A server named by the user is found as other programs find it, hosts file included.
             answer = yield from self._looked_up(_resolve(name, target.family))
             return answer.fault or answer.addresses
+        from . import mx
+
         found = yield from self._looked_up(mx.addresses(name, self._nameservers, target.family))
         if isinstance(found, Fault):
             return found

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 
-from . import extensions, receipt, sasl
+from . import extensions, receipt
 from .message import Content, Envelope, compose, data_stream, mail_command, rcpt_command
 from .record import TYPE_CHECKING, NamedTuple
 from .reply import Reply, decode
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import NoReturn, Optional
 
+    from . import sasl
     from .world import Request
 
     Conversation = Generator[Request, Answer, Session]
@@ -237,6 +238,9 @@ class _Walk:
         credentials = self._plan.credentials
         if credentials is None:
             return
+        # Imported here because few log on.
+        from . import sasl
+
         if self._security is None and not credentials.without_tls:
             self._miss(Stage.AUTH, "offers no TLS, and no secret goes out without it")
         offered = self._extensions.keywords.get("AUTH", ())

@@ -19,7 +19,7 @@ from itertools import repeat, zip_longest
 from .dns_query import compose
 from .names import DNS_PORT, is_host_name
 from .record import TYPE_CHECKING, NamedTuple
-from .stages import Verdict
+from .stages import MailHost, Verdict
 from .world import INTERRUPTED, Answer, Ask, Fault
 
 if TYPE_CHECKING:
@@ -38,15 +38,6 @@ MAX_FURTHER_QUERIES = 8
 
 # Record types by address family, in the order of asking.
 _RDTYPES = {0: ("A", "AAAA"), 4: ("A",), 6: ("AAAA",)}
-
-
-class MailHost(NamedTuple):
-    """A host that takes mail for a domain."""
-
-    #: MX preference, the lower the sooner; ``None`` if no MX record names the host (implicit MX).
-    preference: Optional[int]
-    #: Host name in ASCII, without the final dot.
-    name: str
 
 
 class MailHosts(NamedTuple):

@@ -69,6 +69,17 @@ def is_host_name(name: str) -> bool:
     return len(name) <= 253 and all(map(is_label, labels)) and not labels[-1].isdecimal()
 
 
+def is_qualified(name: str) -> bool:
+    """Whether ``name`` is a fully qualified one, as EHLO wants it (RFC 5321 2.3.5)."""
+    labels = name.split(".")
+    return (
+        len(labels) > 1
+        and all(consists_of(LETTERS + DIGITS + "-", label) for label in labels)
+        and not any(label[0] == "-" or label[-1] == "-" for label in labels[:-1])
+        and labels[-1][0] in LETTERS
+    )
+
+
 def to_ascii(domain: str) -> str:
     """Give the canonical form of a domain as it was typed: ASCII, without the final dot.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import command_line, sasl
+from . import command_line
 from .acceptance import Target
 from .dialogue import Tls
 from .message import Content, Envelope
@@ -15,6 +15,8 @@ from .world import TlsSettings
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Optional
+
+    from . import sasl
 
 
 class Options(NamedTuple):
@@ -112,6 +114,9 @@ def _credentials(line: command_line.CommandLine) -> Optional[sasl.Credentials]:
     mechanism = line.last("auth", "")
     if not mechanism:
         return None
+    # Imported here because few log on.
+    from . import sasl
+
     return sasl.Credentials(
         mechanism.upper(),
         line.last("user", ""),

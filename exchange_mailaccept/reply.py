@@ -22,10 +22,7 @@ MAX_LINE = 65_536
 MAX_REPLY = 262_144
 MAX_LINES = 1_000
 
-# [0-9] and not \d or str.isdigit(): a reply code is ASCII, and the text is bytes.
-_REPLY_LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -]|(?=\*))(.*))?", re.DOTALL)
-_LINE_BEGINNING = re.compile(rb"(?:[2-5](?:[0-9](?:[0-9](?:[ \r*-].*)?)?)?)?", re.DOTALL)
-_ENHANCED = re.compile(r"([245])\.([0-9]{1,3})\.([0-9]{1,3})(?![0-9.])")
+_ENHANCED = r"([245])\.([0-9]{1,3})\.([0-9]{1,3})(?![0-9.])"
 
 
 class ProtocolError(ValueError):
@@ -67,7 +64,7 @@ class Reply(NamedTuple):
 
         RFC 2034 4 demands the agreement; a version number that opens a banner is no status code.
         """
-        found = _ENHANCED.match(self.lines[0])
+        found = re.match(_ENHANCED, self.lines[0])
         if found is None or int(found[1]) != self.code // 100:
             return None
         return EnhancedStatusCode(*map(int, found.groups()))
@@ -132,14 +129,14 @@ class ReplyParser:
         """Add one reply line; true if it was the last of its reply."""
         if len(line) > MAX_LINE:
             raise ProtocolError(f"reply line over {MAX_LINE} bytes", line[:80])
-        match = _REPLY_LINE.fullmatch(line)
-        if match is None:
+        if not _has_code(line):
             raise ProtocolError("not an SMTP reply", line)
-        code, separator, text = match.groups()
-        if self._lines and int(code) != self._code:
+        code = int(line[:3])
+        if self._lines and code != self._code:
             raise ProtocolError(f"reply changes its code from {self._code}", line)
-        self._code = int(code)
-        self._lines.append(decode(text or b""))
+        self._code = code
+        # A firewall that writes its asterisks over a banner writes them over the space too.
+        self._lines.append(decode(line[3 if line[3:4] == b"*" else 4 :]))
         self._size += consumed
         del self._buffer[:consumed]
         self._searched = 0
@@ -147,12 +144,27 @@ class ReplyParser:
             raise ProtocolError(f"reply over {MAX_REPLY} bytes", line)
         if len(self._lines) > MAX_LINES:
             raise ProtocolError(f"reply over {MAX_LINES} lines", line)
-        return separator != b"-"
+        return line[3:4] != b"-"
 
     def _check_unfinished_line(self) -> None:
         # Asked after every byte that drips in: no copy of the whole.
         beginning = bytes(self._buffer[:80])
         if len(self._buffer) > MAX_LINE + 1:  # one more for the CR of a line of full length
             raise ProtocolError(f"reply line over {MAX_LINE} bytes", beginning)
-        if _LINE_BEGINNING.fullmatch(beginning[:5]) is None:
+        # Digits that have yet to come are taken for right ones, and so is the LF behind a CR.
+        if not _has_code(
+            beginning[: 3 if beginning[3:] == b"\r" else 4] + b"200"[len(beginning) :]
+        ):
             raise ProtocolError("not an SMTP reply", bytes(self._buffer))
+
+
+def _has_code(line: bytes) -> bool:
+    """Whether ``line`` begins with a reply code, and what may follow it : nothing, ``-``, a space, ``*``."""
+    code, separator = line[:3], line[3:4]
+    # bytes.isdigit() knows the digits of ASCII only.
+    return (
+        len(code) == 3
+        and code.isdigit()
+        and b"2" <= code[:1] <= b"5"
+        and separator in (b"", b" ", b"-", b"*")
+    )

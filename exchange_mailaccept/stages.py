@@ -102,6 +102,15 @@ class StageOutcome(NamedTuple):
         return self.verdict is Verdict.PASSED
 
 
+class MailHost(NamedTuple):
+    """A host that takes mail for a domain."""
+
+    #: MX preference, the lower the sooner; ``None`` if no MX record names the host.
+    preference: Optional[int]
+    #: Host name in ASCII, without the final dot.
+    name: str
+
+
 class Server(NamedTuple):
     """A mail server to be tested, and how to reach it."""
 
