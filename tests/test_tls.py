@@ -677,8 +677,8 @@ FAILING = {
     "alert 112": (
         offering(GO, after_hello(ALERT + b"\x70")),
         CRITICAL,
-        "failed at STARTTLS: handshake failed: the server has no certificate for this name (OpenSSL:"
-        " tlsv1 unrecognized name)",
+        "failed at STARTTLS: handshake failed: the server has no certificate for this name "
+        "(OpenSSL: tlsv1 unrecognized name)",
     ),
     "half a ServerHello": (
         offering(GO, half_a_server_hello),
