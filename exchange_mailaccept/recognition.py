@@ -59,7 +59,9 @@ _X_VERBS = (
 #: Ends of the host names of Exchange Online, MX and submission.
 _ONLINE_HOSTS = (".protection.outlook.com", ".mx.microsoft", ".outlook.office365.com")
 #: The host that Exchange Online names at the end of a reply.
-_ONLINE_TAIL = re.compile(r"\[[\w.-]+\.(?:outlook|office365|exchangelabs)\.com[ \]]", re.IGNORECASE)
+_ONLINE_TAIL = re.compile(
+    r"\[[\w.-]+\.(?:outlook|office365|exchangelabs)\.com(?: [^\]]*)?\]\s*", re.IGNORECASE
+)
 #: Text by which a later reply shows an Exchange server, in lower case.
 _REPLY_TEXTS = (
     *("sender ok", "recipient ok", "queued mail for delivery"),
@@ -200,12 +202,16 @@ class _Seen:
         return any(verb in self._known for verb in _X_VERBS)
 
     @property
-    def _online(self) -> bool:
+    def _online_host(self) -> bool:
         hosts = (self._offers.domain.lower(), _host(self._banner).lower())
+        return any(host.endswith(_ONLINE_HOSTS) for host in hosts)
+
+    @property
+    def _online(self) -> bool:
+        """By its names, or by its words, which a gateway may have handed on."""
         replies = (each.reply.text for each in self._session.outcomes if each.reply is not None)
-        return any(host.endswith(_ONLINE_HOSTS) for host in hosts) or any(
-            _ONLINE_TAIL.search(text) for text in replies
-        )
+        tails = (text[text.rfind("[") :] for text in replies if "[" in text)
+        return self._online_host or any(map(_ONLINE_TAIL.fullmatch, tails))
 
     @property
     def _plain_iis(self) -> bool:
@@ -276,7 +282,7 @@ class _Seen:
 
     def demanded(self, tls: bool) -> tuple[str, ...]:
         """Keywords to be demanded with ``auto``: what each server of the generation offers."""
-        if self.title() == EXCHANGE_ONLINE:
+        if self._online_host and self.title() == EXCHANGE_ONLINE:
             online = PROFILES["online"]
             return online.required_after_tls if tls else online.required
         # A banner is free text: keywords that only later generations have refute it.

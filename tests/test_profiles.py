@@ -371,6 +371,25 @@ def test_a_gateway_is_guessed() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("tail", "title"),
+    [
+        ("[AM7EUR06FT003.eop-eur06.prod.protection.outlook.com]", "Exchange Online"),
+        ("[AM0P190CA0001.EURP190.PROD.OUTLOOK.COM 2025-11-20T10:11:12.345Z 08DE2A6028D26C22]",
+         "Exchange Online"),
+        ("[AM7EUR06FT003.eop-eur06.prod.protection.outlook.com] (in reply to RCPT TO command)", ""),
+        ("[mail.contoso.com]", ""),
+        ("[mail.outlook.com.contoso.com]", ""),
+    ],
+)  # fmt: skip
+def test_exchange_online_names_its_host_at_the_end_of_a_refusal(tail: str, title: str) -> None:
+    """In words of its own; what a gateway makes of them is the gateway's."""
+    session = session_with("SIZE", banner="mx.contoso.com ESMTP ready")
+    refused = outcome(Stage.RCPT, Reply(550, (f"5.4.1 Access denied. AS(201806281) {tail}",)))
+    result = expect("auto", (), session._replace(outcomes=(*session.outcomes, refused)))
+    assert (result.title, result.missing) == (title, ())
+
+
 def test_exchange_online_never_lacks_starttls() -> None:
     """Somebody on the way has stripped it, which an ASA would have masked."""
     kept = [line for line in PROFILES["online"].before_tls if line != "STARTTLS"]
