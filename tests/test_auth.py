@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+import string
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -465,12 +466,17 @@ def echo(shared, certificates) -> tuple[Echo, Peer]:
     return answer, shared(Manners(certificates.good.context(), logon=answer))
 
 
-#: Long enough not to be found by chance among the plugin's own words.
+#: Without the letters that the plugin's own words are made of ("starttls1" would be found there).
 SECRETS = st.text(
-    st.characters(min_codepoint=33, max_codepoint=0x2FF, blacklist_categories=("Cs", "Cc", "Zs")),
+    st.characters(
+        min_codepoint=33,
+        max_codepoint=0x2FF,
+        blacklist_categories=("Cs", "Cc", "Zs"),
+        blacklist_characters=string.ascii_letters + "*",
+    ),
     min_size=9,
     max_size=60,
-).filter(lambda text: len(set(text)) >= 7 and "*" not in text)
+).filter(lambda text: len(set(text)) >= 7)
 WRAPPINGS = (
     "clear", "base64", "plain", "xoauth2", "in base64", "cut", "cut base64", "broken off",
     "overlong", "no reply", "two lines", "json", "challenge",
