@@ -1,4 +1,4 @@
-"""Recognising generations, and finding what is missing: on recorded talk, and no false alarms."""
+"""Recognising generations, and what is missing or failed: on recorded talk, and no false alarms."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import NamedTuple, Optional
 import pytest
 
 from exchange_mailaccept import extensions, values
+from exchange_mailaccept.diagnosis import matching_row
 from exchange_mailaccept.masks import masked_keywords
 from exchange_mailaccept.profiles import PROFILES
 from exchange_mailaccept.recognition import Expectation, expect
@@ -36,11 +37,13 @@ class Recorded(NamedTuple):
     finding: bool
     session: Session
     tls: bool
+    #: Key of the entry in the table of failures that the first refusal leads to; empty if none.
+    failure: str
 
 
 def read(path: Path) -> Recorded:
     """Walk through a transcript as the dialogue would have, with the real parser."""
-    title, finding, port = "", False, 25
+    title, finding, failure, port = "", False, "", 25
     stage, command, refused = Stage.BANNER, "", ""
     tls = False
     outcomes: dict[Stage, StageOutcome] = {}
@@ -51,6 +54,8 @@ def read(path: Path) -> Recorded:
         if line.startswith("# expect:"):
             expected, _, found = text.removeprefix("expect: ").partition("; finding: ")
             title, finding = expected.replace("-", ""), {"yes": True, "no": False}[found]
+        elif line.startswith("# failure: "):
+            failure = text.removeprefix("failure: ")
         elif line.startswith("# port:"):
             port = int(text.removeprefix("port: "))
         elif mark == "~" and "TLS" in text:
@@ -65,7 +70,9 @@ def read(path: Path) -> Recorded:
             try:
                 reply = parser.next_reply()
             except ProtocolError as error:
-                outcomes[stage] = StageOutcome(stage, Verdict.BROKEN, 0.1, None, str(error))
+                outcomes[stage] = StageOutcome(
+                    stage, Verdict.BROKEN, 0.1, None, f"{error}: {error.received!r}"
+                )
                 break
             if reply is None:
                 continue
@@ -79,7 +86,7 @@ def read(path: Path) -> Recorded:
                 outcomes[stage] = outcome(stage, reply, explanation)
     server = Server("mail.contoso.com", ("192.0.2.25",), port)
     session = Session(server, "192.0.2.25", tuple(outcomes.values()), offered)
-    return Recorded(title, finding, session, tls)
+    return Recorded(title, finding, session, tls, failure)
 
 
 def outcome(stage: Stage, reply: Reply, explanation: str = "") -> StageOutcome:
@@ -113,10 +120,19 @@ def default(profile: str, tls: bool = False) -> Session:
 
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
 def test_recorded_sessions_are_recognised_without_false_alarm(path: Path) -> None:
-    title, finding, session, tls = read(path)
+    title, finding, session, tls, _ = read(path)
     result = expect("auto", (), session, tls)
     assert (result.title, result.finding) == (title, finding)
     assert bool(result.remark) == finding
+
+
+@pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
+def test_what_stopped_a_recorded_session_is_known(path: Path) -> None:
+    title, _, session, _, failure = read(path)
+    stopped = session.failure
+    row = matching_row(stopped, title) if stopped is not None else None
+    assert (row.key if row is not None else "") == failure
+    assert (stopped is None) is (failure == "")
 
 
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
@@ -202,7 +218,7 @@ def test_the_original_criterion_fails_a_healthy_2016_and_says_why() -> None:
 def test_a_named_profile_is_met_and_names_the_server(
     profile: str, transcript: str, title: str
 ) -> None:
-    _, _, session, tls = recorded(transcript)
+    _, _, session, tls, _ = recorded(transcript)
     result = expect(profile, (), session, tls)
     assert (result.title, result.missing, result.finding) == (title, (), False)
 
@@ -251,7 +267,7 @@ def test_a_required_keyword_is_missed_without_a_profile() -> None:
 
 
 def test_nobody_offers_starttls_inside_tls() -> None:
-    _, _, session, tls = recorded("exchange2010_starttls")
+    _, _, session, tls, _ = recorded("exchange2010_starttls")
     assert tls
     assert expect("none", ("STARTTLS", "X-ANONYMOUSTLS"), session, tls).missing == ()
     assert expect("none", ("STARTTLS",), session, False).missing == ("STARTTLS",)
@@ -454,7 +470,7 @@ def test_a_connector_without_exchange_authentication_is_a_note() -> None:
 
 @pytest.mark.parametrize("name", ["exchange2016_submission", "online", "online_submission"])
 def test_where_x_keywords_never_are_their_lack_is_not_noted(name: str) -> None:
-    _, _, session, tls = recorded(name)
+    _, _, session, tls, _ = recorded(name)
     assert expect("auto", (), session, tls).notes == ()
 
 
