@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from exchange_mailaccept import report
 from exchange_mailaccept.acceptance import Acceptance, Target
 from exchange_mailaccept.dialogue import Plan
-from exchange_mailaccept.examination import examine
+from exchange_mailaccept.examination import Examined, examine
 from exchange_mailaccept.message import Content, Envelope
 from exchange_mailaccept.receipt import Receipt
 from exchange_mailaccept.recognition import Expectation
@@ -388,6 +388,18 @@ def test_what_to_do_about_the_keywords_is_said_before_the_stages():
         "Next step: Look at the MX.",
     ]
     assert report.expectation_lines(Expectation("", notes=("note",))) == []
+
+
+def test_a_server_of_a_set_says_what_to_do_about_its_keywords():
+    """In its place among the others, although it accepts."""
+    passed = StageOutcome(Stage.CONNECT, Verdict.PASSED, 0.1)
+    member = Member("mail1", Acceptance(None, (session(passed, seconds=0.4119),), 1))
+    found = Expectation("", ("XRDST",), "does not offer XRDST: a box", True, "Look at the box.")
+    assert report.set_lines([Examined(member, found, None)], PLAN, full=False) == [
+        "mail1.contoso.com 192.0.2.25 (MX 10): accepts, 0.412s",
+        "  mail1.contoso.com does not offer XRDST: a box",
+        "  Next step: Look at the box.",
+    ]
 
 
 def test_the_stage_lines():
