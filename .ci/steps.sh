@@ -243,6 +243,7 @@ bare_debian() {
     # shellcheck disable=SC2016 # for apt to expand
     mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | head -n 1)
     debootstrap --variant=minbase bookworm "$1" "$mirror"
+    rm "$1/etc/apt/sources.list"
     for file in /etc/apt /etc/hosts /etc/pip.conf /etc/resolv.conf \
         /etc/ssl/certs/ca-certificates.crt; do
         [ ! -e "$file" ] || tar -c -h -C / ".$file" | tar -x -C "$1"

@@ -6,12 +6,13 @@ this, and removes it.
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import OK, PATIENCE, WARNING, Icinga2, Nagios
+from running import CHECKOUT, OK, PATIENCE, WARNING, Icinga2, Nagios
 
 PLUGIN = Path("/usr/lib/nagios/plugins/check_exchange_mailaccept")
 COMMANDS = Path("/etc/nagios-plugins/config/exchange_mailaccept.cfg")
@@ -83,10 +84,14 @@ def icinga(tmp_path_factory, authority, simulate) -> Iterator[Icinga2]:
     (directory / "plugins").symlink_to(PLUGIN.parent)
     full = simulate(reply={"mail": "452 4.3.1 Insufficient system resources"})
     services = {"well": simulate().port, "full": full.port}
+    (example,) = re.findall(r"```icinga\n(.*?)```", (CHECKOUT / "README.md").read_text(), re.DOTALL)
     icinga = Icinga2(
         directory,
         'include <plugins-contrib>\nobject Host "exchange" { check_command = "dummy"\n'
         '  address = "127.0.0.1" }\n'
+        # It is read, and never checked: there is no mail server at this address.
+        'object Host "mbx01" { check_command = "dummy" }\n'
+        f"{example.replace('check_command', 'enable_active_checks = false; check_command')}"
         + "".join(SERVICE.format(name=name, port=port) for name, port in services.items())
         + Icinga2.ALONE,
         authority,
@@ -105,6 +110,11 @@ def test_icinga_has_the_command(icinga):
     assert "\nMeaning: Back pressure" in results["full"].text
     for each in checked.values():
         assert each["last_check_result"]["command"][0].endswith("/plugins/" + PLUGIN.name)
+
+
+def test_the_example_of_the_readme_is_a_service(icinga):
+    (service,) = icinga.services('host.name == "mbx01"').values()
+    assert service["check_command"] == "exchange_mailaccept"
 
 
 def test_nagios_has_the_command(tmp_path, simulate):
