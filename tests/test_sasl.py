@@ -164,7 +164,9 @@ def test_a_challenge_is_decoded(lines, expected):
     assert sasl.challenge(Reply(334, lines)) == expected
 
 
-@pytest.mark.parametrize("text", ["%%%", "VXNlcm5hbWU", "VXNl cm5h", "ä", "ntlm supported"])
+@pytest.mark.parametrize(
+    "text", ["%%%", "VXNlcm5hbWU", "VXNl cm5h", "ä", "=", "====", "ntlm supported"]
+)
 def test_a_challenge_that_is_not_base64(text):
     """Is quoted."""
     with pytest.raises(ValueError, match="the challenge is not valid base64: 334 "):
