@@ -6,9 +6,12 @@ be.  All hosts are loopback addresses, told apart by their last octet.
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import os
 import pwd
+import re
+import socket
 from typing import NamedTuple
 
 import dns.exception
@@ -22,6 +25,8 @@ import pytest
 OPEN = "127.0.0.2"
 OPEN_TOO = "127.0.0.3"
 CLOSED = "127.0.0.4"
+#: Answers no connection attempt (``silence``).
+SILENT = "127.0.0.5"
 
 MANY = 300
 
@@ -59,6 +64,8 @@ dangling      MX    10 does-not-exist
 addressless   MX    10 without-address
 half-dangling MX    10 does-not-exist
               MX    20 open
+one-hidden    MX    10 hidden-0
+              MX    20 open
 implicit      A     {OPEN}
 implicit-v6   AAAA  ::1
 nothing       TXT   "no MX, no A, no AAAA"
@@ -66,7 +73,10 @@ itself        MX    10 itself
               A     {OPEN}
 v6            MX    10 mail-v6
 """ + "".join(
-    f"many MX {number} many-{number}\nmany-{number} A {CLOSED}\n" for number in range(MANY)
+    f"many MX {number} many-{number}\nmany-{number} A {CLOSED}\n"
+    f"hidden MX {number} hidden-{number}\nhidden-{number} A {SILENT}\n"
+    f"crowded A 127.1.{number // 250}.{number % 250 + 1}\n"
+    for number in range(MANY)
 )
 
 CONFIGURATION = """\
@@ -180,7 +190,7 @@ def knot(find_program, launch_for_session, server_directory, free_port):
 @pytest.fixture
 def smtp_port(free_port):
     """The one port on which the servers of a test listen."""
-    return free_port("127.0.0.1", OPEN, OPEN_TOO, CLOSED, "::1")
+    return free_port("127.0.0.1", OPEN, OPEN_TOO, CLOSED, SILENT, "::1")
 
 
 @pytest.fixture
@@ -463,6 +473,66 @@ def test_many_servers_that_are_all_down(check):
     assert "(and 299 more)" in run.lines[0]
     assert run.perfdata["servers"] == f"{MANY};;;0"
     assert run.perfdata["accepting"] == "0;;;0"
+
+
+def test_many_servers_that_refuse_are_all_tried(check):
+    run = check("many.mx.test")
+
+    assert run.exit_code == 2
+    assert re.sub(r"port \d+", "port #", run.status) == (
+        f"MAILACCEPT CRITICAL - no server of many.mx.test answers ({MANY} of {MANY} servers tried);"
+        f" many-0.mx.test could not be connected: {CLOSED} port #: connection refused"
+    )
+
+
+def test_many_addresses_that_refuse_are_all_tried(check):
+    run = check("crowded.mx.test")
+
+    assert run.exit_code == 2
+    assert run.status.startswith(
+        "MAILACCEPT CRITICAL - crowded.mx.test could not be connected: 127.1."
+    )
+    assert run.status.endswith(f" connection refused; {MANY} of {MANY} addresses tried")
+
+
+@pytest.fixture
+def silence(smtp_port):
+    """Nobody answers at ``SILENT``: the queue of its socket is full, and stays so."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind((SILENT, smtp_port))
+        listener.listen(0)
+        for _ in range(8):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex((SILENT, smtp_port))
+        yield
+
+
+@pytest.mark.usefixtures("silence")
+def test_many_silent_servers_are_tried_until_the_time_is_over(check):
+    """A second each; those that had no turn were not tried."""
+    run = check("hidden.mx.test", "-t", "6")
+
+    assert run.exit_code == 2
+    assert re.fullmatch(
+        rf"MAILACCEPT CRITICAL - no server of hidden\.mx\.test answers \([1-9] of {MANY} servers"
+        rf" tried\); hidden-0\.mx\.test could not be connected within 1s \({SILENT} port \d+\)",
+        run.status,
+    ), run.status
+
+
+@pytest.mark.usefixtures("silence")
+def test_a_silent_server_leaves_the_next_its_share_of_the_time(check):
+    run = check("one-hidden.mx.test", "-t", "8")
+
+    assert run.exit_code == 1
+    assert re.fullmatch(
+        r"MAILACCEPT WARNING - better MX failed: hidden-0\.mx\.test could not be connected within"
+        rf" [0-9.]+s \({SILENT} port \d+\); open\.mx\.test passed every stage up to rcpt for"
+        r" postmaster@one-hidden\.mx\.test in [0-9.]+s",
+        run.status,
+    ), run.status
 
 
 def test_server_with_ipv6_only(check, smtp_sink, smtp_port):
