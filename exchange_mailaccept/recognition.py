@@ -244,6 +244,8 @@ class _Seen:
     def title(self) -> str:
         """The generation, as far as it can be told without ever trusting the banner's number."""
         known = self._known
+        if not self._banner and self._session.server.name.lower().endswith(_ONLINE_HOSTS):
+            return EXCHANGE_ONLINE
         if "X-LINK2STATE" in known:
             return EXCHANGE_2000_2003
         if "XEXCH50" in known:

@@ -159,7 +159,7 @@ class ReplyParser:
 
 
 def _has_code(line: bytes) -> bool:
-    """Whether ``line`` begins with a reply code, and what may follow it : nothing, ``-``, a space, ``*``."""
+    """Whether ``line`` begins with a code and what may follow it: an end, ``-``, a space, ``*``."""
     code, separator = line[:3], line[3:4]
     # bytes.isdigit() knows the digits of ASCII only.
     return (

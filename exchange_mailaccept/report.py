@@ -291,7 +291,9 @@ def server_lines(examined: Examined, plan: Plan, full: bool) -> list[str]:
         stopped = examined.member.acceptance.failure
         if stopped is not None and stopped.stage is Stage.MESSAGE:
             # What became of it, only the server's logs know.
-            lines.append(f"Message-ID: {printable(plan.message_id[1:-1], QUOTED)}")
+            lines.append(
+                f"Message-ID (in angle brackets): {printable(plan.message_id[1:-1], QUOTED)}"
+            )
     if full:
         lines += stage_lines(examined.member.acceptance, expectation.title)
         lines += certificate_lines(examined.security, plan.now)

@@ -152,6 +152,31 @@ def test_exchange_online_is_not_repaired_by_its_tenants(
 
 
 @pytest.mark.parametrize(
+    ("stage", "explanation", "verdict", "kind", "words"),
+    [
+        ("connect", "within 50s", Verdict.TIMED_OUT, "probe", "Test-NetConnection"),
+        ("connect", "connection refused", Verdict.BROKEN, "probe", "Test-NetConnection"),
+        ("banner", "connection closed by the server", Verdict.BROKEN, "probe", "another network"),
+        ("banner", "not an SMTP reply: 'SSH-2.0'", Verdict.BROKEN, "protocol", "-p"),
+        ("starttls", "does not offer STARTTLS", Verdict.MISSING, "tls", "from inspection"),
+        ("starttls", "the certificate is self-signed", Verdict.BROKEN, "tls", "--ca-file"),
+        ("mail", "within 45s", Verdict.TIMED_OUT, "load", "service health"),
+        ("rcpt", "connection reset by the server", Verdict.BROKEN, "load", "service health"),
+        ("message", "within 45s", Verdict.TIMED_OUT, "load", "Get-MessageTraceV2"),
+        ("message", "connection closed by the server", Verdict.BROKEN, "load", "not sent again"),
+    ],
+)
+def test_where_microsoft_runs_the_server_its_services_are_not_ours_to_start(
+    stage: str, explanation: str, verdict: Verdict, kind: str, words: str
+) -> None:
+    outcome = silent(stage, explanation, verdict)
+    finding = diagnose(outcome, "Exchange Online")
+    assert finding.kind is Kind(kind)
+    assert words in finding.next_step
+    assert diagnose(outcome, "Exchange 2016").next_step != finding.next_step or kind == "protocol"
+
+
+@pytest.mark.parametrize(
     ("stage", "reply", "kind"),
     [
         ("rcpt", "550 No such user here", Kind.RECIPIENT),

@@ -491,6 +491,15 @@ def test_exchange_online_goes_by_many_names(host: str) -> None:
     assert expect("auto", (), session).title == "Exchange Online"
 
 
+def test_exchange_online_is_known_by_its_mx_until_it_greets() -> None:
+    """Whatever answers then shows itself."""
+    server = Server("contoso-com.mail.protection.outlook.com", ("192.0.2.25",), 25)
+    late = StageOutcome(Stage.CONNECT, Verdict.TIMED_OUT, 50.0, None, "within 50s")
+    assert expect("auto", (), Session(server, "", (late,))) == Expectation("Exchange Online")
+    greeted = session_with("SIZE", banner="gw.contoso.com ESMTP Postfix", hello="gw.contoso.com")
+    assert expect("auto", (), greeted._replace(server=server)).title == ""
+
+
 def test_a_refused_banner_of_exchange_online_is_recognised() -> None:
     banner = "SN1NAM02FT0049.mail.protection.outlook.com Microsoft ESMTP MAIL Service ready at now"
     session: Optional[Session] = session_with(banner=banner)

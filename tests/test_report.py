@@ -509,7 +509,7 @@ def test_the_message_id_is_said_when_the_fate_of_the_message_is_unknown(stage):
     acceptance = Acceptance(None, (session(silent),), 1)
     examined = examine(Member("", acceptance), "none", ())
     lines = report.server_lines(examined, PLAN, full=False)
-    assert ("Message-ID: 1@client.example" in lines) is (stage is Stage.MESSAGE)
+    assert ("Message-ID (in angle brackets): 1@client.example" in lines) is (stage is Stage.MESSAGE)
 
 
 def test_remarks_become_notes():

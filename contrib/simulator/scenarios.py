@@ -105,6 +105,7 @@ _OWN_WAY: dict[str, dict[str, Any]] = {
         "options": ("-r", "pr\u00fcfung@contoso.com"),
     },
     "tls-not-offered": {"tls": "none", "options": ("-S",)},
+    "online-tls": {"tls": "none", "options": ("-S",)},
     "tls-certificate": {"options": ("-S", "--verify")},
     "tls-handshake": {"drop": ("handshake",), "options": ("-S",)},
     "tls-silent": {"delay": {"handshake": FOR_EVER}, "options": ("-S",)},
@@ -121,6 +122,8 @@ def _of_row(row: Row) -> Optional[Scenario]:
     default = row.stages[0].value if row.stages else "mail"
     stage = _STAGE_OF.get(row.key, default)
     scenario = Scenario(row.key, row.sample, stage)
+    if "Online" in row.generations:
+        scenario = scenario._replace(pose=POSES["online"], server=_ONLINE_SERVER)
     if row.key in _OWN_WAY:
         return scenario._replace(**_OWN_WAY[row.key])
     if stage in (Stage.MX.value, Stage.CONNECT.value) or Verdict.UNTESTED in row.verdicts:
@@ -130,8 +133,6 @@ def _of_row(row: Row) -> Optional[Scenario]:
     if row.verdicts:
         return scenario._replace(drop=(stage,))
     scenario = scenario._replace(reply={stage: row.sample})
-    if "Online" in row.generations:
-        scenario = scenario._replace(pose=POSES["online"], server=_ONLINE_SERVER)
     options = {"starttls": ("-S",), "auth": LOG_ON}
     return scenario._replace(options=options.get(stage, ()))
 

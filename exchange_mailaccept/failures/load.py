@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..stages import Kind
-from .row import ANYWHERE, CONTENT, MAIL, MESSAGE, ONLINE, TIMED_OUT, TRANSACTION, Row
+from ..stages import Kind, Stage, Verdict
+from .row import ANYWHERE, CONTENT, GONE, MAIL, MESSAGE, ONLINE, TIMED_OUT, TRANSACTION, Row
 
 ROWS: tuple[Row, ...] = (
     Row(
@@ -173,6 +173,34 @@ ROWS: tuple[Row, ...] = (
         "Wait for the next check; if it stays, look at the service health of Microsoft 365.",
         "450 4.7.700 Access denied, please try again later: PFA agent busy",
         enhanced=("4.7.700",),
+        page="online",
+    ),
+    Row(
+        "online-silent",
+        (Stage.EHLO, Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA),
+        Kind.LOAD,
+        "Exchange Online fell silent or closed in mid-dialogue: a busy front end, or a firewall "
+        "between here and Microsoft",
+        "Wait for the next check, for another front end answers then; if it stays, look at the "
+        "service health of Microsoft 365 and at the firewall's log.",
+        "within 45s",
+        texts=("within", *GONE),
+        generations=ONLINE,
+        verdicts=(Verdict.TIMED_OUT, Verdict.BROKEN),
+        page="online",
+        begin="dns",
+    ),
+    Row(
+        "online-silent-at-message",
+        MESSAGE,
+        Kind.LOAD,
+        "The message was sent and no answer came from Exchange Online, so its fate is unknown",
+        "Search it in message trace (Get-MessageTraceV2 -MessageId ID); it is not sent again. If "
+        "it stays so, look at the service health of Microsoft 365 and at firewalls that scan mail.",
+        "within 30s",
+        texts=("within", *GONE),
+        generations=ONLINE,
+        verdicts=(Verdict.TIMED_OUT, Verdict.BROKEN),
         page="online",
     ),
     Row(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..stages import Kind, Verdict
-from .row import ANYWHERE, MX, OPENING, TRANSACTION, Row
+from ..stages import Kind, Stage, Verdict
+from .row import ANYWHERE, GONE, MX, ONLINE, OPENING, TRANSACTION, Row
 
 ROWS: tuple[Row, ...] = (
     Row(
@@ -60,6 +60,21 @@ ROWS: tuple[Row, ...] = (
         texts=("interrupted by",),
         verdicts=(Verdict.UNTESTED,),
         begin="mail-flow",
+    ),
+    Row(
+        "online-unreachable",
+        (Stage.CONNECT, Stage.BANNER),
+        Kind.PROBE,
+        "The monitoring host does not get through to Exchange Online: many providers and clouds "
+        "block outgoing connections to port 25",
+        "Test-NetConnection HOST -Port PORT from another network: if it works there, have the "
+        "port opened for this host, or check from that network; else see the service health.",
+        "within 50s",
+        texts=("within", "refused", "no route", "unreachable", "no answer", *GONE),
+        generations=ONLINE,
+        verdicts=(Verdict.TIMED_OUT, Verdict.BROKEN),
+        page="online",
+        begin="dns",
     ),
     Row(
         "client-blocked-at-banner",

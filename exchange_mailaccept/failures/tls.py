@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..stages import Kind, Verdict
-from .row import ANYWHERE, BROKEN, STARTTLS, TIMED_OUT, Row
+from .row import ANYWHERE, BROKEN, GONE, ONLINE, STARTTLS, TIMED_OUT, Row
 
 ROWS: tuple[Row, ...] = (
     Row(
@@ -92,5 +92,20 @@ ROWS: tuple[Row, ...] = (
         codes=(530, 451, 454, 550, 554, 523),
         texts=("Must issue a STARTTLS", "STARTTLS is required", "STARTTLS required"),
         page="connectors",
+    ),
+    Row(
+        "online-tls",
+        STARTTLS,
+        Kind.TLS,
+        "Exchange Online always offers TLS, with a valid certificate: a firewall or proxy on the "
+        "way out strips or inspects it, or this host's list of authorities is old",
+        "Except SMTP to Microsoft from inspection; compare from another network; --ca-file for "
+        "another list of authorities.",
+        "does not offer STARTTLS",
+        texts=("STARTTLS", "handshake", "the certificate", "within", *GONE),
+        generations=ONLINE,
+        verdicts=(Verdict.MISSING, Verdict.BROKEN, Verdict.TIMED_OUT),
+        page="online",
+        begin="dns",
     ),
 )
