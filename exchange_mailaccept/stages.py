@@ -179,7 +179,10 @@ class Session(NamedTuple):
         return next((each for each in self.outcomes if each.stage is stage), None)
 
     def masked(self, mask: Callable[[str], str]) -> Session:
-        """This session with ``mask`` applied to all that was said in it."""
+        """This session with ``mask`` applied to all that was said in it.
+
+        The keywords stay as they are: no secret goes out before them.
+        """
 
         def masked(outcome: StageOutcome) -> StageOutcome:
             reply = outcome.reply
