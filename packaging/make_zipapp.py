@@ -3,13 +3,13 @@
 
     sh packaging/zipapp.sh [-o FILE] [--python PYTHON]...
 
-The file is the same whenever it is made of the same: every entry has the same date, and the order
-and the byte code do not depend on chance, as with the standard library's ``zipapp``.
+Made of the same it is the same file, byte by byte.  The standard library's ``zipapp`` does not see
+to that: dates, modes and order are those of the directory.
 
 Byte code belongs to one version of Python, and compiling what is in here takes longer than a whole
 run.  So each version has its own below its own name (``cpython-311/``), where ``__main__`` looks
-first; a Python that has none there takes the sources.  Nothing is compressed, because that costs
-each run more than it saves.
+first; a Python that has none there takes the sources.  Each further version costs every run 1 to
+2 % for its entries in the archive; compression would cost about 3 %.
 """
 
 from __future__ import annotations
