@@ -86,7 +86,9 @@ def main() -> None:
         command = f"{sys.executable} {CHECKOUT / 'check_exchange_mailaccept.py'}"
         plugin.write_text(f'#!/bin/sh\nunset PYTHONDONTWRITEBYTECODE\nexec {command} "$@"\n')
         plugin.chmod(0o755)
-        icinga = Icinga2(directory, configuration(server.port, number), Authority()).start()
+        icinga = Icinga2(
+            directory, configuration(server.port, number), Authority(), schedules=True
+        ).start()
         try:
             time.sleep(60)  # Icinga spreads the first checks over a minute.
             before, begun = cpu(icinga.pid), time.time()

@@ -109,6 +109,7 @@ def take(directory: Path, running: list[Any]) -> None:
             directory / "icinga2",
             configuration(well.port, database.port, carbon_port),
             Authority(),
+            schedules=True,
         )
         install_plugin(directory / "icinga2" / "plugins")
         icinga.start()

@@ -234,6 +234,10 @@ object NotificationComponent "notification" { }
 object FileLogger "log" { severity = "information"; path = LogDir + "/icinga2.log" }
 object ApiUser "test" { password = "test"; permissions = [ "*" ] }
 """
+    #: Only what a test wants is checked: another check on its way would be taken for the wanted one.
+    ON_DEMAND = """\
+object IcingaApplication "app" { enable_service_checks = false; enable_host_checks = false }
+"""
     #: A node that is alone.
     ALONE = """\
 object Endpoint NodeName { }
@@ -250,6 +254,7 @@ object ApiListener "api" { bind_host = "127.0.0.1"; bind_port = ApiPort }
         node: str = "node1",
         zone: str = "",
         port: int = 0,
+        schedules: bool = False,
     ) -> None:
         self.program = find_program("icinga2", "icinga2-bin")
         self.directory = directory
@@ -261,7 +266,9 @@ object ApiListener "api" { bind_host = "127.0.0.1"; bind_port = ApiPort }
         self._trusted = ssl.create_default_context(cafile=str(authority.trust(directory / "ca")))
         self._trusted.check_hostname = False
         if configuration is not None:  # else it is in the directory
-            self.configuration_file.write_text(self.PREAMBLE + configuration)
+            self.configuration_file.write_text(
+                self.PREAMBLE + ("" if schedules else self.ON_DEMAND) + configuration
+            )
         defines = {
             "ConfigDir": directory / "etc",
             "ZonesDir": directory / "etc" / "zones.d",
