@@ -7,13 +7,9 @@ prints.  See the package ``exchange_mailaccept`` for the test itself.
 
 from __future__ import annotations
 
-import gc
 import io
 import math
 import sys
-
-# A run is too short for its garbage to matter, and looking for it takes a twentieth of it.
-gc.disable()
 
 try:
     from exchange_mailaccept.launch import begin, finish, guard, main, missing_library, unknown

@@ -40,6 +40,7 @@ PLAIN, PIPELINING, STARTTLS, BOTH = "2525", "2526", "2527", "2528"
 SENDER, RECIPIENT = "probe@client.example", "postmaster@bench.example"
 MESSAGE = "From: <probe@client.example>\r\nSubject: Mail acceptance test\r\n\r\nProbe.\r\n."
 PLUGIN = "check_exchange_mailaccept"
+ZIPAPP = "zipapp"
 
 
 class Usage(NamedTuple):
@@ -133,13 +134,20 @@ class Bench:
         self.report = Report()
         self.sizes = (15, 100, 1000)
         self.sink: subprocess.Popen[str]
+        #: The plugin as an installed command: what pip 26 writes for the entry point.
+        self.command = directory / "command"
+        self.command.write_text(
+            f"import sys\nsys.path.insert(0, {str(CHECKOUT)!r})\n"
+            "from exchange_mailaccept.launch import main\nif __name__ == '__main__':\n"
+            "    sys.argv[0] = sys.argv[0].removesuffix('.exe')\n    sys.exit(main())\n",
+            encoding="ascii",
+        )
 
     def plugin(self, port: str, *arguments: str, host: str = "127.0.0.1") -> list[str]:
         """The plugin, with a full dialogue."""
-        file = str(CHECKOUT / f"{PLUGIN}.py")
         target = ["-H", host] if host else []
         return [
-            *(self.python, file, *target, "-p", port, "-f", SENDER, "-r", RECIPIENT),
+            *(self.python, str(self.command), *target, "-p", port, "-f", SENDER, "-r", RECIPIENT),
             *("-F", "client.example", "--profile", "none", *arguments),
         ]
 
@@ -348,25 +356,21 @@ class Bench:
         """Start-up of the forms in which the plugin may be installed."""
         link = self.directory / PLUGIN
         link.symlink_to(CHECKOUT / f"{PLUGIN}.py")
-        console = self.directory / "console"
-        # What pip writes for the entry point.
-        console.write_text(
-            f"import re, sys\nsys.path.insert(0, {str(CHECKOUT)!r})\n"
-            f"from {PLUGIN} import main\nif __name__ == '__main__':\n"
-            "    sys.argv[0] = re.sub(r'(-script\\.pyw|\\.exe)?$', '', sys.argv[0])\n"
-            "    sys.exit(main())\n",
-            encoding="ascii",
-        )
-        script, *arguments = self.plugin(PLAIN)[1:]
+        older = self.directory / "older"
+        # What pip before 24 writes.
+        older.write_text("import re\n" + self.command.read_text(encoding="ascii"), encoding="ascii")
+        arguments = self.plugin(PLAIN)[2:]
         contest: Contest = {
-            "": [[self.python, script, *arguments]],
-            "by a symbolic link": [[self.python, str(link), *arguments]],
-            "by a console script": [[self.python, str(console), *arguments]],
+            name: [[self.python, str(file), *arguments]]
+            for name, file in {
+                "": self.command,
+                "a command that pip before 24 made": older,
+                "the script, by a symbolic link": link,
+                "one file (zipapp)": self.directory / ZIPAPP,
+            }.items()
         }
         used = in_turn(contest, self.turns)
-        self.report.table(
-            "How it is installed, against the script in its directory", "form", "wall", "CPU"
-        )
+        self.report.table("How it is installed, against the command", "form", "wall", "CPU")
         for name in used:
             if name:
                 cells = [ratio(*pair)[1] for pair in self._pairs(used, name, "")[:2]]
@@ -434,6 +438,13 @@ def environment(directory: Path) -> str:
     return python
 
 
+def zipapp(python: str, directory: Path) -> None:
+    """The plugin as one file, with byte code for ``python``."""
+    make = ["sh", str(CHECKOUT / "packaging/zipapp.sh"), "-o", str(directory / ZIPAPP)]
+    surroundings = {**os.environ, "PYTHON": python}
+    subprocess.run([*make, "--python", python], env=surroundings, stdout=sys.stderr, check=True)
+
+
 def main() -> None:
     """Prepare, enter the namespaces, and measure."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
@@ -447,6 +458,7 @@ def main() -> None:
             directory = Path(name)
             certificates(directory)
             python = chosen.python or environment(directory)
+            zipapp(python, directory)
             # A namespace of users too, so that nobody needs to be root.
             user = [] if os.geteuid() == 0 else ["--map-root-user"]
             command = ["unshare", *user, "--mount", "--net", sys.executable, __file__]

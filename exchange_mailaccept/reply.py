@@ -152,9 +152,8 @@ class ReplyParser:
         if len(self._buffer) > MAX_LINE + 1:  # one more for the CR of a line of full length
             raise ProtocolError(f"reply line over {MAX_LINE} bytes", beginning)
         # Digits that have yet to come are taken for right ones, and so is the LF behind a CR.
-        if not _has_code(
-            beginning[: 3 if beginning[3:] == b"\r" else 4] + b"200"[len(beginning) :]
-        ):
+        whole = beginning[:3] if beginning[3:] == b"\r" else beginning
+        if not _has_code(whole + b"200"[len(whole) :]):
             raise ProtocolError("not an SMTP reply", bytes(self._buffer))
 
 
