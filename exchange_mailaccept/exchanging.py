@@ -85,12 +85,19 @@ class Exchanging(Operation):
 
     def begin(self) -> Optional[Answer]:
         """Send, unless the server has spoken out of turn."""
-        out_of_turn = self._line.spoken_out_of_turn() if self._request.data else None
-        if out_of_turn is None:
+        if not self._request.data:
+            # What there is to say was said with the flight before, and the reply may be there.
             return self._proceed()
-        if self._request.farewell:
-            self._take_leave()
-        return self._failed(out_of_turn)
+        out_of_turn = self._line.spoken_out_of_turn()
+        if out_of_turn is not None:
+            if self._request.farewell:
+                self._take_leave()
+            return self._failed(out_of_turn)
+        try:
+            self._all_sent()
+        except OSError as error:
+            return self._failed(self._line.lost(fault_of(error)))
+        return None
 
     def ready(self, descriptor: int) -> Optional[Answer]:  # noqa: ARG002 there is only one
         """Go on with sending or receiving."""

@@ -147,6 +147,8 @@ class ReplyParser:
         return line[3:4] != b"-"
 
     def _check_unfinished_line(self) -> None:
+        if not self._buffer:
+            return
         # Asked after every byte that drips in: no copy of the whole.
         beginning = bytes(self._buffer[:80])
         if len(self._buffer) > MAX_LINE + 1:  # one more for the CR of a line of full length
