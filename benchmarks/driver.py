@@ -18,7 +18,8 @@ from exchange_mailaccept import network
 from exchange_mailaccept.dialogue import Plan, Tls, walk
 from exchange_mailaccept.message import Content, Envelope
 from exchange_mailaccept.stages import Server, Stage
-from exchange_mailaccept.world import TlsSettings
+from exchange_mailaccept.trust import TlsSettings
+from exchange_mailaccept.trust import context as tls_context
 
 
 def main() -> None:
@@ -27,7 +28,7 @@ def main() -> None:
     ca_file = sys.argv[4] if len(sys.argv) > 4 else ""
     context = None
     if ca_file:
-        context = network.tls_context(TlsSettings(verify=True, ca_file=ca_file))
+        context = tls_context(TlsSettings(verify=True, ca_file=ca_file))
     plan = Plan(
         Envelope("probe@client.example", "postmaster@bench.example"),
         "client.example",

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .options import Options
     from .server_set import ServerSet
     from .sockets import HeadStart
-    from .tls import Context
+    from .trust import Context
 
     Result = TypeVar("Result")
 
@@ -108,7 +108,7 @@ class Launched:
         self._ahead = _send_ahead(line)
 
         # From here on the first packet is on its way.
-        from . import network, options
+        from . import mx, network, options
         from .acceptance import accept_mail, find_servers
 
         self.chosen = chosen = options.chosen(line)
@@ -125,6 +125,9 @@ class Launched:
             self._signals,
             ahead=self._ahead,
         )
+        if not chosen.target.host:
+            # The first response can't be read without it.
+            mx.import_dnspython()
 
     def finish(self, chores: Sequence[Callable[[], object]] = ()) -> ServerSet:
         """Drive the run to its end, and do ``chores`` on the way.
@@ -243,11 +246,10 @@ def _tls_context(line: command_line.CommandLine) -> Optional[Context]:
     """What secures the connections; made before the first packet, for a file may be unusable."""
     if not line.secured:
         return None
-    from .network import tls_context
-    from .options import tls_settings
+    from . import trust
 
     try:
-        return tls_context(tls_settings(line))
+        return trust.context(trust.settings(line))
     except ValueError as error:
         raise UsageError(str(error)) from None
 

@@ -116,6 +116,11 @@ class _Flight(NamedTuple):
         return None
 
 
+def import_dnspython() -> None:
+    """Import what reads a response, while the first one is on its way."""
+    from dns import exception, flags, message, rcode, rdatatype  # noqa: F401 for their sake alone
+
+
 def _shuffle(hosts: list[MailHost]) -> None:
     import random
 

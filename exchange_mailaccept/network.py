@@ -29,7 +29,6 @@ from .world import (
     Fault,
     Resolve,
     StartTls,
-    TlsSettings,
 )
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from typing import Any, Optional, TypeVar
 
     from .operation import Clock, Operation
-    from .tls import Context
+    from .trust import Context
     from .world import Request
 
     Result = TypeVar("Result")
@@ -47,24 +46,13 @@ if TYPE_CHECKING:
 MOST_AT_ONCE = 900
 
 
-def tls_context(settings: TlsSettings) -> Context:
-    """What connections are secured with, made before anything is measured.
-
-    :raises ValueError: a file can't be read or used; the text says which and why
-    """
-    # Imported here because only those who ask for TLS pay the 11 ms of ``ssl``.
-    from . import tls
-
-    return tls.context(settings)
-
-
 class Run:
     """Conversations in progress: begun when this is made, driven to their ends by :meth:`finish`.
 
     When ``timeout`` seconds are over, every open request is answered with a fault and every later
     one at once, so that the conversations end by themselves.
 
-    :param context: of :func:`tls_context`, for conversations that use TLS
+    :param context: of :func:`.trust.context`, for conversations that use TLS
     :param signals: descriptor of a pipe that becomes readable when the run is to end at once
     :param parallel: most conversations in progress at the same time
     :param ahead: a first packet that has been sent already

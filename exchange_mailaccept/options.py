@@ -10,7 +10,6 @@ from .record import TYPE_CHECKING, NamedTuple
 from .server_set import Rule
 from .stages import Stage
 from .values import DEFAULT_SUBJECT
-from .world import TlsSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,7 +38,6 @@ class Options(NamedTuple):
     timeout: float
     verbosity: int
     tls: Tls
-    tls_settings: TlsSettings
     #: Name to ask for and to find in the certificate; empty for the server's own.
     tls_name: str
     #: Days left of the certificate for WARNING and, if there are two, for CRITICAL.
@@ -80,7 +78,6 @@ def chosen(line: command_line.CommandLine) -> Options:
         timeout=line.last("timeout", command_line.DEFAULT_TIMEOUT),
         verbosity=min(line.count("verbose"), 3),
         tls=_TLS[line.secured],
-        tls_settings=tls_settings(line),
         tls_name=line.last("tls-name", ""),
         certificate_days=line.last("certificate", ()),
         credentials=_credentials(line),
@@ -96,18 +93,6 @@ _TLS = {
     "ssl": Tls.IMPLICIT,
     "starttls-if-offered": Tls.IF_OFFERED,
 }
-
-
-def tls_settings(line: command_line.CommandLine) -> TlsSettings:
-    """How ``line`` wants connections to be secured."""
-    return TlsSettings(
-        verify=bool(line.count("verify")),
-        ca_file=line.last("ca-file", ""),
-        least_version=line.last("min-tls", "1.2"),
-        client_certificate=line.last("client-cert", ""),
-        client_key=line.last("client-key", ""),
-        must_read=bool(line.count("certificate")),
-    )
 
 
 def _credentials(line: command_line.CommandLine) -> Optional[sasl.Credentials]:

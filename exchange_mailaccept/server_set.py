@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Optional, Union
 
-    from .tls import Context
+    from .trust import Context
 
 
 class Rule(enum.Enum):

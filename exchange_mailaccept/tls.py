@@ -11,17 +11,16 @@ and is not imported where the handshake has verified the certificate: then ``ssl
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import ssl
 import warnings
 
 from .exchanging import Line
 from .operation import CLOSED, Deadline, Operation, fault_of
-from .record import TYPE_CHECKING, NamedTuple
+from .record import TYPE_CHECKING
 from .stages import Certificate, Security, Verdict
-from .values import is_installed
-from .world import Answer, Fault, StartTls, TlsSettings
+from .trust import Context
+from .world import Answer, Fault, StartTls
 
 if TYPE_CHECKING:
     from typing import Any, Optional
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from .operation import Connection
 
 _CHUNK = 65_536
-_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 #: Results of X509_verify_cert(3) in an administrator's words; the others speak OpenSSL's.
 _VERIFY_WORDS = {
@@ -57,62 +55,6 @@ _REASON_WORDS = (
     ("KEY_TOO_SMALL", "the server's key is too weak"),
     ("MD_TOO_WEAK", "the server's certificate has too weak a signature"),
 )
-
-
-class Context(NamedTuple):
-    """What connections are secured with."""
-
-    ssl: ssl.SSLContext
-    verify: bool
-
-
-def context(settings: TlsSettings) -> Context:
-    """What connections are secured with.
-
-    :raises ValueError: a file can't be read or used; the text says which and why
-    """
-    if settings.must_read and not settings.verify and not is_installed("cryptography"):
-        raise ValueError("--certificate needs --verify, or the Python package cryptography")
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    made.minimum_version = _VERSIONS[settings.least_version]
-    if settings.verify:
-        _trust(made, settings.ca_file)
-    else:
-        made.check_hostname = False
-        made.verify_mode = ssl.CERT_NONE
-    if settings.client_certificate:
-        certificate, key = settings.client_certificate, settings.client_key or None
-        try:
-            # Without a password callback OpenSSL would ask the terminal for it.
-            made.load_cert_chain(certificate, key, password=lambda: "")
-        except (OSError, ValueError) as error:
-            files = f"{certificate} and {key}" if key else certificate
-            raise ValueError(f"{files}: {_file_error(error)}") from None
-    return Context(made, settings.verify)
-
-
-def _trust(made: ssl.SSLContext, ca_file: str) -> None:
-    """Load trusted authorities: those of the file, else the system's."""
-    if ca_file:
-        try:
-            made.load_verify_locations(ca_file)
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{ca_file}: {_file_error(error)}") from None
-        return
-    paths = ssl.get_default_verify_paths()
-    # A directory of hashed names is looked up as needed; parsing the whole bundle takes 18 ms.
-    if "SSL_CERT_FILE" not in os.environ and paths.capath and any(os.scandir(paths.capath)):
-        made.load_verify_locations(capath=paths.capath)
-    else:
-        made.load_default_certs()
-
-
-def _file_error(error: Exception) -> str:
-    if isinstance(error, ssl.SSLError) or not isinstance(error, OSError):
-        # Without the line of Python's own source that it ends with.
-        reason = getattr(error, "reason", None) or str(error).partition(" (_ssl.c")[0]
-        return f"no usable certificate or key in PEM form ({reason})"
-    return str(error.strerror)
 
 
 class Secured:

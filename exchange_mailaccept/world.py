@@ -47,22 +47,6 @@ class Answer(NamedTuple):
     left: float = float("inf")
 
 
-class TlsSettings(NamedTuple):
-    """How connections are to be secured."""
-
-    #: Whether a certificate chain that is not valid, or not for this server, ends the handshake.
-    verify: bool = False
-    #: File of the trusted authorities in PEM; empty for the system's.
-    ca_file: str = ""
-    #: Lowest version, ``1.2`` or ``1.3``.
-    least_version: str = "1.2"
-    #: Files of our own certificate and key in PEM; empty for none, or for the key beside it.
-    client_certificate: str = ""
-    client_key: str = ""
-    #: Whether the run makes no sense unless the certificate can be read.
-    must_read: bool = False
-
-
 class Ask(NamedTuple):
     """Send DNS messages to one name server, all at once, and collect the responses.
 

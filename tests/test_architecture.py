@@ -18,7 +18,7 @@ PACKAGE = CHECKOUT / "exchange_mailaccept"
 #: A module imports only from modules above it; not all of them have to be there.  ``failures`` is
 #: a package and counts as one.
 ORDER = (
-    "record", "names", "values", "extra_opts", "command_line", "sockets", "dns_query",
+    "record", "names", "values", "extra_opts", "command_line", "trust", "sockets", "dns_query",
     "reply", "extensions", "message", "sasl", "receipt", "stages", "world", "dialogue", "mx",
     "acceptance", "operation", "exchanging", "asking", "tls", "resolving", "connecting", "watch",
     "network", "server_set", "profiles", "masks", "recognition", "resources", "failures",
@@ -29,7 +29,7 @@ RESERVED = {
     "nagiosplugin": (),
     "socket": (),
     "_socket": ("sockets", "connecting", "network"),
-    "ssl": ("network", "tls"),
+    "ssl": ("trust", "tls"),
     "dns": ("mx",),
     "idna": ("names",),
     "cryptography": ("tls",),

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchange_mailaccept import __version__, command_line, options
+from exchange_mailaccept import __version__, command_line, options, trust
 from exchange_mailaccept.acceptance import Target
 from exchange_mailaccept.command_line import Answered, UsageError
 from exchange_mailaccept.dialogue import Tls
@@ -22,7 +22,7 @@ from exchange_mailaccept.options import Options
 from exchange_mailaccept.sasl import Credentials
 from exchange_mailaccept.server_set import Rule
 from exchange_mailaccept.stages import Stage
-from exchange_mailaccept.world import TlsSettings
+from exchange_mailaccept.trust import TlsSettings
 
 DEFAULTS = Options(
     target=Target("contoso.com", "", 25, 0, ()),
@@ -39,7 +39,6 @@ DEFAULTS = Options(
     timeout=50.0,
     verbosity=0,
     tls=Tls.NEVER,
-    tls_settings=TlsSettings(False, "", "1.2", "", ""),
     tls_name="",
     certificate_days=(),
     credentials=None,
@@ -649,13 +648,17 @@ def test_a_mistake_about_all_servers_is_named(argv, said):
 # TLS.
 
 
-def tls(mode: Tls, port: int = 25, name: str = "", days=(), **settings) -> Options:
-    return target(port=port)._replace(
-        tls=mode,
-        tls_name=name,
-        certificate_days=days,
-        tls_settings=DEFAULTS.tls_settings._replace(must_read=bool(days), **settings),
+def tls(mode: Tls, port: int = 25, name: str = "", days=(), **settings):
+    """The options, and what TLS is to trust and to show."""
+    return (
+        target(port=port)._replace(tls=mode, tls_name=name, certificate_days=days),
+        TlsSettings(False, "", "1.2", "", "")._replace(must_read=bool(days), **settings),
     )
+
+
+def parse_tls(*argv: str) -> tuple[Options, TlsSettings]:
+    line = command_line.read(["-d", "contoso.com", *argv], {})
+    return options.chosen(line), trust.settings(line)
 
 
 @pytest.mark.parametrize(
@@ -677,12 +680,16 @@ def tls(mode: Tls, port: int = 25, name: str = "", days=(), **settings) -> Optio
         (["-S", "-D", "30,7.5"], tls(Tls.STARTTLS, days=(30.0, 7.5))),
         (["-S", "--certificate=7,7"], tls(Tls.STARTTLS, days=(7.0, 7.0))),
         (["-S", "-D", "0"], tls(Tls.STARTTLS, days=(0.0,))),
-        (["-S", "--until", "starttls"], tls(Tls.STARTTLS)._replace(until=Stage.STARTTLS)),
     ],
 )
 def test_tls_is_chosen(argv, expected):
     """When, how strictly, and by which name."""
-    assert parse(["-d", "contoso.com", *argv]) == expected
+    assert parse_tls(*argv) == expected
+
+
+def test_the_walk_may_end_with_tls():
+    chosen = parse(["-d", "contoso.com", "-S", "--until", "starttls"])
+    assert chosen == target()._replace(tls=Tls.STARTTLS, until=Stage.STARTTLS)
 
 
 def test_files_of_tls_are_named(tmp_path):
@@ -692,7 +699,7 @@ def test_files_of_tls_are_named(tmp_path):
         open(file, "w").close()  # noqa: PTH123
     ca_file, certificate, key = files
     argv = ["-S", "--verify", "--ca-file", ca_file, "--client-cert", certificate]
-    assert parse(["-d", "contoso.com", *argv, "--client-key", key]) == tls(
+    assert parse_tls(*argv, "--client-key", key) == tls(
         Tls.STARTTLS, verify=True, ca_file=ca_file, client_certificate=certificate, client_key=key
     )
 
