@@ -234,7 +234,7 @@ object NotificationComponent "notification" { }
 object FileLogger "log" { severity = "information"; path = LogDir + "/icinga2.log" }
 object ApiUser "test" { password = "test"; permissions = [ "*" ] }
 """
-    #: Only what a test wants is checked: another check on its way would be taken for the wanted one.
+    #: Only what a test wants is checked: a check on its way would be taken for the wanted one.
     ON_DEMAND = """\
 object IcingaApplication "app" { enable_service_checks = false; enable_host_checks = false }
 """
