@@ -16,6 +16,7 @@ from running import CHECKOUT, CONTRIB, CRITICAL, Icinga2, find_program, install_
 
 DEBIAN = Path("/etc/icinga2")
 NAGIOS = Path("/etc/nagios4")
+NAGIOS_PLUGINS = Path("/etc/nagios-plugins/config")
 
 
 def blocks(heading: str, engine: str = "icinga2") -> list[str]:
@@ -75,6 +76,8 @@ def test_a_page_at_the_end(etc, authority, simulate, post_office):
     post_office.put_sendmail(sendmail)
     for path, theirs, mine in (
         (ours / "notifications.conf", "/usr/sbin/sendmail", str(sendmail)),
+        # This machine may have the package of the plugin, which brings the command.
+        (etc / "icinga2.conf", "include <plugins-contrib>", ""),
         (etc / "constants.conf", 'PluginContribDir = "/usr/lib/nagios/plugins"',
          f'PluginContribDir = "{directory}/plugins"'),
     ):  # fmt: skip
@@ -109,8 +112,12 @@ def test_nagios_takes_the_objects(open_directory):
     # Nagios reads it as a user of its own, by the group of the files.
     etc = open_directory / "etc"
     subprocess.run(["cp", "-a", str(NAGIOS), str(etc)], check=True, timeout=60)
+    # This machine may have the package of the plugin, which brings some of it.
+    plugins = open_directory / "plugins"
+    shutil.copytree(NAGIOS_PLUGINS, plugins, ignore=shutil.ignore_patterns("exchange_mailaccept*"))
     for path in (path for path in etc.rglob("*") if path.is_file()):
-        path.write_text(path.read_text().replace(str(NAGIOS), str(etc)))
+        text = path.read_text().replace(str(NAGIOS), str(etc))
+        path.write_text(text.replace(str(NAGIOS_PLUGINS), str(plugins)))
     (commands,) = blocks("check_exchange_mailaccept with Nagios", "nagios")
     commands = commands.replace(str(NAGIOS), str(etc)).replace("nagios4 -v", f"{program} -v")
     if os.geteuid() != 0:
