@@ -17,6 +17,8 @@ No stage is longer for it: the kernel notes when a reply came (see ``sockets``).
 
 from __future__ import annotations
 
+# What ``signal`` is made of, without the enums that take their time before the first packet.
+import _signal  # type: ignore[import-not-found]  # typeshed does not know it
 import gc
 import os
 import sys
@@ -93,8 +95,11 @@ def guard(step: Callable[[], Result], verbosity: int = 0) -> Result:
 
 def _printable(text: str, most: int) -> str:
     # Imported here because it is for those who have made a mistake, and are in no hurry.
-    from .report import printable
-
+    try:
+        from .report import printable
+    except OSError:
+        # No descriptor is left to read it with; then the text is the system's and not a server's.
+        return " ".join(text.split())[:most]
     return printable(text, most)
 
 
@@ -103,6 +108,8 @@ class Launched:
 
     def __init__(self, line: command_line.CommandLine) -> None:
         self._begun = time.monotonic()
+        # First of all, since whoever has seen our packet may already want us to end.
+        self._signals = _signal_pipe()
         self._found: Optional[ServerSet] = None
         self._context = _tls_context(line)
         self._ahead = _send_ahead(line)
@@ -113,7 +120,6 @@ class Launched:
 
         self.chosen = chosen = options.chosen(line)
         self.plan = _plan(chosen)
-        self._signals = _signal_pipe()
         self._run = network.Run(
             [
                 accept_mail(chosen.target, self.plan)
@@ -260,14 +266,11 @@ def _signal_pipe() -> int:
     Not an exception out of a signal handler, which could strike anywhere: the run ends by itself,
     and can still say which stage it was waiting at.
     """
-    # Imported here because its enums take their time.
-    import signal
-
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
-    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, _leave_it_to_the_pipe)
+    _signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    for number in (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP):
+        _signal.signal(number, _leave_it_to_the_pipe)
     return reading
 
 

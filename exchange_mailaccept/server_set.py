@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import itertools
+import re
 from collections import Counter
 from functools import partial
 
@@ -17,6 +18,7 @@ from .dialogue import walk
 from .names import is_address
 from .record import TYPE_CHECKING, NamedTuple
 from .stages import Server, Session, Stage, StageOutcome
+from .world import INTERRUPTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -96,7 +98,10 @@ def accept_mail_everywhere(
     hosts = sorted(found.hosts, key=lambda host: (host.preference or 0, host.name))
     resolved = run([find_addresses(host, target, plan) for host in hosts], left())
     servers = _one_by_one(resolved) if every_address else resolved
-    if plan.until is Stage.MX:
+    interruption = next(filter(_interrupted, servers), None)
+    if isinstance(interruption, Session):
+        sessions = [_untested(server, interruption) for server in servers]
+    elif plan.until is Stage.MX:
         sessions = [_as_session(server) for server in servers]
     else:
         # When they have to queue, no silent server may keep the others from their turn.
@@ -152,11 +157,16 @@ def labels(servers: Sequence[Server]) -> list[str]:
 
 
 def _short_label(server: Server) -> str:
-    return "host" if is_address(server.name) else server.name.partition(".")[0]
+    return "host" if is_address(server.name) else _word(server.name.partition(".")[0])
 
 
 def _full_label(server: Server) -> str:
-    return "host" if is_address(server.name) else server.name.replace(".", "-")
+    return "host" if is_address(server.name) else _word(server.name)
+
+
+def _word(name: str) -> str:
+    """``name`` as perfdata can have it: DNS allows any byte in a name (RFC 2181 11)."""
+    return re.sub("[^A-Za-z0-9_-]", "-", name) or "host"
 
 
 def _one_by_one(servers: Sequence[Union[Server, Session]]) -> list[Union[Server, Session]]:
@@ -168,6 +178,20 @@ def _one_by_one(servers: Sequence[Union[Server, Session]]) -> list[Union[Server,
         else:
             found += [server._replace(addresses=(each,)) for each in sorted(server.addresses)]
     return found
+
+
+def _interrupted(server: Union[Server, Session]) -> bool:
+    """Whether the run was told to end while the server was looked up."""
+    failure = server.failure if isinstance(server, Session) else None
+    return failure is not None and failure.explanation.startswith(INTERRUPTED)
+
+
+def _untested(server: Union[Server, Session], interruption: Session) -> Session:
+    """A server that was found before the run was told to end, as a session that was not begun."""
+    if isinstance(server, Session):
+        return server
+    outcome = interruption.outcomes[-1]._replace(stage=Stage.CONNECT, seconds=0.0)
+    return Session(server, "", (outcome,))
 
 
 def _as_session(server: Union[Server, Session]) -> Session:
