@@ -77,13 +77,16 @@ class Authority:
         begins: float = -1,
         ends: float = 90,
         itself: bool = False,
+        subject: str = "",
     ) -> Certified:
         """A certificate for ``names`` from ``begins`` to ``ends``, in days from now.
 
-        ``itself``: signed with its own key and not by the authority.
+        ``itself``: signed with its own key and not by the authority.  ``subject``: its common name,
+        if that is not ``name``.
         """
         key = ec.generate_private_key(ec.SECP256R1())
-        signed = self._sign(_distinguished(name), key, names, begins, ends, itself=itself)
+        holder = _distinguished(subject or name)
+        signed = self._sign(holder, key, names, begins, ends, itself=itself)
         file = self._directory / f"{name}-{signed.serial_number}.pem"
         file.write_bytes(
             signed.public_bytes(serialization.Encoding.PEM)
@@ -134,6 +137,8 @@ def _distinguished(name: str) -> x509.Name:
 
 
 def _general_name(name: str) -> x509.GeneralName:
+    if name.startswith("dns:"):
+        return x509.DNSName(name[4:])
     if re.fullmatch(r"[0-9.]+|.*:.*", name):
         return x509.IPAddress(ipaddress.ip_address(name))
     return x509.DNSName(name)
