@@ -15,6 +15,17 @@ settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")
 
 
+#: What the fault matrix has come to, in numbers.
+FIGURES = pytest.StashKey[str]()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures of the fault matrix, which README gives."""
+    figures = terminalreporter.config.stash.get(FIGURES, "")
+    if figures:
+        terminalreporter.write_line(figures)
+
+
 @pytest.fixture(autouse=True)
 def _fresh_runtime() -> Iterator[None]:
     """Nagiosplugin keeps its Runtime as a singleton, which would leak from test to test."""

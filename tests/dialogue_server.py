@@ -184,7 +184,8 @@ class DialogueServer:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             return True
         if event == "shuts its side":
-            connection.shutdown(socket.SHUT_WR)
+            # Of TCP alone: an SSLSocket would go on in plain text.
+            socket.socket.shutdown(connection, socket.SHUT_WR)
             return False
         if event == "drips":
             self._dripping = True
