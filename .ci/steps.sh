@@ -153,6 +153,14 @@ run_tests() {
     sh test.sh
 }
 
+# fuzz SECONDS: all targets side by side, in an environment of their own.
+fuzz() {
+    # shellcheck source=.ci/environment.sh
+    . .ci/environment.sh
+    prepare_environment fuzz fuzz
+    PYTHON=$python sh fuzz/run.sh "$1"
+}
+
 # expect EXIT-CODE BEGINNING COMMAND...: runs the command and compares what it printed.
 expect() {
     local code=$1 beginning=$2 output actual=0
