@@ -153,6 +153,11 @@ run_tests() {
     sh test.sh
 }
 
+# What takes minutes: two hundred runs at once, and those of a day.
+run_load() {
+    sh test.sh -m load tests/test_load.py --durations=0
+}
+
 # fuzz SECONDS: all targets side by side, in an environment of their own.
 fuzz() {
     # shellcheck source=.ci/environment.sh

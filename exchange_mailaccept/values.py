@@ -233,8 +233,9 @@ def further_header(text: str) -> str:
 
 
 def keyword(text: str) -> str:
-    """An EHLO keyword, in capitals."""
-    if not consists_of(LETTERS + DIGITS + "-", text) or text.startswith("-"):
+    """An EHLO keyword, in capitals, that fits into a line of 512 bytes (RFC 5321 4.5.3.1.5)."""
+    fits = len(text) <= 512 - len("250-\r\n")
+    if not fits or not consists_of(LETTERS + DIGITS + "-", text) or text.startswith("-"):
         raise ValueError("is no EHLO keyword")
     return text.upper()
 

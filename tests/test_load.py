@@ -1,4 +1,7 @@
-"""Many runs: at the same time against one server, and one after the other as in a day."""
+"""Many runs: at the same time against one server, and one after the other as in a day.
+
+They take minutes and are not among the other tests: ``sh test.sh -m load``.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from pathlib import Path
 import pytest
 from scripted_server import PLUGIN
 
+pytestmark = pytest.mark.load
 #: Runs at the same time.
 CROWD = 200
 #: Runs of a day, one a minute.
