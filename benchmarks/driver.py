@@ -37,6 +37,7 @@ def main() -> None:
         time.time(),
         tls=Tls.STARTTLS if ca_file else Tls.NEVER,
         tls_name="mail.bench.example",
+        transcript=False,
     )
     addresses = [f"127.0.{index // 250}.{index % 250 + 1}" for index in range(number)]
     walks = [walk(plan, Server(each, (each,), port)) for each in addresses]

@@ -52,46 +52,37 @@ class Usage(NamedTuple):
     memory: float
 
 
-def measure(*commands: list[str], output: int = -1) -> Usage:
-    """Run ``commands`` at the same time, to the end of the last."""
+def measure(command: list[str], times: int = 1, output: str = os.devnull) -> Usage:
+    """Run ``command`` as often at the same time, to the end of the last."""
     environment = {
         name: value
         for name, value in os.environ.items()
         # Set by some surroundings; without byte code Python would be measured compiling.
         if name not in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
     }
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    actions = [(os.POSIX_SPAWN_DUP2, nowhere, 0), (os.POSIX_SPAWN_DUP2, nowhere, 2)]
-    actions.append((os.POSIX_SPAWN_DUP2, nowhere if output < 0 else output, 1))
-    begun = time.perf_counter()
-    running = {
-        os.posix_spawn(command[0], command, environment, file_actions=actions): command
-        for command in commands
-    }
-    cpu, memory = 0.0, 0
-    while running:
-        process, status, used = os.wait4(-1, 0)
-        command = running.pop(process, None)
-        if command is None:
-            continue
-        if status:
-            raise SystemExit(f"status {status} of {' '.join(command)}")
-        cpu += used.ru_utime + used.ru_stime
-        memory = max(memory, used.ru_maxrss)
-    wall = time.perf_counter() - begun
-    os.close(nowhere)
-    return Usage(wall, cpu, memory / 1024)
+    meter = [sys.executable, "-I", "-S", str(CHECKOUT / "benchmarks/meter.py")]
+    done = subprocess.run(
+        [*meter, str(times), output, *command],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    status, wall, cpu, peak = map(float, done.stdout.split())
+    if status:
+        raise SystemExit(f"status {status:.0f} of {' '.join(command)}")
+    return Usage(wall, cpu, peak / 1024)
 
 
-Contest = dict[str, list[list[str]]]
+Contest = dict[str, list[str]]
 
 
 def in_turn(contest: Contest, turns: int) -> dict[str, list[Usage]]:
     """Each command of ``contest`` in each of ``turns``, after one that does not count."""
     used: dict[str, list[Usage]] = {name: [] for name in contest}
     for turn in range(turns + 1):
-        for name, commands in contest.items():
-            usage = measure(*commands)
+        for name, command in contest.items():
+            usage = measure(command)
             if turn:
                 used[name].append(usage)
     return used
@@ -207,11 +198,11 @@ class Bench:
         tls = ("-S", "--verify", "--ca-file", str(self.directory / "ca.pem"))
         verified = ("--tls", "--tls-verify", "--tls-ca-path", str(self.directory / "ca.pem"))
         plain: Contest = {
-            "": [self.plugin(PLAIN)],
-            "PIPELINING offered": [self.plugin(PIPELINING)],
-            "check_smtp": [self.check_smtp(PLAIN)],
-            "swaks": [self.swaks(PLAIN, "--server", "127.0.0.1")],
-            "check_smtp_send": [self.check_smtp_send(PLAIN)],
+            "": self.plugin(PLAIN),
+            "PIPELINING offered": self.plugin(PIPELINING),
+            "check_smtp": self.check_smtp(PLAIN),
+            "swaks": self.swaks(PLAIN, "--server", "127.0.0.1"),
+            "check_smtp_send": self.check_smtp_send(PLAIN),
         }
         used = self.contest("A host, plain", plain)
         self.aim(used, "host plain", ("wall", "check_smtp", 1.06), ("cpu", "swaks", 0.85),
@@ -220,28 +211,27 @@ class Bench:
         piped[""] = used["PIPELINING offered"]
         self.aim(piped, "host, PIPELINING offered", ("wall", "check_smtp", 0.97))
         secured: Contest = {
-            "": [self.plugin(STARTTLS, *tls)],
-            "PIPELINING offered": [self.plugin(BOTH, *tls)],
-            "check_smtp -S (does not verify)": [self.check_smtp(STARTTLS, "-S")],
-            "swaks --tls-verify": [self.swaks(STARTTLS, "--server", "127.0.0.1", *verified)],
+            "": self.plugin(STARTTLS, *tls),
+            "PIPELINING offered": self.plugin(BOTH, *tls),
+            "check_smtp -S (does not verify)": self.check_smtp(STARTTLS, "-S"),
+            "swaks --tls-verify": self.swaks(STARTTLS, "--server", "127.0.0.1", *verified),
         }
         used = self.contest("A host, STARTTLS with a verified certificate", secured)
         self.aim(used, "STARTTLS verified", ("wall", "check_smtp -S (does not verify)", 0.97),
                  ("cpu", "swaks --tls-verify", 0.95), ("memory", "", 20))  # fmt: skip
         named: Contest = {
-            "": [self.plugin(PLAIN, "-d", "2.domain.example", host="")],
-            "PIPELINING offered": [self.plugin(PIPELINING, "-d", "2.domain.example", host="")],
+            "": self.plugin(PLAIN, "-d", "2.domain.example", host=""),
+            "PIPELINING offered": self.plugin(PIPELINING, "-d", "2.domain.example", host=""),
             "swaks, which finds the MX itself": [
-                [each.replace(RECIPIENT, "a@2.domain.example") for each in self.swaks(PLAIN)]
+                each.replace(RECIPIENT, "a@2.domain.example") for each in self.swaks(PLAIN)
             ],
             "smtpping, which finds the MX itself": [
-                [*("/usr/bin/smtpping", "-q", "-c", "1", "-p", PLAIN), "a@2.domain.example"]
+                *("/usr/bin/smtpping", "-q", "-c", "1", "-p", PLAIN),
+                "a@2.domain.example",
             ],
             "check_smtp_send, which finds the MX itself": [
-                [
-                    *(CHECK_SMTP_SEND, "-p", PLAIN, "--mailto", "a@2.domain.example"),
-                    *("--mailfrom", SENDER, "--body", "Probe."),
-                ]
+                *(CHECK_SMTP_SEND, "-p", PLAIN, "--mailto", "a@2.domain.example"),
+                *("--mailfrom", SENDER, "--body", "Probe."),
             ],
         }
         used = self.contest("A domain", named)
@@ -287,8 +277,7 @@ class Bench:
         stages: dict[str, list[float]] = {}
         output = self.directory / "output"
         for _ in range(self.turns):
-            with output.open("wb") as file:
-                measure(self.plugin(PLAIN), output=file.fileno())
+            measure(self.plugin(PLAIN), output=str(output))
             for name, value in re.findall(r"(\w+)=([0-9.]+)s", output.read_text(encoding="ascii")):
                 stages.setdefault(name, []).append(float(value))
         held = self.truth()
@@ -321,14 +310,14 @@ class Bench:
                     *(str(number), parallel, port, ca_file if secured else ""),
                 ]
                 peer = self.check_smtp(port, *(["-S"] if secured else []))
-                contest = {"plugin": [whole], "driver": [driver]}
+                contest = {"plugin": whole, "driver": driver}
                 used = in_turn(contest, max(3, self.turns // 5))
                 # As many at the same time as the plugin has, round after round.
                 theirs = []
                 for _ in used["driver"]:
                     left, parts = number, []
                     while left:
-                        parts.append(measure(*[peer] * min(left, int(parallel))))
+                        parts.append(measure(peer, min(left, int(parallel))))
                         left -= min(left, int(parallel))
                     wall, cpu = (sum(values) for values in list(zip(*parts))[:2])
                     theirs.append(Usage(wall, cpu, max(each.memory for each in parts)))
@@ -361,7 +350,7 @@ class Bench:
         older.write_text("import re\n" + self.command.read_text(encoding="ascii"), encoding="ascii")
         arguments = self.plugin(PLAIN)[2:]
         contest: Contest = {
-            name: [[self.python, str(file), *arguments]]
+            name: [self.python, str(file), *arguments]
             for name, file in {
                 "": self.command,
                 "a command that pip before 24 made": older,
