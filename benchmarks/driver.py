@@ -18,8 +18,6 @@ from exchange_mailaccept import network
 from exchange_mailaccept.dialogue import Plan, Tls, walk
 from exchange_mailaccept.message import Content, Envelope
 from exchange_mailaccept.stages import Server, Stage
-from exchange_mailaccept.trust import TlsSettings
-from exchange_mailaccept.trust import context as tls_context
 
 
 def main() -> None:
@@ -28,7 +26,10 @@ def main() -> None:
     ca_file = sys.argv[4] if len(sys.argv) > 4 else ""
     context = None
     if ca_file:
-        context = tls_context(TlsSettings(verify=True, ca_file=ca_file))
+        # Imported here because ssl takes its time.
+        from exchange_mailaccept import trust
+
+        context = trust.context(trust.TlsSettings(verify=True, ca_file=ca_file))
     plan = Plan(
         Envelope("probe@client.example", "postmaster@bench.example"),
         "client.example",

@@ -97,6 +97,8 @@ class ReplyParser:
     @property
     def pending(self) -> bytes:
         """Bytes received and not yet part of a reply that was handed out."""
+        if not (self._buffer or self._lines):
+            return b""
         begun = b"".join(b"%d-%s\r\n" % (self._code, line.encode()) for line in self._lines)
         return begun + bytes(self._buffer)
 
@@ -109,7 +111,7 @@ class ReplyParser:
 
         :raises ProtocolError: what has come so far can never become a reply, or is over a limit
         """
-        while True:
+        while self._buffer:
             end = self._buffer.find(b"\n", self._searched)
             if end < 0:
                 self._check_unfinished_line()
@@ -124,6 +126,7 @@ class ReplyParser:
                 self._lines.clear()
                 self._size = 0
                 return reply
+        return None
 
     def _take_line(self, line: bytes, consumed: int) -> bool:
         """Add one reply line; true if it was the last of its reply."""
@@ -147,8 +150,6 @@ class ReplyParser:
         return line[3:4] != b"-"
 
     def _check_unfinished_line(self) -> None:
-        if not self._buffer:
-            return
         # Asked after every byte that drips in: no copy of the whole.
         beginning = bytes(self._buffer[:80])
         if len(self._buffer) > MAX_LINE + 1:  # one more for the CR of a line of full length
