@@ -7,16 +7,13 @@ from typing import Any, Optional
 
 import pytest
 from hypothesis import settings
+from measuring import FIGURES
 from scripted_server import ScriptedServer, Step
 
 # The same examples in every run, so that a build fails only for what was changed; looking for new
 # ones is what fuzz/ is for.  No deadline: how fast a machine is, is no property of the plugin.
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")
-
-
-#: What the fault matrix has come to, in numbers.
-FIGURES = pytest.StashKey[str]()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

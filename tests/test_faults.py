@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from conftest import FIGURES
 from dialogue_server import DialogueServer, Line, lines_of
-from measuring import run_measured
+from measuring import FIGURES, run_measured
 from tls_servers import Authority
 
 FAULTS = Path(__file__).parent / "faults"

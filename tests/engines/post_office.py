@@ -10,7 +10,8 @@ import subprocess
 from email.message import EmailMessage
 from pathlib import Path
 
-from running import Child, find_program, unavailable, wait_for
+from programs import find_program, unavailable
+from running import Child, wait_for
 
 #: Without any network: what is sent comes from the program sendmail.
 MAIN_CF = """\

@@ -13,7 +13,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import socket
 import ssl
 import subprocess
@@ -24,13 +23,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn, Optional
+from typing import Any, NamedTuple, Optional
 
 import dns.flags
 import dns.message
 import dns.rrset
 import pytest
 import trustme
+from programs import find_program
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CONTRIB = CHECKOUT / "contrib"
@@ -39,24 +39,6 @@ PATIENCE = 90
 USER, GROUP = getpass.getuser(), grp.getgrgid(os.getgid()).gr_name
 
 OK, WARNING, CRITICAL, UNKNOWN = range(4)
-
-
-def unavailable(reason: str) -> NoReturn:
-    """Skip the test, but not in a build."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{reason}, and with CI=true nothing is skipped", pytrace=False)
-    pytest.skip(reason)
-
-
-def find_program(name: str, package: str) -> str:
-    """The path of an engine's program."""
-    # Debian's users have no sbin in their PATH.
-    sbin = "/usr/bin:/usr/sbin:/usr/lib/nagios/plugins:/usr/lib/postfix/sbin"
-    path = os.pathsep.join((sbin, os.environ.get("PATH", "")))
-    found = shutil.which(name, path=path)
-    if found is None:
-        unavailable(f"{name} is not installed (apt install {package})")
-    return found
 
 
 def free_port() -> int:

@@ -10,15 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import (
-    CONTRIB,
-    OK,
-    PATIENCE,
-    Authority,
-    Icinga2,
-    find_program,
-    install_plugin,
-)
+from programs import find_program
+from running import CONTRIB, OK, PATIENCE, Authority, Icinga2, install_plugin
 from surroundings import MariaDB, configure_icingaweb
 
 from exchange_mailaccept.command_line import OPTIONS

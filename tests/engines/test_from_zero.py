@@ -12,7 +12,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from running import CHECKOUT, CONTRIB, CRITICAL, Icinga2, find_program, install_plugin, unavailable
+from programs import find_program, unavailable
+from running import CHECKOUT, CONTRIB, CRITICAL, Icinga2, install_plugin
 
 DEBIAN = Path("/etc/icinga2")
 NAGIOS = Path("/etc/nagios4")

@@ -14,16 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from running import (
-    CONTRIB,
-    OK,
-    Child,
-    Icinga2,
-    find_program,
-    free_port,
-    install_plugin,
-    wait_for,
-)
+from programs import find_program
+from running import CONTRIB, OK, Child, Icinga2, free_port, install_plugin, wait_for
 from surroundings import start_carbon, wait_until_listening
 
 DASHBOARD = CONTRIB / "grafana" / "dashboard.json"

@@ -17,6 +17,7 @@ import dns
 import nagiosplugin
 import pytest
 from cases import BY_NAME, CASES, RECIPIENT, Case, options_of, words
+from programs import find_program, unavailable
 from running import (
     CHECKOUT,
     CONTRIB,
@@ -28,11 +29,9 @@ from running import (
     Child,
     Nagios,
     Result,
-    find_program,
     free_port,
     install_plugin,
     is_listening,
-    unavailable,
     wait_for,
 )
 

@@ -13,7 +13,6 @@ import os
 import pwd
 import re
 import shlex
-import shutil
 import socket
 import subprocess
 import sys
@@ -23,9 +22,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from email.message import EmailMessage
 from pathlib import Path
-from typing import NamedTuple, NoReturn, Optional
+from typing import NamedTuple, Optional
 
+import programs
 import pytest
+from programs import unavailable
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 #: Seconds; generous, since it only bounds what would otherwise hang.
@@ -90,12 +91,6 @@ class Server(NamedTuple):
     log: Path
 
 
-def unavailable(reason: str) -> NoReturn:
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{reason}, and with CI=true nothing is skipped", pytrace=False)
-    pytest.skip(reason)
-
-
 def _wait_until(condition: Callable[[], bool], what: str) -> None:
     """Return when ``condition`` holds; fail the test when it never does."""
     deadline = time.monotonic() + PATIENCE
@@ -127,16 +122,7 @@ def is_listening(port: int) -> bool:
 @pytest.fixture(scope="session")
 def find_program() -> Callable[..., str]:
     """Look a server's program up; ``find_program(name, package=...)``."""
-
-    def find(name: str, *, package: str) -> str:
-        # Debian's users have no sbin in their PATH.
-        path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/lib/postfix/sbin"))
-        program = shutil.which(name, path=path)
-        if program is None:
-            unavailable(f"{name} is missing (apt install {package})")
-        return program
-
-    return find
+    return programs.find_program
 
 
 @pytest.fixture(scope="session")
