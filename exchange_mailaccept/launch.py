@@ -115,7 +115,7 @@ class Launched:
         self._ahead = _send_ahead(line)
 
         # From here on the first packet is on its way.
-        from . import mx, network, options
+        from . import network, options
         from .acceptance import accept_mail, find_servers
 
         self.chosen = chosen = options.chosen(line)
@@ -133,7 +133,9 @@ class Launched:
         )
         if not chosen.target.host:
             # The first response can't be read without it.
-            mx.import_dnspython()
+            from .mx import import_dnspython
+
+            import_dnspython()
 
     def finish(self, chores: Sequence[Callable[[], object]] = ()) -> ServerSet:
         """Drive the run to its end, and do ``chores`` on the way.

@@ -13,6 +13,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import sysconfig
 import textwrap
 import threading
 import time
@@ -232,11 +233,13 @@ class Plugin:
 
     def __call__(self, *arguments: str, path: str = "") -> Ran:
         notes = self._directory / "notes"
-        environment = {"PLUGIN": str(PLUGIN), "NOTES": str(notes), "PYTHONPATH": path, "PATH": ""}
+        # Without site, whose .pth files import for the tests' own sake.
+        libraries = os.pathsep.join(filter(None, (path, sysconfig.get_path("purelib"))))
+        environment = {"PLUGIN": str(PLUGIN), "NOTES": str(notes), "PYTHONPATH": libraries}
         begun = time.monotonic()
         done = subprocess.run(
-            [sys.executable, "-c", WRAPPER, *arguments, "-F", "probe.client.example"],
-            env=environment,
+            [sys.executable, "-S", "-c", WRAPPER, *arguments, "-F", "probe.client.example"],
+            env={**environment, "PATH": ""},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=PATIENCE,
