@@ -20,7 +20,7 @@ PACKAGES=(
     debhelper dh-python dpkg-dev lintian pybuild-plugin-pyproject python3-all python3-setuptools
     python3-aiosmtpd python3-dnspython python3-hypothesis python3-nagiosplugin python3-pytest
     python3-pytest-timeout python3-trustme rpm rpmlint debootstrap
-    ca-certificates pipx python3 python3-venv shellcheck
+    ca-certificates pipx python3 python3-venv shellcheck valgrind
 )
 # Unpacked and not installed, since mail servers exclude one another.
 UNPACKED=(exim4-daemon-light exim4-base opensmtpd)
