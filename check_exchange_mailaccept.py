@@ -174,7 +174,7 @@ class MailAccept(Resource):  # type: ignore[misc]  # nagiosplugin has no types
     def weighed(self, metric: Metric, state: Any) -> Any:
         """``state`` as far as the server that ``metric`` is about counts for the set."""
         examined = self.subjects.get(metric.name)
-        if examined is None or self.chosen.rule is None:
+        if examined is None or self.chosen.rule is None or state == Ok:
             return state
         counts = gravity(self.chosen.rule, self.found.members, examined.member)
         if counts is Gravity.NONE:
@@ -207,8 +207,10 @@ class StageContext(Judged):
 
     def finding(self, metric: Metric, examined: Examined, resource: MailAccept) -> Optional[Result]:
         """The failure, if the test stopped at this stage."""
+        if examined.finding is None:
+            return None
         failure = examined.member.acceptance.failure
-        if failure is None or examined.finding is None or failure.stage.value != self.name:
+        if failure is None or failure.stage.value != self.name:
             return None
         state = resource.judge.outcome(failure, examined.finding)
         return Result(state, failure.explanation, metric)

@@ -146,10 +146,11 @@ def labels(servers: Sequence[Server]) -> list[str]:
     ]
     times = Counter(chosen)
     used = {label for label in chosen if times[label] == 1}
+    numbers = {label: itertools.count(1) for label in chosen}
     unique = []
     for label in chosen:
-        candidates = (f"{label}-{number}" for number in itertools.count(1))
         if times[label] > 1:
+            candidates = (f"{label}-{number}" for number in numbers[label])
             label = next(each for each in candidates if each not in used)
             used.add(label)
         unique.append(label)
