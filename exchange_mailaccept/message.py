@@ -18,7 +18,8 @@ from .values import DEFAULT_SUBJECT
 PROBE_HEADER = "X-Exchange-Mailaccept"
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec").split()
+#: As RFC 5322 3.3 and OpenSSL write them.
+MONTHS = ("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec").split()
 
 
 class Envelope(NamedTuple):
@@ -62,7 +63,7 @@ def date(now: float) -> str:
     """``now`` (seconds since the epoch) as RFC 5322 3.3 writes it, whatever the locale and zone."""
     day = time.gmtime(now)
     return (
-        f"{_DAYS[day.tm_wday]}, {day.tm_mday:02} {_MONTHS[day.tm_mon - 1]} {day.tm_year}"
+        f"{_DAYS[day.tm_wday]}, {day.tm_mday:02} {MONTHS[day.tm_mon - 1]} {day.tm_year}"
         f" {day.tm_hour:02}:{day.tm_min:02}:{day.tm_sec:02} +0000"
     )
 

@@ -16,6 +16,7 @@ import ssl
 import warnings
 
 from .exchanging import Line
+from .message import MONTHS
 from .operation import CLOSED, Deadline, Operation, fault_of
 from .record import TYPE_CHECKING
 from .stages import Certificate, Security, Verdict
@@ -270,9 +271,24 @@ def _from_ssl(facts: dict[str, Any]) -> Optional[Certificate]:
         subject=_name(facts.get("subject", ())),
         issuer=_name(facts.get("issuer", ())),
         names=tuple(value for _, value in facts.get("subjectAltName", ())),
-        not_before=ssl.cert_time_to_seconds(facts["notBefore"]),
-        not_after=ssl.cert_time_to_seconds(facts["notAfter"]),
+        not_before=since_epoch(facts["notBefore"]),
+        not_after=since_epoch(facts["notAfter"]),
     )
+
+
+def since_epoch(text: str) -> float:
+    """A time as OpenSSL writes it, ``Jan  5 09:34:43 2018 GMT``, in seconds since the epoch.
+
+    What ``ssl.cert_time_to_seconds`` does, without the 6 ms of its ``calendar`` and ``strptime``.
+    """
+    # Imported here because there may be no certificate to be read.
+    from datetime import datetime, timezone
+
+    month, day, clock, year, _ = text.split()
+    hour, minute, second = map(int, clock.split(":"))
+    date = datetime(int(year), MONTHS.index(month) + 1, int(day), hour, minute, tzinfo=timezone.utc)
+    # Apart, since there are leap seconds in UTC and none in datetime.
+    return date.timestamp() + second
 
 
 _SHORT = {"commonName": "CN", "organizationName": "O", "countryName": "C"}

@@ -19,6 +19,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from hypothesis import given
+from hypothesis import strategies as st
 from tls_servers import (
     PASSWORD,
     TOKEN,
@@ -1016,3 +1018,15 @@ def test_the_servers_of_these_tests_are_strict():
         assert client.makefile("rb").read() == b"220 mx.test ESMTP\r\n"
     with pytest.raises(AssertionError, match="HELP"):
         peer.close()
+
+
+# Times.
+
+
+@given(st.integers(0, 253_402_300_799))
+def test_a_time_of_a_certificate_is_what_ssl_takes_it_for(moment):
+    """In every month and century, without the modules that ``ssl`` imports for it."""
+    day = time.gmtime(moment)
+    month = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()[day.tm_mon - 1]
+    text = f"{month} {day.tm_mday:2} {time.strftime('%H:%M:%S %Y', day)} GMT"
+    assert tls.since_epoch(text) == ssl.cert_time_to_seconds(text) == moment
