@@ -211,7 +211,9 @@ def _send_ahead(line: command_line.CommandLine) -> Optional[HeadStart]:
     try:
         if not host:
             return HeadStart(*_first_nameserver(line), query=_first_query(domain))
-        if names.is_address(host) and line.last("until") != "mx":
+        # The servers of a set are connected when all are known.
+        alone = names.is_address(host) and not line.judges_a_set
+        if alone and line.last("until") != "mx":
             return HeadStart(host, line.port, line.last("source-address", ""))
     except OSError:
         return None

@@ -523,3 +523,9 @@ def test_the_plugin_is_run_from_the_checkout():
     """The wrapper of these tests must test this plugin and no installed one."""
     assert PLUGIN.parent == CHECKOUT
     assert os.access(PLUGIN, os.X_OK)
+
+
+def test_a_set_of_one_address_is_one_connection(sink, plugin):
+    """What is sent ahead must be for somebody: this server greets one client only."""
+    run = plugin(*host(sink(), "--all-addresses", "-t", "10"))
+    assert run.exit_code == 0, run.stdout
