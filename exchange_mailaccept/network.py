@@ -80,10 +80,12 @@ class Run:
         """The results, in the order of the conversations.
 
         :param chores: what is to be done besides; one after each event, when what was said then is
-            on its way, so that nothing waits for it that does not have to wait anyway
+            on its way, so that nothing waits for it that does not have to wait anyway.  Not after
+            the first: before that, whoever began the run has kept the server waiting
         """
         watch, deadline, clock = self._watch, self._deadline, self._clock
         undone = list(chores)
+        first = True
         while watch.active or self._waiting:
             for awake, descriptor in watch.wait(clock()):
                 if awake is None:
@@ -96,8 +98,9 @@ class Run:
                 late.expire()
                 watch.settle(late)
             self._start_some()
-            if undone:
+            if undone and not first:
                 undone.pop(0)()
+            first = False
         for chore in undone:
             chore()
         return [channel.result for channel in self._channels]
