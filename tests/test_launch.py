@@ -43,12 +43,14 @@ class Sink:
         self,
         *keywords: str,
         on_accept: Callable[[], object] = lambda: None,
+        on_hello: Callable[[], object] = lambda: None,
         tls: Optional[ssl.SSLContext] = None,
         hold: float = 0.0,
     ) -> None:
         self.flights = 0
         self._keywords = ("SIZE", *keywords)
         self._on_accept = on_accept
+        self._on_hello = on_hello
         self._context = tls
         self._hold = hold
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -80,6 +82,7 @@ class Sink:
                 if not in_message:
                     self._say(b"250 2.6.0 Queued\r\n")
             elif verb == b"EHLO":
+                self._on_hello()
                 lines = ["mail1.contoso.com", *self._keywords]
                 said = "".join(f"250-{each}\r\n" for each in lines[:-1]) + f"250 {lines[-1]}\r\n"
                 self._say(said.encode())
@@ -203,6 +206,11 @@ class Ran(NamedTuple):
         return [name for name in names if name in self.modules]
 
 
+#: What ``pip`` makes of the entry point, for the wrapper below.
+COMMAND = """
+from exchange_mailaccept.launch import main
+main()
+"""
 #: Runs the plugin as the program that it is, and writes down which modules it ends with.
 WRAPPER = """
 import os, sys
@@ -231,11 +239,12 @@ class Plugin:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def __call__(self, *arguments: str, path: str = "") -> Ran:
+    def __call__(self, *arguments: str, path: str = "", program: str = str(PLUGIN)) -> Ran:
         notes = self._directory / "notes"
         # Without site, whose .pth files import for the tests' own sake.
-        libraries = os.pathsep.join(filter(None, (path, sysconfig.get_path("purelib"))))
-        environment = {"PLUGIN": str(PLUGIN), "NOTES": str(notes), "PYTHONPATH": libraries}
+        places = (path, str(CHECKOUT), sysconfig.get_path("purelib"))
+        libraries = os.pathsep.join(filter(None, places))
+        environment = {"PLUGIN": program, "NOTES": str(notes), "PYTHONPATH": libraries}
         begun = time.monotonic()
         done = subprocess.run(
             [sys.executable, "-S", "-c", WRAPPER, *arguments, "-F", "probe.client.example"],
@@ -413,6 +422,19 @@ def test_a_host_is_connected_before_nagiosplugin_is_imported(sink, plugin, slow_
     """The import waits here until the server has seen the client."""
     server = sink(on_accept=(tmp_path / "gate").touch)
     run = plugin(*host(server), path=slow_library(WAIT_FOR_THE_GATE))
+    assert run.exit_code == 0, run.stdout
+
+
+def test_the_installed_command_speaks_before_nagiosplugin_is_imported(
+    sink, plugin, slow_library, tmp_path
+):
+    """The import waits here until the server has heard the client."""
+    server = sink(on_hello=(tmp_path / "gate").touch)
+    (tmp_path / "command").write_text(COMMAND, encoding="ascii")
+    arguments = host(server)
+    run = plugin(
+        *arguments, path=slow_library(WAIT_FOR_THE_GATE), program=str(tmp_path / "command")
+    )
     assert run.exit_code == 0, run.stdout
 
 
