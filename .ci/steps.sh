@@ -322,6 +322,11 @@ try_copy_and_link() {
     expect 3 "check_exchange_mailaccept " "$1/link/check_exchange_mailaccept" --version
 }
 
+# The command of README.md; no figure is judged, for they are the machine's.
+try_benchmarks() {
+    python3 benchmarks/run.py --turns 2
+}
+
 try_demo() {
     expect 0 "MAILACCEPT OK - " sh demo.sh
     expect 2 "MAILACCEPT CRITICAL - " sh demo.sh \
