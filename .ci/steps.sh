@@ -150,7 +150,7 @@ lint() {
 
 # The command of README.md.
 run_tests() {
-    sh test.sh
+    sh test.sh "$@"
 }
 
 # What takes minutes: two hundred runs at once, and those of a day.
