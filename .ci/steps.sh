@@ -261,6 +261,9 @@ bare_debian() {
         /etc/ssl/certs/ca-certificates.crt; do
         [ ! -e "$file" ] || tar -c -h -C / ".$file" | tar -x -C "$1"
     done
+    # The package ca-certificates writes the bundle anew, and adds what it finds here.
+    mkdir -p "$1/usr/local/share/ca-certificates"
+    cp -L /etc/ssl/certs/ca-certificates.crt "$1/usr/local/share/ca-certificates/this-machine.crt"
 }
 
 # readme_commands HEADING: the commands in that section of README.md, one a line.
