@@ -20,6 +20,7 @@ from exchange_mailaccept.message import (
     mail_command,
     rcpt_command,
 )
+from exchange_mailaccept.values import OWN_HEADERS
 
 PROBE = Envelope("probe@client.example", "postmaster@contoso.com")
 DSN = Extensions("mail.contoso.com", {"DSN": (), "SIZE": ()})
@@ -196,3 +197,10 @@ def test_the_whole_stream_is_sound(subject, headers, local_part):
     assert received(stream) == text
     assert stream.endswith(b"\r\n.\r\n")
     assert [line for line in lines if b"\r" in line or b"\n" in line or len(line) > 998] == []
+
+
+def test_the_headers_that_nobody_may_add_are_those_of_the_message():
+    """The command line knows them before the message is composed."""
+    whole = compose(PROBE, Content(), "<1@client.example>", 0.0)
+    lines = whole.partition(b"\r\n\r\n")[0].decode("ascii").split("\r\n")
+    assert [line.partition(":")[0].lower() for line in lines] == [*OWN_HEADERS]

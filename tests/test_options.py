@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchange_mailaccept import __version__, command_line, options, trust
+from exchange_mailaccept import __version__, command_line, options, sasl, trust, values
 from exchange_mailaccept.acceptance import Target
 from exchange_mailaccept.command_line import Answered, UsageError
 from exchange_mailaccept.dialogue import Tls
@@ -21,7 +21,7 @@ from exchange_mailaccept.message import Content, Envelope, compose, mail_command
 from exchange_mailaccept.options import Options
 from exchange_mailaccept.sasl import Credentials
 from exchange_mailaccept.server_set import Rule
-from exchange_mailaccept.stages import Stage
+from exchange_mailaccept.stages import Kind, Stage, Verdict
 from exchange_mailaccept.trust import TlsSettings
 
 DEFAULTS = Options(
@@ -1075,3 +1075,21 @@ def test_an_encoded_word_has_at_most_75_characters():
     """RFC 2047 2."""
     chosen = parse(["-d", "contoso.com", "--subject", "\u00fc" * 60])
     assert [word for word in chosen.content.subject.split() if len(word) > 75] == []
+
+
+# The words of the user, and what they stand for.
+
+
+def names(enumeration) -> list[str]:
+    return [each.value for each in enumeration]
+
+
+def test_the_words_are_those_of_the_modules_that_know_them():
+    """They are written down twice, since the enums are imported after the first packet."""
+    assert names(Stage) == [*values.STAGES]
+    assert names(Kind) == [*values.KINDS]
+    assert names(Rule) == [*values.RULES]
+    # No state can be given to what passed, nor to what says nothing of the server.
+    known = {Verdict.PASSED.value, Verdict.UNTESTED.value, *values.VERDICTS}
+    assert sorted(known) == sorted(names(Verdict))
+    assert ["AUTO", *sasl.MECHANISMS] == [name.upper() for name in values.MECHANISMS]
