@@ -213,8 +213,11 @@ def _lookup(
         for question, result in results.items():
             if isinstance(result, Fault):
                 found[question.rdtype] = result
-            elif result.unfinished:
+            elif result.unfinished and is_host_name(result.alias):
                 names[question.rdtype] = result.alias
+            elif result.unfinished:
+                words = f"{name} is an alias of {result.alias}, which is not a domain name"
+                found[question.rdtype] = Fault(Verdict.BROKEN, words)
             else:
                 alias = result.alias or (question.name if question.name != name else "")
                 found[question.rdtype] = result._replace(alias=alias)

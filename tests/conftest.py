@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import sys
+import time
 from collections.abc import Iterator
 from typing import Any, Optional
 
@@ -54,3 +57,33 @@ def serve() -> Iterator[Servers]:
         server.close()
     mismatches = [each for server in servers.running for each in server.mismatches]
     assert mismatches == []
+
+
+#: Linux' SO_TIMESTAMPNS, which Python 3.9 has no name for, and room for what it brings.
+STAMPS, ROOM_FOR_STAMP = 35, 64
+
+
+@pytest.fixture
+def kernel_stamps() -> Iterator[None]:
+    """Have the kernel note when packets come.
+
+    It begins some time after the first socket has asked for it, and until then a packet is stamped
+    when it is read.
+    """
+    if sys.platform != "linux":
+        pytest.skip("only Linux notes when data came")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.setsockopt(socket.SOL_SOCKET, STAMPS, 1)
+        asking.bind(("127.0.0.1", 0))
+        asking.connect(asking.getsockname())
+        arrived, stamped = 0, 1
+        while stamped > arrived:
+            asking.send(b".")
+            arrived = time.time_ns()
+            time.sleep(0.01)
+            _, ((_, _, stamp),), _, _ = asking.recvmsg(1, ROOM_FOR_STAMP)
+            seconds, nanoseconds = (
+                int.from_bytes(half, sys.byteorder) for half in (stamp[:8], stamp[8:])
+            )
+            stamped = seconds * 10**9 + nanoseconds
+        yield

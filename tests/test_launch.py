@@ -27,9 +27,6 @@ import trustme
 from scripted_server import CHECKOUT, PATIENCE, PLUGIN
 from test_plugin import NameServer
 
-#: Linux' SO_TIMESTAMPNS.
-STAMPS = 35
-
 # A server.
 
 
@@ -48,6 +45,9 @@ class Sink:
         hold: float = 0.0,
     ) -> None:
         self.flights = 0
+        #: When each flight was heard, and when each reply began to be said, by the monotonic clock.
+        self.heard_at: list[float] = []
+        self.said_at: list[float] = []
         self._keywords = ("SIZE", *keywords)
         self._on_accept = on_accept
         self._on_hello = on_hello
@@ -122,6 +122,7 @@ class Sink:
     def _receive_raw(self) -> bytes:
         data = self._socket.recv(65536)
         if data and self._spoken:
+            self.heard_at.append(time.monotonic())
             self.flights += 1
             self._spoken = False
         return data
@@ -132,6 +133,7 @@ class Sink:
             self._tls.write(words)
             words = self._outgoing.read()
         self._spoken = True
+        self.said_at.append(time.monotonic())
         self._socket.sendall(words)
 
     def _start_tls(self) -> None:
@@ -498,17 +500,6 @@ def test_round_trips_to_the_name_server(sink, names, plugin):
 # Truth.
 
 
-@pytest.fixture
-def kernel_stamps() -> Iterator[None]:
-    """Have the kernel note when packets come: it begins a moment after the first who asks."""
-    if sys.platform != "linux":
-        pytest.skip("only Linux notes when data came")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-        asking.setsockopt(socket.SOL_SOCKET, STAMPS, 1)
-        time.sleep(0.1)
-        yield
-
-
 @pytest.mark.usefixtures("kernel_stamps")
 def test_a_stage_is_no_longer_than_it_was(sink, plugin, slow_library, tmp_path):
     """While the plugin imports something for 0.3 s, the greeting waits and is not slow."""
@@ -531,14 +522,23 @@ def test_a_lookup_is_no_longer_than_it_was(sink, names, plugin, slow_library, tm
 
 
 def test_a_stage_is_as_long_as_the_server_made_it(sink, plugin):
-    """Each reply comes 50 ms after what it answers, and each stage says so."""
-    run = plugin(*host(sink(hold=0.05)))
-    held = ("banner", "ehlo", "mail", "rcpt", "data", "message", "quit")
+    """Neither shorter than the server thought about it nor longer than the client waited for it.
+
+    A stage lies between what the server heard before its reply and what it heard after it, however
+    busy the machine is.
+    """
+    server = sink(hold=0.05)
+    run = plugin(*host(server))
     assert run.exit_code == 0, run.stdout
-    assert {name: took for name, took in run.perfdata.items() if took < 0.05} == {
-        "connect": run.perfdata["connect"]
-    }
-    assert all(run.perfdata[name] < 0.15 for name in held), run.stdout
+    # The plugin prints four decimals, and two clocks may not run alike.
+    rounding = 0.001
+    said = server.said_at
+    for number, name in enumerate(("ehlo", "mail", "rcpt", "data", "message", "quit"), 1):
+        held = said[number] - server.heard_at[number - 1]
+        assert held - rounding <= run.perfdata[name], (name, held, run.stdout)
+    for number, name in enumerate(("ehlo", "mail", "rcpt", "data", "message"), 1):
+        waited = server.heard_at[number] - said[number - 1]
+        assert run.perfdata[name] <= waited + rounding, (name, waited, run.stdout)
 
 
 def test_the_plugin_is_run_from_the_checkout():

@@ -437,6 +437,18 @@ def test_aliases_without_end_are_given_up():
     assert len(asked) == 9
 
 
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [("mail\\032one.elsewhere.", "mail\\032one.elsewhere"), ("\\255" * 20 + ".", "\\255" * 20)],
+)
+def test_an_alias_of_what_is_no_name_is_not_asked_for(target, words):
+    """Its text has more bytes than it: a query for that is none, and would never be answered."""
+    away = f"$ORIGIN example.\n$TTL 60\n@ SOA a b 1 1 1 1 1\n NS a\nodd CNAME {target}\n"
+    found, asked = play(mail_hosts("odd.example", [NS]), Zones({"example.": away}))
+    assert found == broken(f"odd.example is an alias of {words}, which is not a domain name")
+    assert len(asked) == 1
+
+
 def test_an_alias_into_a_failing_zone_is_broken():
     """The fault names the server that failed."""
     found = hosts_of("alias-away.example", in_turn(EXAMPLE, saying(dns.rcode.SERVFAIL)))

@@ -751,7 +751,7 @@ def test_no_descriptor_is_left_open(peer, black_hole):
     assert descriptors() <= before
 
 
-@linux
+@pytest.mark.usefixtures("kernel_stamps")
 def test_what_waits_while_we_are_busy_is_not_slow(peer):
     """The kernel notes when the greeting came, however late it is read."""
     server = peer(saying(b"220 ready\r\n"))

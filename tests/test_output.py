@@ -195,6 +195,8 @@ def names() -> Iterator[Names]:
     server.close()
 
 
+# The name server reads every query with dnspython, and ends with what is none.
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 @settings(MANY, max_examples=20)
 @given(
     st.lists(ANYTHING.map(lambda words: words[:63]).filter(len), min_size=1, max_size=3),
