@@ -16,9 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from exchange_mailaccept.failures import ROWS  # noqa: E402
-from exchange_mailaccept.failures.row import Row  # noqa: E402
+from exchange_mailaccept.failures.row import Kind, Row  # noqa: E402
 from exchange_mailaccept.resources import PAGES, TROUBLESHOOTING, Page  # noqa: E402
-from exchange_mailaccept.stages import Kind  # noqa: E402
 
 PLACE = ROOT / "docs" / "failures"
 

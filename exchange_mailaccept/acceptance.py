@@ -92,6 +92,33 @@ class Acceptance(NamedTuple):
         return lookup + sum(session.seconds for session in self.sessions)
 
 
+class Member(NamedTuple):
+    """One server of the set, and what became of its test."""
+
+    #: Unique in the set, for perfdata; empty if the set is a single server.
+    label: str
+    acceptance: Acceptance
+    #: Whether its MX preference is the best of all.
+    primary: bool = True
+
+    @property
+    def accepts(self) -> bool:
+        """Whether the test was walked to its end."""
+        return self.acceptance.failure is None
+
+
+class ServerSet(NamedTuple):
+    """What became of the test of all servers."""
+
+    #: Finding them; ``None`` if there was nothing to look up.
+    lookup: Optional[StageOutcome]
+    #: By preference and name, so that graphs stay the same from run to run.
+    members: tuple[Member, ...] = ()
+    remarks: tuple[str, ...] = ()
+    #: Seconds from the start of the run to the end of its last walk.
+    seconds: float = 0.0
+
+
 def accept_mail(target: Target, plan: Plan) -> Generator[Request, Answer, Acceptance]:
     """Test the ``target``; servers that don't answer share the time that the run has left."""
     return _Test(target, plan).run()

@@ -12,11 +12,11 @@ from __future__ import annotations
 import re
 
 from .failures import ROWS
-from .failures.row import Row
+from .failures.row import Kind, Row
 from .record import TYPE_CHECKING, NamedTuple
 from .reply import EnhancedStatusCode, Reply
 from .resources import PAGES
-from .stages import Kind, Stage, StageOutcome, Verdict
+from .stages import Stage, StageOutcome, Verdict
 
 if TYPE_CHECKING:
     from typing import Optional

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from . import recognition
+from .acceptance import Member
 from .record import TYPE_CHECKING, NamedTuple
-from .server_set import Member
 from .stages import Certificate, Security, Session, Stage, StageOutcome
 
 if TYPE_CHECKING:

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, NoReturn, Optional, TypeVar
 
+    from .acceptance import ServerSet
     from .dialogue import Plan
     from .options import Options
-    from .server_set import ServerSet
     from .sockets import HeadStart
     from .trust import Context
 
@@ -142,7 +142,7 @@ class Launched:
 
         Asked again it gives the same.  A single server is a set of one without a label.
         """
-        from .server_set import Member, ServerSet, accept_mail_everywhere
+        from .acceptance import Member, ServerSet
 
         chosen = self.chosen
         if self._found is not None:
@@ -151,6 +151,8 @@ class Launched:
         if chosen.rule is None:
             self._found = ServerSet(None, (Member("", found),), (), found.seconds)
         else:
+            from .server_set import accept_mail_everywhere
+
             self._found = accept_mail_everywhere(
                 found,
                 chosen.target,

@@ -7,7 +7,6 @@ from .acceptance import Target
 from .dialogue import Tls
 from .message import Content, Envelope
 from .record import TYPE_CHECKING, NamedTuple
-from .server_set import Rule
 from .stages import Stage
 from .values import DEFAULT_SUBJECT
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Optional
 
     from . import sasl
+    from .server_set import Rule
 
 
 class Options(NamedTuple):
@@ -81,7 +81,7 @@ def chosen(line: command_line.CommandLine) -> Options:
         tls_name=line.last("tls-name", ""),
         certificate_days=line.last("certificate", ()),
         credentials=_credentials(line),
-        rule=Rule(line.last("set", Rule.WORST.value)) if line.judges_a_set else None,
+        rule=_rule(line),
         every_address=bool(line.count("all-addresses")),
         parallel=line.last("parallel", command_line.DEFAULT_PARALLEL),
     )
@@ -93,6 +93,15 @@ _TLS = {
     "ssl": Tls.IMPLICIT,
     "starttls-if-offered": Tls.IF_OFFERED,
 }
+
+
+def _rule(line: command_line.CommandLine) -> Optional[Rule]:
+    if not line.judges_a_set:
+        return None
+    # Imported here because most runs test one server.
+    from .server_set import Rule
+
+    return Rule(line.last("set", Rule.WORST.value))
 
 
 def _credentials(line: command_line.CommandLine) -> Optional[sasl.Credentials]:

@@ -6,19 +6,15 @@ Queued mail for delivery``: its Message-ID and host are what Get-MessageTracking
 
 from __future__ import annotations
 
-import re
-
+from .names import DIGITS, consists_of
 from .record import TYPE_CHECKING, NamedTuple
 from .reply import Reply
 
 if TYPE_CHECKING:
     from typing import Optional
 
-# Seen from Exchange 2000 to Exchange Online: with and without the brackets, "Internal Id", a
-# decimal comma, and text around it from gateways that wrap the reply of the server behind them.
-_MESSAGE_ID = re.compile(r"<[^<>\s]{1,995}>")
-_HOST = re.compile(r"\bHostname\s*=\s*([^\s,;\]]{1,255})", re.IGNORECASE)
-_INTERNAL_ID = re.compile(r"\bInternal\s?Id\s*=\s*([0-9]{1,20})", re.IGNORECASE)
+#: Longest parts that are believed.
+_MOST_OF_ID, _MOST_OF_HOST, _MOST_DIGITS = 995, 255, 20
 
 
 class Receipt(NamedTuple):
@@ -33,15 +29,36 @@ class Receipt(NamedTuple):
 
 
 def parse(reply: Reply) -> Optional[Receipt]:
-    """The receipt in ``reply``, or ``None`` if it has none of its parts."""
+    """The receipt in ``reply``, or ``None`` if it has none of its parts.
+
+    Seen from Exchange 2000 to Exchange Online: with and without the brackets, "Internal Id", a
+    decimal comma, and text around it from gateways that wrap the reply of the server behind them.
+    """
+    # Without patterns, three of which would take as long to compile as the message to be sent.
     text = reply.text
-    message_id, host, internal_id = (
-        pattern.search(text) for pattern in (_MESSAGE_ID, _HOST, _INTERNAL_ID)
+    number = _behind(("internalid", "internal id"), text)
+    receipt = Receipt(
+        _message_id(text),
+        _behind(("hostname",), text)[:_MOST_OF_HOST],
+        number[:_MOST_DIGITS] if consists_of(DIGITS, number) else "",
     )
-    if not (message_id or host or internal_id):
-        return None
-    return Receipt(
-        message_id[0] if message_id else "",
-        host[1] if host else "",
-        internal_id[1] if internal_id else "",
-    )
+    return receipt if any(receipt) else None
+
+
+def _message_id(text: str) -> str:
+    for begun in text.split("<")[1:]:
+        inside, closed, _ = begun.partition(">")
+        if closed and inside.split() == [inside] and len(inside) <= _MOST_OF_ID:
+            return f"<{inside}>"
+    return ""
+
+
+def _behind(words: tuple[str, ...], text: str) -> str:
+    """The word behind one of ``words`` (in lower case) and an equals sign; empty if none is."""
+    parts = text.split("=")
+    for name, value in zip(parts, parts[1:]):
+        if name.rstrip().lower().endswith(words):
+            for end in ",;])":
+                value = value.partition(end)[0]
+            return (value.split() or [""])[0]
+    return ""

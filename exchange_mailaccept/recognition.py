@@ -11,6 +11,7 @@ import re
 
 from .extensions import NONE
 from .masks import masked_keywords
+from .names import DIGITS, LETTERS, consists_of
 from .profiles import (
     EXCHANGE_2000_2003,
     EXCHANGE_2019_SE,
@@ -58,10 +59,8 @@ _X_VERBS = (
 )
 #: Ends of the host names of Exchange Online, MX and submission.
 _ONLINE_HOSTS = (".protection.outlook.com", ".mx.microsoft", ".outlook.office365.com")
-#: The host that Exchange Online names at the end of a reply.
-_ONLINE_TAIL = re.compile(
-    r"\[[\w.-]+\.(?:outlook|office365|exchangelabs)\.com(?: [^\]]*)?\]\s*", re.IGNORECASE
-)
+#: The domains of the host that Exchange Online names at the end of a reply.
+_ONLINE_TAILS = (".outlook.com", ".office365.com", ".exchangelabs.com")
 #: Text by which a later reply shows an Exchange server, in lower case.
 _REPLY_TEXTS = (
     *("sender ok", "recipient ok", "queued mail for delivery"),
@@ -210,8 +209,7 @@ class _Seen:
     def _online(self) -> bool:
         """By its names, or by its words, which a gateway may have handed on."""
         replies = (each.reply.text for each in self._session.outcomes if each.reply is not None)
-        tails = (text[text.rfind("[") :] for text in replies if "[" in text)
-        return self._online_host or any(map(_ONLINE_TAIL.fullmatch, tails))
+        return self._online_host or any(map(_ends_with_online_host, replies))
 
     @property
     def _plain_iis(self) -> bool:
@@ -228,9 +226,9 @@ class _Seen:
     def _names_itself(self, products: tuple[str, ...]) -> str:
         """Which of ``products`` the banner names; what it begins with is only a host."""
         words = self._banner.partition(" ")[2]
-        return next(
-            (each for each in products if re.search(rf"(?i)(?<!\w){each}(?!\w)", words)), ""
-        )
+        # To compile a pattern for each of them would cost more than the whole dialogue did.
+        found = (each for each in products if each.lower() in words.lower())
+        return next((each for each in found if re.search(rf"(?i)(?<!\w){each}(?!\w)", words)), "")
 
     @property
     def _old_pix_banner(self) -> bool:
@@ -276,7 +274,8 @@ class _Seen:
             return True
         greeting = self._ehlo.lines[0] if self._ehlo is not None and self._ehlo_passed else ""
         # Exchange greets with the client's address alone, sendmail and Exim name the client too.
-        if re.fullmatch(r"\S+ Hello \[[^\]]*\]", greeting):
+        host, _, client = greeting.partition(" Hello [")
+        if host.split() == [host] and client.find("]") == len(client) - 1 >= 0:
             return True
         later = (Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.MESSAGE)
         replies = [_text(self._session, stage).lower() for stage in later]
@@ -391,8 +390,22 @@ def _text(session: Session, stage: Stage) -> str:
 
 def _host(banner: str) -> str:
     """The host name that begins a banner; Microsoft itself has lost the blank behind it once."""
-    return re.sub(r"Microsoft$", "", banner.split(" ")[0])
+    return banner.split(" ")[0].removesuffix("Microsoft")
 
 
 def _is_host(name: str) -> bool:
-    return re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", name) is not None
+    labels = name.split(".")
+    return len(labels) > 1 and all(consists_of(LETTERS + DIGITS + "-", label) for label in labels)
+
+
+def _ends_with_online_host(text: str) -> bool:
+    """Whether a reply ends with the host that Exchange Online names in brackets."""
+    _, opened, tail = text.rpartition("[")
+    inner, closed, rest = tail.partition("]")
+    host = inner.partition(" ")[0].lower()
+    return (
+        bool(opened and closed)
+        and not rest.strip()
+        and host.endswith(_ONLINE_TAILS)
+        and consists_of(LETTERS + DIGITS + "._-", host)
+    )

@@ -1,8 +1,10 @@
 """``NamedTuple``, as ``typing`` has it, for a fraction of what it costs there.
 
-``typing`` itself and its evaluation of annotations are a tenth of a run's instructions.  To a type
-checker this is ``typing.NamedTuple``; at run time it does the same with less: the annotations are
-names of fields and nothing else.  A module that uses it has ``from __future__ import annotations``.
+``typing`` itself is a tenth of a run's instructions, and ``collections.namedtuple`` compiles a
+constructor for each class, which for some forty of them is another.  To a type checker this is
+``typing.NamedTuple``; at run time it does as much of the same as is used here, with one constructor
+for all: the annotations are names of fields and nothing else.  A module that uses it has ``from
+__future__ import annotations``.
 """
 
 from __future__ import annotations
@@ -13,24 +15,52 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NamedTuple as NamedTuple
 else:
-    #: What ``namedtuple`` makes better than the body of a class could say.
-    _MADE = ("__annotations__", "__module__", "__qualname__")
+
+    class _Record(tuple):
+        """What all of them can do."""
+
+        __slots__ = ()
+
+        def __new__(cls, *values, **named):
+            """The values in the order of the fields, or by their names, or by default."""
+            if named or len(values) != len(cls._fields):
+                values = cls._complete(values, named)
+            return tuple.__new__(cls, values)
+
+        @classmethod
+        def _complete(cls, values, named):
+            fields = cls._fields
+            known = {**cls._field_defaults, **dict(zip(fields, values)), **named}
+            twice = named.keys() & fields[: len(values)]
+            if twice or len(values) > len(fields) or known.keys() != set(fields):
+                raise TypeError(f"{cls.__name__} has the fields {', '.join(fields)}")
+            return [known[field] for field in fields]
+
+        def _replace(self, **changes):
+            return type(self)(**{**dict(zip(self._fields, self)), **changes})
+
+        def __getnewargs__(self):
+            """For copies."""
+            return tuple(self)
+
+        def __repr__(self):
+            values = ", ".join(f"{field}={value!r}" for field, value in zip(self._fields, self))
+            return f"{type(self).__name__}({values})"
 
     class _Meta(type):
         def __new__(cls, name, bases, body):
             """The class of the tuples: fields from the annotations, all else from the body."""
             if not bases:
                 return super().__new__(cls, name, bases, body)
-            # Imported here because those who come for TYPE_CHECKING only are in a hurry.
-            from collections import namedtuple
+            # What makes the fields of namedtuple as fast as they are.  Imported here because those
+            # who come for TYPE_CHECKING only are in a hurry.
+            from collections import _tuplegetter
 
-            fields = body.get("__annotations__", {})
-            defaults = [body[field] for field in fields if field in body]
-            made = namedtuple(name, fields, defaults=defaults, module=body["__module__"])
-            for key, value in body.items():
-                if key not in fields and key not in _MADE:
-                    setattr(made, key, value)
-            return made
+            fields = tuple(body.get("__annotations__", ()))
+            body["_field_defaults"] = {field: body[field] for field in fields if field in body}
+            body.update((field, _tuplegetter(at, "")) for at, field in enumerate(fields))
+            body.update(_fields=fields, __slots__=())
+            return type(name, (_Record,), body)
 
     class NamedTuple(metaclass=_Meta):
         """Base of immutable values; see ``typing.NamedTuple``."""

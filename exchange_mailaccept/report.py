@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from .acceptance import Acceptance, Target
+from .acceptance import Acceptance, Member, ServerSet, Target
 from .dialogue import EXPECTED, Plan, Tls
 from .examination import Examined
 from .masks import masked_keywords
@@ -16,8 +16,6 @@ from .message import date
 from .recognition import Expectation
 from .record import TYPE_CHECKING
 from .reply import Reply
-from .resources import PAGES, TROUBLESHOOTING
-from .server_set import Member, ServerSet
 from .stages import (
     Certificate,
     Security,
@@ -42,11 +40,19 @@ QUOTED_BELOW = 240
 TRANSCRIPT_LINES = 400
 SECONDS_OF_A_DAY = 86_400
 
-_SPACES = re.compile(r"[\t\r\n\v\f ]+")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # The bar begins perfdata, angle brackets turn Icinga Web's output into HTML, the dollar and the
 # backtick mean something to Nagios' macros and to a shell.
-_FORBIDDEN = str.maketrans({"|": "/", "<": "[", ">": "]", "`": "'", "$": "/x24"})
+_FORBIDDEN = str.maketrans(
+    {
+        **{chr(code): f"/x{code:02x}" for code in (*range(0x20), 0x7F)},
+        **dict.fromkeys("\t\r\n\v\f", " "),
+        "|": "/",
+        "<": "[",
+        ">": "]",
+        "`": "'",
+        "$": "/x24",
+    }
+)
 
 _COMMANDS = {
     Stage.EHLO: "EHLO",
@@ -67,8 +73,7 @@ def printable(text: str, most: int) -> str:
     again: Nagios and Icinga 2 send their mails, and Nagios writes its perfdata file, by
     ``printf %b``, and NSCA makes a line end of ``\n``.
     """
-    text = _SPACES.sub(" ", text).strip().translate(_FORBIDDEN)
-    text = _CONTROL.sub(lambda match: f"/x{ord(match[0]):02x}", text)
+    text = " ".join(filter(None, text.strip().translate(_FORBIDDEN).split(" ")))
     text = text.encode("ascii", "backslashreplace").decode("ascii").replace("\\", "/")
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
@@ -371,12 +376,15 @@ def expectation_lines(expectation: Expectation) -> list[str]:
         lines.append(f"Meaning: {printable(expectation.remark, 360)}")
     lines.append(f"Next step: {expectation.next_step}")
     if expectation.page:
+        # Imported here, and below, because most runs have nothing to look up.
+        from .resources import PAGES
+
         lines.append(f"Read: {PAGES[expectation.page].address}")
     return lines
 
 
 #: What stands for itself in a command line of any shell.
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9@.:_+=-]{0,254}")
+_PLAIN = r"[A-Za-z0-9][A-Za-z0-9@.:_+=-]{0,254}"
 
 
 def _known(examined: Examined, plan: Plan) -> dict[str, str]:
@@ -386,7 +394,7 @@ def _known(examined: Examined, plan: Plan) -> dict[str, str]:
     if examined.session is not None:
         server = examined.session.server
         known.update(HOST=server.name, PORT=str(server.port))
-    return {word: value for word, value in known.items() if _PLAIN.fullmatch(value)}
+    return {word: value for word, value in known.items() if re.fullmatch(_PLAIN, value)}
 
 
 def diagnosis_lines(finding: Finding, known: Mapping[str, str]) -> list[str]:
@@ -406,6 +414,8 @@ def diagnosis_lines(finding: Finding, known: Mapping[str, str]) -> list[str]:
 
 def troubleshooting_lines(finding: Finding) -> list[str]:
     """The original test's resources in its order, the one to begin with marked."""
+    from .resources import TROUBLESHOOTING
+
     lines = ["Troubleshooting, from the server level out to the network level:"]
     for number, resource in enumerate(TROUBLESHOOTING, 1):
         mark = "  [begin here]" if resource.key == finding.begin else ""

@@ -13,11 +13,19 @@ from collections import Counter
 from functools import partial
 
 from . import network
-from .acceptance import LEAST_PATIENCE, Acceptance, Servers, Target, find_addresses
+from .acceptance import (
+    LEAST_PATIENCE,
+    Acceptance,
+    Member,
+    Servers,
+    ServerSet,
+    Target,
+    find_addresses,
+)
 from .dialogue import walk
 from .names import is_address
-from .record import TYPE_CHECKING, NamedTuple
-from .stages import Server, Session, Stage, StageOutcome
+from .record import TYPE_CHECKING
+from .stages import Server, Session, Stage
 from .world import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -44,33 +52,6 @@ class Gravity(enum.Enum):
     FULL = enum.auto()
     WARNING = enum.auto()
     NONE = enum.auto()
-
-
-class Member(NamedTuple):
-    """One server of the set, and what became of its test."""
-
-    #: Unique in the set, for perfdata; empty if the set is a single server.
-    label: str
-    acceptance: Acceptance
-    #: Whether its MX preference is the best of all.
-    primary: bool = True
-
-    @property
-    def accepts(self) -> bool:
-        """Whether the test was walked to its end."""
-        return self.acceptance.failure is None
-
-
-class ServerSet(NamedTuple):
-    """What became of the test of all servers."""
-
-    #: Finding them; ``None`` if there was nothing to look up.
-    lookup: Optional[StageOutcome]
-    #: By preference and name, so that graphs stay the same from run to run.
-    members: tuple[Member, ...] = ()
-    remarks: tuple[str, ...] = ()
-    #: Seconds from the start of the run to the end of its last walk.
-    seconds: float = 0.0
 
 
 def accept_mail_everywhere(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from exchange_mailaccept.diagnosis import diagnose, matching_row
+from exchange_mailaccept.failures.row import Kind
 from exchange_mailaccept.reply import Reply
 from exchange_mailaccept.resources import TROUBLESHOOTING
-from exchange_mailaccept.stages import Kind, Stage, StageOutcome, Verdict
+from exchange_mailaccept.stages import Stage, StageOutcome, Verdict
 
 SPOKEN = [stage for stage in Stage if stage not in (Stage.MX, Stage.CONNECT, Stage.QUIT)]
 FORBIDDEN = set("|<>`$\\")

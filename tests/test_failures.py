@@ -16,10 +16,10 @@ import pytest
 
 from exchange_mailaccept.diagnosis import covers, diagnose, matching_row
 from exchange_mailaccept.failures import ROWS
-from exchange_mailaccept.failures.row import Row
+from exchange_mailaccept.failures.row import Kind, Row
 from exchange_mailaccept.reply import EnhancedStatusCode, Reply
 from exchange_mailaccept.resources import PAGES, TROUBLESHOOTING
-from exchange_mailaccept.stages import Kind, Stage, StageOutcome, Verdict
+from exchange_mailaccept.stages import Stage, StageOutcome, Verdict
 
 ROOT = Path(__file__).parent.parent
 SPOKEN = [stage for stage in Stage if stage not in (Stage.MX, Stage.CONNECT, Stage.QUIT)]

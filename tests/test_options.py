@@ -17,11 +17,12 @@ from exchange_mailaccept.acceptance import Target
 from exchange_mailaccept.command_line import Answered, UsageError
 from exchange_mailaccept.dialogue import Tls
 from exchange_mailaccept.extensions import NONE
+from exchange_mailaccept.failures.row import Kind
 from exchange_mailaccept.message import Content, Envelope, compose, mail_command, rcpt_command
 from exchange_mailaccept.options import Options
 from exchange_mailaccept.sasl import Credentials
 from exchange_mailaccept.server_set import Rule
-from exchange_mailaccept.stages import Kind, Stage, Verdict
+from exchange_mailaccept.stages import Stage, Verdict
 from exchange_mailaccept.trust import TlsSettings
 
 DEFAULTS = Options(

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exchange_mailaccept import report
-from exchange_mailaccept.acceptance import Acceptance, Target
+from exchange_mailaccept.acceptance import Acceptance, Member, Target
 from exchange_mailaccept.dialogue import Plan
 from exchange_mailaccept.examination import Examined, examine
 from exchange_mailaccept.message import Content, Envelope
@@ -18,7 +18,6 @@ from exchange_mailaccept.receipt import Receipt
 from exchange_mailaccept.recognition import Expectation
 from exchange_mailaccept.reply import Reply
 from exchange_mailaccept.report import printable
-from exchange_mailaccept.server_set import Member
 from exchange_mailaccept.stages import (
     Server,
     Session,

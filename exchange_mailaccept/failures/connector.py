@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..stages import Kind, Verdict
-from .row import ANYWHERE, AUTH, ONLINE, Row
+from ..stages import Verdict
+from .row import ANYWHERE, AUTH, ONLINE, Kind, Row
 
 ROWS: tuple[Row, ...] = (
     Row(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..stages import Kind, Stage, Verdict
-from .row import ANYWHERE, CONTENT, GONE, MAIL, MESSAGE, ONLINE, TIMED_OUT, TRANSACTION, Row
+from ..stages import Stage, Verdict
+from .row import ANYWHERE, CONTENT, GONE, MAIL, MESSAGE, ONLINE, TIMED_OUT, TRANSACTION, Kind, Row
 
 ROWS: tuple[Row, ...] = (
     Row(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ..stages import Kind
-from .row import ANYWHERE, CONTENT, Row
+from .row import ANYWHERE, CONTENT, Kind, Row
 
 ROWS: tuple[Row, ...] = (
     Row(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..stages import Kind, Stage, Verdict
-from .row import ANYWHERE, GONE, MX, ONLINE, OPENING, TRANSACTION, Row
+from ..stages import Stage, Verdict
+from .row import ANYWHERE, GONE, MX, ONLINE, OPENING, TRANSACTION, Kind, Row
 
 ROWS: tuple[Row, ...] = (
     Row(

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from ..stages import Kind, Stage, Verdict
-from .row import ADDRESSED, ANYWHERE, AUTH, BANNER, BROKEN, EHLO, ENVELOPE, MAIL, TRANSACTION, Row
+from ..stages import Stage, Verdict
+from .row import (
+    ADDRESSED,
+    ANYWHERE,
+    AUTH,
+    BANNER,
+    BROKEN,
+    EHLO,
+    ENVELOPE,
+    MAIL,
+    TRANSACTION,
+    Kind,
+    Row,
+)
 
 ROWS: tuple[Row, ...] = (
     Row(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ..stages import Kind
-from .row import ADDRESSED, ANYWHERE, BROKEN, MX, TRANSACTION, Row
+from .row import ADDRESSED, ANYWHERE, BROKEN, MX, TRANSACTION, Kind, Row
 
 ROWS: tuple[Row, ...] = (
     Row(

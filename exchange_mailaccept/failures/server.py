@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..stages import Kind, Stage
+from ..stages import Stage
 from .row import (
     ANYWHERE,
     AUTH,
@@ -16,6 +16,7 @@ from .row import (
     RCPT,
     TIMED_OUT,
     TRANSACTION,
+    Kind,
     Row,
 )
 

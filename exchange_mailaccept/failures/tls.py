@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..stages import Kind, Verdict
-from .row import ANYWHERE, BROKEN, GONE, ONLINE, STARTTLS, TIMED_OUT, Row
+from ..stages import Verdict
+from .row import ANYWHERE, BROKEN, GONE, ONLINE, STARTTLS, TIMED_OUT, Kind, Row
 
 ROWS: tuple[Row, ...] = (
     Row(
