@@ -30,18 +30,18 @@ class Asking(Operation):
         self._ahead = ahead
         self._responses: dict[bytes, bytes] = {}
         self._connection: Optional[sockets.Wire] = None
-        self._unsent = memoryview(b"")
+        self._unsent = b""
         self._received = bytearray()
 
     def begin(self) -> Optional[Answer]:
         """Send the messages (over TCP: as soon as there is a connection)."""
-        if self._limit.begun >= self._limit.due:
+        if self._begun >= self._ends:
             return self.expire()
         try:
             if not self._was_asked_ahead():
                 self._ask(sockets.Wire(sockets.dial(*self._request.nameserver, self._request.tcp)))
         except OSError as error:
-            return self._failed(fault_of(error))
+            return self._answer(fault_of(error))
         return None
 
     def _was_asked_ahead(self) -> bool:
@@ -52,7 +52,7 @@ class Asking(Operation):
         ):  # fmt: skip
             return False
         self._connection = sockets.Wire(ahead.socket)
-        self._limit = self._limit._replace(begun=ahead.begun)
+        self._begun = ahead.begun
         self.watched = {ahead.socket.fileno(): select.POLLIN}
         return True
 
@@ -61,12 +61,12 @@ class Asking(Operation):
         messages = self._request.messages
         if self._request.tcp:
             framed = b"".join(len(each).to_bytes(2, "big") + each for each in messages)
-            self._unsent = memoryview(framed)
+            self._unsent = framed
             self.watched = {connection.fileno(): select.POLLOUT}
             return
         self.watched = {connection.fileno(): select.POLLIN}
         for message in messages:
-            connection.send(memoryview(message))
+            connection.send(message)
 
     def ready(self, descriptor: int) -> Optional[Answer]:  # noqa: ARG002 there is only one
         """Go on with sending or receiving."""
@@ -122,4 +122,5 @@ class Asking(Operation):
         """The answer; a fault counts only if nothing came at all."""
         responses = tuple(self._responses.get(message[:2]) for message in self._request.messages)
         lag = self._connection.lag if self._connection and fault is None else 0.0
-        return Answer(self._seconds(lag), None if self._responses else fault, responses=responses)
+        answer = self._answer(None if self._responses else fault, lag=lag)
+        return answer._replace(responses=responses)

@@ -58,14 +58,14 @@ class Connecting(Operation):
         code = sockets.error_of(attempt.socket)
         if code == 0:
             return self._success(attempt)
-        del self._attempts[descriptor], self.watched[descriptor]
+        del self._attempts[descriptor]
         attempt.socket.close()
         self._faults.append((attempt.address, fault_of(OSError(code, ""))))
         return self._next_attempt()
 
     def expire(self) -> Optional[Answer]:
         """Try the next address besides, or give up."""
-        if self._clock() < self._limit.due and not self._deadline.interruption:
+        if self._clock() < self._ends and not self._deadline.interruption:
             return self._next_attempt()
         for attempt in self._attempts.values():
             self._faults.append((attempt.address, self._out_of_time()))
@@ -78,21 +78,24 @@ class Connecting(Operation):
                 attempt.socket.close()
 
     def _next_attempt(self) -> Optional[Answer]:
-        while self._untried and self._clock() < self._limit.due:
+        answer = self._begin_next()
+        self.watched = dict.fromkeys(self._attempts, select.POLLOUT)
+        return answer
+
+    def _begin_next(self) -> Optional[Answer]:
+        while self._untried and self._clock() < self._ends:
             address = self._untried.pop(0)
             try:
                 attempt = self._attempt(address)
             except OSError as error:
                 self._faults.append((address, fault_of(error)))
                 continue
-            descriptor = attempt.socket.fileno()
-            self._attempts[descriptor] = attempt
-            self.watched[descriptor] = select.POLLOUT
-            self.due = self._limit.due
+            self._attempts[attempt.socket.fileno()] = attempt
+            self.due = self._ends
             if self._untried:
                 self.due = min(self.due, self._clock() + ATTEMPT_DELAY)
             return None
-        self.due = self._limit.due
+        self.due = self._ends
         return None if self._attempts else self._give_up()
 
     def _attempt(self, address: str) -> _Attempt:
@@ -105,24 +108,26 @@ class Connecting(Operation):
         if ahead is not None and asked == (ahead.address, ahead.port, ahead.source_address):
             self._ahead = None
             # What was waited for since then was the server, too.
-            self._limit = self._limit._replace(begun=ahead.begun)
+            self._begun = ahead.begun
             return _Attempt(ahead.socket, address, ahead.begun)
         return _Attempt(sockets.connect(*asked), address, self._clock())
 
     def _success(self, attempt: _Attempt) -> Answer:
         self.connected = sockets.Wire(attempt.socket)
-        seconds = self._seconds()
+        answer = self._answer()
+        seconds = answer.seconds
         waited = sockets.round_trip(attempt.socket)
         if waited:
             # The kernel has seen the connection stand; we may come from something else.
-            seconds = min(seconds, attempt.begun - self._limit.begun + waited)
-        self.since = self._limit.begun + seconds
-        return Answer(seconds, addresses=(attempt.address, attempt.socket.getsockname()[0]))
+            seconds = min(seconds, attempt.begun - self._begun + waited)
+        self.since = self._begun + seconds
+        addresses = (attempt.address, attempt.socket.getsockname()[0])
+        return answer._replace(seconds=seconds, addresses=addresses)
 
     def _give_up(self) -> Answer:
         """The fault of all attempts: of each address what became of it, many in short."""
         if not self._faults:
-            return self._failed(self._out_of_time())
+            return self._answer(self._out_of_time())
         port = self._request.port
         faults = [fault for _, fault in self._faults]
         words = "; ".join(
@@ -135,7 +140,7 @@ class Connecting(Operation):
         verdict = min((fault.verdict for fault in faults), key=_VERDICT_ORDER.index)
         if verdict is Verdict.TIMED_OUT and len(faults) == 1:
             words = f"{faults[0].explanation} ({self._faults[0][0]} port {port})"
-        return self._failed(Fault(verdict, words))
+        return self._answer(Fault(verdict, words))
 
 
 def _in_a_list(fault: Fault) -> str:

@@ -31,8 +31,21 @@ class Line:
     def __init__(self, connection: Connection, since: float) -> None:
         self.connection = connection
         self.parser = ReplyParser()
+        self._arrivals = select.poll()
+        self._arrivals.register(connection.fileno(), select.POLLIN)
+        #: Whether the connection may hold what its socket no longer announces.
+        self._holds_more = False
+        #: What an exchange watches.
+        self.reading = {connection.fileno(): select.POLLIN}
+        self.writing = {connection.fileno(): select.POLLIN | select.POLLOUT}
         #: When the server could begin to greet, which may be earlier than we notice.
         self.since = since
+
+    def secure(self, connection: Connection, since: float) -> None:
+        """Go on inside TLS, whose handshake may have taken in more than was its own."""
+        self.connection = connection
+        self.since = since
+        self._holds_more = True
 
     def read(self) -> bool:
         """Take what has come; false at the end of the connection.
@@ -46,12 +59,17 @@ class Line:
 
     def spoken_out_of_turn(self) -> Optional[Fault]:
         """The fault if the server has said something, or gone, before it was asked."""
-        try:
-            open_ = self.read()
-        except BlockingIOError:
-            open_ = True
-        except OSError as error:
-            return self.lost(fault_of(error))
+        open_ = True
+        # Asked first, for to be told by an exception that nothing has come takes far longer.
+        if self._holds_more or self._arrivals.poll(0):
+            self._holds_more = False
+            try:
+                open_ = self.read()
+            except BlockingIOError:
+                # It was for TLS alone.
+                open_ = True
+            except OSError as error:
+                return self.lost(fault_of(error))
         words = self.parser.pending
         if words:
             return Fault(Verdict.BROKEN, f"the server spoke before it was asked: {quote(words)}")
@@ -77,38 +95,38 @@ class Exchanging(Operation):
 
     def __init__(self, deadline: Deadline, request: Exchange, line: Line) -> None:
         super().__init__(deadline, QUIT_PATIENCE if request.farewell else request.patience)
-        self._request = request
+        self._farewell = request.farewell
         self._line = line
-        self._unsent = memoryview(request.data)
+        self._unsent = request.data
         if not (request.data or request.farewell):
-            self._limit = self._limit._replace(begun=line.since)
+            self._begun = line.since
 
     def begin(self) -> Optional[Answer]:
         """Send, unless the server has spoken out of turn."""
-        if not self._request.data:
+        if not self._unsent:
             # What there is to say was said with the flight before, and the reply may be there.
             return self._proceed()
         out_of_turn = self._line.spoken_out_of_turn()
         if out_of_turn is not None:
-            if self._request.farewell:
+            if self._farewell:
                 self._take_leave()
-            return self._failed(out_of_turn)
+            return self._answer(out_of_turn)
         try:
             self._all_sent()
         except OSError as error:
-            return self._failed(self._line.lost(fault_of(error)))
+            return self._answer(self._line.lost(fault_of(error)))
         return None
 
     def ready(self, descriptor: int) -> Optional[Answer]:  # noqa: ARG002 there is only one
         """Go on with sending or receiving."""
         early = self._early_reply() if self._unsent else None
-        return self._failed(early) if early is not None else self._proceed()
+        return self._answer(early) if early is not None else self._proceed()
 
     def expire(self) -> Optional[Answer]:
         """Give up, with what had come of the reply."""
         begun = self._line.parser.pending
         besides = f", its reply had begun: {quote(begun)}" if begun else ""
-        return self._failed(self._out_of_time(besides))
+        return self._answer(self._out_of_time(besides))
 
     def _proceed(self) -> Optional[Answer]:
         try:
@@ -116,7 +134,7 @@ class Exchanging(Operation):
                 return None
             return self._receive()
         except OSError as error:
-            return self._failed(self._line.lost(fault_of(error)))
+            return self._answer(self._line.lost(fault_of(error)))
 
     def _early_reply(self) -> Optional[Fault]:
         """The fault if the server replies to what it can't have heard yet.
@@ -148,32 +166,29 @@ class Exchanging(Operation):
 
     def _all_sent(self) -> bool:
         """Send what the connection takes; whether all is out."""
-        descriptor = self._line.connection.fileno()
-        self.watched = {descriptor: select.POLLOUT | select.POLLIN}
         try:
             sent = self._line.connection.send(self._unsent)
         except BlockingIOError:
-            return False
+            sent = 0
         self._unsent = self._unsent[sent:]
-        if self._unsent:
-            return False
-        self.watched = {descriptor: select.POLLIN}
-        return True
+        self.watched = self._line.writing if self._unsent else self._line.reading
+        return not self._unsent
 
     def _receive(self) -> Optional[Answer]:
-        self.watched = {self._line.connection.fileno(): select.POLLIN}
+        line = self._line
+        self.watched = line.reading
         open_, lag = True, 0.0
         try:
             # The reply to a command that was pipelined may have come with the one before it.
-            reply = self._line.parser.next_reply()
+            reply = line.parser.next_reply()
             if reply is None:
-                open_ = self._line.read()
-                lag = self._line.connection.lag
-                reply = self._line.parser.next_reply()
+                open_ = line.read()
+                lag = line.connection.lag
+                reply = line.parser.next_reply()
         except BlockingIOError:
             return None
         except ProtocolError as error:
-            return self._failed(Fault(Verdict.BROKEN, f"{error}: {quote(error.received)}"))
+            return self._answer(Fault(Verdict.BROKEN, f"{error}: {quote(error.received)}"))
         if reply is not None:
-            return Answer(self._seconds(lag), reply=reply)
-        return None if open_ else self._failed(self._line.lost(CLOSED))
+            return self._answer(None, reply, lag)
+        return None if open_ else self._answer(line.lost(CLOSED))

@@ -8,6 +8,7 @@ The message is harmless by construction: it asks every responder to stay silent 
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 
 from . import __version__
 from .extensions import Extensions
@@ -68,8 +69,9 @@ def date(now: float) -> str:
     )
 
 
+@lru_cache(maxsize=1)
 def compose(envelope: Envelope, content: Content, message_id: str, now: float) -> bytes:
-    """The probe message, CRLF lines, not yet dot-stuffed.
+    """The probe message, CRLF lines, not yet dot-stuffed; the same for all servers of a set.
 
     :param message_id: unique, with its angle brackets
     :param now: seconds since the epoch, for ``Date``

@@ -32,7 +32,7 @@ from .world import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from typing import Any, Optional, TypeVar
 
     from .operation import Clock, Operation
@@ -179,25 +179,24 @@ class _Channel:
         self.done = False
 
     @property
-    def watched(self) -> dict[int, int]:
-        return self._operation.watched if self._operation else {}
+    def watched(self) -> Mapping[int, int]:
+        return self._operation.watched if self._operation is not None else {}
 
     @property
     def due(self) -> float:
-        return self._operation.due if self._operation else self._deadline.ends
+        return self._operation.due if self._operation is not None else self._deadline.ends
 
     def start(self) -> None:
         self._go_on(None)
 
     def ready(self, descriptor: int) -> None:
         if self._operation is not None and descriptor in self._operation.watched:
-            self._take(self._operation.ready(descriptor))
+            answer = self._operation.ready(descriptor)
+            if answer is not None:
+                self._go_on(answer)
 
     def expire(self) -> None:
-        if self._operation is not None:
-            self._take(self._operation.expire())
-
-    def _take(self, answer: Optional[Answer]) -> None:
+        answer = self._operation.expire() if self._operation is not None else None
         if answer is not None:
             self._go_on(answer)
 
@@ -205,8 +204,6 @@ class _Channel:
         """Give the conversation its answer and begin what it asks next, until it has to wait."""
         while True:
             self._end_operation()
-            if answer is not None:
-                answer = answer._replace(left=self._deadline.left)
             try:
                 # A fresh generator is started by sending None.
                 request = self._conversation.send(answer)  # type: ignore[arg-type]
@@ -220,18 +217,19 @@ class _Channel:
                 return
 
     def _begin(self, request: Request) -> Optional[Answer]:
-        if isinstance(request, Close):
+        if isinstance(request, Exchange) and self._line is not None:
+            self._operation = Exchanging(self._deadline, request, self._line)
+        elif isinstance(request, Close):
             self._hang_up()
-            return Answer(0.0)
-        self._operation = self._operation_for(request)
+            return Answer(0.0, left=self._deadline.left)
+        else:
+            self._operation = self._operation_for(request)
         return self._operation.begin()
 
     def _operation_for(self, request: Any) -> Operation:
         if isinstance(request, (Exchange, StartTls)):
-            if self._line is None:
+            if self._line is None or isinstance(request, Exchange):
                 raise RuntimeError("a conversation must connect before it speaks")
-            if isinstance(request, Exchange):
-                return Exchanging(self._deadline, request, self._line)
             return self._handshaking(request, self._line)
         if isinstance(request, (Connect, Ask)):
             # What was sent ahead is for the first that wants the same, or for nobody.

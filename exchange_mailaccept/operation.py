@@ -8,13 +8,15 @@ from __future__ import annotations
 import errno
 import os
 
-from .record import TYPE_CHECKING, NamedTuple
+from .record import TYPE_CHECKING
 from .stages import Verdict
 from .world import Answer, Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Optional, Protocol
+
+    from .reply import Reply
 
     Clock = Callable[[], float]
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
         def lag(self) -> float:
             """Seconds that the bytes received last had been waiting for us; 0 if nobody knows."""
 
-        def send(self, data: memoryview, /) -> int:
+        def send(self, data: bytes, /) -> int:
             """Send some of ``data``; how many bytes were taken."""
 
         def recv(self, most: int, /) -> bytes:
@@ -74,26 +76,6 @@ class Deadline:
         self.interruption = why
         self.ends = self.clock()
 
-    def limit(self, patience: Optional[float]) -> Limit:
-        """The end of something that begins now and may take ``patience`` seconds."""
-        now = self.clock()
-        if patience is None or now + patience >= self.ends:
-            return Limit(now, self.ends, self.timeout)
-        return Limit(now, now + patience, patience)
-
-
-class Limit(NamedTuple):
-    """Bounds of one request."""
-
-    begun: float
-    due: float
-    #: The seconds to name when the limit strikes.
-    allowed: float
-
-    def timed_out(self, besides: str = "") -> Fault:
-        """The fault of a request that was not fulfilled in time."""
-        return Fault(Verdict.TIMED_OUT, f"within {self.allowed:.3g}s{besides}")
-
 
 def fault_of(error: OSError) -> Fault:
     """What an error of the operating system means for the test."""
@@ -115,15 +97,20 @@ class Operation:
     """One request in progress.
 
     ``begin``, ``ready`` and ``expire`` return the answer once there is one.  ``watched`` maps
-    descriptors to poll events, ``due`` is when :meth:`expire` wants to be called.
+    descriptors to poll events, and is replaced and never changed; ``due`` is when :meth:`expire`
+    wants to be called.
     """
 
     def __init__(self, deadline: Deadline, patience: Optional[float]) -> None:
         self._clock = deadline.clock
         self._deadline = deadline
-        self._limit = deadline.limit(patience)
-        self.due = self._limit.due
-        self.watched: dict[int, int] = {}
+        self._begun = begun = deadline.clock()
+        #: When there is no more time, and the seconds to name then.
+        self._ends, self._allowed = deadline.ends, deadline.timeout
+        if patience is not None and begun + patience < deadline.ends:
+            self._ends, self._allowed = begun + patience, patience
+        self.due = self._ends
+        self.watched: Mapping[int, int] = {}
 
     def begin(self) -> Optional[Answer]:
         """Start; many requests are fulfilled at once."""
@@ -135,18 +122,20 @@ class Operation:
 
     def expire(self) -> Optional[Answer]:
         """Go on, or give up, because it is time."""
-        return self._failed(self._out_of_time())
+        return self._answer(self._out_of_time())
 
     def close(self) -> None:
         """Give back what the operation still holds."""
 
     def _out_of_time(self, besides: str = "") -> Fault:
         """Why there is no more time for the request, with what to say besides."""
-        return self._deadline.interruption or self._limit.timed_out(besides)
+        within = Fault(Verdict.TIMED_OUT, f"within {self._allowed:.3g}s{besides}")
+        return self._deadline.interruption or within
 
-    def _seconds(self, lag: float = 0.0) -> float:
-        """Seconds from the beginning to now, or to when the answer came, ``lag`` ago."""
-        return max(0.0, self._clock() - lag - self._limit.begun)
-
-    def _failed(self, fault: Fault) -> Answer:
-        return Answer(self._seconds(), fault)
+    def _answer(
+        self, fault: Optional[Fault] = None, reply: Optional[Reply] = None, lag: float = 0.0
+    ) -> Answer:
+        """The answer, as it came now or ``lag`` seconds ago."""
+        now = self._clock()
+        seconds = max(0.0, now - lag - self._begun)
+        return Answer(seconds, fault, reply, self._deadline.ends - now)

@@ -23,12 +23,13 @@ else:
 
         def __new__(cls, *values, **named):
             """The values in the order of the fields, or by their names, or by default."""
-            if named or len(values) != len(cls._fields):
-                values = cls._complete(values, named)
-            return tuple.__new__(cls, values)
+            rest = cls._rest.get(len(values))
+            if named or rest is None:
+                return tuple.__new__(cls, cls._by_name(values, named))
+            return tuple.__new__(cls, values + rest)
 
         @classmethod
-        def _complete(cls, values, named):
+        def _by_name(cls, values, named):
             fields = cls._fields
             known = {**cls._field_defaults, **dict(zip(fields, values)), **named}
             twice = named.keys() & fields[: len(values)]
@@ -57,9 +58,14 @@ else:
             from collections import _tuplegetter
 
             fields = tuple(body.get("__annotations__", ()))
-            body["_field_defaults"] = {field: body[field] for field in fields if field in body}
+            defaults = {field: body[field] for field in fields if field in body}
             body.update((field, _tuplegetter(at, "")) for at, field in enumerate(fields))
-            body.update(_fields=fields, __slots__=())
+            body.update(_fields=fields, _field_defaults=defaults, __slots__=())
+            #: By how many values are given, what the others are.
+            values, size = tuple(defaults.values()), len(fields)
+            body["_rest"] = {
+                size - left: values[len(values) - left :] for left in range(len(values) + 1)
+            }
             return type(name, (_Record,), body)
 
     class NamedTuple(metaclass=_Meta):

@@ -162,11 +162,12 @@ class ReplyParser:
 
 def _has_code(line: bytes) -> bool:
     """Whether ``line`` begins with a code and what may follow it: an end, ``-``, a space, ``*``."""
-    code, separator = line[:3], line[3:4]
+    code = line[:3]
     # bytes.isdigit() knows the digits of ASCII only.
     return (
         len(code) == 3
         and code.isdigit()
         and b"2" <= code[:1] <= b"5"
-        and separator in (b"", b" ", b"-", b"*")
+        # The end of the line is in it, too.
+        and line[3:4] in b" -*"
     )

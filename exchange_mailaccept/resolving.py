@@ -40,12 +40,12 @@ class Resolving(Operation):
 
     def ready(self, descriptor: int) -> Optional[Answer]:  # noqa: ARG002 there is only one
         """Take what the thread has found."""
-        return self._found
+        return self._found._replace(left=self._deadline.left)
 
     def expire(self) -> Optional[Answer]:
         """Leave the thread behind."""
-        words = f"the system's resolver gave no answer within {self._limit.allowed:.3g}s"
-        return self._failed(self._deadline.interruption or Fault(Verdict.UNTESTED, words))
+        words = f"the system's resolver gave no answer within {self._allowed:.3g}s"
+        return self._answer(self._deadline.interruption or Fault(Verdict.UNTESTED, words))
 
     def close(self) -> None:
         """Close the pipe, of which the thread may still know."""
@@ -58,5 +58,5 @@ class Resolving(Operation):
         found = self._look_up(self._request)
         with self._lock:
             if not self._left_behind:
-                self._found = found._replace(seconds=self._seconds())
+                self._found = found._replace(seconds=self._answer().seconds)
                 os.write(self._telling, b".")

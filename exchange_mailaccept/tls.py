@@ -115,13 +115,13 @@ class Secured:
         self._ciphertext += self._outgoing.read()
         try:
             while self._ciphertext:
-                sent = self._connection.send(memoryview(self._ciphertext))
+                sent = self._connection.send(self._ciphertext)
                 self._ciphertext = self._ciphertext[sent:]
         except BlockingIOError:
             return False
         return True
 
-    def send(self, data: memoryview, /) -> int:
+    def send(self, data: bytes, /) -> int:
         """Send all of ``data``; BlockingIOError asks for the same data again later."""
         if not self._accepted:
             try:
@@ -182,7 +182,7 @@ class Handshaking(Operation):
         """Send the ClientHello, unless the server has spoken out of turn."""
         out_of_turn = self._line.spoken_out_of_turn()
         if out_of_turn is not None:
-            return self._failed(out_of_turn)
+            return self._answer(out_of_turn)
         return self._proceed()
 
     def ready(self, descriptor: int) -> Optional[Answer]:
@@ -193,12 +193,12 @@ class Handshaking(Operation):
             except BlockingIOError:
                 return None
             except OSError as error:
-                return self._failed(fault_of(error))
+                return self._answer(fault_of(error))
         return self._proceed()
 
     def expire(self) -> Optional[Answer]:
         """Give up."""
-        return self._failed(self._out_of_time(" in the handshake"))
+        return self._answer(self._out_of_time(" in the handshake"))
 
     def _proceed(self) -> Optional[Answer]:
         try:
@@ -206,15 +206,14 @@ class Handshaking(Operation):
             sent = self._secured.flush()
         except ssl.SSLError as error:
             self._send_alert()
-            return self._failed(_handshake_fault(error))
+            return self._answer(_handshake_fault(error))
         except OSError as error:
-            return self._failed(fault_of(error))
+            return self._answer(fault_of(error))
         if self._shaken and sent:
-            self._line.connection = self._secured
             # First the time: reading a certificate that was not verified may import a library.
-            seconds = self._seconds(self._secured.lag)
-            self._line.since = self._clock()
-            return Answer(seconds, security=self._secured.security(self._context.verify))
+            answer = self._answer(lag=self._secured.lag)
+            self._line.secure(self._secured, self._clock())
+            return answer._replace(security=self._secured.security(self._context.verify))
         events = select.POLLIN if sent else select.POLLOUT
         self.watched = {self._secured.fileno(): events}
         return None

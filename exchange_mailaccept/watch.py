@@ -1,8 +1,4 @@
-"""Who waits for which descriptors, and until when: poll and a heap of alarms.
-
-``select.poll`` and not epoll: for one connection it takes fewer calls into the system, and for a
-thousand that are busy at the same time it costs no more.
-"""
+"""Who waits for which descriptors, and until when: epoll (or poll) and a heap of alarms."""
 
 from __future__ import annotations
 
@@ -39,35 +35,66 @@ if TYPE_CHECKING:
             """Go on, or give up, because it is time."""
 
 
+#: Where there is epoll, what waits in silence costs nothing when another one is ready.
+_EPOLL = hasattr(select, "epoll")
+#: In which it counts its patience: seconds, and poll milliseconds.
+_UNITS = 1 if _EPOLL else 1000
+
+
 class Watch:
     """Which channel waits for which descriptors, and until when."""
 
     def __init__(self, signals: int) -> None:
-        self._poll = select.poll()
+        self._poll = select.epoll() if _EPOLL else select.poll()
         if signals >= 0:
             self._poll.register(signals, select.POLLIN)
         self._owners: dict[int, Watched] = {}
         #: The channels that are not done, each with what it waits for.
-        self.active: dict[Watched, dict[int, int]] = {}
-        #: A heap of times at which a channel wanted to be woken; it may have changed its mind.
+        self.active: dict[Watched, Mapping[int, int]] = {}
+        #: A heap of times at which to look after a channel; it may have changed its mind.
         self._alarms: list[tuple[float, int, Watched]] = []
-        self._settled = itertools.count()
+        #: The earliest of them for each channel.
+        self._alarmed: dict[Watched, float] = {}
+        self._numbers = itertools.count()
 
     def settle(self, channel: Watched) -> None:
         """Watch what the channel waits for now, and nothing of what it waited for before."""
-        before, now = self.active.pop(channel, {}), channel.watched
+        now = channel.watched
+        # Between one exchange and the next it is the same, and the same object.
+        if channel.done or self.active.get(channel) is not now:
+            self._watch(channel, self.active.pop(channel, {}), now)
+        if channel.done:
+            self._alarmed.pop(channel, None)
+            return
+        self.active[channel] = now
+        due = channel.due
+        if due < self._alarmed.get(channel, math.inf):
+            self._alarmed[channel] = due
+            heapq.heappush(self._alarms, (due, next(self._numbers), channel))
+
+    def _watch(self, channel: Watched, before: Mapping[int, int], now: Mapping[int, int]) -> None:
         for descriptor in before:
             # Closed and reused by another channel meanwhile, it is no longer ours to forget.
             if descriptor not in now and self._owners.get(descriptor) is channel:
                 del self._owners[descriptor]
-                self._poll.unregister(descriptor)
+                self._forget(descriptor)
         for descriptor, events in now.items():
-            if before.get(descriptor) != events or self._owners.get(descriptor) is not channel:
+            if self._owners.get(descriptor) is not channel:
                 self._owners[descriptor] = channel
                 self._poll.register(descriptor, events)
-        if not channel.done:
-            self.active[channel] = dict(now)
-            heapq.heappush(self._alarms, (channel.due, next(self._settled), channel))
+                continue
+            try:
+                self._poll.modify(descriptor, events)
+            except FileNotFoundError:
+                # Another socket has the number by now.
+                self._poll.register(descriptor, events)
+
+    def _forget(self, descriptor: int) -> None:
+        try:
+            self._poll.unregister(descriptor)
+        except OSError:
+            # It was closed, and with that forgotten.
+            return
 
     def wait(self, now: float) -> list[tuple[Optional[Watched], int]]:
         """The channels for which something has happened, with the descriptor it happened to.
@@ -75,24 +102,30 @@ class Watch:
         Returns when the next channel wants to be woken at the latest.  No channel stands for the
         pipe of the signals.
         """
-        while self._alarms and self._is_stale(*self._alarms[0]):
-            heapq.heappop(self._alarms)
-        if not self._alarms:
+        first = self._first_alarm()
+        if first is None:
             return []
-        # Rounded up: poll counts in milliseconds, and must not wake before it is time.
-        patience = math.ceil(max(0.0, self._alarms[0][0] - now) * 1000)
-        events = self._poll.poll(patience)
+        events = self._poll.poll(max(0.0, first[0] - now) * _UNITS)
         return [(self._owners.get(descriptor), descriptor) for descriptor, _ in events]
 
     def overdue(self, now: float) -> list[Watched]:
         """The channels whose time is up, each once."""
-        found: dict[Watched, None] = {}
-        while self._alarms and self._alarms[0][0] <= now:
-            due, number, channel = heapq.heappop(self._alarms)
-            if not self._is_stale(due, number, channel):
-                found[channel] = None
-        return list(found)
+        found: list[Watched] = []
+        while (first := self._first_alarm()) is not None and first[0] <= now:
+            _, _, channel = heapq.heappop(self._alarms)
+            if self._alarmed.pop(channel, None) is not None:
+                found.append(channel)
+        return found
 
-    @staticmethod
-    def _is_stale(due: float, _number: int, channel: Watched) -> bool:
-        return channel.done or channel.due != due
+    def _first_alarm(self) -> Optional[tuple[float, int, Watched]]:
+        """The first that is not in vain; those that are, are put off or forgotten."""
+        while self._alarms:
+            due, _, channel = self._alarms[0]
+            if channel.done:
+                heapq.heappop(self._alarms)
+            elif channel.due > due:
+                self._alarmed[channel] = channel.due
+                heapq.heapreplace(self._alarms, (channel.due, next(self._numbers), channel))
+            else:
+                return self._alarms[0]
+        return None

@@ -33,18 +33,18 @@ class Answer(NamedTuple):
     seconds: float
     #: Why there is no answer, or not a whole one.
     fault: Optional[Fault] = None
+    #: For :class:`Exchange`: the reply.
+    reply: Optional[Reply] = None
+    #: Seconds until the run ends, none or less if it is over.
+    left: float = float("inf")
     #: For :class:`Connect`: the server's address and our own.  For :class:`Resolve`: all addresses.
     addresses: tuple[str, ...] = ()
     #: For :class:`Resolve`: the name that the system's resolver holds for the right one.
     canonical_name: str = ""
-    #: For :class:`Exchange`: the reply.
-    reply: Optional[Reply] = None
     #: For :class:`Ask`: one response for each message, ``None`` where none came.
     responses: tuple[Optional[bytes], ...] = ()
     #: For :class:`StartTls`: what was agreed.
     security: Optional[Security] = None
-    #: Seconds until the run ends, none or less if it is over.
-    left: float = float("inf")
 
 
 class Ask(NamedTuple):

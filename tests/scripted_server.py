@@ -28,6 +28,25 @@ SILENCE = None
 Step = tuple[str, Optional[bytes]]
 
 
+def port_of_all() -> int:
+    """A port that is free at every address, for servers that are to have the same one."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def udp_and_tcp() -> tuple[socket.socket, socket.socket]:
+    """A UDP socket and a listening TCP socket at one port, as a name server has them."""
+    while True:
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        udp.bind(("127.0.0.1", 0))
+        try:
+            return udp, socket.create_server(udp.getsockname())
+        except OSError:
+            udp.close()
+
+
 class PluginRun(NamedTuple):
     """What one run of the plugin left for Nagios to see."""
 

@@ -15,6 +15,7 @@ import dns.flags
 import dns.message
 import pytest
 from measuring import MeasuredRun, run_measured
+from scripted_server import udp_and_tcp
 from test_plugin import BANNER, DATA, EHLO, MAIL, RCPT, first_line
 from test_tls import GO, drip, flood, half_a_server_hello, offering
 from tls_servers import Peers, Talk, closing_peers
@@ -53,10 +54,8 @@ class Names:
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
-        self._stream = socket.create_server(("127.0.0.1", 0))
+        self._datagrams, self._stream = udp_and_tcp()
         self.port: int = self._stream.getsockname()[1]
-        self._datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._datagrams.bind(("127.0.0.1", self.port))
         self._ended = threading.Event()
         self._threads = [
             threading.Thread(target=each, daemon=True) for each in (self._answer, self._drip)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import select
-import socket
 from collections.abc import Iterator
 
 import pytest
+from scripted_server import udp_and_tcp
 from tls_servers import Plugin, Talk, closing_peers
 
 from exchange_mailaccept.command_line import OPTIONS
@@ -120,10 +120,8 @@ class Listening:
     """A mail server and a name server at one port number, who only notice that somebody comes."""
 
     def __init__(self) -> None:
-        self._mail = socket.create_server(("127.0.0.1", 0))
+        self._names, self._mail = udp_and_tcp()
         self.port: int = self._mail.getsockname()[1]
-        self._names = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._names.bind(("127.0.0.1", self.port))
 
     @property
     def heard(self) -> bool:

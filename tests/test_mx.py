@@ -26,6 +26,7 @@ import dns.zone
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scripted_server import udp_and_tcp
 
 from exchange_mailaccept import dns_query, mx, network
 from exchange_mailaccept.mx import Addresses, MailHost, MailHosts, addresses, mail_hosts
@@ -1063,7 +1064,7 @@ class NameServer:
         self._behaviour = behaviour
         self._closes_after = closes_after
         self.heard: list[str] = []
-        self._udp, self._tcp = _pair()
+        self._udp, self._tcp = udp_and_tcp()
         self.address: tuple[str, int] = self._udp.getsockname()
         self._threads = [
             threading.Thread(target=serve, daemon=True) for serve in (self._packets, self._streams)
@@ -1108,17 +1109,6 @@ class NameServer:
                             stream.flush()
                 if not spoken:
                     return
-
-
-def _pair() -> tuple[socket.socket, socket.socket]:
-    """A UDP and a TCP socket on the same free port."""
-    while True:
-        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        udp.bind(("127.0.0.1", 0))
-        try:
-            return udp, socket.create_server(udp.getsockname())
-        except OSError:
-            udp.close()
 
 
 @pytest.fixture
@@ -1222,7 +1212,7 @@ def test_a_real_server_that_fails_for_one_family(serve, behaviour, remark):
 
 def test_a_port_where_nobody_listens_leaves_the_domain_untested():
     """At once, for the kernel knows."""
-    udp, tcp = _pair()
+    udp, tcp = udp_and_tcp()
     with tcp:
         udp.close()
         begun = time.monotonic()

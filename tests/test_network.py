@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 import pytest
+from scripted_server import port_of_all
 
 from exchange_mailaccept.network import Run, run
 from exchange_mailaccept.operation import Deadline
@@ -236,7 +237,7 @@ def black_hole() -> Iterator[tuple[str, int]]:
     """An address that answers no connection attempt: its queue is full, and stays so."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.2", 0))
+        listener.bind(("127.0.0.2", port_of_all()))
         listener.listen(0)
         where = listener.getsockname()
         for _ in range(8):

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Optional
 
 import pytest
-from scripted_server import PATIENCE, PluginRun, ScriptedServer, Step, run_plugin
+from scripted_server import PATIENCE, PluginRun, ScriptedServer, Step, port_of_all, run_plugin
 from test_plugin import ALL, BANNER, EHLO, MAIL, QUIT, RCPT, RSET, TROUBLESHOOTING, NameServer
 
 from exchange_mailaccept.server_set import labels
@@ -69,11 +69,10 @@ class Servers:
     def __init__(self) -> None:
         self.mail: list[ScriptedServer] = []
         self._others: list[Any] = []
-        self.port = 0
+        self.port = port_of_all()
 
     def __call__(self, address: str, *script: Step, banner: bytes = BANNER) -> ScriptedServer:
         server = ScriptedServer(banner, *script, host=address, port=self.port)
-        self.port = server.port
         self.mail.append(server)
         return server
 
@@ -419,13 +418,12 @@ class Crowd:
         self._here = 0
         self._lock = threading.Lock()
         self._listeners: list[socket.socket] = []
-        self.port = 0
+        self.port = port_of_all()
         for address in addresses:
             listener = socket.socket()
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((address, self.port))
             listener.listen(8)
-            self.port = listener.getsockname()[1]
             self._listeners.append(listener)
             threading.Thread(target=self._serve, args=(listener,), daemon=True).start()
 

@@ -106,17 +106,51 @@ def test_other_events_of_the_same_descriptor(pipe):
     assert watch.wait(0.0) == [(waiting, one.reading)]
 
 
+def opened_anew(pipe, descriptor: int) -> Pipe:
+    """A pipe whose reading end has the number of ``descriptor``, which is closed for it."""
+    another = pipe()
+    os.dup2(another.reading, descriptor)
+    return another
+
+
 def test_a_descriptor_that_is_another_owners_by_now(pipe):
     """Closed by one and opened by another, it must not be forgotten for the first."""
     one = pipe()
     first = Waiting(9.0, one.reading)
     watch = watch_of(first)
+    another = opened_anew(pipe, one.reading)
     second = Waiting(9.0, one.reading)
     watch.settle(second)
     first.watched = {}
     watch.settle(first)
-    one.write()
+    another.write()
     assert watch.wait(0.0) == [(second, one.reading)]
+
+
+def test_a_descriptor_that_is_another_file_by_now(pipe):
+    """Closed and opened by the same owner, as when the next address gets the socket's number."""
+    one = pipe()
+    waiting = Waiting(9.0, one.reading)
+    watch = watch_of(waiting)
+    another = opened_anew(pipe, one.reading)
+    waiting.watched = dict(waiting.watched)
+    watch.settle(waiting)
+    another.write()
+    assert watch.wait(0.0) == [(waiting, one.reading)]
+
+
+def test_a_descriptor_that_is_closed_by_now(pipe):
+    """There is nothing left to be forgotten."""
+    one, other = pipe(), pipe()
+    waiting = Waiting(9.0, one.reading)
+    watch = watch_of(waiting)
+    os.close(one.reading)
+    waiting.watched = {other.reading: select.POLLIN}
+    watch.settle(waiting)
+    other.write()
+    assert watch.wait(0.0) == [(waiting, other.reading)]
+    # For whoever closes it at the end of the test.
+    os.dup2(other.reading, one.reading)
 
 
 def test_who_is_done_is_active_no_more(pipe):
