@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The driver alone: ``driver.py SERVERS PARALLEL PORT [CA-FILE]`` walks that many servers at once.
+"""The driver alone walks many servers: ``driver.py SERVERS PARALLEL PORT NETWORK [CA-FILE]``.
 
 What ``--all-mx`` costs without names, nagiosplugin and words.  Prints the median and the 99th
 percentile of the stages' seconds, without ``statistics``, which takes longer to import than fifty
@@ -22,7 +22,8 @@ from exchange_mailaccept.stages import Server
 def main() -> None:
     """Walk, and fail if any server did not accept."""
     number, parallel, port = map(int, sys.argv[1:4])
-    ca_file = sys.argv[4] if len(sys.argv) > 4 else ""
+    network_of_servers = sys.argv[4]
+    ca_file = sys.argv[5] if len(sys.argv) > 5 else ""
     context = None
     if ca_file:
         # Imported here because ssl takes its time.
@@ -39,7 +40,9 @@ def main() -> None:
         tls_name="mail.bench.example",
         transcript=False,
     )
-    addresses = [f"127.0.{index // 250}.{index % 250 + 1}" for index in range(number)]
+    addresses = [
+        f"{network_of_servers}.{index // 250}.{index % 250 + 2}" for index in range(number)
+    ]
     walks = [walk(plan, Server(each, (each,), port)) for each in addresses]
     sessions = network.run(walks, 60, context, parallel=parallel)
     failed = [session.failure for session in sessions if session.failure]

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """Measure the plugin against its peers: ``python3 benchmarks/run.py [--turns N] [--python FILE]``.
 
-Everything runs in network and mount namespaces of its own, with a sink that holds back each answer
-for 20 ms, so that nothing leaves the machine and port 53 is free.  All commands of a table run in
+Everything runs in network and mount namespaces of its own, so that nothing leaves the machine and
+port 53 is free.  Wall time is measured with the servers at the end of a way of 20 ms there and back
+(``relay.py``), CPU and memory with the same servers on the loopback, where whoever sleeps less is
+not the better for it; many servers all at the end of the way.  Where Linux has no TUN the servers
+hold back each answer for 20 ms instead.  All commands of a table run in
 turn, A B C A B C, and what is compared are the ratios within one turn; of these the quartiles are
 printed.  CPU is user and system time of the whole process, wall time from its start to its end.
 
@@ -25,7 +28,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Callable, NamedTuple, Optional
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PACKAGES = (
@@ -35,7 +38,10 @@ PACKAGES = (
 )
 CHECK_SMTP = "/usr/lib/nagios/plugins/check_smtp"
 CHECK_SMTP_SEND = "/usr/lib/nagios/plugins/check_smtp_send"
-DELAY = 0.020
+#: Seconds there and back.
+ROUND_TRIP = 0.020
+#: Where the servers are, and where if they can't be far.
+FAR, NEAR = "10.25", "127.0"
 PLAIN, PIPELINING, STARTTLS, BOTH = "2525", "2526", "2527", "2528"
 SENDER, RECIPIENT = "probe@client.example", "postmaster@bench.example"
 MESSAGE = "From: <probe@client.example>\r\nSubject: Mail acceptance test\r\n\r\nProbe.\r\n."
@@ -124,7 +130,9 @@ class Bench:
         self.turns = turns
         self.report = Report()
         self.sizes = (15, 100, 1000)
-        self.sink: subprocess.Popen[str]
+        #: Sink and relay.
+        self.servers: list[subprocess.Popen[str]] = []
+        self.network = self.far = FAR if Path("/dev/net/tun").exists() else NEAR
         #: The plugin as an installed command: what pip 26 writes for the entry point.
         self.command = directory / "command"
         self.command.write_text(
@@ -134,15 +142,27 @@ class Bench:
             encoding="ascii",
         )
 
-    def plugin(self, port: str, *arguments: str, host: str = "127.0.0.1") -> list[str]:
-        """The plugin, with a full dialogue."""
+    @property
+    def host(self) -> str:
+        """A mail server, and the name server, which answers over UDP from its first address."""
+        return f"{self.network}.0.{2 if self.network == FAR else 1}"
+
+    def go(self, network: str) -> None:
+        """Look for all servers in ``network`` from here on."""
+        self.network = network
+        # Mounted over the system's; in place, as the mount is of the file.
+        (self.directory / "resolv.conf").write_text(f"nameserver {self.host}\n", encoding="ascii")
+
+    def plugin(self, port: str, *arguments: str, host: Optional[str] = None) -> list[str]:
+        """The plugin, with a full dialogue; no ``host`` to have a domain in ``arguments``."""
+        host = self.host if host is None else host
         target = ["-H", host] if host else []
         return [
             *(self.python, str(self.command), *target, "-p", port, "-f", SENDER, "-r", RECIPIENT),
             *("-F", "client.example", "--profile", "none", *arguments),
         ]
 
-    def check_smtp(self, port: str, *arguments: str, host: str = "127.0.0.1") -> list[str]:
+    def check_smtp(self, port: str, *arguments: str) -> list[str]:
         """The same dialogue by check_smtp."""
         dialogue = (
             (f"MAIL FROM:<{SENDER}>", "250"),
@@ -151,7 +171,7 @@ class Bench:
             (MESSAGE, "250"),
         )
         said = [word for command, reply in dialogue for word in ("-C", command, "-R", reply)]
-        return [CHECK_SMTP, "-H", host, "-p", port, "-F", "client.example", *said, *arguments]
+        return [CHECK_SMTP, "-H", self.host, "-p", port, "-F", "client.example", *said, *arguments]
 
     def swaks(self, port: str, *arguments: str) -> list[str]:
         """The same by swaks."""
@@ -163,86 +183,113 @@ class Bench:
     def check_smtp_send(self, port: str, *arguments: str) -> list[str]:
         """The same by check_smtp_send."""
         return [
-            *(CHECK_SMTP_SEND, "-H", "127.0.0.1", "-p", port, "--mailto", RECIPIENT),
+            *(CHECK_SMTP_SEND, "-H", self.host, "-p", port, "--mailto", RECIPIENT),
             *("--mailfrom", SENDER, "--body", "Probe.", *arguments),
         ]
 
-    def start_sink(self, delay: float) -> None:
-        """Start the servers."""
-        self.sink = subprocess.Popen(
-            [sys.executable, str(CHECKOUT / "benchmarks/sink.py"), str(self.directory), str(delay)],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self.sink.stdout is not None
-        if self.sink.stdout.readline() != "listening\n":
-            raise SystemExit("the sink could not be started")
+    def start_servers(self) -> None:
+        """Start the sink, and the relay if the servers are to be far."""
+        far = self.far == FAR
+        if far:
+            self._start("relay.py", FAR, str(ROUND_TRIP / 2))
+        self._start("sink.py", str(self.directory), str(0.0 if far else ROUND_TRIP))
 
-    def stop_sink(self) -> None:
+    def _start(self, *command: str) -> None:
+        program = str(CHECKOUT / "benchmarks" / command[0])
+        server = subprocess.Popen(
+            [sys.executable, program, *command[1:]], stdout=subprocess.PIPE, text=True
+        )
+        self.servers.append(server)
+        self._heard(server)
+
+    def _heard(self, server: subprocess.Popen[str]) -> str:
+        """What the server says next."""
+        assert server.stdout is not None
+        line = server.stdout.readline()
+        if not line:
+            raise SystemExit(f"{server.args[1]} has ended")  # type: ignore[index]
+        return line
+
+    def stop_servers(self) -> None:
         """End them."""
-        self.sink.terminate()
-        self.sink.wait()
+        for server in self.servers:
+            server.terminate()
+            server.wait()
 
     def truth(self) -> dict[str, float]:
-        """What the sink says of the replies since the last call."""
+        """Seconds that the replies since the last call took, by those who held them back."""
+        *relays, sink = self.servers
         file = self.directory / "truth.json"
         file.unlink(missing_ok=True)
-        self.sink.send_signal(signal.SIGUSR1)
+        sink.send_signal(signal.SIGUSR1)
         while not file.exists():
             time.sleep(0.01)
-        found: dict[str, float] = json.loads(file.read_text(encoding="ascii"))
-        return found
+        held: dict[str, float] = json.loads(file.read_text(encoding="ascii"))
+        for relay in relays:
+            relay.send_signal(signal.SIGUSR1)
+            there_and_back = 2 * float(self._heard(relay))
+            held = {name: seconds + there_and_back for name, seconds in held.items()}
+        return held
 
     def one_server(self) -> None:
         """One server in one run: plain, with TLS, and found by its domain."""
         tls = ("-S", "--verify", "--ca-file", str(self.directory / "ca.pem"))
         verified = ("--tls", "--tls-verify", "--tls-ca-path", str(self.directory / "ca.pem"))
-        plain: Contest = {
-            "": self.plugin(PLAIN),
-            "PIPELINING offered": self.plugin(PIPELINING),
-            "check_smtp": self.check_smtp(PLAIN),
-            "swaks": self.swaks(PLAIN, "--server", "127.0.0.1"),
-            "check_smtp_send": self.check_smtp_send(PLAIN),
-        }
+
+        def plain() -> Contest:
+            return {
+                "": self.plugin(PLAIN),
+                "PIPELINING offered": self.plugin(PIPELINING),
+                "check_smtp": self.check_smtp(PLAIN),
+                "swaks": self.swaks(PLAIN, "--server", self.host),
+                "check_smtp_send": self.check_smtp_send(PLAIN),
+            }
+
         used = self.contest("A host, plain", plain)
         self.aim(used, "host plain", ("wall", "check_smtp", 1.06), ("cpu", "swaks", 0.85),
                  ("cpu", "check_smtp_send", 0.55), ("memory", "", 14))  # fmt: skip
         piped = {"": used["PIPELINING offered"], **used}
         piped[""] = used["PIPELINING offered"]
         self.aim(piped, "host, PIPELINING offered", ("wall", "check_smtp", 0.97))
-        secured: Contest = {
-            "": self.plugin(STARTTLS, *tls),
-            "PIPELINING offered": self.plugin(BOTH, *tls),
-            "check_smtp -S (does not verify)": self.check_smtp(STARTTLS, "-S"),
-            "swaks --tls-verify": self.swaks(STARTTLS, "--server", "127.0.0.1", *verified),
-        }
+
+        def secured() -> Contest:
+            return {
+                "": self.plugin(STARTTLS, *tls),
+                "PIPELINING offered": self.plugin(BOTH, *tls),
+                "check_smtp -S (does not verify)": self.check_smtp(STARTTLS, "-S"),
+                "swaks --tls-verify": self.swaks(STARTTLS, "--server", self.host, *verified),
+            }
+
         used = self.contest("A host, STARTTLS with a verified certificate", secured)
         self.aim(used, "STARTTLS verified", ("wall", "check_smtp -S (does not verify)", 0.97),
                  ("cpu", "swaks --tls-verify", 0.95), ("memory", "", 20))  # fmt: skip
-        named: Contest = {
-            "": self.plugin(PLAIN, "-d", "2.domain.example", host=""),
-            "PIPELINING offered": self.plugin(PIPELINING, "-d", "2.domain.example", host=""),
-            "swaks, which finds the MX itself": [
-                each.replace(RECIPIENT, "a@2.domain.example") for each in self.swaks(PLAIN)
-            ],
-            "smtpping, which finds the MX itself": [
-                *("/usr/bin/smtpping", "-q", "-c", "1", "-p", PLAIN),
-                "a@2.domain.example",
-            ],
-            "check_smtp_send, which finds the MX itself": [
-                *(CHECK_SMTP_SEND, "-p", PLAIN, "--mailto", "a@2.domain.example"),
-                *("--mailfrom", SENDER, "--body", "Probe."),
-            ],
-        }
+
+        def named() -> Contest:
+            return {
+                "": self.plugin(PLAIN, "-d", "2.domain.example", host=""),
+                "PIPELINING offered": self.plugin(PIPELINING, "-d", "2.domain.example", host=""),
+                "swaks, which finds the MX itself": [
+                    each.replace(RECIPIENT, "a@2.domain.example") for each in self.swaks(PLAIN)
+                ],
+                "smtpping, which finds the MX itself": [
+                    *("/usr/bin/smtpping", "-q", "-c", "1", "-p", PLAIN),
+                    "a@2.domain.example",
+                ],
+                "check_smtp_send, which finds the MX itself": [
+                    *(CHECK_SMTP_SEND, "-p", PLAIN, "--mailto", "a@2.domain.example"),
+                    *("--mailfrom", SENDER, "--body", "Probe."),
+                ],
+            }
+
         used = self.contest("A domain", named)
         self.aim(used, "domain", ("wall", "swaks, which finds the MX itself", 0.95),
                  ("wall", "smtpping, which finds the MX itself", 0.95),
                  ("cpu", "check_smtp_send, which finds the MX itself", 0.9),
                  ("memory", "", 26))  # fmt: skip
 
-    def contest(self, title: str, contest: Contest) -> dict[str, list[Usage]]:
+    def contest(self, title: str, contest: Callable[[], Contest]) -> dict[str, list[Usage]]:
         """Measure, and print the ratios of the plugin and each of the others."""
-        used = in_turn(contest, self.turns)
+        used = self.far_and_near(contest)
         median = [statistics.median(values) for values in zip(*used[""])]
         context = f"{median[0] * 1e3:.0f} ms, CPU {median[1] * 1e3:.0f} ms, {median[2]:.1f} MiB"
         heads = ("the plugin against", "wall", "CPU", "peak memory")
@@ -253,6 +300,17 @@ class Bench:
                 words = f"itself with {name}" if name == "PIPELINING offered" else name
                 self.report.row(words, *cells)
         return used
+
+    def far_and_near(self, contest: Callable[[], Contest]) -> dict[str, list[Usage]]:
+        """What the commands use: wall time with far servers, all else with near ones."""
+        self.go(NEAR)
+        near = in_turn(contest(), self.turns)
+        self.go(self.far)
+        far = in_turn(contest(), self.turns)
+        return {
+            name: [Usage(a.wall, b.cpu, b.memory) for a, b in zip(far[name], near[name])]
+            for name in far
+        }
 
     def _pairs(self, used: dict[str, list[Usage]], ours: str, theirs: str) -> list[tuple]:
         return [
@@ -273,6 +331,7 @@ class Bench:
 
     def truths(self) -> None:
         """Each stage's median against what the sink measured."""
+        # Of others before: forgotten.
         self.truth()
         stages: dict[str, list[float]] = {}
         output = self.directory / "output"
@@ -281,7 +340,7 @@ class Bench:
             for name, value in re.findall(r"(\w+)=([0-9.]+)s", output.read_text(encoding="ascii")):
                 stages.setdefault(name, []).append(float(value))
         held = self.truth()
-        self.report.table("Truth", "stage", "median, ms", "the server held it, ms", "difference")
+        self.report.table("Truth", "stage", "median, ms", "truth, ms", "difference")
         for name, took in held.items():
             found = statistics.median(stages[name]) * 1e3
             self.report.row(name, f"{found:.1f}", f"{took * 1e3:.1f}", f"{found - took * 1e3:+.1f}")
@@ -296,7 +355,7 @@ class Bench:
                 if secured and number > 100:
                     continue
                 parallel = str(min(number, 200))
-                host, names = f"{number}.host.example", ("--nameserver", "127.0.0.1")
+                host, names = f"{number}.host.example", ("--nameserver", self.host)
                 tls = (
                     ("-S", "--verify", "--ca-file", ca_file, "--tls-name", "mail.bench.example")
                     if secured
@@ -307,7 +366,7 @@ class Bench:
                 )
                 driver = [
                     *(self.python, str(CHECKOUT / "benchmarks/driver.py")),
-                    *(str(number), parallel, port, ca_file if secured else ""),
+                    *(str(number), parallel, port, self.network, ca_file if secured else ""),
                 ]
                 peer = self.check_smtp(port, *(["-S"] if secured else []))
                 contest = {"plugin": whole, "driver": driver}
@@ -348,17 +407,18 @@ class Bench:
         older = self.directory / "older"
         # What pip before 24 writes.
         older.write_text("import re\n" + self.command.read_text(encoding="ascii"), encoding="ascii")
-        arguments = self.plugin(PLAIN)[2:]
-        contest: Contest = {
-            name: [self.python, str(file), *arguments]
-            for name, file in {
-                "": self.command,
-                "a command that pip before 24 made": older,
-                "the script, by a symbolic link": link,
-                "one file (zipapp)": self.directory / ZIPAPP,
-            }.items()
+        forms = {
+            "": self.command,
+            "a command that pip before 24 made": older,
+            "the script, by a symbolic link": link,
+            "one file (zipapp)": self.directory / ZIPAPP,
         }
-        used = in_turn(contest, self.turns)
+        used = self.far_and_near(
+            lambda: {
+                name: [self.python, str(file), *self.plugin(PLAIN)[2:]]
+                for name, file in forms.items()
+            }
+        )
         self.report.table("How it is installed, against the command", "form", "wall", "CPU")
         for name in used:
             if name:
@@ -374,7 +434,9 @@ def certificates(directory: Path) -> None:
     subprocess.run(["openssl", "req", "-x509", "-days", "30", *key, *authority], **run)
     request = ["-subj", "/CN=mail.bench.example", "-keyout", "server.key", "-out", "server.csr"]
     subprocess.run(["openssl", "req", *key, *request], **run)
-    (directory / "names").write_text("subjectAltName=DNS:mail.bench.example,IP:127.0.0.1\n")
+    (directory / "names").write_text(
+        f"subjectAltName=DNS:mail.bench.example,IP:{FAR}.0.2,IP:{NEAR}.0.1\n"
+    )
     signing = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names"]
     subprocess.run(
         [
@@ -418,12 +480,14 @@ def environment(directory: Path) -> str:
     subprocess.run(["/usr/bin/python3", "-m", "venv", str(directory / "venv")], check=True)
     python = str(directory / "venv/bin/python")
     clean = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    subprocess.run(
-        [python, "-m", "pip", "install", "-q", "nagiosplugin", "dnspython"],
-        check=True,
-        env=clean,
-        stdout=sys.stderr,
-    )
+    for words in (
+        "install -q nagiosplugin dnspython",
+        # As pipx has it: setuptools would have Python import something at each start.
+        "uninstall -q -y setuptools",
+    ):
+        subprocess.run(
+            [python, "-m", "pip", *words.split()], check=True, env=clean, stdout=sys.stderr
+        )
     return python
 
 
@@ -454,12 +518,12 @@ def main() -> None:
             command += ["--turns", str(chosen.turns), "--python", python, "--inside", name]
             raise SystemExit(subprocess.run(command, check=False).returncode)
     directory = Path(chosen.inside)
-    (directory / "resolv.conf").write_text("nameserver 127.0.0.1\n", encoding="ascii")
+    bench = Bench(chosen.python, directory, chosen.turns)
+    bench.go(bench.far)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     subprocess.run(
         ["mount", "--bind", str(directory / "resolv.conf"), "/etc/resolv.conf"], check=True
     )
-    bench = Bench(chosen.python, directory, chosen.turns)
     version = subprocess.run(
         [chosen.python, "-c", "import sys; print(sys.version.split()[0])"],
         capture_output=True,
@@ -467,15 +531,19 @@ def main() -> None:
         check=True,
     ).stdout.strip()
     machine = f"{os.cpu_count()} cores, {os.uname().machine}, Linux {os.uname().release}"
-    print(f"{time.strftime('%Y-%m-%d')}, {machine}, Python {version}, {bench.turns} turns")
-    bench.start_sink(DELAY)
+    where = "behind a way of 20 ms" if bench.far == FAR else "that answer after 20 ms"
+    print(
+        f"{time.strftime('%Y-%m-%d')}, {machine}, Python {version}, {bench.turns} turns, ", end=""
+    )
+    print(f"servers {where}")
+    bench.start_servers()
     try:
         bench.one_server()
         bench.truths()
         bench.many()
         bench.deployed()
     finally:
-        bench.stop_sink()
+        bench.stop_servers()
     bench.report.table("Goals", "what", "at most", "found", "")
     print("\n".join(bench.report.goals))
 

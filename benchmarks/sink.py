@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Mail and name servers for the benchmarks: they hold back every answer for a while, and note it.
+"""Mail and name servers for the benchmarks, which may hold back every answer, and note how long.
 
     sink.py DIRECTORY DELAY
 
@@ -10,7 +10,8 @@ tickets of TLS are not held back.  DIRECTORY holds ``server.pem``.  On SIGUSR1 i
 ``truth.json``, the median seconds from each command to its reply, and forgets them.
 
 DNS knows ``N.domain.example`` (N mail servers ``mI.N.domain.example``) and ``N.host.example`` (N
-addresses); every other name has the one address 127.0.0.1.
+addresses); every other name has the first of these.  They are of the network, the first two numbers
+of the address, from which the question comes.
 """
 
 from __future__ import annotations
@@ -202,11 +203,12 @@ def name(*parts: str) -> bytes:
     return b"".join(bytes([len(part)]) + part.encode("ascii") for part in parts)
 
 
-def respond(query: bytes, most: int) -> bytes:
+def respond(query: bytes, most: int, client: str) -> bytes:
     """The response to a DNS query, truncated if it is longer than ``most``."""
     asked, end = labels(query)
     kind = struct.unpack_from("!H", query, end - 4)[0]
     number = int(asked[0]) if asked[0].isdecimal() else 1
+    network = socket.inet_aton(client)[:2]
     records = []
     if kind == 15 and "domain" in asked:
         for index in range(number):
@@ -214,7 +216,7 @@ def respond(query: bytes, most: int) -> bytes:
     elif kind == 1:
         count = number if "host" in asked else 1
         for index in range(count):
-            records.append(bytes([127, 0, index // 250, index % 250 + 1]))
+            records.append(network + bytes([index // 250, index % 250 + 2]))
     answers = b"".join(
         b"\xc0\x0c" + struct.pack("!HHIH", kind, 1, 60, len(record)) + record for record in records
     )
@@ -249,12 +251,12 @@ def listen_for_names(loop: Loop) -> None:
         with contextlib.suppress(BlockingIOError):
             while True:
                 query, client = datagrams.recvfrom(4096)
-                response = respond(query, 1232)
+                response = respond(query, 1232, client[0])
                 due = time.monotonic() + loop.delay
                 loop.later(due, lambda r=response, c=client: datagrams.sendto(r, c))  # type: ignore[misc]
 
     def accept() -> None:
-        connection, _ = listener.accept()
+        connection, (client, _) = listener.accept()
 
         def read() -> None:
             data = connection.recv(65536)
@@ -265,7 +267,7 @@ def listen_for_names(loop: Loop) -> None:
             while data:
                 length = 2 + int.from_bytes(data[:2], "big")
                 query, data = data[2:length], data[length:]
-                response = respond(query, 65535)
+                response = respond(query, 65535, client)
                 framed = len(response).to_bytes(2, "big") + response
                 loop.later(time.monotonic() + loop.delay, lambda f=framed: connection.sendall(f))  # type: ignore[misc]
 

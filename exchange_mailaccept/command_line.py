@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 
-from . import __version__, extra_opts, names, values
+from . import __version__, names, values
 from .record import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ OPTIONS = (
     Option(("--token-file",), "FILE", f"file with the OAuth token (or {TOKEN_VARIABLE})",
            values.secret),
     Option(("--auth-without-tls",), "", "let the secret travel in clear text"),
-    Option((extra_opts.OPTION,), "[SECTION][@FILE]", "options from an ini file, as all"
+    Option((values.EXTRA_OPTS,), "[SECTION][@FILE]", "options from an ini file, as all"
            " monitoring-plugins have it"),
     Option(("-t", "--timeout"), "SECONDS", "the whole run ends within this, fractions allowed"
            f" (default {DEFAULT_TIMEOUT:g})", values.timeout),
@@ -278,7 +278,12 @@ def read(argv: Sequence[str], environment: Optional[Mapping[str, str]] = None) -
     """
     environment = os.environ if environment is None else environment
     try:
-        line = CommandLine(extra_opts.expand(argv, PROGRAM, environment), environment)
+        if any(word.startswith(values.EXTRA_OPTS) for word in argv):
+            # Imported here because few keep options in a file.
+            from . import extra_opts
+
+            argv = extra_opts.expand(argv, PROGRAM, environment)
+        line = CommandLine(argv, environment)
     except ValueError as error:
         _refuse([str(error)])
     if line.count("help"):

@@ -10,11 +10,10 @@ from __future__ import annotations
 import os
 
 from .record import TYPE_CHECKING
+from .values import EXTRA_OPTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-OPTION = "--extra-opts"
 
 #: Names looked for in the directories of ``NAGIOS_CONFIG_PATH``.
 _NAMES = ("monitoring-plugins.ini", "plugins.ini", "nagios-plugins.ini")
@@ -46,7 +45,7 @@ def expand(argv: Sequence[str], program: str, environment: Mapping[str, str]) ->
     while words:
         word = words.pop(0)
         flag, equals, value = word.partition("=")
-        if flag != OPTION:
+        if flag != EXTRA_OPTS:
             rest.append(word)
             continue
         if not equals and words and not words[0].startswith("-"):
@@ -68,7 +67,7 @@ def _default_file(environment: Mapping[str, str]) -> str:
         # Be it unreadable: silently taking another one's options would be worse.
         if os.path.exists(path):  # noqa: PTH110 - pathlib costs 3 ms
             return path
-    raise ValueError(f"{OPTION}: no config file in any standard location")
+    raise ValueError(f"{EXTRA_OPTS}: no config file in any standard location")
 
 
 def _read(path: str, section: str) -> list[str]:
@@ -78,7 +77,7 @@ def _read(path: str, section: str) -> list[str]:
             lines = [line.strip() for line in file]
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        raise ValueError(f"{OPTION}: {path} can't be read: {why}") from None
+        raise ValueError(f"{EXTRA_OPTS}: {path} can't be read: {why}") from None
     words: list[str] = []
     inside = found = begun = False
     for line in lines:
@@ -90,9 +89,9 @@ def _read(path: str, section: str) -> list[str]:
         elif inside:
             words.append(_word(line))
         elif not begun:
-            raise ValueError(f"{OPTION}: {path} has an option outside of any section")
+            raise ValueError(f"{EXTRA_OPTS}: {path} has an option outside of any section")
     if not found:
-        raise ValueError(f"{OPTION}: {path} has no section [{section}]")
+        raise ValueError(f"{EXTRA_OPTS}: {path} has no section [{section}]")
     return words
 
 

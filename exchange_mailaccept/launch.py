@@ -3,9 +3,9 @@
 What is imported when, and why:
 
 * before the first packet: the command line, and what opens a socket or writes a DNS query; neither
-  ``re`` nor ``enum`` nor ``typing`` (5 to 7 ms each).  Only for TLS ``ssl`` (11 ms) and the trusted
-  authorities, since a file that can't be used is to be said before;
-* while the first packet is on its way: the dialogue and what drives it;
+  ``re`` nor ``enum`` nor ``typing`` (5 to 7 ms each).  Only for TLS with a certificate of one's own
+  ``_ssl`` (3 ms), since a file that can't be used is to be said before;
+* while the first packet is on its way: the dialogue and what drives it, for TLS ``ssl`` (11 ms);
 * while the first replies are: what they mean, and then the plugin file with nagiosplugin (15 ms),
   one of the chores after each event; for a domain dnspython (40 ms) before the first response
   is read;
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .dialogue import Plan
     from .options import Options
     from .sockets import HeadStart
-    from .trust import Context
+    from .trust import Context, TlsSettings
 
     Result = TypeVar("Result")
 
@@ -111,13 +111,14 @@ class Launched:
         # First of all, since whoever has seen our packet may already want us to end.
         self._signals = _signal_pipe()
         self._found: Optional[ServerSet] = None
-        self._context = _tls_context(line)
+        secured = _tls_settings(line)
         self._ahead = _send_ahead(line)
 
         # From here on the first packet is on its way.
         from . import network, options
         from .acceptance import accept_mail, find_servers
 
+        self._context = _tls_context(secured) if secured is not None else None
         self.chosen = chosen = options.chosen(line)
         self.plan = _plan(chosen)
         self._run = network.Run(
@@ -267,14 +268,26 @@ def _plan(chosen: Options) -> Plan:
     )
 
 
-def _tls_context(line: command_line.CommandLine) -> Optional[Context]:
-    """What secures the connections; made before the first packet, for a file may be unusable."""
+def _tls_settings(line: command_line.CommandLine) -> Optional[TlsSettings]:
+    """How connections are to be secured, if they are; the files for it can be used."""
     if not line.secured:
         return None
     from . import trust
 
+    settings = trust.settings(line)
     try:
-        return trust.context(trust.settings(line))
+        trust.check(settings)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    return settings
+
+
+def _tls_context(settings: TlsSettings) -> Context:
+    # Now, and not when it is the server's turn to wait for us.
+    from . import tls, trust  # noqa: F401 network finds the handshake in Python's table
+
+    try:
+        return trust.context(settings)
     except ValueError as error:
         raise UsageError(str(error)) from None
 

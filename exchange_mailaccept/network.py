@@ -12,7 +12,6 @@ import os
 import time
 
 from . import sockets
-from .asking import Asking
 from .connecting import Connecting
 from .exchanging import Exchanging, Line
 from .operation import Deadline
@@ -79,26 +78,27 @@ class Run:
     def finish(self, chores: Sequence[Callable[[], object]] = ()) -> list[Any]:
         """The results, in the order of the conversations.
 
-        :param chores: what is to be done besides; one after each event, when what was said then is
+        :param chores: what is to be done besides; one whenever something new has been said and is
             on its way, so that nothing waits for it that does not have to wait anyway.  Not after
-            the first: before that, whoever began the run has kept the server waiting
+            the first event: before that, whoever began the run has kept the server waiting
         """
         watch, deadline, clock = self._watch, self._deadline, self._clock
         undone = list(chores)
         first = True
         while watch.active or self._waiting:
+            went_on = False
             for awake, descriptor in watch.wait(clock()):
                 if awake is None:
                     deadline.end_now(_interruption(descriptor))
                     break
-                awake.ready(descriptor)
+                went_on = awake.ready(descriptor) or went_on
                 watch.settle(awake)
             overdue = list(watch.active) if deadline.interruption else watch.overdue(clock())
             for late in overdue:
                 late.expire()
                 watch.settle(late)
             self._start_some()
-            if undone and not first:
+            if undone and went_on and not first:
                 undone.pop(0)()
             first = False
         for chore in undone:
@@ -189,11 +189,14 @@ class _Channel:
     def start(self) -> None:
         self._go_on(None)
 
-    def ready(self, descriptor: int) -> None:
-        if self._operation is not None and descriptor in self._operation.watched:
-            answer = self._operation.ready(descriptor)
-            if answer is not None:
-                self._go_on(answer)
+    def ready(self, descriptor: int) -> bool:
+        if self._operation is None or descriptor not in self._operation.watched:
+            return False
+        answer = self._operation.ready(descriptor)
+        if answer is None:
+            return False
+        self._go_on(answer)
+        return True
 
     def expire(self) -> None:
         answer = self._operation.expire() if self._operation is not None else None
@@ -236,6 +239,9 @@ class _Channel:
             ahead, self._ahead = self._ahead, None
             if isinstance(request, Connect):
                 return Connecting(self._deadline, request, ahead)
+            # Imported here because a server that was named is not to be found.
+            from .asking import Asking
+
             return Asking(self._deadline, request, ahead)
         # Imported here because a server that is named by its address needs no thread.
         from .resolving import Resolving
@@ -243,7 +249,7 @@ class _Channel:
         return Resolving(self._deadline, request, _look_up)
 
     def _handshaking(self, request: StartTls, line: Line) -> Operation:
-        # Paid for already by whoever made the context.
+        # Imported already by whoever made the context.
         from .tls import Handshaking
 
         if self._context is None:

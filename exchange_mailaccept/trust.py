@@ -1,21 +1,28 @@
 """What TLS is to trust and to show: versions, authorities and our own certificate.
 
-Made before the first packet, because a file that can't be used is a mistake of the command line; so
-it imports nothing but ``ssl``, and what drives the handshake (``tls``) comes later.
+The files that the user named are tried before the first packet, because one that can't be used is a
+mistake of the command line.  Yet ``ssl`` takes 11 ms to import, and has time while the server is
+connected; so authorities in whole PEM blocks pass at a look, and only what looks otherwise, and a
+certificate of our own, is loaded by way of trial, by ``_ssl``, the part of it that is written in C.
 """
 
 from __future__ import annotations
 
+import binascii
 import os
-import ssl
 
 from .record import TYPE_CHECKING, NamedTuple
 from .values import is_installed
 
 if TYPE_CHECKING:
+    import _ssl
+    import ssl
+    from typing import Union
+
     from .command_line import CommandLine
 
-_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+
+_BEGIN = b"-----BEGIN CERTIFICATE-----"
 
 
 class TlsSettings(NamedTuple):
@@ -53,20 +60,68 @@ def settings(line: CommandLine) -> TlsSettings:
     )
 
 
-def context(settings: TlsSettings) -> Context:
-    """What connections are secured with.
+def check(settings: TlsSettings) -> None:
+    """Try the files that ``settings`` name.
 
-    :raises ValueError: a file can't be read or used; the text says which and why
+    :raises ValueError: one can't be read or used; the text says which and why
     """
     if settings.must_read and not settings.verify and not is_installed("cryptography"):
         raise ValueError("--certificate needs --verify, or the Python package cryptography")
+    unproved = settings.ca_file and not _is_whole(settings.ca_file)
+    if unproved or settings.client_certificate:
+        # Imported here because it takes 3 ms, for OpenSSL is loaded with it.
+        import _ssl
+
+        _load_files(_ssl._SSLContext(_ssl.PROTOCOL_TLS_CLIENT), settings)
+
+
+def _is_whole(path: str) -> bool:
+    """Whether a file has PEM certificates (RFC 7468 5), each as long as it says (X.690 8.1.3)."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - pathlib costs 3 ms
+            *blocks, rest = file.read().split(b"-----END CERTIFICATE-----")
+        bodies = [block.partition(_BEGIN)[2] for block in blocks]
+        certificates = [binascii.a2b_base64(body) for body in bodies]
+    except (OSError, ValueError):
+        return False
+    # A sequence whose length takes two bytes, as that of a certificate always does.
+    return (
+        bool(certificates)
+        and _BEGIN not in rest
+        and all(
+            each[:2] == b"\x30\x82" and int.from_bytes(each[2:4], "big") == len(each) - 4
+            for each in certificates
+        )
+    )
+
+
+def context(settings: TlsSettings) -> Context:
+    """What connections are secured with; of ``settings`` that were checked.
+
+    :raises ValueError: a file can't be read or used, though it passed
+    """
+    # Imported here because the first packet is on its way by now.
+    import ssl
+
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    made.minimum_version = _VERSIONS[settings.least_version]
-    if settings.verify:
-        _trust(made, settings.ca_file)
-    else:
+    versions = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+    made.minimum_version = versions[settings.least_version]
+    if not settings.verify:
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
+    elif not settings.ca_file:
+        _trust_as_the_system(made)
+    _load_files(made, settings)
+    return Context(made, settings.verify)
+
+
+def _load_files(made: Union[ssl.SSLContext, _ssl._SSLContext], settings: TlsSettings) -> None:
+    """Load the authorities of the user's file, and our own certificate."""
+    if settings.verify and settings.ca_file:
+        try:
+            made.load_verify_locations(settings.ca_file)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{settings.ca_file}: {_file_error(error)}") from None
     if settings.client_certificate:
         certificate, key = settings.client_certificate, settings.client_key or None
         try:
@@ -75,17 +130,11 @@ def context(settings: TlsSettings) -> Context:
         except (OSError, ValueError) as error:
             files = f"{certificate} and {key}" if key else certificate
             raise ValueError(f"{files}: {_file_error(error)}") from None
-    return Context(made, settings.verify)
 
 
-def _trust(made: ssl.SSLContext, ca_file: str) -> None:
-    """Load trusted authorities: those of the file, else the system's."""
-    if ca_file:
-        try:
-            made.load_verify_locations(ca_file)
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{ca_file}: {_file_error(error)}") from None
-        return
+def _trust_as_the_system(made: ssl.SSLContext) -> None:
+    import ssl
+
     paths = ssl.get_default_verify_paths()
     # A directory of hashed names is looked up as needed; parsing the whole bundle takes 18 ms.
     if "SSL_CERT_FILE" not in os.environ and paths.capath and any(os.scandir(paths.capath)):
@@ -95,7 +144,9 @@ def _trust(made: ssl.SSLContext, ca_file: str) -> None:
 
 
 def _file_error(error: Exception) -> str:
-    if isinstance(error, ssl.SSLError) or not isinstance(error, OSError):
+    import _ssl
+
+    if isinstance(error, _ssl.SSLError) or not isinstance(error, OSError):
         # Without the line of Python's own source that it ends with.
         reason = getattr(error, "reason", None) or str(error).partition(" (_ssl.c")[0]
         return f"no usable certificate or key in PEM form ({reason})"

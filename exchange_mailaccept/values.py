@@ -14,6 +14,8 @@ from .names import DIGITS, DNS_PORT, LETTERS, address, consists_of, is_address, 
 
 # The words of the user.  What they stand for is said by enums and tables of modules that are
 # imported after the first packet; ``tests/test_options.py`` holds both together.
+#: The option that stands for those of a file (see ``extra_opts``).
+EXTRA_OPTS = "--extra-opts"
 STATES = ("ok", "warning", "critical", "unknown")
 STAGES = (
     *("mx", "connect", "banner", "ehlo", "starttls", "auth"),

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
         def done(self) -> bool:
             """Whether it waits no more."""
 
-        def ready(self, descriptor: int) -> None:
-            """Go on after something has happened at ``descriptor``."""
+        def ready(self, descriptor: int) -> bool:
+            """Go on after something has happened at ``descriptor``; whether it was enough."""
 
         def expire(self) -> None:
             """Go on, or give up, because it is time."""

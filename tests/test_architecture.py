@@ -30,6 +30,7 @@ RESERVED = {
     "socket": (),
     "_socket": ("sockets", "connecting", "network"),
     "ssl": ("trust", "tls"),
+    "_ssl": ("trust",),
     "dns": ("mx",),
     "idna": ("names",),
     "cryptography": ("tls",),

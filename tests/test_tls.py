@@ -462,6 +462,63 @@ def test_a_file_that_is_no_certificate_is_a_usage_error(plugin, peers, certifica
     assert server.talks == []
 
 
+def damaged(pem: str) -> dict[str, str]:
+    """Files of authorities that are none, made of one that is."""
+    first, *lines, last, end = pem.splitlines(keepends=True)
+    return {
+        "cut off": first + "".join(lines),
+        "a line is missing": first + "".join(lines[1:]) + last + end,
+        "a line is there twice": first + lines[0] + "".join(lines) + last + end,
+        "not base64": first + "".join(lines).replace(lines[0][:4], "!?*") + last + end,
+        "another is cut off behind it": pem + first + lines[0],
+        "another kind": pem.replace("CERTIFICATE", "PRIVATE KEY"),
+        "empty": "",
+    }
+
+
+@pytest.mark.parametrize("what", damaged("a\nb\nc\nd\ne\n"))
+def test_a_file_of_authorities_that_is_damaged(plugin, peers, certificates, tmp_path, what):
+    """Nothing is sent to anybody."""
+    server = peers(Manners(certificates.good.context()))
+    file = tmp_path / "damaged.pem"
+    file.write_text(damaged(Path(certificates.authority.file).read_text())[what])
+    run = plugin.against(server, "-S", "--verify", "--ca-file", str(file))
+    assert run.exit_code == UNKNOWN
+    assert re.fullmatch(
+        rf"MAILACCEPT UNKNOWN - {re.escape(str(file))}: no usable certificate or key in PEM form"
+        r" \([^()]+\)",
+        run.first_line,
+    ), run.first_line
+    assert server.talks == []
+
+
+def test_an_authority_that_is_damaged_within(plugin, peers, certificates, tmp_path):
+    """As long as it says it is, it passes at first; nothing is said to the server all the same."""
+    der = bytearray(ssl.PEM_cert_to_DER_cert(Path(certificates.authority.file).read_text()))
+    # Its first part is no sequence any more.
+    der[4] = 0
+    file = tmp_path / "within.pem"
+    file.write_text(ssl.DER_cert_to_PEM_cert(bytes(der)))
+    server = peers(Manners(certificates.good.context()))
+    run = plugin.against(server, "-S", "--verify", "--ca-file", str(file))
+    assert run.exit_code == UNKNOWN
+    assert run.stdout.startswith(
+        f"MAILACCEPT UNKNOWN - {file}: no usable certificate or key in PEM"
+    )
+    assert run.stdout.count("\n") == 1
+    assert server.heard == []
+
+
+def test_authorities_among_other_words(plugin, peers, certificates, tmp_path):
+    """A bundle has names before its certificates, and may end in a key."""
+    file = tmp_path / "bundle.pem"
+    pems = [Path(each.file).read_text() for each in (certificates.client, certificates.authority)]
+    file.write_text("# Test CA\n" + "\n# Another\n".join(pems) + "# The end\n")
+    server = peers(Manners(certificates.good.context()))
+    run = plugin.against(server, "-S", "--verify", "--ca-file", str(file), *NONE)
+    assert run.exit_code == OK, run.stdout
+
+
 # What was said before the handshake is forgotten.
 
 

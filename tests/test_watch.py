@@ -21,7 +21,7 @@ class Waiting:
         self.watched = dict.fromkeys(descriptors, events)
         self.done = False
 
-    def ready(self, descriptor: int) -> None:
+    def ready(self, descriptor: int) -> bool:
         raise NotImplementedError
 
     def expire(self) -> None:
