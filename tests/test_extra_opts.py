@@ -7,6 +7,7 @@ import os
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted_server import run_plugin
 from tls_servers import Plugin
 
 from exchange_mailaccept import extra_opts, options
@@ -107,6 +108,19 @@ def test_a_section_that_is_missing_is_unknown(write, tmp_path):
         f"MAILACCEPT UNKNOWN - --extra-opts: {ini} has no section [absent] (see"
         " check_exchange_mailaccept --help)\n",
         "",
+    )
+
+
+def test_a_hyphen_is_standard_input(write):
+    """For secrets out of another program."""
+    ini = write(f"[{PROGRAM}]\nuntil=nowhere\n")
+    with open(ini, encoding="ascii") as file:  # noqa: PTH123 its descriptor is to be inherited
+        run = run_plugin("--extra-opts=@-", "-H", "192.0.2.1", "-r", "a@b.example", stdin=file)
+    assert run.exit_code == 3
+    assert run.stdout.startswith("MAILACCEPT UNKNOWN - --until nowhere: ")
+    run = run_plugin("--extra-opts=@-", "-H", "192.0.2.1", "-r", "a@b.example")
+    assert run.stdout.startswith(
+        f"MAILACCEPT UNKNOWN - --extra-opts: standard input has no section [{PROGRAM}] (see "
     )
 
 
