@@ -61,7 +61,7 @@ else:
             defaults = {field: body[field] for field in fields if field in body}
             body.update((field, _tuplegetter(at, "")) for at, field in enumerate(fields))
             body.update(_fields=fields, _field_defaults=defaults, __slots__=())
-            #: By how many values are given, what the others are.
+            # What the other values are, by how many are given.
             values, size = tuple(defaults.values()), len(fields)
             body["_rest"] = {
                 size - left: values[len(values) - left :] for left in range(len(values) + 1)
