@@ -54,7 +54,7 @@ class Run:
     :param context: of :func:`.trust.context`, for conversations that use TLS
     :param signals: descriptor of a pipe that becomes readable when the run is to end at once
     :param parallel: most conversations in progress at the same time
-    :param ahead: a first packet that has been sent already
+    :param ahead: a first packet that has been sent already, for the first conversation
     """
 
     def __init__(
@@ -71,7 +71,9 @@ class Run:
         self._parallel = parallel
         self._deadline = Deadline(clock() + timeout, timeout, clock)
         self._watch = Watch(signals)
-        self._channels = [_Channel(each, self._deadline, context, ahead) for each in conversations]
+        self._channels = [_Channel(each, self._deadline, context) for each in conversations]
+        if ahead is not None:
+            self._channels[0].ahead = ahead
         self._waiting = self._channels[::-1]
         self._start_some()
 
@@ -164,16 +166,13 @@ class _Channel:
     result: Any
 
     def __init__(
-        self,
-        conversation: Conversation,
-        deadline: Deadline,
-        context: Optional[Context],
-        ahead: Optional[sockets.HeadStart],
+        self, conversation: Conversation, deadline: Deadline, context: Optional[Context]
     ) -> None:
         self._conversation = conversation
         self._deadline = deadline
         self._context = context
-        self._ahead = ahead
+        #: What was sent ahead is for the first request that wants the same, or for nobody.
+        self.ahead: Optional[sockets.HeadStart] = None
         self._line: Optional[Line] = None
         self._operation: Optional[Operation] = None
         self.done = False
@@ -220,23 +219,19 @@ class _Channel:
                 return
 
     def _begin(self, request: Request) -> Optional[Answer]:
-        if isinstance(request, Exchange) and self._line is not None:
-            self._operation = Exchanging(self._deadline, request, self._line)
-        elif isinstance(request, Close):
+        if isinstance(request, Close):
             self._hang_up()
             return Answer(0.0, left=self._deadline.left)
-        else:
-            self._operation = self._operation_for(request)
+        self._operation = self._operation_for(request)
         return self._operation.begin()
 
     def _operation_for(self, request: Any) -> Operation:
-        if isinstance(request, (Exchange, StartTls)):
-            if self._line is None or isinstance(request, Exchange):
-                raise RuntimeError("a conversation must connect before it speaks")
-            return self._handshaking(request, self._line)
+        if isinstance(request, Exchange):
+            return Exchanging(self._deadline, request, self._connected)
+        if isinstance(request, StartTls):
+            return self._handshaking(request, self._connected)
         if isinstance(request, (Connect, Ask)):
-            # What was sent ahead is for the first that wants the same, or for nobody.
-            ahead, self._ahead = self._ahead, None
+            ahead, self.ahead = self.ahead, None
             if isinstance(request, Connect):
                 return Connecting(self._deadline, request, ahead)
             # Imported here because a server that was named is not to be found.
@@ -247,6 +242,12 @@ class _Channel:
         from .resolving import Resolving
 
         return Resolving(self._deadline, request, _look_up)
+
+    @property
+    def _connected(self) -> Line:
+        if self._line is None:
+            raise RuntimeError("a conversation must connect before it speaks")
+        return self._line
 
     def _handshaking(self, request: StartTls, line: Line) -> Operation:
         # Imported already by whoever made the context.
