@@ -10,8 +10,8 @@ turn, A B C A B C, and what is compared are the ratios within one turn; of these
 printed.  CPU is user and system time of the whole process, wall time from its start to its end.
 
 Needs Linux, util-linux' unshare, openssl, and the peers of Debian's packages PACKAGES, which are
-installed if this runs as root.  FILE (default: Debian's own, in an environment made here) must be
-able to import nagiosplugin and dnspython.
+installed if this runs as root.  FILE (default: Debian's own, in an environment made here) must have
+the plugin installed.
 """
 
 from __future__ import annotations
@@ -136,8 +136,7 @@ class Bench:
         #: The plugin as an installed command: what pip 26 writes for the entry point.
         self.command = directory / "command"
         self.command.write_text(
-            f"import sys\nsys.path.insert(0, {str(CHECKOUT)!r})\n"
-            "from exchange_mailaccept.launch import main\nif __name__ == '__main__':\n"
+            "import sys\nfrom exchange_mailaccept.launch import main\nif __name__ == '__main__':\n"
             "    sys.argv[0] = sys.argv[0].removesuffix('.exe')\n    sys.exit(main())\n",
             encoding="ascii",
         )
@@ -483,12 +482,16 @@ def install_peers() -> None:
 
 
 def environment(directory: Path) -> str:
-    """An environment of Debian's Python with the plugin's libraries, which pip gets."""
+    """An environment of Debian's Python with the plugin in it, its libraries got by pip."""
+    # Of a copy, for setuptools builds where it finds the source.
+    source = directory / "source"
+    unwanted = shutil.ignore_patterns(".git", ".venv", "__pycache__", "build", "*.egg-info")
+    shutil.copytree(CHECKOUT, source, ignore=unwanted)
     subprocess.run(["/usr/bin/python3", "-m", "venv", str(directory / "venv")], check=True)
     python = str(directory / "venv/bin/python")
     clean = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     for words in (
-        "install -q nagiosplugin dnspython",
+        f"install -q {source}",
         # As pipx has it: setuptools would have Python import something at each start.
         "uninstall -q -y setuptools",
     ):
