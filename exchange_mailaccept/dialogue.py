@@ -44,15 +44,15 @@ HELO_ONLY = (500, 502)
 
 
 class Tls(enum.Enum):
-    """When the connection is to be secured."""
+    """When the connection is to be secured; the value is the option that asks for it."""
 
-    NEVER = enum.auto()
+    NEVER = ""
     #: As senders on the Internet do: STARTTLS where it is offered.
-    IF_OFFERED = enum.auto()
+    IF_OFFERED = "starttls-if-offered"
     #: STARTTLS, and nothing without it.
-    STARTTLS = enum.auto()
+    STARTTLS = "starttls"
     #: From the first byte.
-    IMPLICIT = enum.auto()
+    IMPLICIT = "ssl"
 
 
 class Plan(NamedTuple):

@@ -77,7 +77,7 @@ def chosen(line: command_line.CommandLine) -> Options:
         critical=dict(line.all("critical")),
         timeout=line.last("timeout", command_line.DEFAULT_TIMEOUT),
         verbosity=min(line.count("verbose"), 3),
-        tls=_TLS[line.secured],
+        tls=Tls(line.secured),
         tls_name=line.last("tls-name", ""),
         certificate_days=line.last("certificate", ()),
         credentials=_credentials(line),
@@ -85,14 +85,6 @@ def chosen(line: command_line.CommandLine) -> Options:
         every_address=bool(line.count("all-addresses")),
         parallel=line.last("parallel", command_line.DEFAULT_PARALLEL),
     )
-
-
-_TLS = {
-    "": Tls.NEVER,
-    "starttls": Tls.STARTTLS,
-    "ssl": Tls.IMPLICIT,
-    "starttls-if-offered": Tls.IF_OFFERED,
-}
 
 
 def _rule(line: command_line.CommandLine) -> Optional[Rule]:
