@@ -1,11 +1,11 @@
-"""Who waits for which descriptors, and until when: epoll (or poll) and a heap of alarms."""
+"""Who waits for which descriptors, and until when: epoll (or poll) and a list of alarms."""
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import math
 import select
+from bisect import insort
 
 from .record import TYPE_CHECKING
 
@@ -51,7 +51,7 @@ class Watch:
         self._owners: dict[int, Watched] = {}
         #: The channels that are not done, each with what it waits for.
         self.active: dict[Watched, Mapping[int, int]] = {}
-        #: A heap of times at which to look after a channel; it may have changed its mind.
+        #: When to look after a channel, the first first; it may have changed its mind.
         self._alarms: list[tuple[float, int, Watched]] = []
         #: The earliest of them for each channel.
         self._alarmed: dict[Watched, float] = {}
@@ -70,7 +70,7 @@ class Watch:
         due = channel.due
         if due < self._alarmed.get(channel, math.inf):
             self._alarmed[channel] = due
-            heapq.heappush(self._alarms, (due, next(self._numbers), channel))
+            insort(self._alarms, (due, next(self._numbers), channel))
 
     def _watch(self, channel: Watched, before: Mapping[int, int], now: Mapping[int, int]) -> None:
         for descriptor in before:
@@ -112,7 +112,7 @@ class Watch:
         """The channels whose time is up, each once."""
         found: list[Watched] = []
         while (first := self._first_alarm()) is not None and first[0] <= now:
-            _, _, channel = heapq.heappop(self._alarms)
+            _, _, channel = self._alarms.pop(0)
             if self._alarmed.pop(channel, None) is not None:
                 found.append(channel)
         return found
@@ -121,11 +121,10 @@ class Watch:
         """The first that is not in vain; those that are, are put off or forgotten."""
         while self._alarms:
             due, _, channel = self._alarms[0]
-            if channel.done:
-                heapq.heappop(self._alarms)
-            elif channel.due > due:
-                self._alarmed[channel] = channel.due
-                heapq.heapreplace(self._alarms, (channel.due, next(self._numbers), channel))
-            else:
+            if not channel.done and channel.due <= due:
                 return self._alarms[0]
+            del self._alarms[0]
+            if not channel.done:
+                self._alarmed[channel] = channel.due
+                insort(self._alarms, (channel.due, next(self._numbers), channel))
         return None
