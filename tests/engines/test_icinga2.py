@@ -209,7 +209,9 @@ def running(tmp_path_factory, authority, simulate) -> Iterator[Running]:
   vars.submission_user = "probe"
   vars.submission_password = {{ "s3cr3t-$$-f" }}"""),
         host("hub", more=here + '\n  vars.exchange_roles = [ "hub transport", "submission" ]'),
-        host("edge", more=here + '\n  vars.exchange_roles = [ "edge" ]'),
+        host("edge", more=here + """
+  vars.exchange_roles = [ "edge" ]
+  vars.exchange_version = "2019" """),
         host("web server", more='vars.exchange_roles = [ "management" ]'),
         host("domains", "", here + f"""
   vars.exchange_mailaccept_nameserver = [ "127.0.0.1:{names.port}" ]
