@@ -73,8 +73,8 @@ _SPOKEN = frozenset(Stage) - {Stage.MX, Stage.CONNECT}
 def diagnose(outcome: StageOutcome, title: str = "") -> Finding:
     """Say what ``outcome``, which did not pass, means.
 
-    :param title: recognised generation (``profiles.Expectation.title``); rows that hold for another
-        generation only are passed over, those for this one preferred among equals
+    :param title: recognised generation (``recognition.Expectation.title``); rows that hold for
+        another generation only are passed over, those for this one preferred among equals
     """
     row = matching_row(outcome, title)
     if row is None:

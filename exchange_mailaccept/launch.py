@@ -3,8 +3,8 @@
 What is imported when, and why:
 
 * before the first packet: the command line, and what opens a socket or writes a DNS query; neither
-  ``re`` nor ``enum`` nor ``typing`` (5 to 7 ms each).  Only for TLS with a certificate of one's own
-  ``_ssl`` (3 ms), since a file that can't be used is to be said before;
+  ``re`` nor ``enum`` nor ``typing`` (5 to 7 ms each).  ``_ssl`` (3 ms) only for TLS with files that
+  a look does not prove (see ``trust``), since one that can't be used is to be said before;
 * while the first packet is on its way: the dialogue and what drives it, for TLS ``ssl`` (11 ms);
 * while the first replies are: what they mean, and then the plugin file with nagiosplugin (15 ms),
   one of the chores after each event; for a domain dnspython (40 ms) before the first response

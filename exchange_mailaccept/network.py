@@ -1,8 +1,8 @@
 """Clock and deadline: drives one conversation or hundreds in one loop, over real sockets.
 
-Every wait is bounded by one monotonic deadline, whatever
-comes: silence, a byte at a time, a flood.  What the operating system reports becomes a
-:class:`~exchange_mailaccept.world.Fault` here and travels no further as an exception.
+Every wait is bounded by one monotonic deadline, whatever comes: silence, a byte at a time, a flood.
+What the operating system reports becomes a :class:`~.world.Fault` in an operation, and travels no
+further as an exception.
 """
 
 from __future__ import annotations

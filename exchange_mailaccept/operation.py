@@ -1,6 +1,6 @@
 """One request in progress, its bounds in time, and what an error of the system means for the test.
 
-``network`` opens the sockets and reads the clock; the operations only use what they are given.
+``sockets`` opens what they talk through; ``network`` gives them the clock and says when it is time.
 """
 
 from __future__ import annotations

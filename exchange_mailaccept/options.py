@@ -30,7 +30,7 @@ class Options(NamedTuple):
     source_address: str
     profile: str
     require: tuple[str, ...]
-    #: Lower-case key of ``--severity`` to a state of :data:`STATES`.
+    #: Lower-case key of ``--severity`` to a state of :data:`.values.STATES`.
     severities: Mapping[str, str]
     #: Metric to threshold range.
     warning: Mapping[str, str]

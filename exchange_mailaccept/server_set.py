@@ -1,4 +1,4 @@
-"""All servers of a domain at once, judged as a set (``--all-mx``).
+"""All servers of a target at once, judged as a set (``--all-mx``, ``--all-addresses``).
 
 Each server is walked by a conversation of its own, all in one loop under one deadline, and gets one
 probe message at most.

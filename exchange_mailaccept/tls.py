@@ -1,7 +1,7 @@
 """TLS over a connection (RFC 8446, RFC 3207), and what the server's certificate says.
 
-The only module that knows ``ssl``, imported by ``network`` only when TLS is asked for.  It works on
-memory and leaves the socket to ``network``, so that every byte comes and goes under one deadline.
+Imported only when TLS is asked for.  It works on memory and leaves the socket to ``sockets``, so
+that every byte comes and goes under one deadline.
 
 Without ``--verify`` Python's ``ssl`` hands out a certificate only in DER; the ``cryptography``
 package reads it.  That costs 50 ms and 12 MiB, more than all the rest of a run, so it is an extra

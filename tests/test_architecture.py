@@ -96,7 +96,7 @@ def test_a_module_imports_only_from_modules_above_it(module):
 
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_a_module_imports_nothing_that_is_reserved_for_another(module):
-    """Nagiosplugin for the plugin file, sockets for ``network``, dnspython for ``mx``."""
+    """Nagiosplugin for the plugin file, dnspython for ``mx``, ``ssl`` for ``trust`` and ``tls``."""
     _, outer = imported(MODULES[module])
     assert sorted(name for name in outer if module not in RESERVED.get(name, (module,))) == []
 
