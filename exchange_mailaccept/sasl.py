@@ -11,7 +11,7 @@ import base64
 import binascii
 import contextlib
 import functools
-import re
+import itertools
 
 from .record import TYPE_CHECKING, NamedTuple
 from .reply import Reply, decode
@@ -64,13 +64,13 @@ class Credentials(NamedTuple):
         However they were cut or broken into lines: what is left of a secret in a row is less than
         half of it and less than 8 characters, if it is not so short that 3 are more.
         """
-        hidden = bytearray(b"." * len(text))
+        hidden = [False] * len(text)
         for length, parts in _parts(self).items():
             for at in range(len(text) - length + 1):
                 if text[at : at + length] in parts:
-                    hidden[at : at + length] = b"*" * length
-        runs = re.finditer(rb"(\*+)|\.+", hidden)
-        return "".join(_MASK if run[1] else text[run.start() : run.end()] for run in runs)
+                    hidden[at : at + length] = [True] * length
+        runs = itertools.groupby(zip(hidden, text), key=lambda pair: pair[0])
+        return "".join(_MASK if hide else "".join(each for _, each in run) for hide, run in runs)
 
 
 def respond(mechanism: str, credentials: Credentials) -> Responses:

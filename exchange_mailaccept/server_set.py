@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 import itertools
-import re
 from collections import Counter
 from functools import partial
 
@@ -23,7 +22,7 @@ from .acceptance import (
     find_addresses,
 )
 from .dialogue import walk
-from .names import is_address
+from .names import DIGITS, LETTERS, is_address
 from .record import TYPE_CHECKING
 from .stages import Server, Session, Stage
 from .world import INTERRUPTED
@@ -148,7 +147,8 @@ def _full_label(server: Server) -> str:
 
 def _word(name: str) -> str:
     """``name`` as perfdata can have it: DNS allows any byte in a name (RFC 2181 11)."""
-    return re.sub("[^A-Za-z0-9_-]", "-", name) or "host"
+    kept = LETTERS + DIGITS + "_-"
+    return "".join(each if each in kept else "-" for each in name) or "host"
 
 
 def _one_by_one(servers: Sequence[Union[Server, Session]]) -> list[Union[Server, Session]]:
