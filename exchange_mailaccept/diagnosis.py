@@ -64,7 +64,6 @@ _STAGES = {
     Stage.RCPT: (Kind.RECIPIENT, "the recipient was not accepted", "postmaster"),
     Stage.DATA: (Kind.PROTOCOL, "the server does not want the message", "mail-flow"),
     Stage.MESSAGE: (Kind.POLICY, "the message was not accepted", "mail-flow"),
-    Stage.QUIT: (Kind.PROTOCOL, "the server took leave in its own way", "mail-flow"),
 }
 #: Stages that a reply decides; before them it is the network.
 _SPOKEN = frozenset(Stage) - {Stage.MX, Stage.CONNECT}

@@ -62,7 +62,6 @@ _COMMANDS = {
     Stage.RCPT: "RCPT",
     Stage.DATA: "DATA",
     Stage.MESSAGE: "the message",
-    Stage.QUIT: "QUIT",
 }
 
 
