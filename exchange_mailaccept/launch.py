@@ -112,7 +112,7 @@ class Launched:
         self._signals = _signal_pipe()
         self._found: Optional[ServerSet] = None
         secured = _tls_settings(line)
-        self._ahead = _send_ahead(line)
+        ahead = _send_ahead(line)
 
         # From here on the first packet is on its way.
         from . import network, options
@@ -130,7 +130,7 @@ class Launched:
             chosen.timeout,
             self._context,
             self._signals,
-            ahead=self._ahead,
+            ahead=ahead,
         )
         if not chosen.target.host:
             # The first response can't be read without it.

@@ -20,13 +20,13 @@ from .message import MONTHS
 from .operation import CLOSED, Deadline, Operation, fault_of
 from .record import TYPE_CHECKING
 from .stages import Certificate, Security, Verdict
-from .trust import Context
 from .world import Answer, Fault, StartTls
 
 if TYPE_CHECKING:
     from typing import Any, Optional
 
     from .operation import Connection
+    from .trust import Context
 
 _CHUNK = 65_536
 
@@ -65,7 +65,7 @@ class Secured:
         self._connection = connection
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
-        self._object = context.ssl.wrap_bio(
+        self._object = context.wrap_bio(
             self._incoming,
             self._outgoing,
             # As bytes, because a str would go through the idna codec of 2003; a zone is ours alone.
@@ -151,9 +151,10 @@ class Secured:
                 raise _lost(error) from None
         return bytes(plain)
 
-    def security(self, verified: bool) -> Security:
+    def security(self) -> Security:
         """What the handshake agreed on."""
         cipher = self._object.cipher()
+        verified = self._object.context.verify_mode == ssl.CERT_REQUIRED
         return Security(
             protocol=self._object.version() or "",
             cipher=cipher[0] if cipher else "",
@@ -174,7 +175,6 @@ class Handshaking(Operation):
     def __init__(self, deadline: Deadline, request: StartTls, line: Line, context: Context) -> None:
         super().__init__(deadline, request.patience)
         self._line = line
-        self._context = context
         self._secured = Secured(line.connection, context, request.server_name)
         self._shaken = False
 
@@ -213,7 +213,7 @@ class Handshaking(Operation):
             # First the time: reading a certificate that was not verified may import a library.
             answer = self._answer(lag=self._secured.lag)
             self._line.secure(self._secured, self._clock())
-            return answer._replace(security=self._secured.security(self._context.verify))
+            return answer._replace(security=self._secured.security())
         events = select.POLLIN if sent else select.POLLOUT
         self.watched = {self._secured.fileno(): events}
         return None

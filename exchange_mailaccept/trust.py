@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from .command_line import CommandLine
 
+    #: What connections are secured with.
+    Context = ssl.SSLContext
 
 _BEGIN = b"-----BEGIN CERTIFICATE-----"
 #: Bytes of a file of authorities that are looked at; the bundle of a system has a quarter of it.
@@ -41,13 +43,6 @@ class TlsSettings(NamedTuple):
     client_key: str = ""
     #: Whether the run makes no sense unless the certificate can be read.
     must_read: bool = False
-
-
-class Context(NamedTuple):
-    """What connections are secured with."""
-
-    ssl: ssl.SSLContext
-    verify: bool
 
 
 def settings(line: CommandLine) -> TlsSettings:
@@ -114,7 +109,7 @@ def context(settings: TlsSettings) -> Context:
     elif not settings.ca_file:
         _trust_as_the_system(made)
     _load_files(made, settings)
-    return Context(made, settings.verify)
+    return made
 
 
 def _load_files(made: Union[ssl.SSLContext, _ssl._SSLContext], settings: TlsSettings) -> None:
