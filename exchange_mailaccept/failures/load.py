@@ -25,8 +25,8 @@ ROWS: tuple[Row, ...] = (
         "The message was sent and no answer came, so its fate is unknown: the hub behind the "
         "Front End is under back pressure or slow, or (2010) acknowledges late",
         "Get-Queue; Get-ExchangeDiagnosticInfo -Process EdgeTransport -Component "
-        "ResourceThrottling; search it with Get-MessageTrackingLog. It is not sent again; 2010 "
-        "needs -t above 30.",
+        "ResourceThrottling. Search the message: Get-MessageTrackingLog -MessageId ID; it is not "
+        "sent again. 2010 needs -t above 30.",
         "within 30s",
         verdicts=TIMED_OUT,
         page="back-pressure",
