@@ -51,9 +51,14 @@ _WORDS = {
     errno.EHOSTUNREACH: "no route to host",
     errno.ENETUNREACH: "network unreachable",
     errno.ETIMEDOUT: "no answer to the connection attempt",
+    errno.EINVAL: "not possible from this source address, or without a zone",
+    errno.EPERM: "forbidden by a firewall of this host",
 }
 #: Errors that say something of this host and nothing of the server.
-_OUR_OWN = (errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_OUR_OWN = (
+    *(errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL, errno.EPERM),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM),
+)
 
 
 class Deadline:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -18,7 +19,7 @@ import pytest
 from scripted_server import port_of_all
 
 from exchange_mailaccept.network import Run, run
-from exchange_mailaccept.operation import Deadline
+from exchange_mailaccept.operation import Deadline, fault_of
 from exchange_mailaccept.resolving import Resolving
 from exchange_mailaccept.stages import Verdict
 from exchange_mailaccept.world import (
@@ -278,10 +279,17 @@ def test_what_is_broken_outweighs_what_is_silent(black_hole):
     )
 
 
-def test_a_zone_that_this_host_has_not():
-    (failed,) = answers(Connect(("fe80::1%nonesuch0",), 25))
+@pytest.mark.parametrize("address", ["fe80::1%nonesuch0", "fe80::1"])
+def test_a_zone_that_this_host_has_not(address):
+    (failed,) = answers(Connect((address,), 25))
     assert failed.fault is not None
     assert failed.fault.verdict is Verdict.UNTESTED
+
+
+@pytest.mark.parametrize("code", [errno.EAFNOSUPPORT, errno.EINVAL, errno.EPERM])
+def test_what_this_host_itself_refuses_says_nothing_of_the_server(code):
+    """No IPv6, a source address of the loopback for another host, a firewall of one's own."""
+    assert fault_of(OSError(code, "")).verdict is Verdict.UNTESTED
 
 
 # Replies.
