@@ -65,6 +65,7 @@ def silent(stage: str, explanation: str, verdict: Verdict = Verdict.BROKEN) -> S
         ("connect", "connection refused", Verdict.BROKEN, "server", "Test-ServiceHealth"),
         ("connect", "within 50s", Verdict.TIMED_OUT, "server", "Test-NetConnection"),
         ("connect", "network unreachable", Verdict.BROKEN, "server", "-4"),
+        ("connect", "permission denied", Verdict.BROKEN, "probe", "SELinux"),
         ("connect", "no such source address", Verdict.UNTESTED, "probe", "--source-address"),
         ("banner", "within 30s", Verdict.TIMED_OUT, "server", "balancer"),
         ("banner", "connection closed by the server", Verdict.BROKEN, "server", "RemoteIPRanges"),

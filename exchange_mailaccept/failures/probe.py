@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..stages import Stage, Verdict
-from .row import ANYWHERE, GONE, MX, ONLINE, OPENING, TRANSACTION, Kind, Row
+from .row import ANYWHERE, BROKEN, GONE, MX, ONLINE, OPENING, TRANSACTION, Kind, Row
 
 ROWS: tuple[Row, ...] = (
     Row(
@@ -60,6 +60,20 @@ ROWS: tuple[Row, ...] = (
         texts=("interrupted by",),
         verdicts=(Verdict.UNTESTED,),
         begin="mail-flow",
+    ),
+    Row(
+        "connect-forbidden",
+        (Stage.CONNECT,),
+        Kind.PROBE,
+        "Something forbids the connection: SELinux on the monitoring host, or, over IPv6, a "
+        "firewall on the way",
+        "On the monitoring host: ausearch -m AVC -ts recent shows what SELinux denied; else try "
+        "with -4, and ask for the firewall.",
+        "permission denied",
+        texts=("permission denied",),
+        verdicts=BROKEN,
+        page="ports",
+        begin="dns",
     ),
     Row(
         "online-unreachable",
