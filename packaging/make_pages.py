@@ -5,7 +5,7 @@
 
 To be run after a change of the options or of the version; a test fails until it was.  The programs
 that make such pages (help2man, argparse-manpage, shtab) want an argparse parser, which the plugin
-has none of, for the reasons in its module ``options``.
+has none of, for the reasons in its module ``command_line``.
 """
 
 from __future__ import annotations
