@@ -29,8 +29,8 @@ ROWS: tuple[Row, ...] = (
         "resolver-silent",
         MX,
         Kind.PROBE,
-        "The monitoring host's own resolver gives no answer, so nothing is known of the mail "
-        "server",
+        "No resolver that was asked (--nameserver, or the monitoring host's own) gives an answer, "
+        "so nothing is known of the mail server",
         "Check /etc/resolv.conf and port 53 from the monitoring host, or name another resolver "
         "with --nameserver.",
         "no name server answered: 192.0.2.53 timed out",
