@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import sys
 
 try:
@@ -188,6 +189,12 @@ class MailAccept(Resource):  # type: ignore[misc]  # nagiosplugin has no types
 class Judged(ScalarContext):  # type: ignore[misc]  # nagiosplugin has no types
     """Judges a metric of one server, and weighs the result for the set."""
 
+    def performance(self, metric: Metric, resource: MailAccept) -> Any:
+        """The number and its ranges, whose bounds are to be digits: there ``1e-05`` is none."""
+        plain = super().performance(metric, resource)
+        warning, critical = (_in_digits(str(each)) for each in (plain.warn, plain.crit))
+        return plain._replace(warn=warning, crit=critical)
+
     def evaluate(self, metric: Metric, resource: MailAccept) -> Result:
         """The state of the metric."""
         examined = resource.subjects.get(metric.name)
@@ -235,7 +242,8 @@ class CertificateContext(Judged):
 
     def __init__(self, days: tuple[float, ...]) -> None:
         # Alert below and not at the number: a range that begins there and has no end.
-        warning, critical = [f"{each:g}:" for each in days] + [None] * (2 - len(days))
+        ranges = [_in_digits(f"{each:.12g}:") for each in days]
+        warning, critical = [*ranges, None, None][:2]
         super().__init__(CERTIFICATE, warning, critical)
 
     def finding(self, metric: Metric, examined: Examined, resource: MailAccept) -> Optional[Result]:
@@ -346,7 +354,12 @@ def _describe(result: Result) -> str:
     if result.metric.context in (EXTENSIONS, CERTIFICATE, BACKUP_MX):
         return str(result.hint)
     value = f"{result.metric.value:.4g}s"
-    return f"{result.metric.name} took {value} ({result.hint})"
+    return f"{result.metric.name} took {value} ({_in_digits(str(result.hint))})"
+
+
+def _in_digits(text: str) -> str:
+    """``text`` with no number in it that has an exponent."""
+    return re.sub(r"[0-9.]+e-[0-9]+", lambda found: f"{float(found[0]):.12f}".rstrip("0"), text)
 
 
 def _cut(line: str) -> str:

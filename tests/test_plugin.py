@@ -412,6 +412,11 @@ def test_missing_keywords_are_counted(serve):
          "mail=#s;;50:;0"),
         (["-w", "quit=50:"], WARNING, "quit took #s (outside range 50:); ", "quit=#s;50:;;0"),
         (["-w", ""], OK, "", "total=#s;;;0"),
+        # Perfdata know no exponent, whatever was typed.
+        (["-w", "~:-0.00001"], WARNING, "total took #s (outside range ~:-0.00001); ",
+         "total=#s;~:-0.00001;;0"),
+        (["-c", "@0.000012:60"], CRITICAL, "total took #s (outside range @0.000012:60); ",
+         "total=#s;;@0.000012:60;0"),
     ],
 )  # fmt: skip
 def test_thresholds_are_kept_or_not(serve, arguments, state, line, perfdata):

@@ -242,6 +242,14 @@ def test_a_wrong_certificate_is_no_hindrance_without_verify(plugin, peers, certi
     )
 
 
+def test_days_may_be_a_fraction(plugin, peers, certificates):
+    """Down to a second, and in perfdata without an exponent."""
+    server = peers(Manners(certificates.untrusted.context()))
+    run = plugin.against(server, "-S", *NONE, "-D", "12345.678,0.00001", "--until", "starttls")
+    assert run.exit_code == WARNING
+    assert re.search(r" certificate=[0-9.]+;12345\.678:;0\.00001: ", run.stdout)
+
+
 def test_an_untrusted_authority_of_the_chain_is_told_apart(plugin, peers, certificates, tmp_path):
     """The server sends the self-signed certificate of its own authority along."""
     chain = tmp_path / "chain.pem"
