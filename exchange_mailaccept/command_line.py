@@ -48,6 +48,11 @@ _SMTP, _SMTPS = 25, 465
 class UsageError(ValueError):
     """The command line can't be used; the text names every mistake."""
 
+    def __init__(self, *mistakes: str, hint: str = "") -> None:
+        super().__init__(f"{'; '.join(mistakes)} {hint}".rstrip())
+        self.mistakes = mistakes
+        self.hint = hint
+
 
 class Answered(Exception):  # noqa: N818 it is no error
     """The command line asked for a text and not for a test; ``str()`` is the text."""
@@ -298,7 +303,7 @@ def read(argv: Sequence[str], environment: Optional[Mapping[str, str]] = None) -
 
 
 def _refuse(mistakes: Sequence[str]) -> NoReturn:
-    raise UsageError("; ".join(mistakes) + f" (see {PROGRAM} --help)")
+    raise UsageError(*mistakes, hint=f"(see {PROGRAM} --help)")
 
 
 # What options mean for one another; each check gives the mistakes it finds.

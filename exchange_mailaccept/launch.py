@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 gc.disable()
 
 EXIT_UNKNOWN = 3
+#: Most characters behind the name and the state, as in the plugin file.
+_MOST = 270
 
 
 def finish(text: str, status: int) -> NoReturn:
@@ -78,7 +80,8 @@ def guard(step: Callable[[], Result], verbosity: int = 0) -> Result:
     except Answered as answer:
         finish(str(answer), EXIT_UNKNOWN)
     except UsageError as error:
-        unknown(_printable(str(error), 2000))
+        hint = _printable(error.hint, _MOST)
+        unknown(_printable(_brief(error.mistakes, _MOST - len(hint) - 1) + " " + hint, _MOST))
     except ImportError as error:
         unknown(missing_library(error))
     # The border of the program: what nobody foresaw is a fault of the plugin and no page to anyone.
@@ -91,6 +94,27 @@ def guard(step: Callable[[], Result], verbosity: int = 0) -> Result:
             lines = traceback.format_exc().splitlines()
             words += "".join(f"\n{_printable(line, 200)}" for line in lines)
         unknown(f"fault of the plugin itself: {words}")
+
+
+def _brief(mistakes: Sequence[str], most: int) -> str:
+    """All mistakes in ``most`` characters; of the longest the beginning and the end."""
+    texts = [_printable(each, len(each) * 10) for each in mistakes]
+    room = most - 2 * (len(texts) - 1)
+    limit = room
+    for place, text in enumerate(sorted(texts, key=len)):
+        # The short ones leave to the long ones what they don't need.
+        limit = max(room // (len(texts) - place), 20)
+        if len(text) > limit:
+            break
+        room -= len(text)
+    return "; ".join(_ends(each, limit) for each in texts)
+
+
+def _ends(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    end = (most - 3) // 2
+    return f"{text[: most - 3 - end]}...{text[-end:]}"
 
 
 def _printable(text: str, most: int) -> str:

@@ -684,8 +684,42 @@ def test_a_usage_error_does_not_send_a_packet(serve):
 def test_a_usage_error_is_not_endless():
     """Whatever is given."""
     run = run_plugin("-d", "x" * 100_000)
+    x = "x" * 111
+    assert (run.exit_code, run.stdout) == (
+        UNKNOWN,
+        f"MAILACCEPT UNKNOWN - -d {x}...{x[:58]}' is not 1 to 63 letters, digits, hyphens or"
+        " underscores (see check_exchange_mailaccept --help)\n",
+    )
+
+
+def test_many_mistakes_are_one_short_line():
+    """Each is named, the short ones as they are; a first line has less than 300 characters."""
+    wrong = ("-Q", "-t", "x", "-d", "x..de", "--severity", "foo=ok", "-w", "foo=1", "-p", "y")
+    run = run_plugin(*wrong, "--profile", "foo", "--until", "foo")
+    assert (run.exit_code, run.stdout) == (
+        UNKNOWN,
+        "MAILACCEPT UNKNOWN - unknown option -Q;"
+        " -t x: must be...001 to 86400;"
+        " -d x..de: 'x.... underscores;"
+        " --severity fo...te backup-mx;"
+        " -w foo=1: 'fo...e quit total;"
+        " -p y: must be...m 1 to 65535;"
+        " --profile foo...mission none;"
+        " --until foo: ...data message (see check_exchange_mailaccept --help)\n",
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["x"] * 1000, ["-p", "0"] * 100, ["--severity", "x" * 300], ["--severity", "\n" * 300]],
+)
+def test_no_mistake_makes_a_first_line_too_long(wrong):
+    """However many there are, and however long."""
+    run = run_plugin(*wrong)
     assert run.exit_code == UNKNOWN
-    assert len(run.stdout) < 2100
+    assert run.stdout.startswith("MAILACCEPT UNKNOWN - ")
+    assert run.stdout.count("\n") == 1
+    assert len(run.stdout) <= 300
 
 
 @pytest.mark.parametrize("argument", ["--version", "-V"])

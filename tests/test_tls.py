@@ -462,9 +462,10 @@ def test_a_file_that_is_no_certificate_is_a_usage_error(plugin, peers, certifica
     ):
         run = plugin.against(server, "-S", *argv)
         assert run.exit_code == UNKNOWN
-        assert re.fullmatch(
-            rf"MAILACCEPT UNKNOWN - {re.escape(file)}: no usable certificate or key in PEM form"
-            r" \([^()]+\)",
+        # Of long names the middle is left out.
+        assert run.first_line.startswith(f"MAILACCEPT UNKNOWN - {file[:100]}"), run.first_line
+        assert re.search(
+            re.escape(file[-20:]) + r": no usable certificate or key in PEM form \([^()]+\)$",
             run.first_line,
         ), run.first_line
     assert server.talks == []
