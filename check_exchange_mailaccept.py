@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from exchange_mailaccept.examination import Examined
     from exchange_mailaccept.launch import Launched
     from exchange_mailaccept.options import Options
-    from exchange_mailaccept.stages import StageOutcome
+    from exchange_mailaccept.stages import Server, StageOutcome
 
 __all__ = ["conclude", "main"]
 
@@ -311,20 +311,44 @@ class MailAcceptSummary(Summary):  # type: ignore[misc]  # nagiosplugin has no t
         resource = self._resource
         verbosity = resource.chosen.verbosity
         talkative = verbosity >= 1
+        findings = [each.finding for each in resource.examined if each.finding is not None]
+        remedies = [] if findings else self._remedies(results)
         lines = []
+        for remedy in remedies:
+            lines += report.remedy_lines(remedy[0], resource.plan, remedy[1])
         if resource.chosen.rule is None:
             (examined,) = resource.examined
             full = talkative or results.most_significant_state != Ok
             lines += report.server_lines(examined, resource.plan, full)
         else:
             lines += report.set_lines(resource.examined, resource.plan, talkative)
-        findings = [each.finding for each in resource.examined if each.finding is not None]
         if findings:
-            lines += report.troubleshooting_lines(findings[0])
+            lines += report.troubleshooting_lines(findings[0].begin)
+        elif results.most_significant_state != Ok:
+            lines += report.troubleshooting_lines(remedies[0][0].begin if remedies else "mail-flow")
         if verbosity >= 2:
             for examined in resource.examined:
                 lines += report.transcript_lines(examined.member.acceptance.sessions)
         return lines
+
+    def _remedies(self, results: Results) -> list[tuple[Finding, Optional[Server]]]:
+        """What is wrong although every stage passed, and with which server passed over."""
+        wrong = [each.metric for each in results if each.state != Ok]
+        wrong = [metric for metric in wrong if metric.value is not None]
+        if not wrong:
+            return []
+        # Imported here because most runs have nothing to explain.
+        from exchange_mailaccept.diagnosis import EXPIRING, SLOW, diagnose
+
+        contexts = {metric.context for metric in wrong}
+        remedies: list[tuple[Finding, Optional[Server]]] = []
+        if BACKUP_MX in contexts:
+            (examined,) = self._resource.examined
+            # The first, since it is the one that the first line has.
+            session = examined.member.acceptance.passed_over[0]
+            remedies += [(diagnose(session.failure), session.server)] if session.failure else []
+        remedies += [(EXPIRING, None)] if CERTIFICATE in contexts else []
+        return remedies + ([(SLOW, None)] if contexts.intersection(MEASURED) else [])
 
     def _headline(self) -> str:
         resource = self._resource

@@ -38,6 +38,25 @@ class Finding(NamedTuple):
     known: bool = True
 
 
+#: What it means that a threshold is violated although every stage passed.
+SLOW = Finding(
+    Kind.LOAD,
+    "Every stage passed; what is out of range is the time that one took, or the whole",
+    "Compare the stages below with a good run: connect is the network, banner and ehlo are name"
+    " lookups, the rest is the transport service: Get-Queue; free disk and memory.",
+    PAGES["back-pressure"].address,
+    "queues",
+)
+#: What it means that the certificate has few days left.
+EXPIRING = Finding(
+    Kind.TLS,
+    "The certificate has expired or soon will; senders that verify it send no mail then",
+    "Renew it, then Enable-ExchangeCertificate -Thumbprint ID -Services SMTP;"
+    " Get-ExchangeCertificate shows NotAfter and Services.",
+    PAGES["connectors"].address,
+    "mail-flow",
+)
+
 #: Sub-codes that Microsoft puts into its texts, each worth a search of its own.
 _SUB_CODES = r"\b(?:PRX\d{1,2}|ATTR\d{1,3}|AS\(\d{6,12}\)|AS\d{6,12}|S\d{3,12})(?![A-Za-z0-9])"
 _MOST_SUB_CODES = 2

@@ -19,6 +19,7 @@ from .reply import Reply
 from .stages import (
     Certificate,
     Security,
+    Server,
     Session,
     Stage,
     StageOutcome,
@@ -291,7 +292,8 @@ def server_lines(examined: Examined, plan: Plan, full: bool) -> list[str]:
     if examined.finding is None:
         lines = expectation_lines(expectation)
     else:
-        lines = diagnosis_lines(examined.finding, _known(examined, plan))
+        server = examined.session.server if examined.session is not None else None
+        lines = diagnosis_lines(examined.finding, _known(plan, server))
         stopped = examined.member.acceptance.failure
         if stopped is not None and stopped.stage is Stage.MESSAGE:
             # What became of it, only the server's logs know.
@@ -386,24 +388,30 @@ def expectation_lines(expectation: Expectation) -> list[str]:
 _PLAIN = r"[A-Za-z0-9][A-Za-z0-9@.:_+=-]{0,254}"
 
 
-def _known(examined: Examined, plan: Plan) -> dict[str, str]:
+def _known(plan: Plan, server: Optional[Server] = None) -> dict[str, str]:
     """What the words in capitals of a next step stand for in this run."""
     sender, recipient = plan.envelope.sender, plan.envelope.recipient
     known = {"SENDER": sender, "RECIPIENT": recipient, "DOMAIN": recipient.rpartition("@")[2]}
-    if examined.session is not None:
-        server = examined.session.server
+    if server is not None:
         known.update(HOST=server.name, PORT=str(server.port))
     return {word: value for word, value in known.items() if re.fullmatch(_PLAIN, value)}
 
 
-def diagnosis_lines(finding: Finding, known: Mapping[str, str]) -> list[str]:
+def remedy_lines(finding: Finding, plan: Plan, server: Optional[Server]) -> list[str]:
+    """What it means that something is wrong although every stage passed, and what to do."""
+    return diagnosis_lines(finding, _known(plan, server), stopped=False)
+
+
+def diagnosis_lines(finding: Finding, known: Mapping[str, str], stopped: bool = True) -> list[str]:
     """What the failure means, its kind as ``--severity`` has it, what to do, where to read on.
 
     :param known: what to fill into the next step, by the words that stand for it
+    :param stopped: whether it stopped the test; else no kind gives it its state
     """
+    kind = f" [{finding.kind.value}]" if stopped else ""
     next_step = re.sub(r"\b[A-Z]+\b", lambda word: known.get(word[0], word[0]), finding.next_step)
     lines = [
-        f"Meaning: {printable(finding.cause, 360)} [{finding.kind.value}]",
+        f"Meaning: {printable(finding.cause, 360)}{kind}",
         f"Next step: {printable(next_step, 700)}",
     ]
     if finding.page:
@@ -411,13 +419,13 @@ def diagnosis_lines(finding: Finding, known: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def troubleshooting_lines(finding: Finding) -> list[str]:
-    """The original test's resources in its order, the one to begin with marked."""
+def troubleshooting_lines(begin: str) -> list[str]:
+    """The original test's resources in its order, the one with the key ``begin`` marked."""
     from .resources import TROUBLESHOOTING
 
     lines = ["Troubleshooting, from the server level out to the network level:"]
     for number, resource in enumerate(TROUBLESHOOTING, 1):
-        mark = "  [begin here]" if resource.key == finding.begin else ""
+        mark = "  [begin here]" if resource.key == begin else ""
         lines.append(f"  {number}. {resource.page.title}: {resource.page.address}{mark}")
     return lines
 

@@ -428,6 +428,30 @@ def test_thresholds_are_kept_or_not(serve, arguments, state, line, perfdata):
     assert perfdata in run.masked.rpartition("| ")[2].split()
 
 
+@pytest.mark.parametrize("arguments", [["-w", "50:"], ["-c", "rcpt=50:"]])
+def test_a_violated_threshold_says_what_to_do(serve, arguments):
+    """All that a failure has: what it means, the stages, and where to look."""
+    run = check(serve(BANNER, *ALL), *arguments)
+    lines = run.masked.partition("\n")[2].rpartition("| ")[0]
+    assert lines == (
+        "Meaning: Every stage passed; what is out of range is the time that one took, or the"
+        " whole\n"
+        "Next step: Compare the stages below with a good run: connect is the network, banner and"
+        " ehlo are name lookups, the rest is the transport service: Get-Queue; free disk and"
+        " memory.\n"
+        "Read: https://learn.microsoft.com/exchange/mail-flow/back-pressure\n"
+        f"{STAGE_LINES}{ACCEPTED_LINES}{TROUBLESHOOTING}"
+    )
+
+
+def test_a_missing_keyword_says_where_to_look(serve):
+    """The step to begin with is to talk to the server itself."""
+    run = check(serve(BANNER, *ALL), "--require", "xfoo")
+    steps = run.stdout.partition("Troubleshooting, ")[2]
+    assert re.findall(r"(?m)^  ([0-9])\. .*\[begin here\]$", steps) == ["2"]
+    assert run.stdout.count("\nNext step: ") == 1
+
+
 def test_a_failure_goes_before_a_threshold(serve):
     """That the server was quick to refuse is no comfort."""
     refusal = ("RCPT .*", b"550 5.1.1 no\r\n")
@@ -1011,6 +1035,18 @@ def test_a_domain_that_lives_on_its_backup(serve, name_server, arguments, state,
     """The better server is down, and mail gets through."""
     run = check_domain(serve(BANNER, *ALL).port, *name_server(BACKUP), *arguments)
     assert (run.exit_code, first_line(run), run.stderr) == (state, line, "")
+
+
+def test_a_better_server_that_failed_is_explained(serve, name_server):
+    """Its failure, not the one that took its place; no kind, since ``backup-mx`` is the key."""
+    run = check_domain(serve(BANNER, *ALL).port, *name_server(BACKUP))
+    meaning, next_step, page, stages = run.stdout.split("\n")[1:5]
+    assert meaning.startswith("Meaning: ")
+    assert not meaning.endswith("]")
+    assert next_step.startswith("Next step: On the server: Test-ServiceHealth, ")
+    assert page.startswith("Read: https://")
+    assert stages.startswith("Stages at mail2.contoso.com ")
+    assert run.stdout.count("[begin here]") == 1
 
 
 def test_a_message_whose_fate_is_unknown_is_not_sent_again(serve, name_server):

@@ -242,6 +242,20 @@ def test_a_wrong_certificate_is_no_hindrance_without_verify(plugin, peers, certi
     )
 
 
+def test_few_days_left_say_what_to_do(plugin, peers, certificates):
+    """Before the stages; and then where to look."""
+    server = peers(Manners(certificates.good.context()))
+    run = plugin.against(server, "-S", *NONE, "-D", "200", "--until", "rcpt")
+    assert run.exit_code == WARNING
+    assert run.line("Meaning: ") == (
+        "Meaning: The certificate has expired or soon will; senders that verify it send no mail"
+        " then"
+    )
+    assert "Get-ExchangeCertificate" in run.line("Next step: ")
+    assert run.stdout.index("\nRead: ") < run.stdout.index("\nStages at ")
+    assert run.stdout.index("\nCertificate: ") < run.stdout.index("\nTroubleshooting, ")
+
+
 def test_days_may_be_a_fraction(plugin, peers, certificates):
     """Down to a second, and in perfdata without an exponent."""
     server = peers(Manners(certificates.untrusted.context()))
