@@ -173,11 +173,11 @@ class _Test:
 
     def run(self) -> Generator[Request, Answer, Acceptance]:
         target = self._target
-        lookup, hosts, remarks, _ = yield from self.find()
+        lookup, hosts, _, _ = yield from self.find()
         if lookup is not None and not lookup.passed:
             return Acceptance(lookup)
         if self._plan.until is Stage.MX:
-            return Acceptance(lookup, (), len(hosts), remarks)
+            return (yield from self._find_one(hosts))
         for position, host in enumerate(hosts):
             patience = None
             if len(hosts) > 1:
@@ -187,6 +187,20 @@ class _Test:
             if _greeted(session) or self._left <= 0:
                 break
         lookup = None if is_address(target.host) else self._lookup()
+        return Acceptance(lookup, tuple(self._sessions), len(hosts), tuple(self._remarks))
+
+    def _find_one(self, hosts: tuple[MailHost, ...]) -> Generator[Request, Answer, Acceptance]:
+        """Find a server that has an address, which is all there is to the stage ``mx``."""
+        for host in hosts:
+            found = yield from self.server(host)
+            if isinstance(found, Session):
+                self._sessions.append(found)
+            elif self._sessions:
+                # It stands for the target, and those before it were passed over.
+                self._sessions.append(Session(found, "", (self._lookup(),)))
+            if isinstance(found, Server) or self._left <= 0:
+                break
+        lookup = None if is_address(self._target.host) else self._lookup()
         return Acceptance(lookup, tuple(self._sessions), len(hosts), tuple(self._remarks))
 
     @property

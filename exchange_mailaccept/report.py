@@ -89,7 +89,7 @@ def success(acceptance: Acceptance, plan: Plan, title: str) -> str:
     It has what Get-MessageTrackingLog wants to be asked for, where the server gave a receipt.
     """
     session = acceptance.decisive
-    if session is None:
+    if session is None or plan.until is Stage.MX:
         return f"{_servers(acceptance.known)} found in {acceptance.seconds:.3f}s"
     host = printable(session.server.name, 80)
     recipient = printable(plan.envelope.recipient, 100)

@@ -1114,10 +1114,40 @@ def test_no_name_server_is_unknown():
 )
 def test_until_mx_looks_up_only(name_server, records, line):
     """And connects to nobody."""
-    run = check_domain(25, *name_server({MX: records}), "--until", "mx")
+    table = {MX: records, ("mail1.contoso.com.", "A"): ["127.0.0.1"]}
+    run = check_domain(25, *name_server(table), "--until", "mx")
     assert (run.exit_code, run.masked, run.stderr) == (
         OK,
         f"MAILACCEPT OK - {line} | mx=#s;;;0 total=#s;;;0\n",
+        "",
+    )
+
+
+@pytest.mark.parametrize(
+    ("addresses", "state", "line"),
+    [
+        ({}, CRITICAL,
+         "MAILACCEPT CRITICAL - no server of contoso.com answers (2 of 2 servers tried);"
+         " no mail server at mail1.contoso.com: mail1.contoso.com has no address"),
+        ({("mail2.contoso.com.", "A"): ["127.0.0.1"]}, WARNING,
+         "MAILACCEPT WARNING - better MX failed: no mail server at mail1.contoso.com:"
+         " mail1.contoso.com has no address; 2 mail servers found in #s"),
+    ],
+)  # fmt: skip
+def test_until_mx_sees_a_host_without_an_address(name_server, addresses, state, line):
+    """As a run that goes further would."""
+    records = ["10 mail1.contoso.com.", "20 mail2.contoso.com."]
+    run = check_domain(25, *name_server({MX: records, **addresses}), "--until", "mx")
+    assert (run.exit_code, first_line(run), run.stderr) == (state, line, "")
+
+
+def test_until_mx_sees_a_server_that_does_not_exist(name_server):
+    """It was named, and there is no MX to look up; else nothing would be tested at all."""
+    run = check_domain(25, *name_server({}), "-H", "mail9.contoso.com", "--until", "mx")
+    assert (run.exit_code, first_line(run), run.stderr) == (
+        CRITICAL,
+        "MAILACCEPT CRITICAL - no mail server at mail9.contoso.com: mail9.contoso.com has no"
+        " address",
         "",
     )
 
