@@ -120,6 +120,9 @@ class MailAccept(Resource):  # type: ignore[misc]  # nagiosplugin has no types
         self.examined: tuple[Examined, ...] = ()
         #: The server that each metric is about.
         self.subjects: dict[str, Examined] = {}
+        #: Who judges the metrics of a server, by their context.
+        self.judges: dict[str, Judged] = {}
+        self._found_fine: Optional[list[Examined]] = None
 
     def probe(self) -> list[Metric]:
         """Finish the run.  Whatever the network does is in the metrics and raises nothing."""
@@ -172,6 +175,22 @@ class MailAccept(Resource):  # type: ignore[misc]  # nagiosplugin has no types
             metrics.append(Metric("mx", seconds, "s", min=0, context=Stage.MX.value))
         return metrics
 
+    def _accepting(self) -> list[Examined]:
+        return [each for each in self.examined if each.member.accepts]
+
+    def _fine(self) -> list[Examined]:
+        """The servers that nothing at all is wrong with."""
+        if self._found_fine is None:
+            self._found_fine = [
+                examined
+                for examined in self._accepting()
+                if all(
+                    self.judges[metric.context].judged(metric, self).state == Ok
+                    for metric in self._metrics(examined)
+                )
+            ]
+        return self._found_fine
+
     def weighed(self, metric: Metric, state: Any) -> Any:
         """``state`` as far as the server that ``metric`` is about counts for the set."""
         examined = self.subjects.get(metric.name)
@@ -180,7 +199,10 @@ class MailAccept(Resource):  # type: ignore[misc]  # nagiosplugin has no types
         # Imported here because most runs test one server.
         from exchange_mailaccept.server_set import Gravity, gravity
 
-        counts = gravity(self.chosen.rule, self.found.members, examined.member)
+        # Whoever accepts makes up for a failure; for what is slow, only one that is not.
+        others = self._fine() if examined.member.accepts else self._accepting()
+        members = [each.member for each in others if each is not examined]
+        counts = gravity(self.chosen.rule, examined.member, members)
         if counts is Gravity.NONE:
             return Ok
         return Warn if counts is Gravity.WARNING and state in (Critical, Unknown) else state
@@ -196,13 +218,16 @@ class Judged(ScalarContext):  # type: ignore[misc]  # nagiosplugin has no types
         return plain._replace(warn=warning, crit=critical)
 
     def evaluate(self, metric: Metric, resource: MailAccept) -> Result:
-        """The state of the metric."""
-        examined = resource.subjects.get(metric.name)
-        result = self.finding(metric, examined, resource) if examined else None
-        if result is None:
-            result = super().evaluate(metric, resource)
+        """The state of the metric, as far as it counts for the set."""
+        result = self.judged(metric, resource)
         state = resource.weighed(metric, result.state)
         return result if state is result.state else Result(state, result.hint, metric)
+
+    def judged(self, metric: Metric, resource: MailAccept) -> Result:
+        """The state of the metric, whatever the other servers do."""
+        examined = resource.subjects.get(metric.name)
+        result = self.finding(metric, examined, resource) if examined else None
+        return super().evaluate(metric, resource) if result is None else result
 
     def finding(self, metric: Metric, examined: Examined, resource: MailAccept) -> Optional[Result]:
         """What is wrong besides the number; ``None`` if the thresholds decide."""
@@ -407,12 +432,16 @@ def build_check(launched: Launched) -> MailAcceptCheck:
     """The check with its resource, contexts, results and summary."""
     chosen = launched.chosen
     resource = MailAccept(launched, Judge(dict(chosen.severities)))
-    return MailAcceptCheck(
-        resource,
+    judges = (
         *(StageContext(name, chosen) for name in MEASURED),
         ExtensionsContext(EXTENSIONS),
         CertificateContext(chosen.certificate_days),
         BackupContext(BACKUP_MX),
+    )
+    resource.judges = {each.name: each for each in judges}
+    return MailAcceptCheck(
+        resource,
+        *judges,
         ScalarContext(SET),
         MostSevere(),
         MailAcceptSummary(resource),

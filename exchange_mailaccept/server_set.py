@@ -99,13 +99,14 @@ def accept_mail_everywhere(
     return ServerSet(found.lookup, members, found.remarks, seconds)
 
 
-def gravity(rule: Rule, members: Sequence[Member], member: Member) -> Gravity:
-    """How much the failure of ``member`` counts."""
-    if rule is Rule.ANY and any(each.accepts for each in members):
+def gravity(rule: Rule, member: Member, others: Sequence[Member]) -> Gravity:
+    """How much it counts that something is wrong with ``member``.
+
+    :param others: those of the set that can take its place
+    """
+    if rule is Rule.ANY and others:
         return Gravity.NONE
-    if rule is Rule.PRIMARY and (
-        not member.primary or any(each.accepts for each in members if each.primary)
-    ):
+    if rule is Rule.PRIMARY and (not member.primary or any(each.primary for each in others)):
         return Gravity.WARNING
     return Gravity.FULL
 

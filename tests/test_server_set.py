@@ -556,13 +556,48 @@ def test_thresholds(servers, arguments, state, line):
     assert (run.exit_code, parts(run)[0]) == (state, f"MAILACCEPT {line}")
 
 
-def test_thresholds_with_any(servers):
-    """A server too slow is one that does not count, if another is enough."""
+@pytest.mark.parametrize("rule", ["worst", "any", "primary"])
+def test_a_threshold_that_no_server_keeps(servers, rule):
+    """It is violated as given, since none of them makes up for the others."""
     servers(PRIMARY, *ALL)
     servers(SECOND, *ALL)
     table = zone((10, "mail1.contoso.com", PRIMARY), (20, "mail2.contoso.com", SECOND))
-    run = servers.check(table, "--set", "any", "-c", "1000:")
-    assert (run.exit_code, parts(run)[0]) == (OK, f"MAILACCEPT OK - {TWO_ACCEPT}")
+    run = servers.check(table, "--set", rule, "-c", "1000:")
+    assert run.exit_code == CRITICAL
+    assert parts(run)[0].startswith("MAILACCEPT CRITICAL - mail1_total took #s (outside range ")
+
+
+LESS = ("EHLO .*", b"250-mail1.contoso.com Hello\r\n250-DSN\r\n250 XRDST\r\n")
+
+
+@pytest.mark.parametrize(
+    ("rule", "first", "second", "state"),
+    [
+        ("worst", LESS, EHLO, WARNING),
+        ("any", LESS, EHLO, OK),
+        ("any", EHLO, LESS, OK),
+        ("any", LESS, LESS, WARNING),
+        ("primary", LESS, EHLO, CRITICAL),
+        ("primary", EHLO, LESS, WARNING),
+    ],
+)
+def test_a_server_that_is_less_than_fine(servers, rule, first, second, state):
+    """It does not count, if another is enough; that it accepts itself is not enough."""
+    servers(PRIMARY, first, *ALL[1:])
+    servers(SECOND, second, *ALL[1:])
+    table = zone((10, "mail1.contoso.com", PRIMARY), (20, "mail2.contoso.com", SECOND))
+    severity = ("--severity", "extensions=critical") if rule == "primary" else ()
+    run = servers.check(table, "--set", rule, "--require", "SIZE", *severity)
+    assert run.exit_code == state, run.stdout
+
+
+def test_a_slow_server_makes_up_for_one_that_fails(servers):
+    """But not for its own slowness."""
+    servers(PRIMARY, *REFUSES)
+    servers(SECOND, *ALL)
+    table = zone((10, "mail1.contoso.com", PRIMARY), (20, "mail2.contoso.com", SECOND))
+    run = servers.check(table, "--set", "any", "-w", "message=1000:")
+    assert run.exit_code == WARNING
 
 
 @pytest.mark.parametrize(
