@@ -214,7 +214,10 @@ class Judged(ScalarContext):  # type: ignore[misc]  # nagiosplugin has no types
     def performance(self, metric: Metric, resource: MailAccept) -> Any:
         """The number and its ranges, whose bounds are to be digits: there ``1e-05`` is none."""
         plain = super().performance(metric, resource)
-        warning, critical = (_in_digits(str(each)) for each in (plain.warn, plain.crit))
+        ranges = (str(plain.warn), str(plain.crit))
+        if not any("e-" in each for each in ranges):
+            return plain
+        warning, critical = map(_in_digits, ranges)
         return plain._replace(warn=warning, crit=critical)
 
     def evaluate(self, metric: Metric, resource: MailAccept) -> Result:
