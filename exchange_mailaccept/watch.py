@@ -100,13 +100,18 @@ class Watch:
         """The channels for which something has happened, with the descriptor it happened to.
 
         Returns when the next channel wants to be woken at the latest.  No channel stands for the
-        pipe of the signals.
+        pipe of the signals.  One descriptor for each: once the channel has gone on, the number of
+        another may be that of a new socket, to which nothing has happened yet.  Where something
+        has, it is told the next time.
         """
         first = self._first_alarm()
         if first is None:
             return []
         events = self._poll.poll(max(0.0, first[0] - now) * _UNITS)
-        return [(self._owners.get(descriptor), descriptor) for descriptor, _ in events]
+        found: dict[Optional[Watched], int] = {}
+        for descriptor, _ in events:
+            found.setdefault(self._owners.get(descriptor), descriptor)
+        return list(found.items())
 
     def overdue(self, now: float) -> list[Watched]:
         """The channels whose time is up, each once."""

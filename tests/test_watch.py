@@ -74,6 +74,37 @@ def test_what_is_ready_is_given_to_its_owner(pipe):
     assert found == [(first, pipes[0].reading), (second, pipes[2].reading)]
 
 
+def test_one_descriptor_of_each_owner_at_a_time(pipe):
+    """Because the owner, told of the first, may close the second and open a third with its number.
+
+    So a black hole that got the number of an attempt given up would count as connected.
+    """
+    pipes = [pipe(), pipe()]
+    waiting = Waiting(0.0, *(each.reading for each in pipes))
+    watch = watch_of(waiting)
+    for each in pipes:
+        each.write()
+    ((_, told),) = watch.wait(0.0)
+    (untold,) = {each.reading for each in pipes} - {told}
+    opened_anew(pipe, untold)
+    waiting.watched = {untold: select.POLLIN}
+    watch.settle(waiting)
+    assert watch.wait(0.0) == []
+
+
+def test_what_is_ready_of_one_owner_is_told_the_next_time(pipe):
+    """Nothing is lost."""
+    pipes = [pipe(), pipe()]
+    waiting = Waiting(0.0, *(each.reading for each in pipes))
+    watch = watch_of(waiting)
+    for each in pipes:
+        each.write()
+    ((_, told),) = watch.wait(0.0)
+    os.read(told, 1)
+    (untold,) = {each.reading for each in pipes} - {told}
+    assert watch.wait(0.0) == [(waiting, untold)]
+
+
 def test_what_can_be_written_is_ready(pipe):
     """The events that are waited for are the owner's to choose."""
     one = pipe()
