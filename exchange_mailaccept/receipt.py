@@ -6,7 +6,7 @@ Queued mail for delivery``: its Message-ID and host are what Get-MessageTracking
 
 from __future__ import annotations
 
-from .names import DIGITS, consists_of
+from .names import DIGITS
 from .record import TYPE_CHECKING, NamedTuple
 from .reply import Reply
 
@@ -37,10 +37,11 @@ def parse(reply: Reply) -> Optional[Receipt]:
     # Without patterns, three of which would take as long to compile as the message to be sent.
     text = reply.text
     number = _behind(("internalid", "internal id"), text)
+    digits = number[: len(number) - len(number.lstrip(DIGITS))]
     receipt = Receipt(
         _message_id(text),
         _behind(("hostname",), text)[:_MOST_OF_HOST],
-        number[:_MOST_DIGITS] if consists_of(DIGITS, number) else "",
+        digits[:_MOST_DIGITS],
     )
     return receipt if any(receipt) else None
 
@@ -57,7 +58,10 @@ def _behind(words: tuple[str, ...], text: str) -> str:
     """The word behind one of ``words`` (in lower case) and an equals sign; empty if none is."""
     parts = text.split("=")
     for name, value in zip(parts, parts[1:]):
-        if name.rstrip().lower().endswith(words):
+        name = name.rstrip().lower()
+        word = next(filter(name.endswith, words), "")
+        # The end of a longer word, as in "ServerHostname", is none of them.
+        if word and not name[: -len(word)][-1:].isalnum():
             for end in ",;])":
                 value = value.partition(end)[0]
             return (value.split() or [""])[0]

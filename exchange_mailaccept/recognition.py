@@ -406,6 +406,8 @@ def _ends_with_online_host(text: str) -> bool:
     return (
         bool(opened and closed)
         and not rest.strip()
+        # A domain alone is no host in it.
+        and not host.startswith(".")
         and host.endswith(_ONLINE_TAILS)
         and consists_of(LETTERS + DIGITS + "._-", host)
     )

@@ -396,6 +396,7 @@ def test_a_gateway_is_guessed() -> None:
         ("[AM7EUR06FT003.eop-eur06.prod.protection.outlook.com] (in reply to RCPT TO command)", ""),
         ("[mail.contoso.com]", ""),
         ("[mail.outlook.com.contoso.com]", ""),
+        ("[.outlook.com]", ""),
     ],
 )  # fmt: skip
 def test_exchange_online_names_its_host_at_the_end_of_a_refusal(tail: str, title: str) -> None:

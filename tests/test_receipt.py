@@ -93,6 +93,18 @@ def test_a_wrapped_form_is_read(lines: tuple[str, ...]) -> None:
     assert receipt(*lines) == Receipt("<1@a.example>", "mbx.contoso.com", "7")
 
 
+@pytest.mark.parametrize("end", [".", ":", ">", "/1"])
+def test_a_number_ends_where_its_digits_end(end: str) -> None:
+    """Whatever a gateway has put behind it."""
+    text = f"2.6.0 <1@a.example> Hostname=mbx.contoso.com InternalId=7{end}"
+    assert receipt(text) == Receipt("<1@a.example>", "mbx.contoso.com", "7")
+
+
+def test_another_word_with_the_same_end_is_another_word() -> None:
+    text = "2.6.0 <1@a.example> GatewayHostname=gw NotInternalId=1 Hostname=mbx InternalId=7"
+    assert receipt(text) == Receipt("<1@a.example>", "mbx", "7")
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "2.0.0 Ok: queued as 4F2A91C0", "2.6.0 Queued mail for delivery", "2.0.0 OK <> <a b>"],
