@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 #: Seconds that QUIT may take: its reply is a courtesy that nobody has to wait for.
 QUIT_PATIENCE = 2.0
 _CHUNK = 65_536
+#: Most bytes that are sent before the server is listened to again.
+_PIECE = 16_384
 _QUOTED = 120
 
 
@@ -97,7 +99,7 @@ class Exchanging(Operation):
         super().__init__(deadline, QUIT_PATIENCE if request.farewell else request.patience)
         self._farewell = request.farewell
         self._line = line
-        self._unsent = request.data
+        self._unsent = memoryview(request.data)
         if not (request.data or request.farewell):
             self._begun = line.since
 
@@ -165,9 +167,10 @@ class Exchanging(Operation):
             return
 
     def _all_sent(self) -> bool:
-        """Send what the connection takes; whether all is out."""
+        """Send a piece, as far as the connection takes it; whether all is out."""
         try:
-            sent = self._line.connection.send(self._unsent)
+            # A piece, since a reply to the message half sent is only noticed between two of them.
+            sent = self._line.connection.send(bytes(self._unsent[:_PIECE]))
         except BlockingIOError:
             sent = 0
         self._unsent = self._unsent[sent:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import select
 import signal
 import socket
 import struct
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 import pytest
 from scripted_server import port_of_all
 
+from exchange_mailaccept import sockets
+from exchange_mailaccept.exchanging import Exchanging, Line
 from exchange_mailaccept.network import Run, run
 from exchange_mailaccept.operation import Deadline, fault_of
 from exchange_mailaccept.resolving import Resolving
@@ -621,6 +624,23 @@ def test_a_reply_to_half_a_message_is_none_to_the_whole(peer):
     assert sent.fault is not None
     assert sent.fault.verdict is Verdict.BROKEN
     assert "250 queued" in sent.fault.explanation
+
+
+def test_a_reply_to_the_first_piece_is_none_to_the_whole():
+    """Though the system would have taken the whole message before the server had read a byte."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        wire = sockets.Wire(sockets.connect(*listener.getsockname()))
+        server, _ = listener.accept()
+    with contextlib.closing(wire), server:
+        deadline = Deadline(time.monotonic() + PATIENCE, PATIENCE, time.monotonic)
+        exchanging = Exchanging(deadline, Exchange(bytes(100_000)), Line(wire, 0.0))
+        assert exchanging.begin() is None
+        server.sendall(b"250 queued\r\n")
+        select.select([wire], [], [], PATIENCE)
+        answer = exchanging.ready(wire.fileno())
+    assert answer is not None
+    assert answer.fault is not None
+    assert "before it had heard all: '250 queued'" in answer.fault.explanation
 
 
 def test_a_refusal_of_half_a_message_is_heard():
