@@ -342,18 +342,17 @@ class MailAcceptSummary(Summary):  # type: ignore[misc]  # nagiosplugin has no t
         findings = [each.finding for each in resource.examined if each.finding is not None]
         remedies = [] if findings else self._remedies(results)
         lines = []
-        for remedy in remedies:
-            lines += report.remedy_lines(remedy[0], resource.plan, remedy[1])
+        for finding, server in remedies:
+            lines += report.remedy_lines(finding, resource.plan, server)
         if resource.chosen.rule is None:
             (examined,) = resource.examined
             full = talkative or results.most_significant_state != Ok
             lines += report.server_lines(examined, resource.plan, full)
         else:
             lines += report.set_lines(resource.examined, resource.plan, talkative)
-        if findings:
-            lines += report.troubleshooting_lines(findings[0].begin)
-        elif results.most_significant_state != Ok:
-            lines += report.troubleshooting_lines(remedies[0][0].begin if remedies else "mail-flow")
+        if findings or results.most_significant_state != Ok:
+            begins = [each.begin for each in (*findings, *(finding for finding, _ in remedies))]
+            lines += report.troubleshooting_lines(begins[0] if begins else "mail-flow")
         if verbosity >= 2:
             for examined in resource.examined:
                 lines += report.transcript_lines(examined.member.acceptance.sessions)
