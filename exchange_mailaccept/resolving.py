@@ -55,7 +55,12 @@ class Resolving(Operation):
             os.close(self._telling)
 
     def _work(self) -> None:
-        found = self._look_up(self._request)
+        try:
+            found = self._look_up(self._request)
+        # The border of the thread, which Python would print to standard error while the run waits
+        # in vain: getaddrinfo may find, for one, that too many files are open.
+        except Exception as error:
+            found = Answer(0.0, Fault(Verdict.UNTESTED, f"could not be looked up: {error}"))
         with self._lock:
             if not self._left_behind:
                 self._found = found._replace(seconds=self._answer().seconds)

@@ -846,6 +846,27 @@ def test_a_resolver_that_takes_too_long_is_left_behind():
     os.close(writing)
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_resolver_that_breaks():
+    """Its error ends in the answer, and neither in a long wait nor on standard error."""
+
+    def look_up(_: Resolve) -> Answer:
+        raise OSError(24, "Too many open files")
+
+    before = set(threading.enumerate())
+    operation = resolving(look_up, PATIENCE)
+    assert operation.begin() is None
+    for thread in set(threading.enumerate()) - before:
+        thread.join(PATIENCE)
+    assert select.select(list(operation.watched), [], [], PATIENCE)[0]
+    broken = operation.ready(next(iter(operation.watched)))
+    operation.close()
+    assert broken is not None
+    assert broken.fault == Fault(
+        Verdict.UNTESTED, "could not be looked up: [Errno 24] Too many open files"
+    )
+
+
 def test_a_resolver_that_answers():
     def look_up(request: Resolve) -> Answer:
         return Answer(0.0, addresses=("192.0.2.1",), canonical_name=request.name)

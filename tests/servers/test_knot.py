@@ -140,7 +140,8 @@ def accepted_by_backup(failure, domain):
     """The whole output when ``open.mx.test`` takes the recipient instead of a better MX."""
     return (
         f"MAILACCEPT WARNING - better MX failed: {failure}; open.mx.test passed every stage up to "
-        f"rcpt for postmaster@{domain}.mx.test in #s\n{STAGES}| {WALKED}\n"
+        f"rcpt for postmaster@{domain}.mx.test in #s\nMeaning\nNext step\nRead\n{STAGES}"
+        f"Troubleshooting\n| {WALKED}\n"
     )
 
 
