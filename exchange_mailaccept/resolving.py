@@ -57,10 +57,12 @@ class Resolving(Operation):
     def _work(self) -> None:
         try:
             found = self._look_up(self._request)
-        # The border of the thread, which Python would print to standard error while the run waits
-        # in vain: getaddrinfo may find, for one, that too many files are open.
-        except Exception as error:
-            found = Answer(0.0, Fault(Verdict.UNTESTED, f"could not be looked up: {error}"))
+        # Not the resolver's error but the system's (EAI_SYSTEM), like too many open files.  Python
+        # would print it to standard error, and the run wait in vain.
+        except OSError as error:
+            found = Answer(
+                0.0, Fault(Verdict.UNTESTED, f"could not be looked up: {error.strerror}")
+            )
         with self._lock:
             if not self._left_behind:
                 self._found = found._replace(seconds=self._answer().seconds)
