@@ -13,7 +13,15 @@ import re
 import sys
 
 try:
-    from exchange_mailaccept.launch import begin, finish, guard, main, missing_library, unknown
+    from exchange_mailaccept.launch import (
+        MOST_OF_LINE,
+        begin,
+        finish,
+        guard,
+        main,
+        missing_library,
+        unknown,
+    )
 except ImportError as error:
     # The package is not beside this file; what prints is in it.
     print(f"MAILACCEPT UNKNOWN - a library is missing: {error}")
@@ -415,7 +423,7 @@ def _in_digits(text: str) -> str:
 
 def _cut(line: str) -> str:
     """The first line stays below 300 characters, its name and state included."""
-    return line if len(line) <= 270 else f"{line[:267]}..."
+    return line if len(line) <= MOST_OF_LINE else f"{line[: MOST_OF_LINE - 3]}..."
 
 
 def _bounded(text: str) -> str:

@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 gc.disable()
 
 EXIT_UNKNOWN = 3
-#: Most characters behind the name and the state, as in the plugin file.
-_MOST = 270
+#: Most characters of the first line behind name and state, which are below 30 more.
+MOST_OF_LINE = 270
 
 
 def finish(text: str, status: int) -> NoReturn:
@@ -80,8 +80,12 @@ def guard(step: Callable[[], Result], verbosity: int = 0) -> Result:
     except Answered as answer:
         finish(str(answer), EXIT_UNKNOWN)
     except UsageError as error:
-        hint = _printable(error.hint, _MOST)
-        unknown(_printable(_brief(error.mistakes, _MOST - len(hint) - 1) + " " + hint, _MOST))
+        hint = _printable(error.hint, MOST_OF_LINE)
+        unknown(
+            _printable(
+                _brief(error.mistakes, MOST_OF_LINE - len(hint) - 1) + " " + hint, MOST_OF_LINE
+            )
+        )
     except ImportError as error:
         unknown(missing_library(error))
     # The border of the program: what nobody foresaw is a fault of the plugin and no page to anyone.

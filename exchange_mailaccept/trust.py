@@ -107,7 +107,7 @@ def context(settings: TlsSettings) -> Context:
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
     elif not settings.ca_file:
-        _trust_as_the_system(made)
+        _trust_as_the_system(made, ssl.get_default_verify_paths())
     _load_files(made, settings)
     return made
 
@@ -129,10 +129,7 @@ def _load_files(made: Union[ssl.SSLContext, _ssl._SSLContext], settings: TlsSett
             raise ValueError(f"{files}: {_file_error(error)}") from None
 
 
-def _trust_as_the_system(made: ssl.SSLContext) -> None:
-    import ssl
-
-    paths = ssl.get_default_verify_paths()
+def _trust_as_the_system(made: ssl.SSLContext, paths: ssl.DefaultVerifyPaths) -> None:
     # A directory of hashed names is looked up as needed; parsing the whole bundle takes 18 ms.
     if "SSL_CERT_FILE" not in os.environ and paths.capath and any(os.scandir(paths.capath)):
         made.load_verify_locations(capath=paths.capath)

@@ -796,6 +796,40 @@ def test_what_waits_while_we_are_busy_is_not_slow(peer):
     assert greeted.seconds < 0.8
 
 
+def test_a_chore_waits_until_something_new_is_on_its_way(peer):
+    """After half a reply nothing is: the other half would wait for the chore."""
+    looked = [0]
+    answered: list[Answer] = []
+    seen_by_chore: list[int] = []
+
+    def clock() -> float:
+        looked[0] += 1
+        return time.monotonic()
+
+    def halves(connection: socket.socket) -> None:
+        before = looked[0]
+        connection.sendall(b"220 re")
+        # The client looks at its clock before and after each wait.
+        until = time.monotonic() + PATIENCE
+        while looked[0] < before + 2 and time.monotonic() < until:
+            time.sleep(0.001)
+        connection.sendall(b"ady\r\n")
+        connection.recv(100)
+        connection.sendall(b"250 ok\r\n")
+
+    def conversation() -> Conversation:
+        for request in (server.connect, Exchange(b""), Exchange(b"EHLO a\r\n")):
+            answered.append((yield request))
+        return answered
+
+    server = peer(halves)
+    driven = Run([conversation()], PATIENCE, clock=clock)
+    driven.finish([lambda: seen_by_chore.append(len(answered))])
+    assert [said(each) for each in answered[1:]] == ["220 ready", "250 ok"]
+    # The connection and the greeting.
+    assert seen_by_chore == [2]
+
+
 # The system's resolver.
 
 
