@@ -344,6 +344,9 @@ class MailAcceptSummary(Summary):  # type: ignore[misc]  # nagiosplugin has no t
 
     def verbose(self, results: Results) -> list[str]:
         """The lines below the first, in the order in which one reads them at night."""
+        # Imported here because most runs have one line.
+        from exchange_mailaccept import details
+
         resource = self._resource
         verbosity = resource.chosen.verbosity
         talkative = verbosity >= 1
@@ -351,19 +354,19 @@ class MailAcceptSummary(Summary):  # type: ignore[misc]  # nagiosplugin has no t
         remedies = [] if findings else self._remedies(results)
         lines = []
         for finding, server in remedies:
-            lines += report.remedy_lines(finding, resource.plan, server)
+            lines += details.remedy_lines(finding, resource.plan, server)
         if resource.chosen.rule is None:
             (examined,) = resource.examined
             full = talkative or results.most_significant_state != Ok
-            lines += report.server_lines(examined, resource.plan, full)
+            lines += details.server_lines(examined, resource.plan, full)
         else:
-            lines += report.set_lines(resource.examined, resource.plan, talkative)
+            lines += details.set_lines(resource.examined, resource.plan, talkative)
         if findings or results.most_significant_state != Ok:
             begins = [each.begin for each in (*findings, *(finding for finding, _ in remedies))]
-            lines += report.troubleshooting_lines(begins[0] if begins else "mail-flow")
+            lines += details.troubleshooting_lines(begins[0] if begins else "mail-flow")
         if verbosity >= 2:
             for examined in resource.examined:
-                lines += report.transcript_lines(examined.member.acceptance.sessions)
+                lines += details.transcript_lines(examined.member.acceptance.sessions)
         return lines
 
     def _remedies(self, results: Results) -> list[tuple[Finding, Optional[Server]]]:

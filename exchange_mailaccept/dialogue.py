@@ -8,11 +8,9 @@ tarpit holds back the earlier ones.
 
 from __future__ import annotations
 
-import enum
-
 from . import extensions, receipt
 from .message import Content, Envelope, compose, data_stream, mail_command, rcpt_command
-from .record import TYPE_CHECKING, NamedTuple
+from .record import TYPE_CHECKING, Enum, NamedTuple
 from .reply import Reply, decode
 from .stages import Security, Server, Session, Stage, StageOutcome, TranscriptLine, Verdict
 from .world import Answer, Close, Connect, Exchange, Fault, StartTls
@@ -43,7 +41,7 @@ EXPECTED = {
 HELO_ONLY = (500, 502)
 
 
-class Tls(enum.Enum):
+class Tls(Enum):
     """When the connection is to be secured; the value is the option that asks for it."""
 
     NEVER = ""

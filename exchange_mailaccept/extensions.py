@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .names import LETTERS, consists_of
 from .record import TYPE_CHECKING, NamedTuple
 from .reply import Reply
 
@@ -24,6 +25,15 @@ class Extensions(NamedTuple):
     def missing(self, required: tuple[str, ...]) -> tuple[str, ...]:
         """Those of the ``required`` keywords that the server did not list, in their order."""
         return tuple(keyword for keyword in required if not self.offers(keyword))
+
+    @property
+    def masks(self) -> tuple[str, ...]:
+        """What a Cisco ASA may have written over keywords: some ``X`` and a letter."""
+        return tuple(
+            keyword
+            for keyword in self.keywords
+            if consists_of("X", keyword[:-1]) and keyword[-1] in LETTERS
+        )
 
 
 #: Nothing known: before EHLO, and after a HELO.

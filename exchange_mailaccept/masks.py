@@ -7,7 +7,6 @@ their order, beside the list of each generation.
 
 from __future__ import annotations
 
-from .names import LETTERS, consists_of
 from .profiles import PROFILES
 from .record import TYPE_CHECKING
 
@@ -25,7 +24,7 @@ def masked_keywords(offers: Extensions, profile: str = "") -> Mapping[str, tuple
 
     :param profile: name of the generation that was asked for, which is tried before all others
     """
-    masks = [keyword for keyword in offers.keywords if _is_mask(keyword)]
+    masks = offers.masks
     running = [chr(ord("A") + number % 26) for number in range(len(masks))]
     if not masks or [mask[-1] for mask in masks] != running:
         return {}
@@ -42,10 +41,6 @@ def masked_keywords(offers: Extensions, profile: str = "") -> Mapping[str, tuple
         for mask, candidates in zip(masks, _fit(masks, lines)):
             found[mask].update(dict.fromkeys(candidates))
     return {mask: tuple(candidates) for mask, candidates in found.items()}
-
-
-def _is_mask(keyword: str) -> bool:
-    return consists_of("X", keyword[:-1]) and keyword[-1] in LETTERS
 
 
 def _fit(masks: Sequence[str], lines: Sequence[str]) -> list[list[str]]:

@@ -13,12 +13,11 @@ read, for ``dns.message`` takes 49 ms and 13 MiB (dnspython 2.9; half of it with
 
 from __future__ import annotations
 
-import enum
 from itertools import repeat, zip_longest
 
 from .dns_query import compose
 from .names import DNS_PORT, is_host_name
-from .record import TYPE_CHECKING, NamedTuple
+from .record import TYPE_CHECKING, Enum, NamedTuple
 from .stages import MailHost, Verdict
 from .world import INTERRUPTED, Answer, Ask, Fault
 
@@ -80,7 +79,7 @@ class _Finding(NamedTuple):
     unfinished: bool = False
 
 
-class _Defect(enum.Enum):
+class _Defect(Enum):
     """Why a response decides nothing yet."""
 
     SILENCE = "timed out"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 
 from .extensions import NONE
-from .masks import masked_keywords
 from .names import DIGITS, LETTERS, consists_of
 from .profiles import (
     EXCHANGE_2000_2003,
@@ -29,6 +28,8 @@ from .stages import Session, Stage
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Optional
+
+    from .extensions import Extensions
 
 
 class Expectation(NamedTuple):
@@ -111,9 +112,9 @@ def expect(
         notes.insert(0, obstacle.remark)
     if named is not None and not missing and title not in (named.title, "", SOME_EXCHANGE):
         notes.append(f"the keywords look like {title}, not like {named.title}")
-    why = obstacle or _reason(missing, title, named)
     if not finding:
         return Expectation(title, missing, notes=tuple(notes))
+    why = obstacle or _reason(missing, title, named)
     remark = f"does not offer {', '.join(missing)}: {why.remark}" if missing else why.remark
     return Expectation(title, missing, remark, True, why.next_step, why.page, tuple(notes))
 
@@ -182,7 +183,7 @@ class _Seen:
         self._explanation = ehlo.explanation if ehlo is not None else ""
         self._ehlo = ehlo.reply if ehlo is not None else None
         self._offers = session.extensions
-        self._masked = masked_keywords(session.extensions, profile)
+        self._masked = _masked(session.extensions, profile)
         hidden = {_keyword(lines[0]) for lines in self._masked.values() if len(lines) == 1}
         self._known = {*self._offers.keywords, *hidden}
 
@@ -362,6 +363,15 @@ class _Seen:
                 "so other Exchange servers of the organization can't use it"
             )
         return tuple(notes)
+
+
+def _masked(offers: Extensions, profile: str) -> Mapping[str, tuple[str, ...]]:
+    if not offers.masks:
+        return {}
+    # Imported here because few servers stand behind a firewall that masks.
+    from .masks import masked_keywords
+
+    return masked_keywords(offers, profile)
 
 
 def _behind_masks(masked: Mapping[str, tuple[str, ...]]) -> dict[str, str]:

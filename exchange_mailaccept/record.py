@@ -1,10 +1,10 @@
-"""``NamedTuple``, as ``typing`` has it, for a fraction of what it costs there.
+"""``NamedTuple`` and ``Enum``, as ``typing`` and ``enum`` have them, for a fraction of the cost.
 
-``typing`` itself is a tenth of a run's instructions, and ``collections.namedtuple`` compiles a
-constructor for each class, which for some forty of them is another.  To a type checker this is
-``typing.NamedTuple``; at run time it does as much of the same as is used here, with one constructor
-for all: the annotations are names of fields and nothing else.  A module that uses it has ``from
-__future__ import annotations``.
+``typing`` itself is a tenth of a run's instructions, ``collections.namedtuple`` compiles a
+constructor for each class, which for some forty of them is another, and a few classes of ``enum``
+take two hundredths.  To a type checker these are the originals; at run time they do as much of the
+same as is used here.  Named tuples share one constructor, and their annotations are names of fields
+and nothing else: a module that uses them has ``from __future__ import annotations``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from enum import Enum as Enum
     from typing import NamedTuple as NamedTuple
 else:
 
@@ -70,3 +71,38 @@ else:
 
     class NamedTuple(metaclass=_Meta):
         """Base of immutable values; see ``typing.NamedTuple``."""
+
+    class _Members(type):
+        def __new__(cls, name, bases, body):
+            """The class with a member, the only one of its value, for each name in capitals."""
+            made = super().__new__(cls, name, bases, body)
+            made._members = {}
+            for key, value in body.items():
+                if key.isupper():
+                    member = object.__new__(made)
+                    member.name, member.value = key, value
+                    made._members[value] = member
+                    setattr(made, key, member)
+            return made
+
+        def __call__(cls, value):
+            """The member that has ``value``."""
+            if value not in cls._members:
+                raise ValueError(f"{value!r} is not a valid {cls.__name__}")
+            return cls._members[value]
+
+        def __iter__(cls):
+            return iter(cls._members.values())
+
+    class Enum(metaclass=_Members):
+        """Base of what is one of a few; see ``enum.Enum``."""
+
+        def __repr__(self):
+            return f"<{type(self).__name__}.{self.name}: {self.value!r}>"
+
+        def __str__(self):
+            return f"{type(self).__name__}.{self.name}"
+
+        def __reduce__(self):
+            """For copies, which are the member itself."""
+            return type(self), (self.value,)

@@ -1,4 +1,4 @@
-"""Outcomes to text: the first line, the stage lines, what to do next.
+"""Outcomes to text: the first line; those below it are in ``details``.
 
 The one place where foreign text is made printable.  What a server says is read by Nagios, Icinga, a
 shell and a tired person, and must not be able to speak to any of them.
@@ -6,39 +6,17 @@ shell and a tired person, and must not be able to speak to any of them.
 
 from __future__ import annotations
 
-import re
-
 from .acceptance import Acceptance, Member, ServerSet, Target
 from .dialogue import EXPECTED, Plan, Tls
-from .examination import Examined
-from .masks import masked_keywords
 from .message import date
 from .recognition import Expectation
-from .record import TYPE_CHECKING
 from .reply import Reply
-from .stages import (
-    Certificate,
-    Security,
-    Server,
-    Session,
-    Stage,
-    StageOutcome,
-    TranscriptLine,
-    Verdict,
-)
-from .timing import signature
+from .stages import Certificate, Session, Stage, StageOutcome, Verdict
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Optional
-
-    from .diagnosis import Finding
-
-#: Longest quotation of a server's reply in the first line, and in the lines below it.
+#: Longest quotation of a server's reply in the first line.
 QUOTED = 160
-QUOTED_BELOW = 240
-#: Most lines of a transcript that are shown.
-TRANSCRIPT_LINES = 400
+#: Fewest seconds by which Exchange holds back what it accepts (see ``timing``).
+LEAST_DELAY = 3
 SECONDS_OF_A_DAY = 86_400
 
 # The bar begins perfdata, angle brackets turn Icinga Web's output into HTML, the dollar and the
@@ -122,7 +100,13 @@ def _queued(session: Session, plan: Plan) -> str:
 
 def _delays(session: Session, title: str) -> list[str]:
     """What was held back, and why, if the time tells."""
-    known = [(each, signature(each, title)) for each in session.outcomes if each.passed]
+    slow = [each for each in session.outcomes if each.passed and each.seconds >= LEAST_DELAY]
+    if not slow:
+        return []
+    # Imported here because most servers answer at once.
+    from .timing import signature
+
+    known = [(each, signature(each, title)) for each in slow]
     return [
         f"{_COMMANDS[outcome.stage]} took {outcome.seconds:.1f}s, {delay.name}?"
         for outcome, delay in known
@@ -136,14 +120,15 @@ def failure(acceptance: Acceptance, target: Target, plan: Plan) -> str:
     assert outcome is not None
     if session is None:
         return _lookup_failure(outcome, target.domain or target.host)
-    words = _stage_failure(session, outcome, plan)
+    words = stage_failure(session, outcome, plan)
     if len(acceptance.sessions) > 1 and outcome.stage in (Stage.MX, Stage.CONNECT, Stage.BANNER):
         tried = f"{len(acceptance.sessions)} of {acceptance.known} servers tried"
         return f"no server of {printable(target.domain, 80)} answers ({tried}); {words}"
     return words
 
 
-def _stage_failure(session: Session, outcome: StageOutcome, plan: Plan) -> str:
+def stage_failure(session: Session, outcome: StageOutcome, plan: Plan) -> str:
+    """Which stage failed at a server, in the server's words."""
     host = printable(session.server.name, 80)
     stage, verdict, reply = outcome.stage, outcome.verdict, outcome.reply
     if stage is Stage.MX:
@@ -181,6 +166,9 @@ def _mask(session: Session, stage: Stage) -> str:
     """What stands in the place of STARTTLS if a firewall hides it."""
     if stage is not Stage.STARTTLS:
         return ""
+    # Imported here because most servers offer what they are asked for.
+    from .masks import masked_keywords
+
     masks = [
         mask
         for mask, lines in masked_keywords(session.extensions).items()
@@ -206,7 +194,7 @@ def _lookup_failure(outcome: StageOutcome, name: str) -> str:
 def backup(acceptance: Acceptance, plan: Plan) -> str:
     """Which servers were passed over, and why."""
     failures = [
-        _stage_failure(session, session.failure, plan)
+        stage_failure(session, session.failure, plan)
         for session in acceptance.passed_over
         if session.failure is not None
     ]
@@ -230,23 +218,6 @@ def expiry(certificate: Certificate, days: float) -> str:
     if days < 0:
         return f"certificate {name} expired {-days:.1f} days ago ({when})"
     return f"certificate {name} expires in {days:.1f} days ({when})"
-
-
-def certificate_lines(security: Optional[Security], now: float) -> list[str]:
-    """What TLS agreed on, and what the certificate says."""
-    if security is None:
-        return []
-    state = "verified" if security.verified else "not verified"
-    lines = [f"TLS: {security.protocol} {security.cipher}, certificate {state}"]
-    certificate = security.certificate
-    if certificate is not None:
-        days = (certificate.not_after - now) / SECONDS_OF_A_DAY
-        names = printable(" ".join(certificate.names), QUOTED)
-        lines.append(f"Certificate: {printable(certificate.subject, QUOTED)}; names: {names}")
-        period = f"{date(certificate.not_before)} to {date(certificate.not_after)}"
-        issuer = printable(certificate.issuer, QUOTED)
-        lines.append(f"  issued by {issuer}, valid from {period} ({days:.1f} days left)")
-    return lines
 
 
 def set_headline(found: ServerSet, target: Target, plan: Plan) -> str:
@@ -284,163 +255,3 @@ def _order_of_failure(member: Member) -> tuple[bool, int]:
     stopped = member.acceptance.failure
     assert stopped is not None
     return not member.primary, _WORST_FIRST.index(stopped.verdict)
-
-
-def server_lines(examined: Examined, plan: Plan, full: bool) -> list[str]:
-    """What is to be said of one server: what is wrong, and if ``full`` its stages too."""
-    expectation = examined.expectation
-    if examined.finding is None:
-        lines = expectation_lines(expectation)
-    else:
-        server = examined.session.server if examined.session is not None else None
-        lines = diagnosis_lines(examined.finding, _known(plan, server))
-        stopped = examined.member.acceptance.failure
-        if stopped is not None and stopped.stage is Stage.MESSAGE:
-            # What became of it, only the server's logs know.
-            lines.append(
-                f"Message-ID (in angle brackets): {printable(plan.message_id[1:-1], QUOTED)}"
-            )
-    if full:
-        lines += stage_lines(examined.member.acceptance, expectation.title)
-        lines += certificate_lines(examined.security, plan.now)
-        remarks = examined.member.acceptance.remarks
-        if examined.finding is not None:
-            remarks = (*remarks, expectation.remark)
-        lines += remark_lines(*remarks, *expectation.notes)
-    return lines
-
-
-def set_lines(all_examined: Sequence[Examined], plan: Plan, full: bool) -> list[str]:
-    """One line for each server that accepts, one block for each that fails, the failed first."""
-    lines = []
-    for examined in sorted(all_examined, key=lambda each: each.member.accepts):
-        session, member = examined.session, examined.member
-        if session is None:
-            return server_lines(examined, plan, full)
-        server = session.server
-        addresses = f" {server.addresses[0]}" if len(server.addresses) == 1 else ""
-        preference = f" (MX {server.preference})" if server.preference is not None else ""
-        name = f"{printable(server.name, 80)}{addresses}{preference}"
-        if member.accepts:
-            title = printable(examined.expectation.title, 40)
-            details = f" ({title})" if title else ""
-            lines.append(f"{name}: accepts, {member.acceptance.seconds:.3f}s{details}")
-        else:
-            assert session.failure is not None
-            lines.append(f"{name}: {_stage_failure(session, session.failure, plan)}")
-        if full or not member.accepts:
-            lines += [f"  {line}" for line in server_lines(examined, plan, full=True)]
-        elif examined.expectation.finding:
-            lines.append(f"  {missing(examined.expectation, server.name)}")
-            lines += [f"  {line}" for line in expectation_lines(examined.expectation)]
-    return lines
-
-
-def stage_lines(acceptance: Acceptance, title: str = "") -> list[str]:
-    """One line for each stage reached: how long it took and what the server said."""
-    lines = []
-    session = acceptance.decisive
-    if session is not None and session.address:
-        what = f"{session.address} port {session.server.port}"
-        if title:
-            what += f", {printable(title, 40)}"
-        lines.append(f"Stages at {printable(session.server.name, 80)} ({what}):")
-    for outcome in acceptance.outcomes:
-        if outcome.stage is Stage.QUIT and not outcome.passed and acceptance.failure is not None:
-            # Nobody expects a farewell of a server that is gone.
-            continue
-        words = (
-            outcome.verdict.value if outcome.reply is None else quote(outcome.reply, QUOTED_BELOW)
-        )
-        if outcome.reply is not None and not outcome.passed:
-            words = f"{outcome.verdict.value}: {words}"
-        if outcome.explanation:
-            words += f" ({printable(outcome.explanation, QUOTED_BELOW)})"
-        lines.append(f"  {outcome.stage.value:<9}{outcome.seconds:9.4f}s  {words}")
-        delay = signature(outcome, title)
-        if delay is not None:
-            lines.append(f"{'':22}{delay.hint}")
-    return lines
-
-
-def remark_lines(*remarks: str) -> list[str]:
-    """What else was noticed on the way."""
-    return [f"Note: {printable(remark, QUOTED_BELOW)}" for remark in filter(None, remarks)][:8]
-
-
-def expectation_lines(expectation: Expectation) -> list[str]:
-    """What to do about the EHLO keywords, and what is wrong with them if the first line is cut."""
-    if not expectation.finding:
-        return []
-    lines = []
-    if len(expectation.remark) > QUOTED:
-        lines.append(f"Meaning: {printable(expectation.remark, 360)}")
-    lines.append(f"Next step: {expectation.next_step}")
-    if expectation.page:
-        # Imported here, and below, because most runs have nothing to look up.
-        from .resources import PAGES
-
-        lines.append(f"Read: {PAGES[expectation.page].address}")
-    return lines
-
-
-#: What stands for itself in a command line of any shell.
-_PLAIN = r"[A-Za-z0-9][A-Za-z0-9@.:_+=-]{0,254}"
-
-
-def _known(plan: Plan, server: Optional[Server] = None) -> dict[str, str]:
-    """What the words in capitals of a next step stand for in this run."""
-    sender, recipient = plan.envelope.sender, plan.envelope.recipient
-    known = {"SENDER": sender, "RECIPIENT": recipient, "DOMAIN": recipient.rpartition("@")[2]}
-    if server is not None:
-        known.update(HOST=server.name, PORT=str(server.port))
-    return {word: value for word, value in known.items() if re.fullmatch(_PLAIN, value)}
-
-
-def remedy_lines(finding: Finding, plan: Plan, server: Optional[Server]) -> list[str]:
-    """What it means that something is wrong although every stage passed, and what to do."""
-    return diagnosis_lines(finding, _known(plan, server), stopped=False)
-
-
-def diagnosis_lines(finding: Finding, known: Mapping[str, str], stopped: bool = True) -> list[str]:
-    """What the failure means, its kind as ``--severity`` has it, what to do, where to read on.
-
-    :param known: what to fill into the next step, by the words that stand for it
-    :param stopped: whether it stopped the test; else no kind gives it its state
-    """
-    kind = f" [{finding.kind.value}]" if stopped else ""
-    next_step = re.sub(r"\b[A-Z]+\b", lambda word: known.get(word[0], word[0]), finding.next_step)
-    lines = [
-        f"Meaning: {printable(finding.cause, 360)}{kind}",
-        f"Next step: {printable(next_step, 700)}",
-    ]
-    if finding.page:
-        lines.append(f"Read: {finding.page}")
-    return lines
-
-
-def troubleshooting_lines(begin: str) -> list[str]:
-    """The original test's resources in its order, the one with the key ``begin`` marked."""
-    from .resources import TROUBLESHOOTING
-
-    lines = ["Troubleshooting, from the server level out to the network level:"]
-    for number, resource in enumerate(TROUBLESHOOTING, 1):
-        mark = "  [begin here]" if resource.key == begin else ""
-        lines.append(f"  {number}. {resource.page.title}: {resource.page.address}{mark}")
-    return lines
-
-
-def transcript_lines(sessions: Sequence[Session]) -> list[str]:
-    """The dialogues as they were spoken, with the seconds since the connection was begun."""
-    lines = []
-    for session in sessions:
-        lines.append(f"Transcript of {printable(session.server.name, 80)}:")
-        lines += [_transcript_line(line) for line in session.transcript[:TRANSCRIPT_LINES]]
-        left_out = len(session.transcript) - TRANSCRIPT_LINES
-        if left_out > 0:
-            lines.append(f"  ({left_out} lines left out)")
-    return lines
-
-
-def _transcript_line(line: TranscriptLine) -> str:
-    return f"{line.seconds:9.4f} {line.speaker}: {printable(line.text, QUOTED_BELOW)}".rstrip()

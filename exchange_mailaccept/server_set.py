@@ -6,7 +6,6 @@ probe message at most.
 
 from __future__ import annotations
 
-import enum
 import itertools
 from collections import Counter
 from functools import partial
@@ -23,7 +22,7 @@ from .acceptance import (
 )
 from .dialogue import walk
 from .names import DIGITS, LETTERS, is_address
-from .record import TYPE_CHECKING
+from .record import TYPE_CHECKING, Enum
 from .stages import Server, Session, Stage
 from .world import INTERRUPTED
 
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from .trust import Context
 
 
-class Rule(enum.Enum):
+class Rule(Enum):
     """How a set of servers is judged; the value is its name in ``--set``."""
 
     #: As its worst server.
@@ -45,12 +44,12 @@ class Rule(enum.Enum):
     PRIMARY = "primary"
 
 
-class Gravity(enum.Enum):
+class Gravity(Enum):
     """How much of a server's failure counts for the set."""
 
-    FULL = enum.auto()
-    WARNING = enum.auto()
-    NONE = enum.auto()
+    FULL = "full"
+    WARNING = "warning"
+    NONE = "none"
 
 
 def accept_mail_everywhere(

@@ -6,11 +6,9 @@ Everything here is an immutable value.  They are named tuples and not frozen dat
 
 from __future__ import annotations
 
-import enum
-
 from .extensions import NONE, Extensions
 from .receipt import Receipt
-from .record import TYPE_CHECKING, NamedTuple
+from .record import TYPE_CHECKING, Enum, NamedTuple
 from .reply import Reply
 
 if TYPE_CHECKING:
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Optional
 
 
-class Stage(enum.Enum):
+class Stage(Enum):
     """A step of the test; the value is its name in options, perfdata and texts."""
 
     #: From the domain to its servers and their addresses (DNS).
@@ -45,7 +43,7 @@ class Stage(enum.Enum):
     QUIT = "quit"
 
 
-class Verdict(enum.Enum):
+class Verdict(Enum):
     """What became of a stage; the value is its name in ``--severity``."""
 
     PASSED = "passed"

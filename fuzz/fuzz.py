@@ -16,7 +16,7 @@ import atheris
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 with atheris.instrument_imports(include=["exchange_mailaccept"]):
-    from exchange_mailaccept import mx, report
+    from exchange_mailaccept import details, masks, mx, report, timing  # noqa: F401 two are found in Python's table
     from exchange_mailaccept import reply as reply_module
     from exchange_mailaccept.acceptance import Acceptance, Target
     from exchange_mailaccept.dialogue import Plan, Tls, walk
@@ -156,7 +156,7 @@ def check_words(session: Session, plan: Plan) -> None:
         first = report.success(acceptance, plan, examined.expectation.title)
     else:
         first = report.failure(acceptance, TARGET, plan)
-    lines = report.server_lines(examined, plan, full=True) + report.transcript_lines([session])
+    lines = details.server_lines(examined, plan, full=True) + details.transcript_lines([session])
     for line in (first, *lines):
         assert FORBIDDEN.search(line) is None, line
         assert SECRET not in line or plan.credentials is None, line

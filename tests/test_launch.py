@@ -340,7 +340,10 @@ FOR_DNS = (
     "concurrent.futures", "dataclasses", "email", "encodings.idna", "idna", "importlib.metadata",
     "inspect", "urllib",
 )  # fmt: skip
-FAILURES = ("exchange_mailaccept.diagnosis", "exchange_mailaccept.failures")
+FAILURES = tuple(
+    f"exchange_mailaccept.{each}"
+    for each in ("details", "diagnosis", "failures", "masks", "resources", "timing")
+)
 TLS_ONLY = ("ssl", "_ssl", "exchange_mailaccept.tls")
 
 

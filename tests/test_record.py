@@ -1,15 +1,16 @@
-"""Named tuples that take little time to be defined behave as those of ``typing``."""
+"""What takes little time to be defined behaves as what ``typing`` and ``enum`` define."""
 
 from __future__ import annotations
 
 import copy
+import enum
 import pickle
 import typing
 from typing import Any, Callable, Optional
 
 import pytest
 
-from exchange_mailaccept.record import NamedTuple
+from exchange_mailaccept.record import Enum, NamedTuple
 
 if typing.TYPE_CHECKING:
     Made = Callable[..., Any]
@@ -115,3 +116,46 @@ def test_a_class_keeps_its_words():
     """For help() and for tracebacks."""
     assert (Ours.__doc__, Ours.__name__, Ours.__module__) == ("A point.", "Ours", __name__)
     assert Nothing() == ()
+
+
+class Color(Enum):
+    """A color."""
+
+    RED = "red"
+    DARK_RED = "dark red"
+
+
+class TheirColor(enum.Enum):
+    """A color."""
+
+    RED = "red"
+    DARK_RED = "dark red"
+
+
+def test_a_member_is_as_one_of_enum():
+    """Found by name and by value, in order, with words for whoever debugs."""
+    for ours, theirs in zip(Color, TheirColor):
+        assert (ours.name, ours.value) == (theirs.name, theirs.value)
+        assert Color(ours.value) is ours
+        assert (f"{ours}", repr(ours)) == (
+            f"{theirs}".replace("TheirColor", "Color"),
+            repr(theirs).replace("TheirColor", "Color"),
+        )
+    assert [*Color] == [Color.RED, Color.DARK_RED]
+    assert len({*Color, *Color}) == 2
+    assert Color.RED != Color.DARK_RED
+    assert isinstance(Color.RED, Color)
+
+
+def test_a_value_of_no_member_is_refused():
+    """With the words of ``enum``."""
+    with pytest.raises(ValueError, match="'blue' is not a valid Color"):
+        Color("blue")
+
+
+@pytest.mark.parametrize(
+    "again", [copy.copy, copy.deepcopy, lambda made: pickle.loads(pickle.dumps(made))]
+)
+def test_a_copy_of_a_member_is_the_member(again):
+    """Members are compared by identity."""
+    assert again(Color.RED) is Color.RED

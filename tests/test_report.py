@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from exchange_mailaccept import report
+from exchange_mailaccept import details, report
 from exchange_mailaccept.acceptance import Acceptance, Member, Target
 from exchange_mailaccept.dialogue import Plan
 from exchange_mailaccept.examination import Examined, examine
@@ -376,17 +376,17 @@ def test_missing_keywords_are_named(expectation, expected):
 def test_what_to_do_about_the_keywords_is_said_before_the_stages():
     """What is wrong is in the first line, and again only if it was cut there."""
     found = Expectation("", (), "a gateway answers", True, "Look at the MX.", "cisco", ("note",))
-    assert report.expectation_lines(found) == [
+    assert details.expectation_lines(found) == [
         "Next step: Look at the MX.",
         "Read: https://learn.microsoft.com/troubleshoot/exchange/mailflow/"
         "cannot-send-receive-email-behind-cisco-firewall",
     ]
     cut = found._replace(remark="x" * 200, page="")
-    assert report.expectation_lines(cut) == [
+    assert details.expectation_lines(cut) == [
         f"Meaning: {'x' * 200}",
         "Next step: Look at the MX.",
     ]
-    assert report.expectation_lines(Expectation("", notes=("note",))) == []
+    assert details.expectation_lines(Expectation("", notes=("note",))) == []
 
 
 def test_a_server_of_a_set_says_what_to_do_about_its_keywords():
@@ -394,7 +394,7 @@ def test_a_server_of_a_set_says_what_to_do_about_its_keywords():
     passed = StageOutcome(Stage.CONNECT, Verdict.PASSED, 0.1)
     member = Member("mail1", Acceptance(None, (session(passed, seconds=0.4119),), 1))
     found = Expectation("", ("XRDST",), "does not offer XRDST: a box", True, "Look at the box.")
-    assert report.set_lines([Examined(member, found, None)], PLAN, full=False) == [
+    assert details.set_lines([Examined(member, found, None)], PLAN, full=False) == [
         "mail1.contoso.com 192.0.2.25 (MX 10): accepts, 0.412s",
         "  mail1.contoso.com does not offer XRDST: a box",
         "  Next step: Look at the box.",
@@ -410,7 +410,7 @@ def test_the_stage_lines():
         StageOutcome(Stage.MAIL, Verdict.REFUSED, 0.03, reply(550, "5.7.1 no|way")),
         StageOutcome(Stage.QUIT, Verdict.BROKEN, 1.5, None, "connection closed by the server"),
     )
-    assert report.stage_lines(Acceptance(None, (session(*outcomes),), 1)) == [
+    assert details.stage_lines(Acceptance(None, (session(*outcomes),), 1)) == [
         "Stages at mail1.contoso.com (192.0.2.25 port 25):",
         "  connect     0.0012s  passed",
         "  banner      0.0100s  220 mail1.contoso.com [ready]",
@@ -423,16 +423,16 @@ def test_a_farewell_is_missed_only_when_all_was_well():
     """Of a server that is gone nobody expects one."""
     accepted = StageOutcome(Stage.MAIL, Verdict.PASSED, 0.03, reply(250, "ok"))
     lost = StageOutcome(Stage.QUIT, Verdict.BROKEN, 1.5, None, "connection closed by the server")
-    found = report.stage_lines(Acceptance(None, (session(accepted, lost),), 1))
+    found = details.stage_lines(Acceptance(None, (session(accepted, lost),), 1))
     assert found[-1] == "  quit        1.5000s  broken (connection closed by the server)"
     refused = accepted._replace(verdict=Verdict.REFUSED)
-    assert len(report.stage_lines(Acceptance(None, (session(refused, lost),), 1))) == 2
+    assert len(details.stage_lines(Acceptance(None, (session(refused, lost),), 1))) == 2
 
 
 def test_a_stage_line_is_followed_by_what_its_time_gives_away():
     """Also for a reply that came in time."""
     outcome = StageOutcome(Stage.MESSAGE, Verdict.PASSED, 25.639, reply(250, "queued"))
-    found = report.stage_lines(Acceptance(None, (session(outcome),), 1), "Exchange 2010")
+    found = details.stage_lines(Acceptance(None, (session(outcome),), 1), "Exchange 2010")
     assert found[1:] == [
         "  message    25.6390s  250 queued",
         "                      The last reply took 25.6s: Exchange 2010 delays it by up to 30s "
@@ -447,7 +447,7 @@ def test_the_transcript_lines():
         TranscriptLine(0.01, "S", "220 <hello>|"),
         TranscriptLine(12.3456, "C", "x" * 300),
     )
-    assert report.transcript_lines([session(transcript=lines)]) == [
+    assert details.transcript_lines([session(transcript=lines)]) == [
         "Transcript of mail1.contoso.com:",
         "   0.0012 ~: connected to 192.0.2.25 port 25",
         "   0.0100 S: 220 [hello]/",
@@ -458,7 +458,7 @@ def test_the_transcript_lines():
 def test_a_long_transcript_is_cut():
     """After 400 lines, with how many are left out."""
     lines = tuple(TranscriptLine(0.0, "S", str(number)) for number in range(403))
-    found = report.transcript_lines([session(transcript=lines)])
+    found = details.transcript_lines([session(transcript=lines)])
     assert len(found) == 402
     assert found[-2:] == ["   0.0000 S: 399", "  (3 lines left out)"]
 
@@ -470,7 +470,7 @@ def next_step(recipient: str) -> str:
     examined = examine(Member("", Acceptance(None, (session(unknown),), 1)), "none", ())
     (line,) = (
         line
-        for line in report.server_lines(examined, plan, full=False)
+        for line in details.server_lines(examined, plan, full=False)
         if line.startswith("Next step: ")
     )
     return line
@@ -497,7 +497,7 @@ def test_the_next_step_names_host_and_port():
     """Where the connection failed."""
     late = StageOutcome(Stage.CONNECT, Verdict.TIMED_OUT, 50.0, None, "within 50s")
     examined = examine(Member("", Acceptance(None, (session(late),), 1)), "none", ())
-    lines = report.server_lines(examined, PLAN, full=False)
+    lines = details.server_lines(examined, PLAN, full=False)
     assert "(Test-NetConnection mail1.contoso.com -Port 25)" in lines[1]
 
 
@@ -507,15 +507,15 @@ def test_the_message_id_is_said_when_the_fate_of_the_message_is_unknown(stage):
     silent = StageOutcome(stage, Verdict.TIMED_OUT, 45.0, None, "within 50s")
     acceptance = Acceptance(None, (session(silent),), 1)
     examined = examine(Member("", acceptance), "none", ())
-    lines = report.server_lines(examined, PLAN, full=False)
+    lines = details.server_lines(examined, PLAN, full=False)
     assert ("Message-ID (in angle brackets): 1@client.example" in lines) is (stage is Stage.MESSAGE)
 
 
 def test_remarks_become_notes():
     """In their order, without those that are empty."""
-    assert report.remark_lines("a|b", "", "c") == ["Note: a/b", "Note: c"]
+    assert details.remark_lines("a|b", "", "c") == ["Note: a/b", "Note: c"]
 
 
 def test_more_than_eight_remarks_are_cut():
     """What matters stands first."""
-    assert len(report.remark_lines(*["x"] * 20)) == 8
+    assert len(details.remark_lines(*["x"] * 20)) == 8

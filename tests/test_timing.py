@@ -7,6 +7,7 @@ from typing import Optional
 import pytest
 
 from exchange_mailaccept.reply import Reply
+from exchange_mailaccept.report import LEAST_DELAY
 from exchange_mailaccept.stages import Stage, StageOutcome, Verdict
 from exchange_mailaccept.timing import Signature, signature
 
@@ -86,3 +87,15 @@ def test_times_that_tell_nothing(
     stage: Stage, verdict: Verdict, seconds: float, code: Optional[int]
 ) -> None:
     assert timed(stage, verdict, seconds, code) is None
+
+
+@pytest.mark.parametrize("title", ["", "Exchange 2010"])
+def test_what_is_accepted_sooner_is_not_looked_up(title: str) -> None:
+    """The first line asks for no delay below ``LEAST_DELAY``, where there is none to be found."""
+    found = [
+        tenths / 10
+        for stage in Stage
+        for tenths in range(10 * LEAST_DELAY + 1)
+        if timed(stage, Verdict.PASSED, tenths / 10, 250, title)
+    ]
+    assert found == [LEAST_DELAY]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import enum
-
-from ..record import NamedTuple
+from ..record import Enum, NamedTuple
 from ..stages import Stage, Verdict
 
 
-class Kind(enum.Enum):
+class Kind(Enum):
     """What sort of thing went wrong; the value is its name in ``--severity``."""
 
     #: A server, a service or a component of Exchange is at fault.
