@@ -8,6 +8,7 @@ servers to be walked.
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 
@@ -17,6 +18,9 @@ from exchange_mailaccept import network
 from exchange_mailaccept.dialogue import Plan, Tls, walk
 from exchange_mailaccept.message import Content, Envelope
 from exchange_mailaccept.stages import Server
+
+# As the plugin does (``launch``).
+gc.disable()
 
 
 def main() -> None:

@@ -8,7 +8,6 @@ The message is harmless by construction: it asks every responder to stay silent 
 from __future__ import annotations
 
 import time
-from functools import lru_cache
 
 from . import __version__
 from .extensions import Extensions
@@ -69,9 +68,8 @@ def date(now: float) -> str:
     )
 
 
-@lru_cache(maxsize=1)
 def compose(envelope: Envelope, content: Content, message_id: str, now: float) -> bytes:
-    """The probe message, CRLF lines, not yet dot-stuffed; the same for all servers of a set.
+    """The probe message, CRLF lines, not yet dot-stuffed.
 
     :param message_id: unique, with its angle brackets
     :param now: seconds since the epoch, for ``Date``

@@ -54,9 +54,9 @@ else:
             """The class of the tuples: fields from the annotations, all else from the body."""
             if not bases:
                 return super().__new__(cls, name, bases, body)
-            # What makes the fields of namedtuple as fast as they are.  Imported here because those
-            # who come for TYPE_CHECKING only are in a hurry.
-            from collections import _tuplegetter
+            # What makes the fields of collections.namedtuple as fast as they are, without the rest
+            # of ``collections``.
+            from _collections import _tuplegetter
 
             fields = tuple(body.get("__annotations__", ()))
             defaults = {field: body[field] for field in fields if field in body}

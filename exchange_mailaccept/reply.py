@@ -8,8 +8,6 @@ a line or a reply is at fault at once, not when the time is over.
 
 from __future__ import annotations
 
-import re
-
 from .record import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -64,6 +62,9 @@ class Reply(NamedTuple):
 
         RFC 2034 4 demands the agreement; a version number that opens a banner is no status code.
         """
+        # Imported here because only a refusal is asked for it.
+        import re
+
         found = re.match(_ENHANCED, self.lines[0])
         if found is None or int(found[1]) != self.code // 100:
             return None
