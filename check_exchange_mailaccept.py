@@ -219,14 +219,18 @@ class MailAccept(Resource):  # type: ignore[misc]  # nagiosplugin has no types
 class Judged(ScalarContext):  # type: ignore[misc]  # nagiosplugin has no types
     """Judges a metric of one server, and weighs the result for the set."""
 
+    def __init__(self, name: str, warning: Any = None, critical: Any = None) -> None:
+        super().__init__(name, warning, critical)
+        ranges = {"warn": str(self.warning), "crit": str(self.critical)}
+        #: Those in which a bound is ``1e-05`` or the like, and what perfdata can have instead.
+        self._in_digits = {
+            which: _in_digits(range_) for which, range_ in ranges.items() if "e-" in range_
+        }
+
     def performance(self, metric: Metric, resource: MailAccept) -> Any:
-        """The number and its ranges, whose bounds are to be digits: there ``1e-05`` is none."""
+        """The number and its ranges, whose bounds are to be digits."""
         plain = super().performance(metric, resource)
-        ranges = (str(plain.warn), str(plain.crit))
-        if not any("e-" in each for each in ranges):
-            return plain
-        warning, critical = map(_in_digits, ranges)
-        return plain._replace(warn=warning, crit=critical)
+        return plain._replace(**self._in_digits) if self._in_digits else plain
 
     def evaluate(self, metric: Metric, resource: MailAccept) -> Result:
         """The state of the metric, as far as it counts for the set."""

@@ -213,7 +213,7 @@ def test_keys_are_unique() -> None:
     assert len({row.key for row in ROWS}) == len(ROWS)
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", [*Kind])
 def test_each_kind_has_a_module(kind: Kind) -> None:
     module = importlib.import_module(f"exchange_mailaccept.failures.{kind.value}")
     assert list(module.ROWS) == [row for row in ROWS if row.kind is kind]

@@ -12,8 +12,8 @@ ROWS: tuple[Row, ...] = (
         Kind.CONNECTOR,
         "The server offers no logon of this kind here: LOGIN and XOAUTH2 only inside TLS, PLAIN "
         "never, and the MX of Exchange Online none at all",
-        "Add --starttls, use port 587, or another --auth; on premises check AuthMechanism "
-        "(Get-ReceiveConnector).",
+        "Without TLS add --starttls; else use port 587 or another --auth; on premises check "
+        "AuthMechanism (Get-ReceiveConnector).",
         "does not offer AUTH",
         verdicts=(Verdict.MISSING,),
         page="connectors",
@@ -24,8 +24,8 @@ ROWS: tuple[Row, ...] = (
         Kind.CONNECTOR,
         "The mechanism is not offered: LOGIN comes only after STARTTLS, PLAIN never; the "
         "refusal is delayed by the 5s tarpit",
-        "Add --starttls or use an offered --auth; AuthMechanism of Get-ReceiveConnector says "
-        "which there are.",
+        "Without TLS add --starttls; else use an --auth that is offered; AuthMechanism of "
+        "Get-ReceiveConnector says which there are.",
         "504 5.7.4 Unrecognized authentication type",
         codes=(504, 502, 503, 534, 538),
         page="connectors",
