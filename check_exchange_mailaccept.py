@@ -87,8 +87,6 @@ NAMED_STATES = {"ok": Ok, "warning": Warn, "critical": Critical, "unknown": Unkn
 CLOSING = 421
 #: Context of the numbers that say how many servers there are.
 SET = "set"
-#: Most bytes of output below -vv, as the guidelines of the plugins have it.
-MOST_OUTPUT = 4096
 #: Seconds after the run's own deadline at which nagiosplugin's alarm ends what should have ended.
 WATCHDOG_DELAY = 5
 
@@ -433,18 +431,6 @@ def _cut(line: str) -> str:
     return line if len(line) <= MOST_OF_LINE else f"{line[: MOST_OF_LINE - 3]}..."
 
 
-def _bounded(text: str) -> str:
-    """The output without its last lines if it is too long; the perfdata stay whole."""
-    first, *lines = text.split("\n")
-    perfdata = [lines.pop()] if lines and lines[-1].startswith("|") else []
-    left_out = 0
-    while lines and len("\n".join([first, *lines, *perfdata])) > MOST_OUTPUT - 60:
-        lines.pop()
-        left_out += 1
-    note = [f"({left_out} more lines; -vv shows all)"] if left_out else []
-    return "\n".join([first, *lines, *note, *perfdata])
-
-
 def build_check(launched: Launched) -> MailAcceptCheck:
     """The check with its resource, contexts, results and summary."""
     chosen = launched.chosen
@@ -475,7 +461,7 @@ def conclude(launched: Launched) -> None:
         build_check(launched).main(verbosity, watchdog)
     except SystemExit:
         text = runtime.stdout.getvalue().rstrip("\n")
-        finish(text if verbosity >= 2 else _bounded(text), runtime.exitcode)
+        finish(text if verbosity >= 2 else report.bounded(text), runtime.exitcode)
     except Timeout:
         unknown(f"fault of the plugin itself: still running {WATCHDOG_DELAY}s after its deadline")
 

@@ -17,6 +17,8 @@ from .stages import Certificate, Session, Stage, StageOutcome, Verdict
 QUOTED = 160
 #: Fewest seconds by which Exchange holds back what it accepts (see ``timing``).
 LEAST_DELAY = 3
+#: Most bytes of output below -vv, as the guidelines of the plugins have it.
+MOST_OUTPUT = 4096
 SECONDS_OF_A_DAY = 86_400
 
 # The bar begins perfdata, angle brackets turn Icinga Web's output into HTML, the dollar and the
@@ -54,6 +56,18 @@ def printable(text: str, most: int) -> str:
     text = " ".join(filter(None, text.strip().translate(_FORBIDDEN).split(" ")))
     text = text.encode("ascii", "backslashreplace").decode("ascii").replace("\\", "/")
     return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def bounded(output: str) -> str:
+    """``output`` without its last lines if it is too long; the perfdata stay whole."""
+    first, *lines = output.split("\n")
+    perfdata = [lines.pop()] if lines and lines[-1].startswith("|") else []
+    left_out = 0
+    while lines and len("\n".join([first, *lines, *perfdata])) > MOST_OUTPUT - 60:
+        lines.pop()
+        left_out += 1
+    note = [f"({left_out} more lines; -vv shows all)"] if left_out else []
+    return "\n".join([first, *lines, *note, *perfdata])
 
 
 def quote(reply: Reply, most: int = QUOTED) -> str:
