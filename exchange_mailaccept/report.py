@@ -1,4 +1,4 @@
-"""Outcomes to text: the first line; those below it are in ``details``.
+"""Outcomes to text: the first line, and how much the whole may be; ``details`` has the rest.
 
 The one place where foreign text is made printable.  What a server says is read by Nagios, Icinga, a
 shell and a tired person, and must not be able to speak to any of them.
