@@ -78,12 +78,14 @@ class Acceptance(NamedTuple):
         """The stage that stopped the test, or ``None`` if it was walked to its end."""
         if self.lookup is not None and not self.lookup.passed:
             return self.lookup
-        return self.decisive.failure if self.decisive else None
+        session = self.decisive
+        return session.failure if session else None
 
     @property
     def passed_over(self) -> tuple[Session, ...]:
         """Sessions of servers that failed before the decisive one was reached."""
-        return tuple(session for session in self.sessions if session is not self.decisive)
+        decisive = self.decisive
+        return tuple(session for session in self.sessions if session is not decisive)
 
     @property
     def seconds(self) -> float:

@@ -18,6 +18,8 @@ class Examined(NamedTuple):
     """A server's test with its meaning."""
 
     member: Member
+    #: The session that answers for the server.
+    session: Optional[Session]
     expectation: recognition.Expectation
     #: Why the test stopped; ``None`` if it was walked to its end.
     finding: Optional[Finding]
@@ -30,11 +32,6 @@ class Examined(NamedTuple):
     def name(self) -> str:
         """The server's name, empty if none was reached."""
         return self.session.server.name if self.session else ""
-
-    @property
-    def session(self) -> Optional[Session]:
-        """The session that answers for the server."""
-        return self.member.acceptance.decisive
 
     @property
     def security(self) -> Optional[Security]:
@@ -59,8 +56,8 @@ def examine(member: Member, profile: str, require: Sequence[str]) -> Examined:
         secured = session.security is not None
         expectation = recognition.expect(profile, tuple(require), session, secured)
     if failure is None:
-        return Examined(member, expectation, None)
+        return Examined(member, session, expectation, None)
     # Imported here: the table of failures is large, and most runs have no use for it.
     from .diagnosis import diagnose
 
-    return Examined(member, expectation, diagnose(failure, expectation.title))
+    return Examined(member, session, expectation, diagnose(failure, expectation.title))

@@ -303,7 +303,7 @@ def _judge(query: bytes, wire: Optional[bytes], flight: _Flight) -> _Judged:
         # RFC 1035 4.1.1, the TC bit; the records may end anywhere, but the question is there.
         truncated = len(wire) > 2 and bool(wire[2] & 0x02)
         response = message.from_wire(wire, question_only=truncated)
-        asked = message.from_wire(query)
+        asked = message.from_wire(query, question_only=True)
         if not asked.is_response(response) or not isinstance(response, message.QueryMessage):
             return _Defect.UNUSABLE
         if truncated:

@@ -31,15 +31,27 @@ else:
 
         @classmethod
         def _by_name(cls, values, named):
-            fields = cls._fields
-            known = {**cls._field_defaults, **dict(zip(fields, values)), **named}
-            twice = named.keys() & fields[: len(values)]
-            if twice or len(values) > len(fields) or known.keys() != set(fields):
-                raise TypeError(f"{cls.__name__} has the fields {', '.join(fields)}")
-            return [known[field] for field in fields]
+            defaults = cls._field_defaults
+            left = cls._fields[len(values) :]
+            values += tuple(
+                named.pop(field) if field in named else defaults[field]
+                for field in left
+                if field in named or field in defaults
+            )
+            # What is still named is no field, or was given by its place.
+            if named or len(values) != len(cls._fields):
+                raise cls._misfit()
+            return values
 
         def _replace(self, **changes):
-            return type(self)(**{**dict(zip(self._fields, self)), **changes})
+            values = [changes.pop(field, value) for field, value in zip(self._fields, self)]
+            if changes:
+                raise self._misfit()
+            return tuple.__new__(type(self), values)
+
+        @classmethod
+        def _misfit(cls):
+            return TypeError(f"{cls.__name__} has the fields {', '.join(cls._fields)}")
 
         def __getnewargs__(self):
             """For copies."""

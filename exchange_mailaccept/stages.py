@@ -177,6 +177,10 @@ class Session(NamedTuple):
     def failure(self) -> Optional[StageOutcome]:
         """The stage that stopped the test, or ``None``.  QUIT never does."""
         return next(
-            (each for each in self.outcomes if not each.passed and each.stage is not Stage.QUIT),
+            (
+                each
+                for each in self.outcomes
+                if each.verdict is not Verdict.PASSED and each.stage is not Stage.QUIT
+            ),
             None,
         )

@@ -392,9 +392,10 @@ def test_what_to_do_about_the_keywords_is_said_before_the_stages():
 def test_a_server_of_a_set_says_what_to_do_about_its_keywords():
     """In its place among the others, although it accepts."""
     passed = StageOutcome(Stage.CONNECT, Verdict.PASSED, 0.1)
-    member = Member("mail1", Acceptance(None, (session(passed, seconds=0.4119),), 1))
+    walked = session(passed, seconds=0.4119)
+    member = Member("mail1", Acceptance(None, (walked,), 1))
     found = Expectation("", ("XRDST",), "does not offer XRDST: a box", True, "Look at the box.")
-    assert details.set_lines([Examined(member, found, None)], PLAN, full=False) == [
+    assert details.set_lines([Examined(member, walked, found, None)], PLAN, full=False) == [
         "mail1.contoso.com 192.0.2.25 (MX 10): accepts, 0.412s",
         "  mail1.contoso.com does not offer XRDST: a box",
         "  Next step: Look at the box.",
