@@ -62,11 +62,12 @@ _X_VERBS = (
 _ONLINE_HOSTS = (".protection.outlook.com", ".mx.microsoft", ".outlook.office365.com")
 #: The domains of the host that Exchange Online names at the end of a reply.
 _ONLINE_TAILS = (".outlook.com", ".office365.com", ".exchangelabs.com")
-#: Text by which a later reply shows an Exchange server, in lower case.
+#: Text by which a later reply shows an Exchange server, as it writes it: others say "Sender ok" or
+#: "probe@fabrikam.com... Sender OK", and its reply to DATA is everybody's (RFC 5321 D).
 _REPLY_TEXTS = (
-    *("sender ok", "recipient ok", "queued mail for delivery"),
-    "start mail input; end with <crlf>.<crlf>",
-    *("unable to relay", "client was not authenticated", "insufficient system resources"),
+    *("2.1.0 Sender OK", "....Sender OK", "2.1.5 Recipient OK", "Queued mail for delivery"),
+    *("Unable to relay", "Client was not authenticated", "Insufficient system resources"),
+    "Temporary server error. Please try again later",
 )
 #: What mail proxies, mostly of virus scanners, call themselves in the banner.
 _SCANNERS = (
@@ -74,7 +75,10 @@ _SCANNERS = (
     "Traffic Inspector",
 )
 #: The same of other mail servers, which are gateways if they stand before Exchange.
-_GATEWAYS = ("Postfix", "Exim", "Sendmail", "qmail", "Haraka", "OpenSMTPD", "hMailServer", "Google")
+_GATEWAYS = (
+    *("Postfix", "Exim", "Sendmail", "qmail", "Haraka", "OpenSMTPD", "hMailServer", "Google"),
+    *("Domino", "MDaemon", "Kerio", "Mimecast", "Barracuda"),
+)
 #: What nobody misses behind a mask.
 _DULL = ("TURN", "ATRN", "VRFY", "AUTH", "OK")
 
@@ -180,6 +184,8 @@ class _Seen:
         self._banner = _text(session, Stage.BANNER)
         ehlo = session.outcome(Stage.EHLO)
         self._ehlo_passed = ehlo is not None and ehlo.passed
+        banner = session.outcome(Stage.BANNER)
+        self._greeted = banner is not None and banner.passed
         self._explanation = ehlo.explanation if ehlo is not None else ""
         self._ehlo = ehlo.reply if ehlo is not None else None
         self._offers = session.extensions
@@ -200,6 +206,13 @@ class _Seen:
     @property
     def _x_verbs(self) -> bool:
         return any(verb in self._known for verb in _X_VERBS)
+
+    @property
+    def _of_2003(self) -> bool:
+        """By what IIS adds to a keyword of Exchange, though both of its sinks may be lost."""
+        # A banner is free text: keywords that only later generations have refute it.
+        later = self._known & {"X-ANONYMOUSTLS", "XRDST"}
+        return self._x_verbs and not later and (self._versioned_banner or "TURN" in self._known)
 
     @property
     def _online_host(self) -> bool:
@@ -243,9 +256,9 @@ class _Seen:
     def title(self) -> str:
         """The generation, as far as it can be told without ever trusting the banner's number."""
         known = self._known
-        if not self._banner and self._session.server.name.lower().endswith(_ONLINE_HOSTS):
+        if not self._greeted and self._session.server.name.lower().endswith(_ONLINE_HOSTS):
             return EXCHANGE_ONLINE
-        if "X-LINK2STATE" in known:
+        if "X-LINK2STATE" in known or self._of_2003:
             return EXCHANGE_2000_2003
         if "XEXCH50" in known:
             return self._title_with_xexch50()
@@ -261,8 +274,6 @@ class _Seen:
 
     def _title_with_xexch50(self) -> str:
         known = self._known
-        if self._versioned_banner and "XRDST" not in known:
-            return EXCHANGE_2000_2003
         if "XSHADOWREQUEST" in known:
             return "Exchange 2013"
         if "XSHADOW" in known:
@@ -279,7 +290,7 @@ class _Seen:
         if host.split() == [host] and client.find("]") == len(client) - 1 >= 0:
             return True
         later = (Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.MESSAGE)
-        replies = [_text(self._session, stage).lower() for stage in later]
+        replies = [_text(self._session, stage) for stage in later]
         return any(text in reply for text in _REPLY_TEXTS for reply in replies)
 
     def demanded(self, tls: bool) -> tuple[str, ...]:
@@ -287,9 +298,7 @@ class _Seen:
         if self._online_host and self.title() == EXCHANGE_ONLINE:
             online = PROFILES["online"]
             return online.required_after_tls if tls else online.required
-        # A banner is free text: keywords that only later generations have refute it.
-        later = self._known & {"X-ANONYMOUSTLS", "XRDST"}
-        return EXMFA if self._versioned_banner and self._x_verbs and not later else ()
+        return EXMFA if self._of_2003 else ()
 
     def obstacle(self) -> Optional[_Obstacle]:
         """What shows that no Exchange server answers, or that a middlebox stands before it."""
@@ -353,7 +362,7 @@ class _Seen:
         port = self._session.server.port
         if (
             self._is_exchange()
-            and not self._x_verbs
+            and not (self._x_verbs or self._masked)
             and not self._online
             and port == 25
             and (self._offers.keywords and not self._plain_iis)

@@ -10,7 +10,7 @@ import pytest
 from exchange_mailaccept import extensions, values
 from exchange_mailaccept.diagnosis import matching_row
 from exchange_mailaccept.masks import masked_keywords
-from exchange_mailaccept.profiles import PROFILES
+from exchange_mailaccept.profiles import EXMFA, PROFILES
 from exchange_mailaccept.recognition import Expectation, expect
 from exchange_mailaccept.reply import ProtocolError, Reply, ReplyParser
 from exchange_mailaccept.resources import PAGES
@@ -358,6 +358,21 @@ def test_one_lost_keyword_of_2003_names_its_sink(keyword: str, library: str) -> 
     assert library in result.remark
 
 
+def test_2003_without_both_of_its_sinks_is_told_that_both_are_lost() -> None:
+    banner = "mail.contoso.com Microsoft ESMTP MAIL Service, Version: 6.0.3790.4675 ready"
+    kept = [line for line in PROFILES["2003"].before_tls if line not in EXMFA]
+    result = expect("auto", (), session_with(*kept, banner=banner))
+    assert (result.title, result.missing) == ("Exchange 2000/2003", EXMFA)
+    assert "xlsasink.dll and peexch50.dll" in result.remark
+
+
+def test_2003_is_known_behind_a_banner_of_its_own() -> None:
+    kept = [line for line in PROFILES["2003"].before_tls if line != "X-LINK2STATE"]
+    assert expect("auto", (), session_with(*kept, banner="mail ready")).title == (
+        "Exchange 2000/2003"
+    )
+
+
 def test_virus_proxy_is_named() -> None:
     result = expect("auto", (), recorded("virus_proxy").session)
     assert result.remark == (
@@ -424,7 +439,8 @@ def test_exchange_online_never_lacks_starttls() -> None:
     [
         (Stage.MAIL, "250 2.1.0 Sender OK"),
         (Stage.RCPT, "250 2.1.5 Recipient OK"),
-        (Stage.DATA, "354 Start mail input; end with <CRLF>.<CRLF>"),
+        (Stage.MAIL, "250 2.1.0 probe@contoso.com....Sender OK"),
+        (Stage.MESSAGE, "451 4.7.0 Temporary server error. Please try again later. PRX4"),
         (Stage.MESSAGE, "250 2.6.0 <a@b> [InternalId=1] Queued mail for delivery"),
         (Stage.RCPT, "550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain"),
     ],
@@ -439,6 +455,25 @@ def test_a_later_reply_shows_exchange_behind_a_neutral_connector(
     session = session._replace(outcomes=(*session.outcomes, later))
     assert expect("auto", (), session).finding is False
     assert expect("auto", (), session).title == "Exchange"
+
+
+@pytest.mark.parametrize(
+    "stage_and_reply",
+    [
+        # Proofpoint, Sendmail, Domino, and the example of RFC 5321 that half of all servers say.
+        (Stage.MAIL, "250 2.1.0 Sender ok"),
+        (Stage.RCPT, "250 2.1.5 Recipient ok"),
+        (Stage.MAIL, "250 2.1.0 <probe@fabrikam.com>... Sender ok"),
+        (Stage.MAIL, "250 probe@fabrikam.com... Sender OK"),
+        (Stage.DATA, "354 Start mail input; end with <CRLF>.<CRLF>"),
+    ],
+)
+def test_what_other_servers_say_too_shows_no_exchange(stage_and_reply: tuple[Stage, str]) -> None:
+    stage, text = stage_and_reply
+    session = session_with("SIZE", "8BITMIME", banner="ESMTP ready")
+    later = outcome(stage, Reply(int(text[:3]), (text[4:],)))
+    found = expect("auto", (), session._replace(outcomes=(*session.outcomes, later)))
+    assert (found.title, found.finding) == ("", True)
 
 
 def test_the_banner_alone_never_makes_a_keyword_missing() -> None:
