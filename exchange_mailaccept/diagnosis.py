@@ -1,10 +1,10 @@
 """What a reply at a stage means, and what to do about it.
 
 The knowledge is the table in ``failures``; here is the search in it.  Of the rows that fit, the
-most specific wins: a code of Microsoft's own weighs more than words of the reply, those more than a
-code of RFC 3463 or the generation, and long words more than short ones.  A reply that no row knows
-is explained by its class (RFC 5321 4.2.1, RFC 3463 3) and said to be unknown, rather than guessed
-at.
+most specific wins: a code or sub-code of Microsoft's own weighs more than words of the reply, those
+more than a code of RFC 3463 or the generation, and long words more than short ones.  A reply that
+no row knows is explained by its class (RFC 5321 4.2.1, RFC 3463 3) and said to be unknown, rather
+than guessed at.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import re
 
 from .failures import ROWS
 from .failures.row import Kind, Row
+from .names import DIGITS
 from .record import TYPE_CHECKING, NamedTuple
 from .reply import EnhancedStatusCode, Reply
 from .resources import PAGES
 from .stages import Stage, StageOutcome, Verdict
+from .world import TLS_FAILED
 
 if TYPE_CHECKING:
     from typing import Optional
@@ -58,7 +60,9 @@ EXPIRING = Finding(
 )
 
 #: Sub-codes that Microsoft puts into its texts, each worth a search of its own.
-_SUB_CODES = r"\b(?:PRX\d{1,2}|ATTR\d{1,3}|AS\(\d{6,12}\)|AS\d{6,12}|S\d{3,12})(?![A-Za-z0-9])"
+_SUB_CODES = (
+    r"(?<![\w.@-])(?:PRX\d{0,2}|ATTR\d{1,3}|AS\(\d{6,12}\)|AS\d{6,12}|S\d{3,12})(?![\w@-]|\.\w)"
+)
 _MOST_SUB_CODES = 2
 
 #: Kind, cause and where to begin by the subject of an enhanced status code (RFC 3463 3).
@@ -120,7 +124,11 @@ def matching_row(outcome: StageOutcome, title: str = "") -> Optional[Row]:
 
 def sub_codes(text: str) -> tuple[str, ...]:
     """Microsoft's sub-codes in a reply text, such as ``PRX4`` or ``AS(201806281)``; two at most."""
-    return tuple(dict.fromkeys(re.findall(_SUB_CODES, text)))[:_MOST_SUB_CODES]
+    return _sub_codes(text)[:_MOST_SUB_CODES]
+
+
+def _sub_codes(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(re.findall(_SUB_CODES, text)))
 
 
 def _negative_reply(outcome: StageOutcome) -> Optional[Reply]:
@@ -130,35 +138,62 @@ def _negative_reply(outcome: StageOutcome) -> Optional[Reply]:
 
 def _weight(row: Row, outcome: StageOutcome, title: str) -> tuple[int, ...]:
     """How well ``row`` fits, comparable; empty if it does not."""
-    if row.stages and outcome.stage not in row.stages:
+    if row.stages and _stage(outcome) not in row.stages:
         return ()
     if row.generations and not any(generation in title for generation in row.generations):
         return ()
     reply = _negative_reply(outcome)
     if row.verdicts:
-        if reply is not None or outcome.verdict not in row.verdicts:
+        if outcome.reply is not None or outcome.verdict not in row.verdicts:
             return ()
         text = outcome.explanation
     elif reply is None:
         return ()
     else:
-        text = reply.text
+        text = _spoken(reply)
         if row.codes and reply.code not in row.codes:
             return ()
     status = reply.enhanced if reply is not None else None
     fits = status is not None and any(covers(code, status) for code in row.enhanced)
+    if row.enhanced and status is None and reply is not None:
+        # EnhancedStatusCodesEnabled can be off: then words have to do.
+        fits = bool(row.texts) or _says(text, row.sample.split(" ", 2)[2])
     if row.enhanced and not fits:
         return ()
-    words = 0
-    if row.texts:
-        text = text.lower()
-        words = max((len(each) for each in row.texts if each.lower() in text), default=0)
-        if not words:
-            return ()
+    said = [each for each in row.texts if _says(text, each)]
+    if row.texts and not said:
+        return ()
     # The details of RFC 3463 have one digit and are used for anything; the longer ones are
     # Microsoft's own, and each means one thing.
     one_meaning = fits and status is not None and status.detail >= 10
-    return (one_meaning, words > 0, fits, bool(row.generations), words)
+    sub_code = any(map(_is_sub_code, said))
+    longest = max(map(len, said), default=0)
+    return (one_meaning, sub_code, bool(said), fits, bool(row.generations), longest)
+
+
+def _stage(outcome: StageOutcome) -> Stage:
+    """The stage whose command it was: what is answered to EHLO means the same inside TLS."""
+    of_tls = outcome.explanation.startswith(TLS_FAILED)
+    return Stage.EHLO if outcome.second_ehlo and not of_tls else outcome.stage
+
+
+def _spoken(reply: Reply) -> str:
+    """The text without what RFC 2034 4 has begin each of its lines, the first excepted."""
+    first, *rest = reply.lines
+    code = first.partition(" ")[0] if reply.enhanced is not None else ""
+    return " ".join((first, *(line.removeprefix(code).lstrip() for line in rest)))
+
+
+def _says(text: str, words: str) -> bool:
+    """Whether ``words`` are in ``text``, in whatever case; a sub-code only by itself."""
+    if not _is_sub_code(words):
+        return words.lower() in text.lower()
+    # ``prx1.contoso.com`` and ``mattross`` are none.
+    return any(code == words or code.rstrip(DIGITS) == words for code in _sub_codes(text))
+
+
+def _is_sub_code(words: str) -> bool:
+    return re.fullmatch(r"(?:PRX|ATTR)\d*", words) is not None
 
 
 def covers(pattern: str, status: EnhancedStatusCode) -> bool:
@@ -172,8 +207,7 @@ def covers(pattern: str, status: EnhancedStatusCode) -> bool:
 
 def _fallback(outcome: StageOutcome) -> Finding:
     """A finding for what no row knows, by the class of the reply."""
-    stage = outcome.stage
-    kind, cause, begin = _STAGES[stage]
+    kind, cause, begin = _STAGES[_stage(outcome)]
     reply = _negative_reply(outcome)
     if reply is None:
         return _fallback_without_reply(outcome)
@@ -213,7 +247,7 @@ def _fallback(outcome: StageOutcome) -> Finding:
 
 
 def _fallback_without_reply(outcome: StageOutcome) -> Finding:
-    kind, cause, begin = _STAGES[outcome.stage]
+    kind, cause, begin = _STAGES[_stage(outcome)]
     if outcome.reply is not None:
         return Finding(
             Kind.PROTOCOL,

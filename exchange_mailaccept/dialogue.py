@@ -39,6 +39,8 @@ EXPECTED = {
 }
 #: What an old server or a firewall says to EHLO when it knows only HELO (RFC 5321 4.1.4).
 HELO_ONLY = (500, 502)
+#: The same by a PIX before version 5.
+HELO_ONLY_FAULT = "not an SMTP reply: 'OK'"
 
 
 class Tls(Enum):
@@ -184,15 +186,16 @@ class _Walk:
     def _hello(self) -> Generator[Request, Answer, None]:
         name = self._ehlo_name
         answer = yield from self._ask(f"EHLO {name}")
-        if answer.reply is None or answer.reply.code not in HELO_ONLY:
+        refusal = _refusal_of_ehlo(answer)
+        if not refusal:
             self._extensions = extensions.parse(self._judge(Stage.EHLO, answer))
             return
-        refusal = answer
+        seconds = answer.seconds
         answer = yield from self._ask(f"HELO {name}")
         self._judge(
             Stage.EHLO,
-            answer._replace(seconds=refusal.seconds + answer.seconds),
-            explanation=f"EHLO was refused ({refusal.reply}), HELO was tried",
+            answer._replace(seconds=seconds + answer.seconds),
+            explanation=f"EHLO was refused ({refusal}), HELO was tried",
         )
 
     def _starttls(self) -> Generator[Request, Answer, None]:
@@ -207,7 +210,11 @@ class _Walk:
         self._expect(Stage.STARTTLS, (yield from self._ask("STARTTLS")), (220,), begun)
         yield from self._handshake(begun)
         answer = yield from self._ask(f"EHLO {self._ehlo_name}")
-        reply = self._expect(Stage.STARTTLS, answer, (250,), begun)
+        try:
+            reply = self._expect(Stage.STARTTLS, answer, (250,), begun)
+        except _StoppedError:
+            self._outcomes[-1] = self._outcomes[-1]._replace(second_ehlo=True)
+            raise
         # RFC 3207 4.2: what the server offered before is forgotten; nobody knows who said it.
         stripped = self._extensions.offers("AUTH")
         self._extensions = extensions.parse(reply)
@@ -395,6 +402,14 @@ class _Walk:
             self._outcomes.append(
                 StageOutcome(Stage.QUIT, fault.verdict, answer.seconds, None, fault.explanation)
             )
+
+
+def _refusal_of_ehlo(answer: Answer) -> str:
+    """What the server said to EHLO if it may know HELO, else nothing."""
+    reply, fault = answer.reply, answer.fault
+    if reply is not None:
+        return str(reply) if reply.code in HELO_ONLY else ""
+    return "OK" if fault is not None and fault.explanation == HELO_ONLY_FAULT else ""
 
 
 def _address_literal(address: str) -> str:

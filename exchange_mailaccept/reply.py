@@ -65,7 +65,7 @@ class Reply(NamedTuple):
         # Imported here because only a refusal is asked for it.
         import re
 
-        found = re.match(_ENHANCED, self.lines[0])
+        found = re.match(_ENHANCED, self.lines[0].lstrip())
         if found is None or int(found[1]) != self.code // 100:
             return None
         return EnhancedStatusCode(*map(int, found.groups()))
@@ -134,6 +134,9 @@ class ReplyParser:
         if len(line) > MAX_LINE:
             raise ProtocolError(f"reply line over {MAX_LINE} bytes", line[:80])
         if not _has_code(line):
+            if line == b"OK":
+                # A PIX of old says so to what it does not know, and the dialogue can go on.
+                del self._buffer[:consumed]
             raise ProtocolError("not an SMTP reply", line)
         code = int(line[:3])
         if self._lines and code != self._code:

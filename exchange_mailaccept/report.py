@@ -100,7 +100,8 @@ def _servers(number: int) -> str:
 def _queued(session: Session, plan: Plan) -> str:
     """The receipt in words."""
     given = session.receipt
-    if given is None:
+    # Who delivers at once names the recipient in the place of the Message-ID.
+    if given is None or given.message_id == f"<{plan.envelope.recipient}>":
         return ""
     where = f" on {printable(given.host, 80)}" if given.host else ""
     if not given.message_id:
@@ -162,18 +163,20 @@ def stage_failure(session: Session, outcome: StageOutcome, plan: Plan) -> str:
         if verdict is Verdict.TIMED_OUT:
             return f"{host} sent no greeting {explanation}"
         return f"{host} sent no SMTP greeting: {explanation}"
-    command = _COMMANDS[stage]
+    command, expected = _COMMANDS[stage], EXPECTED[stage]
     if stage is Stage.STARTTLS and plan.tls is Tls.IMPLICIT:
         command = "TLS"
+    if outcome.second_ehlo:
+        command, expected = "EHLO after STARTTLS", EXPECTED[Stage.EHLO]
     if verdict is Verdict.TIMED_OUT:
         return f"{host} did not answer {command} {explanation}"
     if reply is None:
         return f"{host} failed at {command}: {explanation}"
     if verdict is Verdict.BROKEN:
-        expected = " or ".join(map(str, EXPECTED[stage]))
-        return f"{host} answered {command} without {expected}: {quote(reply)}"
+        codes = " or ".join(map(str, expected))
+        return f"{host} answered {command} without {codes}: {quote(reply)}"
     verb = "deferred" if verdict is Verdict.DEFERRED and reply.code != 421 else "refused"
-    return f"{host} {verb} {_addressed(stage, plan)}: {quote(reply)}"
+    return f"{host} {verb} {command}{_argument(stage, plan)}: {quote(reply)}"
 
 
 def _mask(session: Session, stage: Stage) -> str:
@@ -191,13 +194,13 @@ def _mask(session: Session, stage: Stage) -> str:
     return f", a firewall masks it as {' or '.join(masks)}" if masks else ""
 
 
-def _addressed(stage: Stage, plan: Plan) -> str:
-    """The command of a stage with its argument."""
+def _argument(stage: Stage, plan: Plan) -> str:
+    """The address that was said with the command of a stage."""
     if stage is Stage.MAIL:
-        return f"MAIL {printable(plan.envelope.sender, 80) or 'of the null sender'}"
+        return f" {printable(plan.envelope.sender, 80) or 'of the null sender'}"
     if stage is Stage.RCPT:
-        return f"RCPT {printable(plan.envelope.recipient, 80)}"
-    return _COMMANDS[stage]
+        return f" {printable(plan.envelope.recipient, 80)}"
+    return ""
 
 
 def _lookup_failure(outcome: StageOutcome, name: str) -> str:

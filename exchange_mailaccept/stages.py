@@ -72,6 +72,8 @@ class StageOutcome(NamedTuple):
     reply: Optional[Reply] = None
     #: What happened, in words, when there is more to say than the reply does.
     explanation: str = ""
+    #: Whether what failed at STARTTLS is the EHLO inside TLS, after a good handshake.
+    second_ehlo: bool = False
 
     @property
     def passed(self) -> bool:

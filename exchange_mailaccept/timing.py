@@ -37,7 +37,9 @@ def signature(outcome: StageOutcome, title: str = "") -> Optional[Signature]:
     stage, seconds = outcome.stage, outcome.seconds
     if outcome.verdict is Verdict.TIMED_OUT:
         return _deadline_struck(stage, seconds)
-    if outcome.reply is not None and outcome.reply.code >= 400 and 4.8 <= seconds <= 5.6:
+    refused = outcome.reply is not None and outcome.reply.code >= 400
+    # It answers commands; whoever is refused at the banner has given none.
+    if refused and stage is not Stage.BANNER and 4.8 <= seconds <= 5.6:
         return Signature(
             "tarpit",
             f"The refusal took {seconds:.1f}s: that is the tarpit (TarpitInterval, default 5s), "

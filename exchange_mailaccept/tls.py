@@ -20,7 +20,7 @@ from .message import MONTHS
 from .operation import CLOSED, Deadline, Operation, fault_of
 from .record import TYPE_CHECKING
 from .stages import Certificate, Security, Verdict
-from .world import Answer, Fault, StartTls
+from .world import TLS_FAILED, Answer, Fault, StartTls
 
 if TYPE_CHECKING:
     from typing import Any, Optional
@@ -259,7 +259,7 @@ def _reason(error: ssl.SSLError) -> str:
 
 def _lost(error: ssl.SSLError) -> OSError:
     """A TLS fault after the handshake, as a lost connection."""
-    return ConnectionError(0, f"TLS failed: {_reason(error)}")
+    return ConnectionError(0, f"{TLS_FAILED}: {_reason(error)}")
 
 
 def _from_ssl(facts: dict[str, Any]) -> Optional[Certificate]:

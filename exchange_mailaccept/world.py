@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: How the explanation of a fault begins when the run was told to end.
 INTERRUPTED = "interrupted by"
+#: The same when what ended the connection is TLS.
+TLS_FAILED = "TLS failed"
 
 
 class Fault(NamedTuple):

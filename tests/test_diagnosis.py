@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 import pytest
 
 from exchange_mailaccept.diagnosis import diagnose, matching_row
@@ -189,6 +191,18 @@ def test_where_microsoft_runs_the_server_its_services_are_not_ours_to_start(
         ("mail", "450 4.7.9 Later, stranger", Kind.PROBE),
         ("banner", "421 4.7.1 permanently deferred", Kind.LOAD),
         ("ehlo", "571 No", Kind.PROTOCOL),
+        # Codes of RFC 3463 and words of everyday that Exchange uses for something else.
+        ("rcpt", "550 5.1.6 User has moved to example.com", Kind.RECIPIENT),
+        ("rcpt", "550 5.5.0 Denied by policy", Kind.PROTOCOL),
+        ("rcpt", "450 4.7.0 Sending rate exceeded, slow down", Kind.PROBE),
+        ("rcpt", "450 4.3.2 Service currently unavailable", Kind.LOAD),
+        ("rcpt", "450 4.7.1 Unable to relay for now", Kind.PROBE),
+        ("rcpt", "554 Message refused", Kind.RECIPIENT),
+        # What looks like a sub-code, in a name or an address.
+        ("rcpt", "450 4.1.1 <mattross@contoso.com>: unverified address", Kind.LOAD),
+        ("rcpt", "451 4.3.0 Temporary lookup failure (LDAP attributes)", Kind.LOAD),
+        ("mail", "421 prx1.contoso.com Service shutting down", Kind.LOAD),
+        ("rcpt", "451 4.3.0 Try again later. CPRX1", Kind.LOAD),
     ],
 )
 def test_unknown_replies_are_said_to_be_unknown(stage: str, reply: str, kind: Kind) -> None:
@@ -226,6 +240,40 @@ def check_finding(outcome: StageOutcome) -> None:
     assert finding.known or "known from Exchange" in finding.cause
 
 
-def test_a_positive_reply_out_of_place_is_said_to_be_so() -> None:
-    outcome = StageOutcome(Stage.BANNER, Verdict.BROKEN, 0.1, Reply(250, ("OK",)))
+@pytest.mark.parametrize("stage", [Stage.BANNER, Stage.STARTTLS, Stage.AUTH, Stage.DATA])
+def test_a_positive_reply_out_of_place_is_said_to_be_so(stage: Stage) -> None:
+    outcome = StageOutcome(stage, Verdict.BROKEN, 0.1, Reply(250, ("OK",)))
     assert diagnose(outcome).cause.startswith("The reply code 250 has no place at this stage")
+
+
+@pytest.mark.parametrize(
+    ("reply", "key"),
+    [
+        ("451 4.7.1 Greylisted, please try again", None),
+        ("550 5.7.7 Access Denied, bad EHLO", "ehlo-name-bad"),
+        ("501 5.5.4 Invalid domain name", "ehlo-name-invalid"),
+    ],
+)
+def test_ehlo_inside_tls_means_what_it_means_without(reply: str, key: Optional[str]) -> None:
+    inside = refused("starttls", reply)._replace(second_ehlo=True)
+    assert matching_row(inside) == matching_row(refused("ehlo", reply))
+    row = matching_row(inside)
+    assert (row and row.key) == key
+
+
+def test_tls_that_fails_behind_the_handshake_stays_a_matter_of_tls() -> None:
+    """TLS 1.3 asks for the client's certificate as late as that."""
+    words = "TLS failed: the server demands a client certificate"
+    lost = silent("starttls", words)._replace(second_ehlo=True)
+    assert diagnose(lost).kind is Kind.TLS
+    gone = silent("starttls", "connection closed by the server")._replace(second_ehlo=True)
+    assert diagnose(gone).kind is Kind.SERVER
+
+
+def test_a_code_in_front_of_each_line_does_not_hide_the_words() -> None:
+    """As RFC 2034 4 wants it."""
+    outcome = refused("rcpt", "550 5.7.1 Unable to")
+    reply = Reply(550, ("5.7.1 Unable to", "5.7.1 relay"))
+    row = matching_row(outcome._replace(reply=reply))
+    assert row is not None
+    assert row.key == "relay-refused"

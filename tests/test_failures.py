@@ -146,11 +146,11 @@ NEXT_STEPS = {
 #: Each was looked up in Microsoft's reference.
 CMDLETS = set(
     "Add-ADPermission Add-IPAllowListEntry Add-RecipientPermission Enable-ExchangeCertificate "
-    "Get-AcceptedDomain Get-CASMailbox Get-ExchangeCertificate Get-ExchangeDiagnosticInfo "
-    "Get-HostedConnectionFilterPolicy Get-IPBlockListEntry Get-IPBlockListProvider "
-    "Get-InboundConnector Get-Mailbox Get-MailboxDatabaseCopyStatus Get-MailboxStatistics "
-    "Get-MessageTraceV2 Get-MessageTrackingLog Get-OrganizationConfig Get-Queue "
-    "Get-ReceiveConnector Get-Recipient Get-SendConnector Get-SenderFilterConfig "
+    "Get-ADPermission Get-AcceptedDomain Get-CASMailbox Get-ExchangeCertificate "
+    "Get-ExchangeDiagnosticInfo Get-HostedConnectionFilterPolicy Get-IPBlockListEntry "
+    "Get-IPBlockListProvider Get-InboundConnector Get-Mailbox Get-MailboxDatabaseCopyStatus "
+    "Get-MailboxStatistics Get-MessageTraceV2 Get-MessageTrackingLog Get-OrganizationConfig "
+    "Get-Queue Get-ReceiveConnector Get-Recipient Get-SendConnector Get-SenderFilterConfig "
     "Get-ServerComponentState Get-Service Get-TenantAllowBlockListItems Get-TransportAgent "
     "Get-TransportConfig Get-TransportRule New-AcceptedDomain New-InboundConnector "
     "Restart-Service Set-CASMailbox Set-ContentFilterConfig Set-DistributionGroup "

@@ -268,7 +268,7 @@ def test_pending_is_what_no_reply_was_made_of(data, pending):
         (550, "5.1234.1 x", None),
         (550, "5.1.1234 x", None),
         (550, "SMTP; 5.7.1 x", None),
-        (550, " 5.7.1 x", None),
+        (550, " 5.7.1 x", (5, 7, 1)),
         (550, "5. 7.1 x", None),
         (550, "\u0665.7.1 x", None),
         (550, "5.\uff17.1 x", None),

@@ -95,8 +95,8 @@ _OWN_WAY: dict[str, dict[str, Any]] = {
         "reply": {"banner": "220 mail1.contoso.com ready\n421 4.4.1 Connection timed out"}
     },
     "pix-banner": {"reply": {"banner": "2002*******2***0*00"}},
-    "pix-answers-ok": {"reply": {"ehlo": "OK"}},
     # With HELO refused too: after EHLO alone the plugin goes on.
+    "pix-answers-ok": {"reply": {"ehlo": "OK", "helo": "OK"}},
     "ehlo-unknown": {
         "reply": {"ehlo": "500 Command unrecognized", "helo": "500 Command unrecognized"}
     },

@@ -87,7 +87,23 @@ ROWS: tuple[Row, ...] = (
         "-PermissionGroups with the present groups (Get-ReceiveConnector) and AnonymousUsers.",
         "530 5.7.1 Client was not authenticated",
         codes=(530, 550, 454),
-        texts=("not authenticated",),
+        texts=(
+            *("Client was not authenticated", "Client not authenticated"),
+            # No more of it: a sender that SPF or DKIM does not authenticate is something else.
+            "5.7.1 Not authenticated",
+        ),
+        page="connectors",
+    ),
+    Row(
+        "submit-not-permitted",
+        ANYWHERE,
+        Kind.CONNECTOR,
+        "The connector takes the connection and this client lacks the permission to submit "
+        "(ms-Exch-SMTP-Submit)",
+        "Get-ReceiveConnector: who is in PermissionGroups; for the Internet add AnonymousUsers "
+        "to them (Set-ReceiveConnector), or Get-ADPermission shows what was taken away.",
+        "550 5.7.1 Client does not have permissions to submit to this server",
+        texts=("Client does not have permissions to submit",),
         page="connectors",
     ),
     Row(

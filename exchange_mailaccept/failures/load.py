@@ -43,7 +43,10 @@ ROWS: tuple[Row, ...] = (
         "421 4.3.2 The maximum number of concurrent connections has exceeded a limit, closing "
         "transmission channel",
         codes=(421,),
-        texts=("maximum number of concurrent connections",),
+        texts=(
+            "concurrent connections has exceeded a limit",
+            "concurrent server connections has exceeded a limit",
+        ),
         page="connectors",
     ),
     Row(
@@ -116,6 +119,18 @@ ROWS: tuple[Row, ...] = (
         begin="queues",
     ),
     Row(
+        "recipient-flooded",
+        TRANSACTION,
+        Kind.LOAD,
+        "The recipient's mailbox gets more messages at the same time than one mailbox may",
+        "Look for a storm or loop to this mailbox (Get-MessageTrackingLog); else test another "
+        "--recipient.",
+        "432 4.3.2 STOREDRV.Deliver; recipient thread limit exceeded",
+        texts=("thread limit exceeded",),
+        page="ndr-online",
+        begin="queues",
+    ),
+    Row(
         "attribution-pending",
         TRANSACTION,
         Kind.LOAD,
@@ -126,7 +141,7 @@ ROWS: tuple[Row, ...] = (
         "450 4.7.1 Unable to Relay. ATTR14",
         codes=(450, 451),
         enhanced=("4.7.1",),
-        texts=("Unable to Relay", "ATTR14"),
+        texts=("ATTR14",),
         page="ndr-online",
         begin="routing",
     ),
@@ -151,6 +166,7 @@ ROWS: tuple[Row, ...] = (
         "451 4.4.3 Temporary server error. Please try again later",
         codes=(450, 451),
         enhanced=("4.3.2", "4.4.3"),
+        texts=("Temporary server error",),
         page="online",
     ),
     Row(

@@ -13,7 +13,7 @@ ROWS: tuple[Row, ...] = (
         "Get-TransportRule: find the rule by its text, and exempt the probe with -ExceptIfFrom "
         "or by its header.",
         "550 5.7.1 Delivery not authorized, message refused",
-        texts=("Delivery not authorized", "message refused", "TRANSPORT.RULES"),
+        texts=("Delivery not authorized", "TRANSPORT.RULES"),
         page="ndr",
     ),
     Row(

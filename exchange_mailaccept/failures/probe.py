@@ -100,8 +100,24 @@ ROWS: tuple[Row, ...] = (
         "-IPAddress ADDRESS, or in the gateway.",
         "554 5.7.1 Service unavailable; Client host [203.0.113.10] blocked using zen.spamhaus.org",
         codes=(521, 550, 553, 554, 571),
-        texts=("block", "blacklist", "banned", "Access denied", "rejected"),
+        texts=(
+            *("block", "blacklist", "banned", "Access denied", "rejected", "Client host"),
+            *("not allowed", "reputation", "listed"),
+        ),
         page="ndr",
+    ),
+    Row(
+        "client-refused-at-banner",
+        OPENING,
+        Kind.PROBE,
+        "By its code the server or a gateway refuses this client for a reason of policy, before "
+        "any command",
+        "Search the text in the gateway's log or in the protocol log of the Receive connector "
+        "(RemoteIPRanges, Get-IPBlockListEntry), and allow the monitor's address there.",
+        "554 5.7.1 You may not connect",
+        codes=(521, 550, 553, 554, 571),
+        enhanced=("5.7.0-1",),
+        page="protocol-logging",
     ),
     Row(
         "ehlo-name-bad",
@@ -112,8 +128,25 @@ ROWS: tuple[Row, ...] = (
         "address and back.",
         "550 5.7.7 Access Denied, bad EHLO",
         enhanced=("5.7.7",),
-        texts=("bad EHLO", "bad HELO", "EHLO", "HELO"),
+        texts=("Access denied, bad EHLO", "Access denied, bad HELO", "bad EHLO", "bad HELO"),
         page="ndr-online",
+        begin="dns",
+    ),
+    Row(
+        "ehlo-name-rejected",
+        ANYWHERE,
+        Kind.PROBE,
+        "A gateway rejects the name given in EHLO: DNS does not know it, or it is no name of this "
+        "host",
+        "Give the monitor's own fully qualified name with --fqdn, one that DNS resolves to its "
+        "address and back.",
+        "550 5.7.1 [mon]: Helo command rejected: Host not found",
+        codes=(450, 451, 550, 553, 554),
+        texts=(
+            *("Helo command rejected", "Invalid HELO name", "Invalid EHLO name"),
+            *("bad EHLO", "bad HELO"),
+        ),
+        page="telnet",
         begin="dns",
     ),
     Row(
@@ -147,7 +180,20 @@ ROWS: tuple[Row, ...] = (
         "use another account.",
         "550 5.1.8 Access denied, bad outbound sender",
         enhanced=("5.1.8",),
+        texts=("outbound sender",),
         page="ndr-online",
+    ),
+    Row(
+        "sender-domain-unknown",
+        TRANSACTION,
+        Kind.PROBE,
+        "A gateway finds nothing in DNS for the sender's domain",
+        "Use a --from in a domain that has an MX or an address; if this one has, look at the "
+        "resolver of the gateway.",
+        "550 5.1.8 [probe@nosuch.example]: Sender address rejected: Domain not found",
+        enhanced=("*.1.8",),
+        page="dns",
+        begin="dns",
     ),
     Row(
         "sender-not-permitted",
@@ -232,7 +278,7 @@ ROWS: tuple[Row, ...] = (
         "The EHLO name or the sender's domain of this probe stands on Spamhaus's block list",
         "Use another --fqdn or --from, or delist the domain at Spamhaus.",
         "550 5.7.1 Service unavailable, MailFrom domain is listed in Spamhaus. (S8002)",
-        texts=("domain is listed in Spamhaus",),
+        texts=("domain is listed in Spamhaus", "dbl.spamhaus.org"),
         page="ndr-online",
     ),
     Row(
@@ -243,7 +289,11 @@ ROWS: tuple[Row, ...] = (
         "Add-IPAllowListEntry -IPAddress ADDRESS; Get-IPBlockListProvider and "
         "Get-IPBlockListEntry show who lists it.",
         "550 5.7.1 Recipient not authorized, your IP has been found on a block list",
-        texts=("block list", "blocklist", "blacklist", "does not have permissions to submit"),
+        texts=(
+            *("block list", "blocklist", "blacklist"),
+            # The filter's own words; "Client does not" are the connector's.
+            "External client with IP address",
+        ),
         page="ndr",
     ),
     Row(
@@ -288,7 +338,19 @@ ROWS: tuple[Row, ...] = (
         "Give the monitor's IPv6 address a PTR record, or use -4.",
         "550 5.7.25 Service unavailable, sending IPv6 address must have a reverse DNS record",
         enhanced=("*.7.25",),
+        texts=("IPv6",),
         page="ndr-online",
+        begin="dns",
+    ),
+    Row(
+        "client-without-ptr",
+        ANYWHERE,
+        Kind.PROBE,
+        "The server takes mail only from addresses with a reverse DNS record (RFC 7372)",
+        "Give the monitor's address a PTR record whose name resolves back to it.",
+        "550 5.7.25 Client host rejected: cannot find your reverse hostname, [203.0.113.1]",
+        enhanced=("*.7.25",),
+        page="dns",
         begin="dns",
     ),
     Row(
@@ -300,7 +362,20 @@ ROWS: tuple[Row, ...] = (
         "450 4.7.26 Service does not accept messages sent over IPv6 unless they pass either SPF "
         "or DKIM validation (message not signed)",
         enhanced=("*.7.26",),
+        texts=("IPv6",),
         page="ndr-online",
+        begin="dns",
+    ),
+    Row(
+        "sender-unauthenticated",
+        ANYWHERE,
+        Kind.PROBE,
+        "The server takes only mail that passes SPF or DKIM (RFC 7372)",
+        "List the monitor in the SPF record of the --from domain, or use a --from whose domain "
+        "lists it.",
+        "550 5.7.26 This mail is blocked because the sender is unauthenticated",
+        enhanced=("*.7.26",),
+        page="dns",
         begin="dns",
     ),
     Row(

@@ -143,7 +143,7 @@ ROWS: tuple[Row, ...] = (
         "old gateway) answers",
         "Firewall: no fixup protocol smtp 25, or no inspect esmtp.",
         "500 Command unrecognized",
-        codes=(500, 502, 504),
+        codes=(500, 502),
         page="cisco",
         begin="dns",
     ),
@@ -156,8 +156,7 @@ ROWS: tuple[Row, ...] = (
         "Give a real one with --fqdn: the monitor's fully qualified name, or its address as "
         "[192.0.2.10].",
         "501 5.5.4 Invalid domain name",
-        codes=(501, 550, 553, 504),
-        enhanced=("5.5.4",),
+        codes=(501, 504, 553),
         page="telnet",
         begin="dns",
     ),

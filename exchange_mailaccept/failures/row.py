@@ -43,9 +43,11 @@ class Row(NamedTuple):
     sample: str
     #: Reply codes; empty for all negative ones.
     codes: tuple[int, ...] = ()
-    #: Enhanced status codes: ``5.7.54``, a range ``5.7.606-649``, ``*.7.230`` of any class.
+    #: Enhanced status codes: ``5.7.54``, a range ``5.7.606-649``, ``*.7.230`` of any class.  In a
+    #: reply that has none, ``texts`` or the words of the sample stand for them.
     enhanced: tuple[str, ...] = ()
-    #: Words of the text, one of which must be there, in whatever case.
+    #: Words of the text, one of which must be there, in whatever case; a sub-code (``PRX4``, or
+    #: ``PRX`` for all of them) only by itself.
     texts: tuple[str, ...] = ()
     #: Words of the recognised title, for what holds for that generation only; empty for all.
     generations: tuple[str, ...] = ()

@@ -20,6 +20,10 @@ from .row import (
     Row,
 )
 
+#: The codes with which the Front End says that it could not hand the message on; with 421, PRX8 is
+#: the limit of a whole forest.
+_PROXIED = (450, 451)
+
 ROWS: tuple[Row, ...] = (
     Row(
         "dns-servfail",
@@ -251,7 +255,7 @@ ROWS: tuple[Row, ...] = (
         "Get-Service MSExchangeTransport; DNS servers of the network adapter; port 2525; the "
         "connector 'Default SERVER' of the hub (Get-ReceiveConnector -Server SERVER).",
         "451 4.7.0 Temporary server error. Please try again later. PRX",
-        codes=(451, 450, 421),
+        codes=_PROXIED,
         texts=("PRX",),
         page="connectivity",
         begin="routing",
@@ -264,6 +268,7 @@ ROWS: tuple[Row, ...] = (
         "Get-ServerComponentState SERVER (HubTransport must be active); Get-Service "
         "MSExchangeTransport; check AD and DNS that list the servers.",
         "451 4.7.0 Temporary server error. Please try again later. PRX1",
+        codes=_PROXIED,
         texts=("PRX1",),
         page="connectivity",
         begin="routing",
@@ -276,6 +281,7 @@ ROWS: tuple[Row, ...] = (
         "Give the adapters internal DNS servers only, or Set-FrontendTransportService SERVER "
         "-InternalDNSServers ADDRESS with InternalDNSAdapterEnabled false; restart the service.",
         "451 4.7.0 Temporary server error. Please try again later. PRX2",
+        codes=_PROXIED,
         texts=("PRX2",),
         page="connectivity",
         begin="dns",
@@ -288,6 +294,7 @@ ROWS: tuple[Row, ...] = (
         "Get-Service MSExchangeTransport; Test-NetConnection SERVER -Port 2525; firewall "
         "between the servers; connectors that take port 2525 or 25 from the hub.",
         "451 4.7.0 Temporary server error. Please try again later. PRX3",
+        codes=_PROXIED,
         texts=("PRX3",),
         page="connectivity",
         begin="routing",
@@ -302,6 +309,7 @@ ROWS: tuple[Row, ...] = (
         "ExchangeServer, RemoteIPRanges all servers; Get-ExchangeCertificate; no firewall "
         "between.",
         "451 4.7.0 Temporary server error. Please try again later. PRX4",
+        codes=_PROXIED,
         texts=("PRX4",),
         page="connectivity",
         begin="routing",
@@ -314,6 +322,7 @@ ROWS: tuple[Row, ...] = (
         "Get-ExchangeCertificate: the self-signed one must be valid and enabled for SMTP "
         "(Enable-ExchangeCertificate -Services SMTP); check clock and event log.",
         "451 4.7.0 Temporary server error. Please try again later. PRX5",
+        codes=_PROXIED,
         texts=("PRX5",),
         page="connectivity",
         begin="routing",
@@ -326,6 +335,7 @@ ROWS: tuple[Row, ...] = (
         "Look in the connectivity log of the Front End for the hop; Get-ServerComponentState "
         "and Test-ServiceHealth there.",
         "451 4.7.0 Temporary server error. Please try again later. PRX6",
+        codes=_PROXIED,
         texts=("PRX6",),
         page="connectivity",
         begin="routing",
@@ -338,6 +348,7 @@ ROWS: tuple[Row, ...] = (
         "Get-ReceiveConnector -Server SERVER, 'Default SERVER': MaxInboundConnection and "
         "MaxInboundConnectionPerSource; look in the protocol log for who holds them.",
         "451 4.7.0 Temporary server error. Please try again later. PRX8",
+        codes=_PROXIED,
         texts=("PRX8",),
         page="connectivity",
         begin="routing",
@@ -350,6 +361,7 @@ ROWS: tuple[Row, ...] = (
         "Look in the hub's event log for crashes of EdgeTransport.exe and its agents "
         "(Get-TransportAgent); then at firewalls between the servers.",
         "451 4.7.0 Temporary server error. Please try again later. PRX9",
+        codes=_PROXIED,
         texts=("PRX9",),
         page="connectivity",
         begin="routing",
@@ -364,6 +376,7 @@ ROWS: tuple[Row, ...] = (
         "451 4.7.0 Temporary server error. Please try again later.",
         codes=(451, 450),
         enhanced=("4.7.0",),
+        texts=("Temporary server error",),
         page="connectivity",
         begin="routing",
     ),
