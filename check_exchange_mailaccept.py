@@ -128,6 +128,8 @@ class MailAccept(Resource):  # type: ignore[misc]  # nagiosplugin has no types
         self.subjects: dict[str, Examined] = {}
         #: Who judges the metrics of a server, by their context.
         self.judges: dict[str, Judged] = {}
+        #: Contexts of the servers' metrics that perfdata have no room for.
+        self.unprinted: frozenset[str] = frozenset()
         self._found_fine: Optional[list[Examined]] = None
 
     def probe(self) -> list[Metric]:
@@ -144,6 +146,7 @@ class MailAccept(Resource):  # type: ignore[misc]  # nagiosplugin has no types
                 self.subjects[metric.name] = examined
         if chosen.rule is not None:
             metrics += self._set_metrics()
+            self.unprinted = self._unprinted()
         return metrics
 
     def _metrics(self, examined: Examined) -> list[Metric]:
@@ -168,6 +171,14 @@ class MailAccept(Resource):  # type: ignore[misc]  # nagiosplugin has no types
         elif examined.security is not None and chosen.certificate_days:
             metrics.append(metric(CERTIFICATE, None))
         return metrics
+
+    def _unprinted(self) -> frozenset[str]:
+        if self.chosen.verbosity >= 2:
+            return frozenset()
+        # Imported here because most runs test one server.
+        from exchange_mailaccept.perfdata import left_out
+
+        return left_out(self.chosen, [each.member.label for each in self.examined])
 
     def _set_metrics(self) -> list[Metric]:
         """What is to be said of the set as a whole."""
@@ -227,6 +238,8 @@ class Judged(ScalarContext):  # type: ignore[misc]  # nagiosplugin has no types
 
     def performance(self, metric: Metric, resource: MailAccept) -> Any:
         """The number and its ranges, whose bounds are to be digits."""
+        if metric.name in resource.subjects and self.name in resource.unprinted:
+            return None
         plain = super().performance(metric, resource)
         return plain._replace(**self._in_digits) if self._in_digits else plain
 
@@ -287,7 +300,8 @@ class CertificateContext(Judged):
     def finding(self, metric: Metric, examined: Examined, resource: MailAccept) -> Optional[Result]:
         """The state by days left; UNKNOWN if they were asked for and can't be told."""
         if examined.certificate is None:
-            return Result(Unknown, "the server's certificate could not be read", metric)
+            hint = "the server's certificate could not be read"
+            return Result(resource.judge.named(CERTIFICATE, Unknown), hint, metric)
         result = super(Judged, self).evaluate(metric, resource)
         if result.state == Ok:
             return None
@@ -336,13 +350,29 @@ class MailAcceptSummary(Summary):  # type: ignore[misc]  # nagiosplugin has no t
         return self._headline()
 
     def problem(self, results: Results) -> str:
-        """The first line when something is wrong, the failed stage before all else."""
+        """The first line when something is wrong: first what gives the check its state."""
         headline = self._headline()
-        if not all(each.member.accepts for each in self._resource.examined):
-            return headline
         worst = [each for each in results.most_significant if each.state != Ok]
+        if any(map(self._stopped, worst)):
+            return headline
         others = [each for each in results if each.state != Ok and each not in worst]
-        return _cut("; ".join([*(_describe(each) for each in (*worst, *others)), headline]))
+        words = [self._describe(each) for each in (*worst, *others) if not self._stopped(each)]
+        return _cut("; ".join([*words, headline]))
+
+    def _stopped(self, result: Result) -> bool:
+        """Whether it is about the stage that stopped the test of its server."""
+        examined = self._resource.subjects.get(result.metric.name)
+        failure = examined.member.acceptance.failure if examined else None
+        return failure is not None and failure.stage.value == result.metric.context
+
+    def _describe(self, result: Result) -> str:
+        """One finding in words."""
+        metric, resource = result.metric, self._resource
+        if metric.context not in (EXTENSIONS, CERTIFICATE, BACKUP_MX):
+            return f"{metric.name} took {metric.value:.4g}s ({_in_digits(str(result.hint))})"
+        words = str(result.hint)
+        host = report.printable(resource.subjects[metric.name].name, 80)
+        return words if resource.chosen.rule is None or host in words else f"{host}: {words}"
 
     def verbose(self, results: Results) -> list[str]:
         """The lines below the first, in the order in which one reads them at night."""
@@ -353,7 +383,8 @@ class MailAcceptSummary(Summary):  # type: ignore[misc]  # nagiosplugin has no t
         verbosity = resource.chosen.verbosity
         talkative = verbosity >= 1
         findings = [each.finding for each in resource.examined if each.finding is not None]
-        remedies = [] if findings else self._remedies(results)
+        stopped = any(map(self._stopped, results.most_significant))
+        remedies = [] if stopped else self._remedies(results)
         lines = []
         for finding, server in remedies:
             lines += details.remedy_lines(finding, resource.plan, server)
@@ -362,9 +393,15 @@ class MailAcceptSummary(Summary):  # type: ignore[misc]  # nagiosplugin has no t
             full = talkative or results.most_significant_state != Ok
             lines += details.server_lines(examined, resource.plan, full)
         else:
-            lines += details.set_lines(resource.examined, resource.plan, talkative)
+            wrong = {
+                resource.subjects[each.metric.name].member.label
+                for each in results
+                if each.state != Ok and each.metric.name in resource.subjects
+            }
+            lines += details.set_lines(resource.examined, resource.plan, talkative, wrong)
+            lines += details.remark_lines(*resource.found.remarks) if talkative or wrong else []
         if findings or results.most_significant_state != Ok:
-            begins = [each.begin for each in (*findings, *(finding for finding, _ in remedies))]
+            begins = [each.begin for each in (*(finding for finding, _ in remedies), *findings)]
             lines += details.troubleshooting_lines(begins[0] if begins else "mail-flow")
         if verbosity >= 2:
             for examined in resource.examined:
@@ -373,21 +410,22 @@ class MailAcceptSummary(Summary):  # type: ignore[misc]  # nagiosplugin has no t
 
     def _remedies(self, results: Results) -> list[tuple[Finding, Optional[Server]]]:
         """What is wrong although every stage passed, and with which server passed over."""
-        wrong = [each.metric for each in results if each.state != Ok]
-        wrong = [metric for metric in wrong if metric.value is not None]
+        wrong = [each for each in results if each.state != Ok and not self._stopped(each)]
         if not wrong:
             return []
         # Imported here because most runs have nothing to explain.
-        from exchange_mailaccept.diagnosis import EXPIRING, SLOW, diagnose
+        from exchange_mailaccept.diagnosis import EXPIRING, SLOW, UNREADABLE, diagnose
 
-        contexts = {metric.context for metric in wrong}
+        contexts = {each.metric.context for each in wrong}
         remedies: list[tuple[Finding, Optional[Server]]] = []
         if BACKUP_MX in contexts:
             (examined,) = self._resource.examined
             # The first, since it is the one that the first line has.
             session = examined.member.acceptance.passed_over[0]
             remedies += [(diagnose(session.failure), session.server)] if session.failure else []
-        remedies += [(EXPIRING, None)] if CERTIFICATE in contexts else []
+        certificates = [each.metric.value for each in wrong if each.metric.context == CERTIFICATE]
+        remedies += [(EXPIRING, None)] if any(days is not None for days in certificates) else []
+        remedies += [(UNREADABLE, None)] if None in certificates else []
         return remedies + ([(SLOW, None)] if contexts.intersection(MEASURED) else [])
 
     def _headline(self) -> str:
@@ -411,14 +449,6 @@ class MailAcceptCheck(Check):  # type: ignore[misc]  # nagiosplugin has no types
         if self.state != Ok:
             runtime = Runtime()
             runtime.verbose = max(runtime.verbose, 1)
-
-
-def _describe(result: Result) -> str:
-    """One finding in words."""
-    if result.metric.context in (EXTENSIONS, CERTIFICATE, BACKUP_MX):
-        return str(result.hint)
-    value = f"{result.metric.value:.4g}s"
-    return f"{result.metric.name} took {value} ({_in_digits(str(result.hint))})"
 
 
 def _in_digits(text: str) -> str:

@@ -50,8 +50,8 @@ class Acceptance(NamedTuple):
     lookup: Optional[StageOutcome]
     #: One session for each server tried, in order.
     sessions: tuple[Session, ...] = ()
-    #: How many servers there are.
-    known: int = 0
+    #: The servers that there are, in the order in which a sender tries them.
+    hosts: tuple[MailHost, ...] = ()
     #: What is worth saying of the way to the servers: aliases, hosts without an address.
     remarks: tuple[str, ...] = ()
 
@@ -62,7 +62,7 @@ class Acceptance(NamedTuple):
             return None
         if _greeted(self.sessions[-1]):
             return self.sessions[-1]
-        return max(self.sessions, key=lambda session: len(session.outcomes))
+        return max(self.sessions, key=_furthest)
 
     @property
     def outcomes(self) -> tuple[StageOutcome, ...]:
@@ -189,7 +189,7 @@ class _Test:
             if _greeted(session) or self._left <= 0:
                 break
         lookup = None if is_address(target.host) else self._lookup()
-        return Acceptance(lookup, tuple(self._sessions), len(hosts), tuple(self._remarks))
+        return Acceptance(lookup, tuple(self._sessions), hosts, tuple(self._remarks))
 
     def _find_one(self, hosts: tuple[MailHost, ...]) -> Generator[Request, Answer, Acceptance]:
         """Find a server that has an address, which is all there is to the stage ``mx``."""
@@ -203,7 +203,7 @@ class _Test:
             if isinstance(found, Server) or self._left <= 0:
                 break
         lookup = None if is_address(self._target.host) else self._lookup()
-        return Acceptance(lookup, tuple(self._sessions), len(hosts), tuple(self._remarks))
+        return Acceptance(lookup, tuple(self._sessions), hosts, tuple(self._remarks))
 
     @property
     def _nameservers(self) -> tuple[tuple[str, int], ...]:
@@ -299,6 +299,13 @@ class _Test:
 
 def _resolve(name: str, family: int) -> Generator[Request, Answer, Answer]:
     return (yield Resolve(name, family))
+
+
+def _furthest(session: Session) -> tuple[bool, int]:
+    """How much is known of a server, comparable: least if it could not even be tested."""
+    failure = session.failure
+    tested = failure is None or failure.verdict is not Verdict.UNTESTED
+    return tested, len(session.outcomes)
 
 
 def _greeted(session: Session) -> bool:

@@ -127,7 +127,11 @@ class Connecting(Operation):
     def _give_up(self) -> Answer:
         """The fault of all attempts: of each address what became of it, many in short."""
         if not self._faults:
-            return self._answer(self._out_of_time())
+            fault = self._out_of_time()
+            if self._ahead is None and fault.verdict is Verdict.TIMED_OUT:
+                # Nothing is known of a server that nothing was sent to.
+                fault = Fault(Verdict.UNTESTED, "no time was left to connect")
+            return self._answer(fault)
         port = self._request.port
         faults = [fault for _, fault in self._faults]
         words = "; ".join(

@@ -11,15 +11,16 @@ from .acceptance import Acceptance
 from .dialogue import Plan
 from .examination import Examined
 from .message import date
+from .receipt import Receipt
 from .recognition import Expectation
 from .record import TYPE_CHECKING
 from .report import QUOTED, SECONDS_OF_A_DAY, missing, printable, quote, stage_failure
 from .resources import PAGES, TROUBLESHOOTING
-from .stages import Security, Server, Session, Stage, TranscriptLine
+from .stages import MailHost, Security, Server, Session, Stage, TranscriptLine
 from .timing import signature
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from typing import Optional
 
     from .diagnosis import Finding
@@ -45,17 +46,26 @@ def server_lines(examined: Examined, plan: Plan, full: bool) -> list[str]:
                 f"Message-ID (in angle brackets): {printable(plan.message_id[1:-1], QUOTED)}"
             )
     if full:
-        lines += stage_lines(examined.member.acceptance, expectation.title)
+        acceptance, session = examined.member.acceptance, examined.session
+        lines += stage_lines(acceptance, expectation.title)
         lines += certificate_lines(examined.security, plan.now)
-        remarks = examined.member.acceptance.remarks
+        lines += receipt_lines(session.receipt if session is not None else None)
+        lines += host_lines(acceptance.hosts)
+        remarks = acceptance.remarks
         if examined.finding is not None:
             remarks = (*remarks, expectation.remark)
         lines += remark_lines(*remarks, *expectation.notes)
     return lines
 
 
-def set_lines(all_examined: Sequence[Examined], plan: Plan, full: bool) -> list[str]:
-    """One line for each server that accepts, one block for each that fails, the failed first."""
+def set_lines(
+    all_examined: Sequence[Examined], plan: Plan, full: bool, wrong: Collection[str] = ()
+) -> list[str]:
+    """One line for each server that accepts, one block for each that fails, the failed first.
+
+    :param full: print the stages of all servers
+    :param wrong: labels of those that are to be printed in full at any rate
+    """
     lines = []
     for examined in sorted(all_examined, key=lambda each: each.member.accepts):
         session, member = examined.session, examined.member
@@ -68,11 +78,12 @@ def set_lines(all_examined: Sequence[Examined], plan: Plan, full: bool) -> list[
         if member.accepts:
             title = printable(examined.expectation.title, 40)
             details = f" ({title})" if title else ""
-            lines.append(f"{name}: accepts, {member.acceptance.seconds:.3f}s{details}")
+            went = went_to_its_end(plan.until)
+            lines.append(f"{name}: {went}, {member.acceptance.seconds:.3f}s{details}")
         else:
             assert session.failure is not None
             lines.append(f"{name}: {stage_failure(session, session.failure, plan)}")
-        if full or not member.accepts:
+        if full or member.label in wrong or not member.accepts:
             lines += [f"  {line}" for line in server_lines(examined, plan, full=True)]
         elif examined.expectation.finding:
             lines.append(f"  {missing(examined.expectation, server.name)}")
@@ -95,6 +106,27 @@ def certificate_lines(security: Optional[Security], now: float) -> list[str]:
         issuer = printable(certificate.issuer, QUOTED)
         lines.append(f"  issued by {issuer}, valid from {period} ({days:.1f} days left)")
     return lines
+
+
+def went_to_its_end(until: Stage) -> str:
+    """What a server does at which every stage was passed."""
+    if until is Stage.MESSAGE:
+        return "accepts"
+    return "found" if until is Stage.MX else f"passed up to {until.value}"
+
+
+def host_lines(hosts: Sequence[MailHost]) -> list[str]:
+    """The servers of a domain by its MX, in the order in which a sender tries them."""
+    listed = [f"{each.preference} {each.name}" for each in hosts if each.preference is not None]
+    return [f"MX: {printable(', '.join(listed), 360)}"] if listed else []
+
+
+def receipt_lines(receipt: Optional[Receipt]) -> list[str]:
+    """How the message is found where the server queued it."""
+    if receipt is None or not (receipt.host and receipt.internal_id):
+        return []
+    where = printable(f"-Server {receipt.host} -InternalMessageId {receipt.internal_id}", QUOTED)
+    return [f"Receipt: Get-MessageTrackingLog {where}"]
 
 
 def stage_lines(acceptance: Acceptance, title: str = "") -> list[str]:

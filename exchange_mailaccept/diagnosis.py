@@ -43,7 +43,7 @@ class Finding(NamedTuple):
 #: What it means that a threshold is violated although every stage passed.
 SLOW = Finding(
     Kind.LOAD,
-    "Every stage passed; what is out of range is the time that one took, or the whole",
+    "What is out of range is the time that a stage took, or the whole",
     "Compare the stages below with a good run: connect is the network, banner and ehlo are name"
     " lookups, the rest is the transport service: Get-Queue; free disk and memory.",
     PAGES["back-pressure"].address,
@@ -56,6 +56,17 @@ EXPIRING = Finding(
     "Renew it, then Enable-ExchangeCertificate -Thumbprint ID -Services SMTP;"
     " Get-ExchangeCertificate shows NotAfter and Services.",
     PAGES["connectors"].address,
+    "mail-flow",
+)
+
+#: What it means that the certificate can't be read, though its days are to be counted.
+UNREADABLE = Finding(
+    Kind.PROBE,
+    "Without --verify only the cryptography package can read the server's certificate, and it is"
+    " not there or can't",
+    "Install it for the Python that runs this check (pip install cryptography, Debian:"
+    " python3-cryptography), or give --verify.",
+    "",
     "mail-flow",
 )
 

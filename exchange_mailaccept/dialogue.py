@@ -83,22 +83,28 @@ class _StoppedError(Exception):
     """A stage did not pass; what depends on it is not tried."""
 
 
-def walk(plan: Plan, server: Server, patience: Optional[float] = None) -> Conversation:
+def walk(
+    plan: Plan, server: Server, patience: Optional[float] = None, turn: Optional[float] = None
+) -> Conversation:
     """Test ``server`` as far as ``plan`` says.
 
-    :param patience: seconds that the connection and the greeting may take each, when other servers
-        are waiting for their turn; ``None`` for as long as the run lasts
+    :param patience: seconds that the connection and the greeting may take each, when another server
+        is to be tried after this one; ``None`` for as long as the run lasts
+    :param turn: seconds that the whole walk may take, when others wait for its end; likewise
     """
-    return _Walk(plan, server, patience).run()
+    return _Walk(plan, server, patience, turn).run()
 
 
 class _Walk:
     """One walk in progress."""
 
-    def __init__(self, plan: Plan, server: Server, patience: Optional[float]) -> None:
+    def __init__(
+        self, plan: Plan, server: Server, patience: Optional[float], turn: Optional[float]
+    ) -> None:
         self._plan = plan
         self._server = server
         self._patience = patience
+        self._turn = turn
         self._address = ""
         self._ehlo_name = plan.ehlo_name
         self._outcomes: list[StageOutcome] = []
@@ -110,6 +116,8 @@ class _Walk:
         self._seconds = 0.0
         #: Whether any word would be misread: as part of the message, or of a handshake.
         self._mute = False
+        #: Whether the greeting was waited for, before which the client has nothing to say.
+        self._greeted = False
         self._quit_sent = False
         self._auth_stripped = False
 
@@ -158,14 +166,11 @@ class _Walk:
             yield from step()
             if stage is plan.until:
                 break
-        if plan.until in (Stage.MAIL, Stage.RCPT):
-            # Its reply decides nothing: the transaction ends with the session anyway.
-            yield from self._ask("RSET")
 
     def _connect(self) -> Generator[Request, Answer, None]:
         server = self._server
         answer = yield Connect(
-            server.addresses, server.port, self._plan.source_address, self._patience
+            server.addresses, server.port, self._plan.source_address, self._left(self._patience)
         )
         self._seconds += answer.seconds
         if answer.fault is not None:
@@ -181,7 +186,9 @@ class _Walk:
         self._pass_starttls(begun, None)
 
     def _banner(self) -> Generator[Request, Answer, None]:
-        self._judge(Stage.BANNER, (yield from self._ask("", self._patience)))
+        answer = yield from self._ask("", self._patience)
+        self._greeted = True
+        self._judge(Stage.BANNER, answer)
 
     def _hello(self) -> Generator[Request, Answer, None]:
         name = self._ehlo_name
@@ -223,7 +230,8 @@ class _Walk:
 
     def _handshake(self, begun: float) -> Generator[Request, Answer, None]:
         self._mute = True
-        answer = yield StartTls(self._plan.tls_name or self._server.name, self._patience)
+        name = self._plan.tls_name or self._server.name
+        answer = yield StartTls(name, self._left(self._patience))
         self._seconds += answer.seconds
         if answer.fault is not None:
             self._note("~", f"{answer.fault.verdict.value}: {answer.fault.explanation}")
@@ -264,7 +272,8 @@ class _Walk:
         if response is not None:
             # RFC 4954 4: an initial response that is empty is sent as "=".
             command, shown = f"{command} {sasl.encode(response) or '='}", f"{shown} ****"
-        answer = yield from self._send(Exchange(command.encode("ascii") + b"\r\n"), shown)
+        opening = Exchange(command.encode("ascii") + b"\r\n", self._left())
+        answer = yield from self._send(opening, shown)
         for _ in range(sasl.MOST_CHALLENGES):
             if answer.reply is None or answer.reply.code != 334:
                 break
@@ -278,7 +287,7 @@ class _Walk:
             if mechanism == "XOAUTH2":
                 explanation += f", the server's reason: {decode(challenge)}"
             line = sasl.encode(response or b"") + "\r\n"
-            answer = yield from self._send(Exchange(line.encode("ascii")), "****")
+            answer = yield from self._send(Exchange(line.encode("ascii"), self._left()), "****")
         reply = self._expect(Stage.AUTH, answer, (235,), begun, explanation)
         self._outcomes.append(
             StageOutcome(
@@ -317,14 +326,21 @@ class _Walk:
         self._quit_sent = self._extensions.offers("PIPELINING")
         if self._quit_sent:
             flight += b"QUIT\r\n"
-        answer = yield from self._send(Exchange(flight), ".")
+        answer = yield from self._send(Exchange(flight, self._left()), ".")
         self._mute = answer.reply is None
         self._receipt = receipt.parse(self._judge(Stage.MESSAGE, answer))
 
     def _ask(self, command: str, patience: Optional[float] = None) -> _Asking:
         """One command (none for the greeting) in one flight, and its reply."""
         data = command.encode("utf-8") + b"\r\n" if command else b""
-        return self._send(Exchange(data, patience), command)
+        return self._send(Exchange(data, self._left(patience)), command)
+
+    def _left(self, patience: Optional[float] = None) -> Optional[float]:
+        """How many of the seconds ``patience`` there are before the turn is over."""
+        if self._turn is None:
+            return patience
+        left = max(0.0, self._turn - self._seconds)
+        return left if patience is None else min(left, patience)
 
     def _send(self, exchange: Exchange, shown: str) -> _Asking:
         if shown:
@@ -388,6 +404,14 @@ class _Walk:
         """Take leave where one can: neither slowness nor failure here changes what was found."""
         if not self._address:
             return
+        plan, last = self._plan, self._outcomes[-1]
+        if not (self._greeted or self._mute):
+            # The plan ends before the greeting (RFC 5321 4.3.1), or even before the handshake.
+            plain = plan.tls is Tls.IMPLICIT and self._security is None
+            self._mute = plain or not (yield from self._hears_out(b"", ""))
+        if last.passed and last.stage in (Stage.MAIL, Stage.RCPT):
+            # Here it ends in a transaction, which would end with the session anyway.
+            self._mute = not (yield from self._hears_out(b"RSET\r\n", "RSET"))
         if self._mute:
             # A broken connection discards an unfinished message (RFC 5321 4.1.1.4).
             yield Close()
@@ -402,6 +426,11 @@ class _Walk:
             self._outcomes.append(
                 StageOutcome(Stage.QUIT, fault.verdict, answer.seconds, None, fault.explanation)
             )
+
+    def _hears_out(self, data: bytes, shown: str) -> Generator[Request, Answer, bool]:
+        """Hear what changes no verdict; without it, the next reply would not be that to QUIT."""
+        answer = yield from self._send(Exchange(data, farewell=True), shown)
+        return answer.reply is not None
 
 
 def _refusal_of_ehlo(answer: Answer) -> str:

@@ -44,8 +44,6 @@ class MailHosts(NamedTuple):
 
     #: In the order in which to try them, at least one.
     hosts: tuple[MailHost, ...]
-    #: Whether the domain has no MX record and stands for itself (RFC 5321 5.1).
-    implicit: bool
     #: What an administrator should mend, though mail does not fail of it; sentences without a dot.
     remarks: tuple[str, ...] = ()
 
@@ -147,7 +145,9 @@ def mail_hosts(
         return Fault(Verdict.BROKEN, f"{subject} does not exist (NXDOMAIN)")
     if not finding.records:
         # RFC 5321 5.1: the name that the alias leads to is processed as if it were the initial one.
-        return MailHosts((MailHost(None, finding.alias or domain),), True, tuple(remarks))
+        name = finding.alias or domain
+        remarks.append(f"{name} has no MX record and stands for itself (RFC 5321 5.1)")
+        return MailHosts((MailHost(None, name),), tuple(remarks))
     records = (record.split(" ", 1) for record in finding.records)
     listed = [MailHost(int(number), name.removesuffix(".")) for number, name in records]
     hosts = [host for host in listed if host.name]
@@ -162,7 +162,7 @@ def mail_hosts(
     for host in hosts:
         if unique.setdefault(host.name.lower(), host) is host and not is_host_name(host.name):
             remarks.append(f"MX {host.name} is not a domain name; most senders pass it over")
-    return MailHosts(tuple(unique.values()), False, tuple(remarks))
+    return MailHosts(tuple(unique.values()), tuple(remarks))
 
 
 def addresses(
@@ -187,6 +187,10 @@ def addresses(
     if found:
         return Addresses(found, alias, tuple(unknown))
     subject = f"{name} is an alias of {alias}, which" if alias else name
+    for fault in faults.values():
+        # Who was told to stop has found nothing out, whatever one of the answers was.
+        if fault.explanation.startswith(INTERRUPTED):
+            return fault
     # NXDOMAIN is said of the name and so of both families (RFC 8020), whatever became of the other.
     if not all(each.exists for each in findings.values()):
         return Fault(Verdict.BROKEN, f"{subject} does not exist (NXDOMAIN)")

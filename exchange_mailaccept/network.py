@@ -77,6 +77,11 @@ class Run:
         self._waiting = self._channels[::-1]
         self._start_some()
 
+    @property
+    def interruption(self) -> Optional[Fault]:
+        """Why the run ended before its time, if it did."""
+        return self._deadline.interruption
+
     def finish(self, chores: Sequence[Callable[[], object]] = ()) -> list[Any]:
         """The results, in the order of the conversations.
 

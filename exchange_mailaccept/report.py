@@ -82,7 +82,7 @@ def success(acceptance: Acceptance, plan: Plan, title: str) -> str:
     """
     session = acceptance.decisive
     if session is None or plan.until is Stage.MX:
-        return f"{_servers(acceptance.known)} found in {acceptance.seconds:.3f}s"
+        return f"{_servers(len(acceptance.hosts))} found in {acceptance.seconds:.3f}s"
     host = printable(session.server.name, 80)
     recipient = printable(plan.envelope.recipient, 100)
     took = f"in {acceptance.seconds:.3f}s"
@@ -136,8 +136,12 @@ def failure(acceptance: Acceptance, target: Target, plan: Plan) -> str:
     if session is None:
         return _lookup_failure(outcome, target.domain or target.host)
     words = stage_failure(session, outcome, plan)
+    implicit = target.domain and not target.host and session.server.preference is None
+    if implicit and outcome.stage in (Stage.CONNECT, Stage.BANNER):
+        # A domain that has lost its MX is tried by its own name, and nobody would think of that.
+        return f"{words} ({printable(target.domain, 80)} has no MX record)"
     if len(acceptance.sessions) > 1 and outcome.stage in (Stage.MX, Stage.CONNECT, Stage.BANNER):
-        tried = f"{len(acceptance.sessions)} of {acceptance.known} servers tried"
+        tried = f"{len(acceptance.sessions)} of {len(acceptance.hosts)} servers tried"
         return f"no server of {printable(target.domain, 80)} answers ({tried}); {words}"
     return words
 

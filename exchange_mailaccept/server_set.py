@@ -23,14 +23,14 @@ from .acceptance import (
 from .dialogue import walk
 from .names import DIGITS, LETTERS, is_address
 from .record import TYPE_CHECKING, Enum
-from .stages import Server, Session, Stage
-from .world import INTERRUPTED
+from .stages import Server, Session, Stage, StageOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Optional, Union
 
     from .trust import Context
+    from .world import Fault
 
 
 class Rule(Enum):
@@ -68,30 +68,31 @@ def accept_mail_everywhere(
     :param every_address: test every address of every server, and not the first that answers
     """
     at_first = left()
-    run = partial(network.run, context=context, signals=signals, parallel=parallel)
+    start = partial(network.Run, context=context, signals=signals, parallel=parallel)
     plan = found.plan
     if found.lookup is not None and not found.lookup.passed:
         # There is no server, and this is what became of the only thing that was tried.
         member = Member("", Acceptance(found.lookup))
         return ServerSet(None, (member,), (), found.lookup.seconds)
     hosts = sorted(found.hosts, key=lambda host: (host.preference or 0, host.name))
-    resolved = run([find_addresses(host, target, plan) for host in hosts], left())
+    resolving = start([find_addresses(host, target, plan) for host in hosts], left())
+    resolved = resolving.finish()
     servers = _one_by_one(resolved) if every_address else resolved
-    interruption = next(filter(_interrupted, servers), None)
-    if isinstance(interruption, Session):
-        sessions = [_untested(server, interruption) for server in servers]
+    if resolving.interruption is not None:
+        sessions = [_untested(server, resolving.interruption) for server in servers]
     elif plan.until is Stage.MX:
         sessions = [_as_session(server) for server in servers]
     else:
-        # When they have to queue, no silent server may keep the others from their turn.
-        rounds = -(-len(servers) // parallel)
-        patience = max(left() / rounds, LEAST_PATIENCE) if rounds > 1 else None
         reachable = [server for server in servers if isinstance(server, Server)]
-        walked = iter(run([walk(plan, each, patience) for each in reachable], left()))
+        # When they have to queue, no slow server may keep the others from their turn.
+        rounds = -(-len(reachable) // parallel)
+        turn = max(left() / rounds, LEAST_PATIENCE) if rounds > 1 else None
+        walks = [walk(plan, each, turn=turn) for each in reachable]
+        walked = iter(start(walks, left()).finish())
         sessions = [next(walked) if isinstance(server, Server) else server for server in servers]
     best = min((session.server.preference or 0 for session in sessions), default=0)
     members = tuple(
-        Member(label, Acceptance(None, (session,), 1), (session.server.preference or 0) == best)
+        Member(label, Acceptance(None, (session,)), (session.server.preference or 0) == best)
         for label, session in zip(labels([each.server for each in sessions]), sessions)
     )
     seconds = (found.lookup.seconds if found.lookup else 0.0) + at_first - left()
@@ -162,17 +163,11 @@ def _one_by_one(servers: Sequence[Union[Server, Session]]) -> list[Union[Server,
     return found
 
 
-def _interrupted(server: Union[Server, Session]) -> bool:
-    """Whether the run was told to end while the server was looked up."""
-    failure = server.failure if isinstance(server, Session) else None
-    return failure is not None and failure.explanation.startswith(INTERRUPTED)
-
-
-def _untested(server: Union[Server, Session], interruption: Session) -> Session:
+def _untested(server: Union[Server, Session], interruption: Fault) -> Session:
     """A server that was found before the run was told to end, as a session that was not begun."""
     if isinstance(server, Session):
         return server
-    outcome = interruption.outcomes[-1]._replace(stage=Stage.CONNECT, seconds=0.0)
+    outcome = StageOutcome(Stage.CONNECT, interruption.verdict, 0.0, None, interruption.explanation)
     return Session(server, "", (outcome,))
 
 

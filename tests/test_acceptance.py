@@ -191,7 +191,7 @@ def test_the_first_server_accepts():
     assert acceptance.failure is None
     assert names(acceptance.sessions) == ["mail1.contoso.com"]
     assert acceptance.passed_over == ()
-    assert acceptance.known == 2
+    assert len(acceptance.hosts) == 2
     assert world.tried == ["192.0.2.1"]
     assert world.asked == ["contoso.com MX", "mail1.contoso.com A", "mail1.contoso.com AAAA"]
 
@@ -372,7 +372,7 @@ def test_300_hosts_that_refuse():
         records[f"{host}.", "A"] = [f"198.51.{at // 250}.{at % 250 + 1}"]
     world = World(records, {}, seconds=0.01)
     acceptance = world.accept(timeout=1000.0)
-    assert (len(acceptance.sessions), acceptance.known) == (300, 300)
+    assert (len(acceptance.sessions), len(acceptance.hosts)) == (300, 300)
     assert len(set(world.tried)) == 300
     assert acceptance.failure is not None
     assert acceptance.failure.verdict is Verdict.BROKEN
@@ -384,7 +384,7 @@ def test_300_hosts_when_the_time_is_over():
     acceptance = world.accept(timeout=20.0)
     # Two seconds each, a quarter for its address, and a quarter for all.
     assert len(acceptance.sessions) == 9
-    assert acceptance.known == 300
+    assert len(acceptance.hosts) == 300
     assert world.tried == [f"192.0.2.{number}" for number in range(1, 10)]
 
 
@@ -466,7 +466,7 @@ def test_a_domain_without_mx_is_its_own_server():
 def test_until_mx_looks_up_only():
     world = World(THREE, {})
     acceptance = world.accept(plan=PLAN._replace(until=Stage.MX))
-    assert (stages(acceptance), acceptance.known) == ("mx", 3)
+    assert (stages(acceptance), len(acceptance.hosts)) == ("mx", 3)
     assert acceptance.failure is None
     assert world.tried == []
 
@@ -554,7 +554,7 @@ def test_a_session_that_begins_with_its_own_lookup_has_each_stage_once():
     """The host that has no address, after the domain's MX were found."""
     failed = StageOutcome(Stage.MX, Verdict.BROKEN, 0.5, None, "mail1 has no address")
     session = Session(Server("mail1", (), 25, 10), "", (failed,))
-    acceptance = Acceptance(StageOutcome(Stage.MX, Verdict.PASSED, 0.5), (session,), 1)
+    acceptance = Acceptance(StageOutcome(Stage.MX, Verdict.PASSED, 0.5), (session,))
     assert acceptance.outcomes == (failed,)
     assert acceptance.failure is failed
 

@@ -22,7 +22,7 @@ ORDER = (
     "reply", "extensions", "message", "sasl", "receipt", "stages", "world", "dialogue", "mx",
     "acceptance", "operation", "exchanging", "asking", "tls", "resolving", "connecting", "watch",
     "network", "server_set", "profiles", "masks", "recognition", "resources", "failures",
-    "diagnosis", "timing", "examination", "report", "details", "options", "launch",
+    "diagnosis", "timing", "examination", "report", "details", "options", "perfdata", "launch",
 )  # fmt: skip
 #: Which modules of the package may import what is not for everyone.
 RESERVED = {

@@ -257,7 +257,8 @@ def test_quit_never_changes_the_verdict(farewell: Any, quit_: str) -> None:
 )
 def test_until(until: Stage, sent: list[str]) -> None:
     """RSET ends a transaction that was begun."""
-    number = {Stage.CONNECT: 0, Stage.BANNER: 1, Stage.EHLO: 2, Stage.MAIL: 3, Stage.RCPT: 4}[until]
+    # The greeting is heard out in any case: before it QUIT would be out of place.
+    number = {Stage.CONNECT: 1, Stage.BANNER: 1, Stage.EHLO: 2, Stage.MAIL: 3, Stage.RCPT: 4}[until]
     reset = ["250 2.0.0 Resetting"] if "RSET" in sent else []
     talk = Talk([*ACCEPTED[:number], *reset, GOODBYE], PLAN._replace(until=until))
     assert talk.sent == [*sent, "QUIT"]
@@ -398,8 +399,33 @@ def test_tls_from_the_first_byte() -> None:
     talk = Talk([SECURITY, *ACCEPTED, GOODBYE], plan)
     assert talk.sent[0] == "(TLS for mail.contoso.com)"
     assert talk.stages == "connect starttls banner ehlo mail rcpt data message quit"
-    assert Talk([SECURITY, GOODBYE], plan._replace(until=Stage.STARTTLS)).stages == (
-        "connect starttls quit"
+    cut = Talk([SECURITY, BANNER, GOODBYE], plan._replace(until=Stage.STARTTLS))
+    assert (cut.stages, cut.sent[1:]) == ("connect starttls quit", ["QUIT"])
+
+
+def test_nothing_is_said_in_plain_text_where_tls_comes_first() -> None:
+    """Not even QUIT."""
+    talk = Talk([], PLAN._replace(tls=Tls.IMPLICIT, until=Stage.CONNECT))
+    assert (talk.stages, talk.sent) == ("connect", ["(closes)"])
+
+
+def test_nothing_is_said_before_the_greeting() -> None:
+    """RFC 5321 4.3.1: whoever does is a spammer to some servers."""
+    silence = Fault(Verdict.TIMED_OUT, "within 2s")
+    talk = Talk([silence], PLAN._replace(until=Stage.CONNECT))
+    assert (talk.stages, talk.sent) == ("connect", ["(closes)"])
+
+
+@pytest.mark.parametrize("until", [Stage.MAIL, Stage.RCPT])
+def test_a_silent_rset_costs_no_time_of_the_test(until: Stage) -> None:
+    """Its reply, if it came late, would be taken for that to QUIT."""
+    number = {Stage.MAIL: 3, Stage.RCPT: 4}[until]
+    silence = Fault(Verdict.TIMED_OUT, "within 2s")
+    talk = Talk([*ACCEPTED[:number], silence], PLAN._replace(until=until))
+    assert talk.sent[-2:] == ["RSET", "(closes)"]
+    assert talk.session.failure is None
+    assert talk.session.seconds == pytest.approx(
+        sum(each.seconds for each in talk.session.outcomes)
     )
 
 

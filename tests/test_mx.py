@@ -261,40 +261,41 @@ def untested(explanation: str) -> Fault:
 TWO = (MailHost(10, "mail1.example"), MailHost(20, "mail2.example"))
 
 
+#: What is said of a domain without an MX record.
+ITSELF = "none.example has no MX record and stands for itself (RFC 5321 5.1)"
+
+
 @pytest.mark.parametrize(
     ("domain", "found"),
     [
-        ("two.example", MailHosts(TWO, False)),
-        ("two.example.", MailHosts(TWO, False)),
-        ("none.example", MailHosts((MailHost(None, "none.example"),), True)),
-        ("itself.example", MailHosts((MailHost(10, "itself.example"),), False)),
-        ("underscore.example", MailHosts((MailHost(10, "mail_1.example"),), False)),
+        ("two.example", MailHosts(TWO)),
+        ("two.example.", MailHosts(TWO)),
+        ("none.example", MailHosts((MailHost(None, "none.example"),), (ITSELF,))),
+        ("itself.example", MailHosts((MailHost(10, "itself.example"),))),
+        ("underscore.example", MailHosts((MailHost(10, "mail_1.example"),))),
         (
             "null-beside.example",
             MailHosts(
                 (MailHost(10, "mail1.example"),),
-                False,
                 ("null-beside.example has a null MX beside others, against RFC 7505 3; it was"
                  " ignored",),
             ),
         ),
         (
             "alias.example",
-            MailHosts(TWO, False, ("alias.example is an alias of two.example",)),
+            MailHosts(TWO, ("alias.example is an alias of two.example",)),
         ),
         (
             "alias-none.example",
             MailHosts(
                 (MailHost(None, "none.example"),),
-                True,
-                ("alias-none.example is an alias of none.example",),
+                ("alias-none.example is an alias of none.example", ITSELF),
             ),
         ),
         (
             "numeric.example",
             MailHosts(
                 (MailHost(10, "192.0.2.1"),),
-                False,
                 ("MX 192.0.2.1 is not a domain name; most senders pass it over",),
             ),
         ),
@@ -302,7 +303,6 @@ TWO = (MailHost(10, "mail1.example"), MailHost(20, "mail2.example"))
             "colons.example",
             MailHosts(
                 (MailHost(10, "2001:db8::1"),),
-                False,
                 ("MX 2001:db8::1 is not a domain name; most senders pass it over",),
             ),
         ),
@@ -310,7 +310,6 @@ TWO = (MailHost(10, "mail1.example"), MailHost(20, "mail2.example"))
             "with-port.example",
             MailHosts(
                 (MailHost(10, "mail1.example:25"),),
-                False,
                 ("MX mail1.example:25 is not a domain name; most senders pass it over",),
             ),
         ),
@@ -318,7 +317,6 @@ TWO = (MailHost(10, "mail1.example"), MailHost(20, "mail2.example"))
             "blank.example",
             MailHosts(
                 (MailHost(10, "mail\\0321.example"),),
-                False,
                 ("MX mail\\0321.example is not a domain name; most senders pass it over",),
             ),
         ),
@@ -417,7 +415,6 @@ def test_aliases_are_followed_out_of_the_response():
     )
     assert found == MailHosts(
         (MailHost(10, "mail1.example"),),
-        False,
         ("alias-away.example is an alias of two.elsewhere",),
     )
     assert len(asked) == 2
@@ -460,13 +457,17 @@ def test_an_alias_into_a_failing_zone_is_broken():
 def test_nothing_at_all_from_who_should_know_means_no_record(flags):
     """RFC 2308 2.2: NODATA of the third type."""
     behaviour = edited(lambda it: (it.authority.clear(), setattr(it, "flags", 0x8000 | flags)))
-    assert hosts_of("none.example", behaviour) == MailHosts((MailHost(None, "none.example"),), True)
+    assert hosts_of("none.example", behaviour) == MailHosts(
+        (MailHost(None, "none.example"),), (ITSELF,)
+    )
 
 
 def test_the_zones_own_record_means_no_record_whoever_brings_it():
     """RFC 2308 2.2: NODATA of the first two types."""
     behaviour = edited(lambda it: setattr(it, "flags", 0x8000))
-    assert hosts_of("none.example", behaviour) == MailHosts((MailHost(None, "none.example"),), True)
+    assert hosts_of("none.example", behaviour) == MailHosts(
+        (MailHost(None, "none.example"),), (ITSELF,)
+    )
 
 
 def test_an_alias_that_ends_in_the_response_is_not_asked_for_again():
@@ -673,13 +674,13 @@ def test_a_response_to_something_else_is_none(behaviour):
 def test_a_forged_response_is_survived():
     """Its sender did not know the question."""
     behaviour = in_turn(UNUSABLE["another question"], EXAMPLE)
-    assert hosts_of("two.example", behaviour) == MailHosts(TWO, False)
+    assert hosts_of("two.example", behaviour) == MailHosts(TWO)
 
 
 def test_a_lost_packet_is_survived():
     """And sent again without EDNS, which may be what it was lost for."""
     found, asked = play(mail_hosts("two.example", [NS]), without_edns(silent))
-    assert found == MailHosts(TWO, False)
+    assert found == MailHosts(TWO)
     assert asked == [
         ("192.0.2.53", "udp", "edns", 2.0, "MX"),
         ("192.0.2.53", "udp", "plain", 4.0, "MX"),
@@ -729,7 +730,7 @@ def test_a_response_cut_anywhere_behind_the_question_is_fetched_over_tcp():
         return response[:2] + bytes([response[2] | 0x02]) + response[3:]
 
     found, asked = play(mail_hosts("two.example", [NS]), in_turn(cut, EXAMPLE))
-    assert found == MailHosts(TWO, False)
+    assert found == MailHosts(TWO)
     assert [each[1] for each in asked] == ["udp", "tcp"]
 
 
@@ -789,7 +790,7 @@ def test_a_silent_server_waits_until_the_others_have_had_their_chance():
     found, asked = play(
         mail_hosts("two.example", BOTH), {"192.0.2.53": silent, "198.51.100.53": EXAMPLE}
     )
-    assert found == MailHosts(TWO, False)
+    assert found == MailHosts(TWO)
     assert asked == [
         ("192.0.2.53", "udp", "edns", 2.0, "MX"),
         ("198.51.100.53", "udp", "edns", 2.0, "MX"),
@@ -816,7 +817,7 @@ def test_a_server_that_fails_leaves_it_to_the_next(first):
     found, asked = play(
         mail_hosts("two.example", BOTH), {"192.0.2.53": first, "198.51.100.53": EXAMPLE}
     )
-    assert found == MailHosts(TWO, False)
+    assert found == MailHosts(TWO)
     assert [each[0] for each in asked] == ["192.0.2.53", "198.51.100.53"]
 
 
@@ -1148,7 +1149,7 @@ def test_a_real_server_is_asked(serve):
     hosts = [mail_hosts("two.example", [server.address]) for _ in range(50)]
     hosts += [addresses("mail1.example", [server.address]) for _ in range(50)]
     assert found_over(server, *hosts) == (
-        [MailHosts(TWO, False)] * 50 + [Addresses(("2001:db8::1", "192.0.2.1"))] * 50
+        [MailHosts(TWO)] * 50 + [Addresses(("2001:db8::1", "192.0.2.1"))] * 50
     )
     assert server.heard == ["udp"] * 150
 
@@ -1173,11 +1174,11 @@ def test_a_real_server_that_takes_one_question_in_a_connection(serve):
 @pytest.mark.parametrize(
     ("behaviour", "found", "heard"),
     [
-        (lambda: in_turn(silent, EXAMPLE), MailHosts(TWO, False), 2),
-        (lambda: without_edns(silent), MailHosts(TWO, False), 2),
-        (lambda: without_edns(saying(1)), MailHosts(TWO, False), 2),
-        (lambda: in_turn(UNUSABLE["another id"], EXAMPLE), MailHosts(TWO, False), 2),
-        (lambda: in_turn(UNUSABLE["another question"], EXAMPLE), MailHosts(TWO, False), 2),
+        (lambda: in_turn(silent, EXAMPLE), MailHosts(TWO), 2),
+        (lambda: without_edns(silent), MailHosts(TWO), 2),
+        (lambda: without_edns(saying(1)), MailHosts(TWO), 2),
+        (lambda: in_turn(UNUSABLE["another id"], EXAMPLE), MailHosts(TWO), 2),
+        (lambda: in_turn(UNUSABLE["another question"], EXAMPLE), MailHosts(TWO), 2),
         (lambda: silent, untested("127.0.0.1 port PORT timed out"), 2),
         (lambda: UNUSABLE["another id"], untested("127.0.0.1 port PORT timed out"), 2),
         (lambda: saying(2), broken("SERVFAIL from 127.0.0.1 port PORT"), 1),

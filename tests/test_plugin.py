@@ -108,6 +108,7 @@ ACCEPTED_LINES = """\
   message #s  250 2.6.0 [ID] [InternalId=110, Hostname=mbx01.contoso.com] 1590 bytes in 0.103,\
  15.038 KB/sec Queued mail for delivery
   quit #s  221 2.0.0 Service closing transmission channel
+Receipt: Get-MessageTrackingLog -Server mbx01.contoso.com -InternalMessageId 110
 """
 TROUBLESHOOTING = """\
 Troubleshooting, from the server level out to the network level:
@@ -434,8 +435,7 @@ def test_a_violated_threshold_says_what_to_do(serve, arguments):
     run = check(serve(BANNER, *ALL), *arguments)
     lines = run.masked.partition("\n")[2].rpartition("| ")[0]
     assert lines == (
-        "Meaning: Every stage passed; what is out of range is the time that one took, or the"
-        " whole\n"
+        "Meaning: What is out of range is the time that a stage took, or the whole\n"
         "Next step: Compare the stages below with a good run: connect is the network, banner and"
         " ehlo are name lookups, the rest is the transport service: Get-Queue; free disk and"
         " memory.\n"

@@ -19,6 +19,7 @@ from exchange_mailaccept.recognition import Expectation
 from exchange_mailaccept.reply import Reply
 from exchange_mailaccept.report import printable
 from exchange_mailaccept.stages import (
+    MailHost,
     Server,
     Session,
     Stage,
@@ -27,6 +28,8 @@ from exchange_mailaccept.stages import (
     Verdict,
 )
 
+#: The servers of the domain.
+HOSTS = tuple(MailHost(10, f"mail{number}.contoso.com") for number in (1, 2, 3))
 TARGET = Target("contoso.com", "", 25)
 PLAN = Plan(
     Envelope("probe@client.example", "postmaster@contoso.com"), "probe.client.example", Content(),
@@ -221,7 +224,7 @@ def test_the_first_line_of_a_failure(stage, verdict, why, expected):
     outcome = StageOutcome(
         stage, verdict, 1.0, why if by_reply else None, "" if by_reply else str(why)
     )
-    acceptance = Acceptance(None, (session(outcome),), 1)
+    acceptance = Acceptance(None, (session(outcome),))
     assert report.failure(acceptance, TARGET, PLAN) == expected
 
 
@@ -251,7 +254,7 @@ def test_the_first_line_when_a_host_has_no_address():
     """The host, which is not the domain."""
     outcome = StageOutcome(Stage.MX, Verdict.BROKEN, 1.0, None, "does not exist or has no address")
     server = Server("mail9.contoso.com", (), 25)
-    acceptance = Acceptance(None, (session(outcome, server=server),), 1)
+    acceptance = Acceptance(None, (session(outcome, server=server),))
     assert report.failure(acceptance, TARGET, PLAN) == (
         "no mail server at mail9.contoso.com: does not exist or has no address"
     )
@@ -260,7 +263,7 @@ def test_the_first_line_when_a_host_has_no_address():
 def test_the_first_line_when_no_server_answers():
     """How many were tried, and what became of the one that came furthest."""
     broken = StageOutcome(Stage.CONNECT, Verdict.BROKEN, 1.0, None, "192.0.2.25 port 25: refused")
-    acceptance = Acceptance(None, (session(broken), session(broken)), 3)
+    acceptance = Acceptance(None, (session(broken), session(broken)), HOSTS[:3])
     assert report.failure(acceptance, TARGET, PLAN) == (
         "no server of contoso.com answers (2 of 3 servers tried);"
         " mail1.contoso.com could not be connected: 192.0.2.25 port 25: refused"
@@ -271,7 +274,7 @@ def test_the_first_line_of_the_null_sender():
     """A command with nothing behind it would read as a mistake."""
     plan = PLAN._replace(envelope=Envelope("", "postmaster@contoso.com"))
     outcome = StageOutcome(Stage.MAIL, Verdict.REFUSED, 1.0, reply(550, "no"))
-    found = report.failure(Acceptance(None, (session(outcome),), 1), TARGET, plan)
+    found = report.failure(Acceptance(None, (session(outcome),)), TARGET, plan)
     assert found == "mail1.contoso.com refused MAIL of the null sender: 550 no"
 
 
@@ -299,7 +302,7 @@ def test_the_first_line_of_the_null_sender():
 def test_the_first_line_of_a_success(until, title, expected):
     """How long it took, and which Exchange it was."""
     passed = StageOutcome(Stage.CONNECT, Verdict.PASSED, 0.1)
-    acceptance = Acceptance(None, (session(passed, seconds=0.4119),), 1)
+    acceptance = Acceptance(None, (session(passed, seconds=0.4119),))
     assert report.success(acceptance, PLAN._replace(until=until), title) == expected
 
 
@@ -311,7 +314,7 @@ def test_the_first_line_of_a_success_names_a_delay_that_is_known():
         StageOutcome(Stage.MESSAGE, Verdict.PASSED, 25.639, reply(250, "2.6.0 queued")),
     )
     receipt = Receipt("<1@client.example>", "mbx01.contoso.com")
-    acceptance = Acceptance(None, (session(*outcomes, seconds=45.9, receipt=receipt),), 1)
+    acceptance = Acceptance(None, (session(*outcomes, seconds=45.9, receipt=receipt),))
     assert report.success(acceptance, PLAN, "Exchange 2010") == (
         "mail1.contoso.com accepted mail for postmaster@contoso.com in 45.900s (Exchange 2010; "
         "queued on mbx01.contoso.com as 1@client.example; MAIL took 10.0s, back pressure?; "
@@ -322,14 +325,14 @@ def test_the_first_line_of_a_success_names_a_delay_that_is_known():
 def test_the_first_line_of_a_lookup_alone():
     """With ``--until mx``."""
     lookup = StageOutcome(Stage.MX, Verdict.PASSED, 0.0123)
-    acceptance = Acceptance(lookup, (), 2)
+    acceptance = Acceptance(lookup, (), HOSTS[:2])
     assert report.success(acceptance, PLAN, "") == "2 mail servers found in 0.012s"
 
 
 def test_the_first_line_of_a_lookup_that_found_one():
     """The same for one server."""
     lookup = StageOutcome(Stage.MX, Verdict.PASSED, 0.0123)
-    acceptance = Acceptance(lookup, (), 1)
+    acceptance = Acceptance(lookup, (), HOSTS[:1])
     assert report.success(acceptance, PLAN, "") == "1 mail server found in 0.012s"
 
 
@@ -341,7 +344,7 @@ def test_no_first_line_lets_foreign_text_through(row, name, words, recipient):
     outcome = StageOutcome(stage, verdict, 1.0, said, words)
     server = Server(name, ("192.0.2.25",), 25)
     plan = PLAN._replace(envelope=Envelope(recipient, recipient))
-    acceptance = Acceptance(None, (session(outcome, server=server),), 1)
+    acceptance = Acceptance(None, (session(outcome, server=server),))
     line = report.failure(acceptance, Target(name, "", 25), plan)
     assert re.fullmatch(r"[ -~]*", line)
     assert not set(line) & set("|<>`$\\")
@@ -353,7 +356,7 @@ def test_the_backup_is_named_with_the_reason():
     accepted = StageOutcome(Stage.BANNER, Verdict.PASSED, 1.0, reply(220, "hello"))
     backup = session(accepted, server=SERVER._replace(preference=20))
     sessions = (session(refused), session(refused), backup)
-    assert report.backup(Acceptance(None, sessions, 3), PLAN) == (
+    assert report.backup(Acceptance(None, sessions, HOSTS[:3]), PLAN) == (
         "better MX failed: mail1.contoso.com refused the connection: 421 busy (and 1 more)"
     )
 
@@ -393,7 +396,7 @@ def test_a_server_of_a_set_says_what_to_do_about_its_keywords():
     """In its place among the others, although it accepts."""
     passed = StageOutcome(Stage.CONNECT, Verdict.PASSED, 0.1)
     walked = session(passed, seconds=0.4119)
-    member = Member("mail1", Acceptance(None, (walked,), 1))
+    member = Member("mail1", Acceptance(None, (walked,)))
     found = Expectation("", ("XRDST",), "does not offer XRDST: a box", True, "Look at the box.")
     assert details.set_lines([Examined(member, walked, found, None)], PLAN, full=False) == [
         "mail1.contoso.com 192.0.2.25 (MX 10): accepts, 0.412s",
@@ -411,7 +414,7 @@ def test_the_stage_lines():
         StageOutcome(Stage.MAIL, Verdict.REFUSED, 0.03, reply(550, "5.7.1 no|way")),
         StageOutcome(Stage.QUIT, Verdict.BROKEN, 1.5, None, "connection closed by the server"),
     )
-    assert details.stage_lines(Acceptance(None, (session(*outcomes),), 1)) == [
+    assert details.stage_lines(Acceptance(None, (session(*outcomes),))) == [
         "Stages at mail1.contoso.com (192.0.2.25 port 25):",
         "  connect     0.0012s  passed",
         "  banner      0.0100s  220 mail1.contoso.com [ready]",
@@ -424,16 +427,16 @@ def test_a_farewell_is_missed_only_when_all_was_well():
     """Of a server that is gone nobody expects one."""
     accepted = StageOutcome(Stage.MAIL, Verdict.PASSED, 0.03, reply(250, "ok"))
     lost = StageOutcome(Stage.QUIT, Verdict.BROKEN, 1.5, None, "connection closed by the server")
-    found = details.stage_lines(Acceptance(None, (session(accepted, lost),), 1))
+    found = details.stage_lines(Acceptance(None, (session(accepted, lost),)))
     assert found[-1] == "  quit        1.5000s  broken (connection closed by the server)"
     refused = accepted._replace(verdict=Verdict.REFUSED)
-    assert len(details.stage_lines(Acceptance(None, (session(refused, lost),), 1))) == 2
+    assert len(details.stage_lines(Acceptance(None, (session(refused, lost),)))) == 2
 
 
 def test_a_stage_line_is_followed_by_what_its_time_gives_away():
     """Also for a reply that came in time."""
     outcome = StageOutcome(Stage.MESSAGE, Verdict.PASSED, 25.639, reply(250, "queued"))
-    found = details.stage_lines(Acceptance(None, (session(outcome),), 1), "Exchange 2010")
+    found = details.stage_lines(Acceptance(None, (session(outcome),)), "Exchange 2010")
     assert found[1:] == [
         "  message    25.6390s  250 queued",
         "                      The last reply took 25.6s: Exchange 2010 delays it by up to 30s "
@@ -468,7 +471,7 @@ def next_step(recipient: str) -> str:
     """What to do when RCPT is refused with 5.1.1."""
     unknown = StageOutcome(Stage.RCPT, Verdict.REFUSED, 0.1, reply(550, "5.1.1 User unknown"))
     plan = PLAN._replace(envelope=Envelope("probe@client.example", recipient))
-    examined = examine(Member("", Acceptance(None, (session(unknown),), 1)), "none", ())
+    examined = examine(Member("", Acceptance(None, (session(unknown),))), "none", ())
     (line,) = (
         line
         for line in details.server_lines(examined, plan, full=False)
@@ -497,7 +500,7 @@ def test_the_next_step_runs_nothing_else(recipient):
 def test_the_next_step_names_host_and_port():
     """Where the connection failed."""
     late = StageOutcome(Stage.CONNECT, Verdict.TIMED_OUT, 50.0, None, "within 50s")
-    examined = examine(Member("", Acceptance(None, (session(late),), 1)), "none", ())
+    examined = examine(Member("", Acceptance(None, (session(late),))), "none", ())
     lines = details.server_lines(examined, PLAN, full=False)
     assert "(Test-NetConnection mail1.contoso.com -Port 25)" in lines[1]
 
@@ -506,7 +509,7 @@ def test_the_next_step_names_host_and_port():
 def test_the_message_id_is_said_when_the_fate_of_the_message_is_unknown(stage):
     """The tracking log is asked for it."""
     silent = StageOutcome(stage, Verdict.TIMED_OUT, 45.0, None, "within 50s")
-    acceptance = Acceptance(None, (session(silent),), 1)
+    acceptance = Acceptance(None, (session(silent),))
     examined = examine(Member("", acceptance), "none", ())
     lines = details.server_lines(examined, PLAN, full=False)
     assert ("Message-ID (in angle brackets): 1@client.example" in lines) is (stage is Stage.MESSAGE)
