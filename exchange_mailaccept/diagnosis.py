@@ -62,10 +62,10 @@ EXPIRING = Finding(
 #: What it means that the certificate can't be read, though its days are to be counted.
 UNREADABLE = Finding(
     Kind.PROBE,
-    "Without --verify only the cryptography package can read the server's certificate, and it is"
-    " not there or can't",
-    "Install it for the Python that runs this check (pip install cryptography, Debian:"
-    " python3-cryptography), or give --verify.",
+    "The Python package cryptography, which reads a certificate that is not verified, can't read"
+    " the server's",
+    "Try python3 -c 'import cryptography.x509' with the Python of this check and install the"
+    " package anew if that fails; else look at the certificate; or give --verify.",
     "",
     "mail-flow",
 )

@@ -256,7 +256,7 @@ def set_headline(found: ServerSet, target: Target, plan: Plan) -> str:
     count = f"{len(members) - len(failed)} of {_servers(len(members))} of {name} {what}"
     if not failed:
         return f"{count} for {printable(plan.envelope.recipient, 100)} in {found.seconds:.3f}s"
-    # The one that came furthest but not to the end says least; the first says what to mend first.
+    # A primary before a backup, and what is broken before what may pass.
     worst = min(failed, key=_order_of_failure)
     more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
     return f"{count}; {failure(worst.acceptance, target, plan)}{more}"

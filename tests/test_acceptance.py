@@ -463,6 +463,16 @@ def test_a_domain_without_mx_is_its_own_server():
     assert names(acceptance.sessions) == ["contoso.com"]
 
 
+@pytest.mark.parametrize("lost", ["mail1", "mail2"])
+def test_a_server_that_is_down_weighs_more_than_one_that_could_not_be_tested(lost):
+    """Whichever of them is the better one."""
+    zones = {**TWO, (f"{lost}.contoso.com.", "A"): "REFUSED"}
+    zones[(f"{lost}.contoso.com.", "AAAA")] = "REFUSED"
+    acceptance = World(zones, {}).accept()
+    assert acceptance.failure is not None
+    assert (acceptance.failure.stage, acceptance.failure.verdict) == (Stage.CONNECT, Verdict.BROKEN)
+
+
 def test_until_mx_looks_up_only():
     world = World(THREE, {})
     acceptance = world.accept(plan=PLAN._replace(until=Stage.MX))

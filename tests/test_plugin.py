@@ -429,6 +429,35 @@ def test_thresholds_are_kept_or_not(serve, arguments, state, line, perfdata):
     assert perfdata in run.masked.rpartition("| ")[2].split()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (
+            ["--severity", "rcpt=ok", "-c", "50:"],
+            "CRITICAL - total took #s (outside range 50:); 127.0.0.1 refused RCPT",
+        ),
+        (
+            ["--severity", "rcpt=warning", "-c", "mail=50:"],
+            "CRITICAL - mail took #s (outside range 50:); 127.0.0.1 refused RCPT",
+        ),
+        (
+            ["--severity", "rcpt=ok", "--require", "ETRN"],
+            "WARNING - 127.0.0.1 does not offer ETRN: switched off on the Receive connector, or"
+            " stripped by a middlebox; 127.0.0.1 refused RCPT",
+        ),
+        (["--require", "ETRN", "-c", "50:"], "CRITICAL - 127.0.0.1 refused RCPT"),
+    ],
+)
+def test_the_first_line_begins_with_what_gives_the_state(serve, arguments, line):
+    """Also where the stage that failed is not what does."""
+    refusal = ("RCPT TO:<postmaster@contoso[.]com> NOTIFY=NEVER", b"550 5.1.1 User unknown\r\n")
+    run = check(serve(BANNER, EHLO, MAIL, refusal, QUIT), *arguments)
+    failure = f"{line} postmaster@contoso.com: 550 5.1.1 User unknown"
+    assert run.masked.split("\n")[0] == f"MAILACCEPT {failure}"
+    meaning = "What is out of range is the time that a stage took, or the whole"
+    assert (f"Meaning: {meaning}\n" in run.stdout) == (" took " in line)
+
+
 @pytest.mark.parametrize("arguments", [["-w", "50:"], ["-c", "rcpt=50:"]])
 def test_a_violated_threshold_says_what_to_do(serve, arguments):
     """All that a failure has: what it means, the stages, and where to look."""
@@ -931,6 +960,9 @@ def test_perfdata_have_the_form_of_the_guidelines(serve, script):
 class NameServer:
     """Answers UDP queries from a table: name and type to records, or a response code."""
 
+    #: A record type that is never answered, of whatever name.
+    silent_type = ""
+
     def __init__(self, table: Mapping[tuple[str, str], object], silent_about: str = "") -> None:
         self._table = table
         self._silent_about = silent_about
@@ -952,7 +984,9 @@ class NameServer:
                 if not query:
                     return
                 message = dns.message.from_wire(query)
-                if message.question[0].name.to_text() == self._silent_about:
+                question = message.question[0]
+                about = (question.name.to_text(), dns.rdatatype.to_text(question.rdtype))
+                if self._silent_about == about[0] or self.silent_type == about[1]:
                     self.ignored += 1
                 else:
                     self._socket.sendto(self._response(message), client)
@@ -998,6 +1032,34 @@ BACKUP = {
     ("mail2.contoso.com.", "A"): ["127.0.0.1"],
 }
 BY_NAME = ACCEPTED[len("127.0.0.1") :]
+
+
+def test_the_servers_of_the_domain_are_shown_with_v(serve, name_server):
+    """All of them, though one was enough."""
+    table = {**BACKUP, ("mail1.contoso.com.", "A"): ["127.0.0.1"]}
+    run = check_domain(serve(BANNER, *ALL).port, *name_server(table), "-v")
+    assert "MX: 10 mail1.contoso.com, 20 mail2.contoso.com" in run.stdout.split("\n")
+    run = check_domain(25, *name_server(table), "-v", "--until", "mx")
+    assert run.exit_code == OK
+    assert "MX: 10 mail1.contoso.com, 20 mail2.contoso.com" in run.stdout.split("\n")
+
+
+def test_a_domain_that_has_lost_its_mx_is_told_so(serve, name_server):
+    """Where its own name is tried and nobody is there; and as a note where somebody is."""
+    table = {("contoso.com.", "A"): ["127.0.0.1"]}
+    note = "Note: contoso.com has no MX record and stands for itself (RFC 5321 5.1)"
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        run = check_domain(closed.getsockname()[1], *name_server(table))
+    assert (run.exit_code, first_line(run)) == (
+        CRITICAL,
+        "MAILACCEPT CRITICAL - contoso.com could not be connected: 127.0.0.1 port PORT: connection"
+        " refused (contoso.com has no MX record)",
+    )
+    assert note in run.stdout.split("\n")
+    run = check_domain(serve(BANNER, *ALL).port, *name_server(table), "-v")
+    assert run.exit_code == OK
+    assert note in run.stdout.split("\n")
 
 
 def test_the_domains_server_accepts_mail(serve, name_server):

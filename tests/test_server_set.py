@@ -16,7 +16,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Optional
 
 import pytest
-from scripted_server import PATIENCE, PluginRun, ScriptedServer, Step, port_of_all, run_plugin
+from scripted_server import (
+    PATIENCE,
+    SILENCE,
+    PluginRun,
+    ScriptedServer,
+    Step,
+    port_of_all,
+    run_plugin,
+)
 from test_plugin import ALL, BANNER, EHLO, MAIL, QUIT, RCPT, RSET, TROUBLESHOOTING, NameServer
 
 from exchange_mailaccept.server_set import labels
@@ -410,6 +418,20 @@ def test_a_black_hole_does_not_keep_those_in_the_queue_from_their_turn(servers):
     )
 
 
+def test_a_server_that_is_slow_does_not_keep_those_in_the_queue_from_their_turn(servers):
+    """At whatever stage it is; without its turn, nothing would be known of the other."""
+    # Who gives up says QUIT, and waits in vain for that as well.
+    servers(PRIMARY, EHLO, (MAIL[0], b""), ("QUIT", SILENCE))
+    servers(SECOND, *ALL)
+    table = zone((10, "mail1.contoso.com", PRIMARY), (20, "mail2.contoso.com", SECOND))
+    run = servers.check(table, "-t", "6", "--parallel", "1", "--set", "any")
+    assert run.exit_code == OK, run.stdout
+    assert parts(run)[0].startswith(
+        "MAILACCEPT OK - 1 of 2 mail servers of contoso.com accept mail; mail1.contoso.com did not"
+        " answer MAIL within #s"
+    )
+
+
 class Crowd:
     """Mail servers at several addresses that count how many clients are there at the same time."""
 
@@ -623,6 +645,64 @@ def test_severity(servers, arguments, script, state):
 
 
 # Output.
+
+
+def test_what_counts_is_said_before_what_does_not(servers):
+    """The first line tells which server gives the state, and the lines below tell its stages."""
+    servers(PRIMARY, *REFUSES)
+    servers(SECOND, *ALL)
+    table = zone((10, "mail1.contoso.com", PRIMARY), (20, "mail2.contoso.com", SECOND))
+    run = servers.check(table, "--set", "any", "-c", "message=1000:")
+    assert (run.exit_code, parts(run)[0]) == (
+        CRITICAL,
+        "MAILACCEPT CRITICAL - mail2_message took #s (outside range 1000:); 1 of 2 mail servers of"
+        f" contoso.com accept mail; {WORDS}",
+    )
+    lines = run.stdout.split("\n")
+    assert lines[1].startswith("Meaning: What is out of range is the time that a stage took")
+    (accepts,) = (at for at, line in enumerate(lines) if line.startswith("mail2.contoso.com "))
+    assert lines[accepts + 1].startswith("  Stages at mail2.contoso.com ")
+
+
+def test_a_finding_names_its_server(servers):
+    """Which the words of it do not."""
+    hello = ("EHLO .*", b"250 mail1.contoso.com\r\n")
+    servers(PRIMARY, hello, QUIT, banner=b"220 ready\r\n")
+    servers(SECOND, EHLO, QUIT)
+    table = zone((10, "mail1.contoso.com", PRIMARY), (20, "mail2.contoso.com", SECOND))
+    run = servers.check(table, "--until", "ehlo")
+    assert run.exit_code == WARNING
+    assert parts(run)[0].startswith("MAILACCEPT WARNING - mail1.contoso.com: neither banner")
+
+
+@pytest.mark.parametrize(
+    ("until", "words"), [("mx", "found"), ("rcpt", "passed up to rcpt"), ("message", "accepts")]
+)
+def test_a_server_is_said_to_do_what_it_was_asked(servers, until, words):
+    """Nobody accepts mail who was given none."""
+    servers(PRIMARY, *(UP_TO_RCPT if until == "rcpt" else ALL))
+    table = zone((10, "mail1.contoso.com", PRIMARY))
+    run = servers.check(table, "--until", until, "-v")
+    assert run.exit_code == OK
+    assert f"mail1.contoso.com 127.0.0.2 (MX 10): {words}, #s" in run.masked
+
+
+@pytest.mark.parametrize("failing", [False, True])
+@pytest.mark.parametrize(
+    ("arguments", "names"), [((), ["total"]), (("-w", "rcpt=9"), ["rcpt", "total"])]
+)
+def test_perfdata_of_many_servers_are_those_of_the_whole(servers, arguments, names, failing):
+    """All in all no more than 4 KB, and the same labels whatever becomes of them."""
+    addresses = [f"127.0.0.{number}" for number in range(2, 16)]
+    if not failing:
+        servers.port = servers.add(Crowd(addresses)).port
+    hosts = [(10, f"mail-gateway{at:02}.contoso.com", each) for at, each in enumerate(addresses)]
+    run = servers.check(zone(*hosts), "--profile", "none", *arguments)
+    assert (run.exit_code, len(run.stdout) <= 4096) == (CRITICAL if failing else OK, True)
+    labels_of = {f"mail-gateway{at:02}_{name}" for at in range(14) for name in names}
+    reached = {each for each in labels_of if not (failing and each.endswith("_rcpt"))}
+    assert set(re.findall(r"'([^']+)'=", run.stdout)) == reached
+    assert set(re.findall(r" (\w+)=", run.stdout)) == {"accepting", "mx", "servers"}
 
 
 def ten_that_fail(servers: Servers) -> dict[tuple[str, str], object]:

@@ -332,6 +332,29 @@ def test_a_signal_between_the_lookups_and_the_walks(start):
     assert "interrupted by SIGTERM" in output
 
 
+@pytest.mark.parametrize("everywhere", [(), ("--all-mx",)])
+@pytest.mark.parametrize("records", [["127.0.0.1"], []])
+def test_a_signal_while_one_family_is_looked_up(start, everywhere, records):
+    """What the other one has, or has not, does not make the run go on, nor the server a bad one."""
+    with socket.create_server(("127.0.0.1", 0)) as silent_server:
+        table = {
+            ("contoso.com.", "MX"): ["10 mail1.contoso.com."],
+            ("mail1.contoso.com.", "A"): records,
+        }
+        names = NameServer(table)
+        names.silent_type = "AAAA"
+        running = start(
+            "-d", "contoso.com", "-p", str(silent_server.getsockname()[1]), "-F", "a.example",
+            "--nameserver", f"127.0.0.1:{names.port}", *everywhere, *ENDLESS,
+        )  # fmt: skip
+        wait_until(lambda: names.ignored)
+        running.send(signal.SIGTERM)
+        exit_code, output, errors = running.end()
+        names.close()
+    assert (exit_code, errors) == (UNKNOWN, ""), output
+    assert "interrupted by SIGTERM" in output.split("\n")[0]
+
+
 @pytest.mark.parametrize("disposition", [signal.SIG_IGN, signal.SIG_DFL])
 def test_sigpipe(serve, disposition):
     """The reader of the output is gone: UNKNOWN, however the signal for that was inherited."""

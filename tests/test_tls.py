@@ -1088,6 +1088,24 @@ def test_without_cryptography_days_can_not_be_counted_unverified(bare, peers, ce
     assert server.talks == []
 
 
+@pytest.mark.parametrize(
+    ("severity", "state"), [((), UNKNOWN), (("--severity", "certificate=warning"), WARNING)]
+)
+def test_a_library_that_can_not_read_is_told_from_the_certificate(
+    bare, peers, certificates, tmp_path, severity, state
+):
+    """What it means and what to do, and the state can be chosen."""
+    (tmp_path / "cryptography").mkdir()
+    (tmp_path / "cryptography" / "__init__.py").write_text("raise ImportError('built for another')")
+    server = peers(Manners(certificates.good.context()))
+    path = f"{tmp_path}{os.pathsep}{bare.site}"
+    run = bare.against(server, "-S", "-D", "30", *NONE, *severity, PYTHONPATH=path)
+    assert run.exit_code == state
+    assert "the server's certificate could not be read; " in run.first_line
+    assert "Meaning: The Python package cryptography, which reads" in run.stdout
+    assert "or give --verify." in run.stdout
+
+
 def test_the_servers_of_these_tests_are_strict():
     """A client that says something else is a fault of the test."""
     import socket

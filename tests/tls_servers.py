@@ -540,7 +540,7 @@ class Bare:
         import dns
         import nagiosplugin
 
-        self._site = directory
+        self.site = directory
         for package in (dns, nagiosplugin):
             source = Path(str(package.__file__)).parent
             unwanted = shutil.ignore_patterns("__pycache__")
@@ -551,7 +551,7 @@ class Bare:
         # -S keeps site-packages away, where the extras are.
         done = subprocess.run(
             [sys.executable, "-S", program, *argv],
-            env={**os.environ, "PYTHONPATH": str(self._site), **environment},
+            env={**os.environ, "PYTHONPATH": str(self.site), **environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=PATIENCE,
