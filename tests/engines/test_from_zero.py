@@ -105,7 +105,8 @@ def test_a_page_at_the_end(etc, authority, simulate, post_office):
     assert page["To"] == "exchange-oncall@example.com"
 
 
-def test_nagios_takes_the_objects(open_directory):
+@pytest.mark.parametrize("packaged", [False, True], ids=["by itself", "by the Debian package"])
+def test_nagios_takes_the_objects(open_directory, packaged):
     """The commands of its README, up to ``nagios4 -v``; and none of Debian's files is replaced."""
     program = find_program("nagios4", "nagios4-core")
     if not (NAGIOS / "nagios.cfg").exists():
@@ -113,14 +114,17 @@ def test_nagios_takes_the_objects(open_directory):
     # Nagios reads it as a user of its own, by the group of the files.
     etc = open_directory / "etc"
     subprocess.run(["cp", "-a", str(NAGIOS), str(etc)], check=True, timeout=60)
-    # This machine may have the package of the plugin, which brings some of it.
+    # This machine may have the package of the plugin or not; it would have brought one file.
     plugins = open_directory / "plugins"
     shutil.copytree(NAGIOS_PLUGINS, plugins, ignore=shutil.ignore_patterns("exchange_mailaccept*"))
+    if packaged:
+        shutil.copy(CONTRIB / "nagios" / "commands.cfg", plugins / "exchange_mailaccept.cfg")
     for path in (path for path in etc.rglob("*") if path.is_file()):
         text = path.read_text().replace(str(NAGIOS), str(etc))
         path.write_text(text.replace(str(NAGIOS_PLUGINS), str(plugins)))
     (commands,) = blocks("check_exchange_mailaccept with Nagios", "nagios")
-    commands = commands.replace(str(NAGIOS), str(etc)).replace("nagios4 -v", f"{program} -v")
+    for theirs, mine in ((NAGIOS, etc), (NAGIOS_PLUGINS, plugins), ("nagios4 -v", f"{program} -v")):
+        commands = commands.replace(str(theirs), str(mine))
     if os.geteuid() != 0:
         commands = commands.replace(" -g nagios", "")
     steps, reload, _ = commands.rpartition(" && systemctl reload nagios4")
@@ -140,7 +144,7 @@ def test_nagios_takes_the_objects(open_directory):
     theirs = checked(f"{program} -v {etc}/nagios.cfg")
     before = {path.name for path in (etc / "conf.d").iterdir()}
     assert checked(steps) == theirs + 4
-    ours = {"commands.cfg", "contacts.cfg", "services.cfg", "hosts.cfg"}
+    ours = {"contacts.cfg", "services.cfg", "hosts.cfg"} | (set() if packaged else {"commands.cfg"})
     assert {path.name for path in (etc / "conf.d").iterdir()} == before | ours
     assert not before & ours
     assert (etc / "exchange_mailaccept.ini").stat().st_mode & 0o777 == 0o640
