@@ -2,8 +2,9 @@
 
 :func:`walk` is a generator: it yields what it wants from the world and is sent what came back.
 Each reply is judged at its own stage, and what was refused is not followed by what depends on it.
-Commands are never pipelined: replies that arrive together can't be timed apart, and Exchange's
-tarpit holds back the earlier ones.
+No command that is judged is pipelined: replies that arrive together can't be timed apart, and
+Exchange's tarpit holds back the earlier ones.  QUIT, which is not, goes with the message where
+PIPELINING is offered.
 """
 
 from __future__ import annotations
