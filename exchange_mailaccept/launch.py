@@ -9,8 +9,9 @@ What is imported when, and why:
 * while the first replies are: what they mean, and then the plugin file with nagiosplugin (15 ms),
   one of the chores after each event; for a domain dnspython (40 ms) before the first response
   is read;
-* never, unless it is used: ``cryptography``, ``spnego``, ``idna``, ``email``, ``ipaddress``,
-  ``threading``, ``textwrap``, ``traceback``.
+* never, unless it is used: ``cryptography``, ``spnego``, ``idna``, ``email``, ``ipaddress``.  The
+  newest libraries bring what they use themselves: dnspython the last three of these, nagiosplugin's
+  ``logging`` ``threading``, ``traceback`` and ``textwrap``.
 
 No stage is longer for it: the kernel notes when a reply came (see ``sockets``).
 """
