@@ -6,8 +6,8 @@ nothing of dnspython leaves this module, neither its types nor its exceptions.  
 if it is known that no mail gets there or if the name servers fail to find out (SERVFAIL), UNTESTED
 if none of them could be reached or looks up anything for us.
 
-This is the only module that knows dnspython, and it imports it only when a response is there to be
-read, for ``dns.message`` takes 49 ms and 13 MiB (dnspython 2.9; half of it with 2.3).
+This is the only module that knows dnspython, and it imports it only when the first query is on its
+way, for ``dns.message`` takes 49 ms and 13 MiB (dnspython 2.9; half of it with 2.3).
 ``dns.resolver`` and ``dns.query`` would add sockets, their own clock, 7 ms and 2 MiB.
 """
 
