@@ -44,7 +44,10 @@ class Stage(Enum):
 
 
 class Verdict(Enum):
-    """What became of a stage; the value is its name in ``--severity``."""
+    """What became of a stage; the value is its name in ``--severity``, where it has one there.
+
+    Neither PASSED nor UNTESTED has, since neither is a finding about the server.
+    """
 
     PASSED = "passed"
     #: A 4yz reply: the server asks to try again later.
