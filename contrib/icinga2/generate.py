@@ -124,9 +124,6 @@ def argument(option: Option, hostname: str) -> dict[str, dict[str, Any]]:
         }
     if option.name == "timeout":
         return {flag: {"value": Expression(TIMEOUT), "description": description}}
-    if option.name == "extra-opts":
-        # One word: its value is optional, so that a second word would not be it.
-        return {flag: {"value": f"{flag}={macro}", "skip_key": True, "description": description}}
     if not option.metavar:
         return {flag: {"set_if": macro, "description": description}}
     repeated = {"repeat_key": True} if option.repeatable else {}

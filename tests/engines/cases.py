@@ -173,8 +173,6 @@ def words(name: str, value: Any) -> list[str]:
     option = _FLAGS[name]
     if name == "verbose":
         return ["-" + "v" * int(value)]
-    if name == "extra-opts":
-        return [f"--{name}={value}"]
     if not option.metavar:
         return [f"--{name}"] if value else []
     if isinstance(value, float):
