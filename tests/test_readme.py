@@ -60,13 +60,3 @@ def test_every_link_leads_somewhere() -> None:
     """Below the checkout."""
     links = re.findall(r"\]\((?!https?:)([^)#]+)", README)
     assert [link for link in links if not (CHECKOUT / link).exists()] == []
-
-
-def test_every_module_is_in_the_architecture() -> None:
-    """And no other."""
-    contributing = (CHECKOUT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    table = contributing.partition("## How it is built")[2].partition("\n## ")[0]
-    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
-    listed = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
-    package = CHECKOUT / "exchange_mailaccept"
-    assert listed == {path.stem for path in package.iterdir() if not path.name.startswith("_")}
