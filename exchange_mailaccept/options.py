@@ -11,7 +11,7 @@ from .stages import Stage
 from .values import DEFAULT_SUBJECT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from typing import Optional
 
     from . import sasl
@@ -48,11 +48,6 @@ class Options(NamedTuple):
     every_address: bool
     #: Most servers to test at the same time.
     parallel: int
-
-
-def parse(argv: Sequence[str], environment: Optional[Mapping[str, str]] = None) -> Options:
-    """The options of the command line ``argv``; see :func:`.command_line.read`."""
-    return chosen(command_line.read(argv, environment))
 
 
 def chosen(line: command_line.CommandLine) -> Options:

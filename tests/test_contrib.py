@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from test_options import parse
 
 import check_exchange_mailaccept
 from exchange_mailaccept.command_line import (
@@ -23,7 +24,6 @@ from exchange_mailaccept.command_line import (
     TOKEN_VARIABLE,
     Option,
 )
-from exchange_mailaccept.options import parse
 
 CONTRIB = Path(__file__).resolve().parent.parent / "contrib"
 COMMAND = (CONTRIB / "icinga2" / "exchange_mailaccept.conf").read_text(encoding="utf-8")
@@ -230,7 +230,7 @@ def test_ini_file_of_nagios_is_understood(tmp_path):
     text = (CONTRIB / "nagios" / "exchange_mailaccept.ini").read_text(encoding="utf-8")
     ini = tmp_path / "ini"
     ini.write_text(re.sub(r"(password-file = ).*", rf"\g<1>{secret}", text), encoding="utf-8")
-    chosen = parse(["-H", "mbx01", "-r", "a@contoso.com", f"--extra-opts=submission@{ini}"], {})
+    chosen = parse(["-H", "mbx01", "-r", "a@contoso.com", f"--extra-opts=submission@{ini}"])
     assert chosen.target.port == 587
     assert chosen.credentials is not None
     assert chosen.credentials.user == r"contoso\mailaccept-probe"
@@ -252,12 +252,12 @@ def test_arguments_of_nagios_services_are_understood(line):
     template = template.replace("$HOSTADDRESS$", "192.0.2.1")
     words = [word.strip("'") for word in template.split()[1:]]
     # The file is not there; what is in it is tested above.
-    assert parse([word for word in words if not word.startswith("--extra-opts")], {})
+    assert parse([word for word in words if not word.startswith("--extra-opts")])
 
 
 def test_line_for_nrpe_is_understood():
     (line,) = re.findall(r"^command\[\w+\]=(.*)$", (CONTRIB / "nagios/nrpe.cfg").read_text(), re.M)
-    assert parse(line.split()[1:], {}).target.domain == "contoso.com"
+    assert parse(line.split()[1:]).target.domain == "contoso.com"
 
 
 def test_mail_script_says_nothing_to_the_shell(tmp_path):

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scripted_server import run_plugin
+from test_options import parse
 from tls_servers import Plugin
 
-from exchange_mailaccept import extra_opts, options
+from exchange_mailaccept import extra_opts
 from exchange_mailaccept.dialogue import Tls
 
 PROGRAM = "check_exchange_mailaccept"
@@ -231,7 +232,7 @@ def test_a_switch_keeps_its_equals_sign(write):
     ini = write(
         f"[{PROGRAM}]\nhostname=192.0.2.1\nrecipient=a@b.example\nport=\nstarttls=\nv=\nv=\n"
     )
-    chosen = options.parse([f"--extra-opts=@{ini}"], {})
+    chosen = parse([f"--extra-opts=@{ini}"])
     assert (chosen.target.port, chosen.tls, chosen.verbosity) == (25, Tls.STARTTLS, 2)
 
 

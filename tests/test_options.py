@@ -60,7 +60,7 @@ PROFILES = "auto exmfa 2000 2003 2007 2010 2013 2016 2019 se edge online submiss
 
 def parse(argv, **environment: str) -> Options:
     """The options of ``argv`` in an environment in which nothing else is set."""
-    return options.parse(argv, environment)
+    return options.chosen(command_line.read(argv, environment))
 
 
 def mistakes(*argv: str, **environment: str) -> str:
