@@ -13,7 +13,7 @@ PACKAGES=(
     mariadb-server icingacli icingaweb2-module-director icingaweb2-module-incubator php-icinga
     php-cli php-mysql php-xml php-intl php-mbstring php-curl
     icinga2-ido-mysql icingaweb2-module-monitoring icingaweb2-module-graphite
-    influxdb graphite-carbon graphite-web libfaketime
+    influxdb graphite-carbon graphite-web libfaketime locales
     # what the tests of man page and completion run
     man-db groff-base mandoc zsh
     # what packages are built and checked with

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import sysconfig
 
 import pytest
+from programs import find_program
 from scripted_server import CHECKOUT, PATIENCE, PLUGIN
 from test_launch import authority, domain, host, names, sink
 
@@ -62,13 +62,7 @@ class Counter:
 @pytest.fixture(scope="module")
 def count() -> Counter:
     """Callgrind; in CI it must be there."""
-    valgrind = shutil.which("valgrind")
-    if valgrind is None:
-        missing = "valgrind is missing (apt install valgrind)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return Counter(valgrind)
+    return Counter(find_program("valgrind", "valgrind"))
 
 
 @pytest.fixture(scope="module")

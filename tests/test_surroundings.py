@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 import pytest
+from programs import unavailable
 from scripted_server import PATIENCE, PLUGIN, SILENCE, PluginRun, ScriptedServer, run_plugin
 from test_plugin import (
     ACCEPTED,
@@ -422,7 +423,7 @@ FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), No
 def wall_clock(tmp_path) -> Any:
     """A wall clock that can be set, and the environment of a process that believes in it."""
     if FAKETIME is None:
-        pytest.skip("needs libfaketime")
+        unavailable("libfaketime is not installed (apt install libfaketime)")
     file = tmp_path / "offset"
 
     def put(seconds: int) -> dict[str, str]:
