@@ -28,12 +28,21 @@ SILENCE = None
 Step = tuple[str, Optional[bytes]]
 
 
-def port_of_all() -> int:
-    """A port that is free at every address, for servers that are to have the same one."""
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        port: int = probe.getsockname()[1]
-        return port
+class PortOfAll:
+    """A port at every address, for servers (with SO_REUSEADDR) that are to have the same one.
+
+    It is held until it is closed, lest a connection to somewhere else be given it meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._holder = socket.socket()
+        self._holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._holder.bind(("", 0))
+        self.number: int = self._holder.getsockname()[1]
+
+    def close(self) -> None:
+        """Leave it to others."""
+        self._holder.close()
 
 
 def udp_and_tcp() -> tuple[socket.socket, socket.socket]:

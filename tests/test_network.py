@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 import pytest
-from scripted_server import port_of_all
+from scripted_server import PortOfAll
 
 from exchange_mailaccept import sockets
 from exchange_mailaccept.exchanging import Exchanging, Line
@@ -240,8 +240,10 @@ def test_all_addresses_refuse():
 def black_hole() -> Iterator[tuple[str, int]]:
     """An address that answers no connection attempt: its queue is full, and stays so."""
     with contextlib.ExitStack() as stack:
+        held = stack.enter_context(contextlib.closing(PortOfAll()))
         listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.2", port_of_all()))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.2", held.number))
         listener.listen(0)
         where = listener.getsockname()
         for _ in range(8):

@@ -20,9 +20,9 @@ from scripted_server import (
     PATIENCE,
     SILENCE,
     PluginRun,
+    PortOfAll,
     ScriptedServer,
     Step,
-    port_of_all,
     run_plugin,
 )
 from test_plugin import ALL, BANNER, EHLO, MAIL, QUIT, RCPT, RSET, TROUBLESHOOTING, NameServer
@@ -76,8 +76,9 @@ class Servers:
 
     def __init__(self) -> None:
         self.mail: list[ScriptedServer] = []
-        self._others: list[Any] = []
-        self.port = port_of_all()
+        held = PortOfAll()
+        self._others: list[Any] = [held]
+        self.port = held.number
 
     def __call__(self, address: str, *script: Step, banner: bytes = BANNER) -> ScriptedServer:
         server = ScriptedServer(banner, *script, host=address, port=self.port)
@@ -440,7 +441,8 @@ class Crowd:
         self._here = 0
         self._lock = threading.Lock()
         self._listeners: list[socket.socket] = []
-        self.port = port_of_all()
+        self._held = PortOfAll()
+        self.port = self._held.number
         for address in addresses:
             listener = socket.socket()
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -454,6 +456,7 @@ class Crowd:
             with contextlib.suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
             listener.close()
+        self._held.close()
 
     def _serve(self, listener: socket.socket) -> None:
         while True:
