@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .extensions import Extensions
 
 #: What ``inspect esmtp`` lets through by default; all else it masks.
-_UNMASKED = ("8BITMIME", "AUTH ", "BINARYMIME", "DSN", "ENHANCED", "ETRN", "PIPELINING", "SIZE")
+UNMASKED = ("8BITMIME", "AUTH ", "BINARYMIME", "DSN", "ENHANCED", "ETRN", "PIPELINING", "SIZE")
 
 
 def masked_keywords(offers: Extensions, profile: str = "") -> Mapping[str, tuple[str, ...]]:
@@ -29,7 +29,7 @@ def masked_keywords(offers: Extensions, profile: str = "") -> Mapping[str, tuple
     if not masks or [mask[-1] for mask in masks] != running:
         return {}
     lists = {
-        name: [line for line in known.before_tls if not line.startswith(_UNMASKED)]
+        name: [line for line in known.before_tls if not line.startswith(UNMASKED)]
         for name, known in PROFILES.items()
     }
     # A list that is masked from end to end says more than one of which only parts would fit.

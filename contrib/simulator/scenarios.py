@@ -19,6 +19,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent.parent))
 
 from exchange_mailaccept.failures import ROWS
 from exchange_mailaccept.failures.row import Row
+from exchange_mailaccept.masks import UNMASKED
 from exchange_mailaccept.profiles import PROFILES, Profile
 from exchange_mailaccept.stages import Stage, Verdict
 
@@ -165,10 +166,9 @@ def _stars(banner: str) -> str:
 
 def _masked(pose: Pose) -> tuple[str, ...]:
     """Write over what Cisco's ``inspect esmtp`` does not know, as long as it was."""
-    known = ("8BITMIME", "AUTH ", "BINARYMIME", "DSN", "ENHANCED", "ETRN", "PIPELINING", "SIZE")
     letters = iter("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
     return tuple(
-        line if line.upper().startswith(known) else "X" * (len(line) - 1) + next(letters)
+        line if line.upper().startswith(UNMASKED) else "X" * (len(line) - 1) + next(letters)
         for line in pose.keywords
     )
 
