@@ -247,8 +247,7 @@ class Bench:
         used = self.contest("A host, plain", plain)
         self.aim(used, "host plain", ("wall", "check_smtp", 1.06), ("cpu", "swaks", 0.85),
                  ("cpu", "check_smtp_send", 0.55), ("memory", "", 14))  # fmt: skip
-        piped = {"": used["PIPELINING offered"], **used}
-        piped[""] = used["PIPELINING offered"]
+        piped = {**used, "": used["PIPELINING offered"]}
         self.aim(piped, "host, PIPELINING offered", ("wall", "check_smtp", 0.97))
 
         def secured() -> Contest:
