@@ -544,7 +544,9 @@ def main() -> None:
         text=True,
         check=True,
     ).stdout.strip()
-    machine = f"{os.cpu_count()} cores, {os.uname().machine}, Linux {os.uname().release}"
+    # What follows is somebody's own build.
+    kernel = ".".join(os.uname().release.split(".")[:2])
+    machine = f"{os.cpu_count()} cores, {os.uname().machine}, Linux {kernel}"
     where = "behind a way of 20 ms" if bench.far == FAR else "that answer after 20 ms"
     print(
         f"{time.strftime('%Y-%m-%d')}, {machine}, Python {version}, {bench.turns} turns, ", end=""
