@@ -28,7 +28,7 @@ class Finding(NamedTuple):
     """What a failed stage means."""
 
     kind: Kind
-    #: Why the stage failed, in one sentence.
+    #: Why the stage failed, in one sentence; it says so if the reply is not known from Exchange.
     cause: str
     #: What to do about it.
     next_step: str
@@ -36,8 +36,6 @@ class Finding(NamedTuple):
     page: str
     #: Key of the :class:`resources.Resource` with which to begin.
     begin: str
-    #: Whether the reply is one known from Exchange; if not, ``cause`` says so.
-    known: bool = True
 
 
 #: What it means that a threshold is violated although every stage passed.
@@ -234,7 +232,6 @@ def _fallback(outcome: StageOutcome) -> Finding:
             "ask whoever runs the gateway in front, and try again.",
             PAGES["protocol-logging"].address,
             "mail-flow",
-            known=False,
         )
     if reply.code < 500:
         return Finding(
@@ -244,7 +241,6 @@ def _fallback(outcome: StageOutcome) -> Finding:
             "the protocol log of the Receive connector.",
             PAGES["protocol-logging"].address,
             begin,
-            known=False,
         )
     return Finding(
         kind,
@@ -253,7 +249,6 @@ def _fallback(outcome: StageOutcome) -> Finding:
         "-ProtocolLoggingLevel Verbose); if it is not there, a box in front has answered.",
         PAGES["protocol-logging"].address,
         begin,
-        known=False,
     )
 
 
@@ -268,7 +263,6 @@ def _fallback_without_reply(outcome: StageOutcome) -> Finding:
             "middlebox mixes up replies.",
             PAGES["telnet"].address,
             "mail-flow",
-            known=False,
         )
     if outcome.verdict is Verdict.UNTESTED:
         kind, cause = Kind.PROBE, "the monitoring host itself could not do the test"
@@ -279,5 +273,4 @@ def _fallback_without_reply(outcome: StageOutcome) -> Finding:
         "Try the same dialogue by hand with telnet, first from the server itself, then from here.",
         PAGES["telnet"].address if outcome.stage in _SPOKEN else PAGES["dns"].address,
         begin,
-        known=False,
     )
