@@ -262,6 +262,11 @@ def _lost(error: ssl.SSLError) -> OSError:
     return ConnectionError(0, f"{TLS_FAILED}: {_reason(error)}")
 
 
+#: The alternative names that a server can have, as ``ssl`` calls them; the value of another kind,
+#: like that of a place in a directory, need not be text.
+_KINDS_OF_NAMES = ("DNS", "IP Address")
+
+
 def _from_ssl(facts: dict[str, Any]) -> Optional[Certificate]:
     """The certificate as ``SSLSocket.getpeercert()`` describes a verified one."""
     if not facts:
@@ -269,7 +274,9 @@ def _from_ssl(facts: dict[str, Any]) -> Optional[Certificate]:
     return Certificate(
         subject=_name(facts.get("subject", ())),
         issuer=_name(facts.get("issuer", ())),
-        names=tuple(value for _, value in facts.get("subjectAltName", ())),
+        names=tuple(
+            value for kind, value in facts.get("subjectAltName", ()) if kind in _KINDS_OF_NAMES
+        ),
         not_before=since_epoch(facts["notBefore"]),
         not_after=since_epoch(facts["notAfter"]),
     )

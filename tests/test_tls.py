@@ -189,6 +189,20 @@ def test_what_was_agreed_is_shown_with_v(
     assert run.line("  starttls ").endswith(f"({cipher})")
 
 
+@pytest.mark.parametrize("verify", VERIFY)
+def test_of_the_names_those_of_servers_are_shown(plugin, peers, certificates, verify):
+    """A certificate may also be for a place in a directory, which no client looks for."""
+    names = ("directory:mx", "dns:mx.test", "127.0.0.1")
+    certified = certificates.authority.issue("mx.test", *names)
+    argv = ["--verify", "--ca-file", certificates.authority.file] if verify else []
+    server = peers(Manners(certified.context()))
+    run = plugin.against(server, "-S", *NONE, "--until", "rcpt", "-v", *argv)
+    assert (run.exit_code, run.line("Certificate: ")) == (
+        OK,
+        "Certificate: CN=mx.test, O=Contoso; names: mx.test 127.0.0.1",
+    )
+
+
 #: Certificate, ``-H`` by name or address, and what is said with ``--verify``.
 VERIFIED = {
     "expired": "the certificate has expired (OpenSSL: certificate has expired)",

@@ -139,6 +139,8 @@ def _distinguished(name: str) -> x509.Name:
 def _general_name(name: str) -> x509.GeneralName:
     if name.startswith("dns:"):
         return x509.DNSName(name[4:])
+    if name.startswith("directory:"):
+        return x509.DirectoryName(_distinguished(name[10:]))
     if re.fullmatch(r"[0-9.]+|.*:.*", name):
         return x509.IPAddress(ipaddress.ip_address(name))
     return x509.DNSName(name)
