@@ -287,7 +287,8 @@ def read(argv: Sequence[str], environment: Optional[Mapping[str, str]] = None) -
             # Imported here because few keep options in a file.
             from . import extra_opts
 
-            argv = extra_opts.expand(argv, PROGRAM, environment)
+            long_forms = {flag: option.flags[-1] for flag, option in _BY_FLAG.items()}
+            argv = extra_opts.expand(argv, PROGRAM, environment, long_forms)
         line = CommandLine(argv, environment)
     except ValueError as error:
         _refuse([str(error)])

@@ -33,10 +33,16 @@ _FILES = (
 )
 
 
-def expand(argv: Sequence[str], program: str, environment: Mapping[str, str]) -> list[str]:
+def expand(
+    argv: Sequence[str],
+    program: str,
+    environment: Mapping[str, str],
+    long_forms: Mapping[str, str],
+) -> list[str]:
     """``argv`` with the options of the files instead of ``--extra-opts``.
 
     :param program: name of the default section
+    :param long_forms: flag to long form, for options that have both: ``-p`` to ``--port``
     :raises ValueError: no file, no such section, or a line that is none
     """
     found: list[str] = []
@@ -53,7 +59,8 @@ def expand(argv: Sequence[str], program: str, environment: Mapping[str, str]) ->
         if equals and not value:
             continue  # An unset macro of Nagios or Icinga: not given.
         section, _, path = value.partition("@")
-        found += _read(path or _default_file(environment), section or program)
+        lines = _read(path or _default_file(environment), section or program)
+        found += [_word(line, long_forms) for line in lines]
     return found + rest
 
 
@@ -71,7 +78,7 @@ def _default_file(environment: Mapping[str, str]) -> str:
 
 
 def _read(path: str, section: str) -> list[str]:
-    """The options of a section as words of a command line; a hyphen is standard input."""
+    """The lines of a section; a hyphen is standard input."""
     where = "standard input" if path == "-" else path
     try:
         source = 0 if path == "-" else path
@@ -80,7 +87,7 @@ def _read(path: str, section: str) -> list[str]:
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise ValueError(f"{EXTRA_OPTS}: {where} can't be read: {why}") from None
-    words: list[str] = []
+    chosen: list[str] = []
     inside = found = begun = False
     for line in lines:
         if not line or line[0] in "#;":
@@ -89,19 +96,21 @@ def _read(path: str, section: str) -> list[str]:
             inside = line[1:].partition("]")[0].strip() == section
             found, begun = found or inside, True
         elif inside:
-            words.append(_word(line))
+            chosen.append(line)
         elif not begun:
             raise ValueError(f"{EXTRA_OPTS}: {where} has an option outside of any section")
     if not found:
         raise ValueError(f"{EXTRA_OPTS}: {where} has no section [{section}]")
-    return words
+    return chosen
 
 
-def _word(line: str) -> str:
-    """``name = value`` or ``name`` as an option; a value may stand in quotes."""
-    name, equals, value = (part.strip() for part in line.partition("="))
+def _word(line: str, long_forms: Mapping[str, str]) -> str:
+    """``name = value`` or ``name`` as an option; a value may stand in quotes.
+
+    Always in one word, because what has no value here must not take the next option for it.
+    """
+    name, _, value = (part.strip() for part in line.partition("="))
     if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
         value = value[1:-1]
-    if len(name) == 1:
-        return f"-{name}{value}"
-    return f"--{name}{equals}{value}"
+    flag = f"-{name}" if len(name) == 1 else f"--{name}"
+    return f"{long_forms.get(flag, flag)}={value}"

@@ -15,10 +15,11 @@ from exchange_mailaccept import extra_opts
 from exchange_mailaccept.dialogue import Tls
 
 PROGRAM = "check_exchange_mailaccept"
+LONG_FORMS = {"-p": "--port", "--port": "--port", "-v": "--verbose"}
 
 
 def expand(*argv: str, **environment: str) -> list[str]:
-    return extra_opts.expand(argv, PROGRAM, environment)
+    return extra_opts.expand(argv, PROGRAM, environment, LONG_FORMS)
 
 
 @pytest.fixture
@@ -207,11 +208,15 @@ def test_a_file_that_is_found_and_can_not_be_read(tmp_path, write):
     [
         ("port=25", "--port=25"),
         ("  port \t=  25  ", "--port=25"),
-        ("p=25", "-p25"),
-        ("p = 25", "-p25"),
-        ("verbose", "--verbose"),
+        ("p=25", "--port=25"),
+        ("p = 25", "--port=25"),
+        ("p =", "--port="),
+        ("p", "--port="),
+        ("verbose", "--verbose="),
         ("verbose=", "--verbose="),
-        ("v", "-v"),
+        ("v", "--verbose="),
+        ("v =", "--verbose="),
+        ("x = 1", "-x=1"),
         ("header = X-A: a = b", "--header=X-A: a = b"),
         ('subject = "  padded "', "--subject=  padded "),
         ("subject = 'a'", "--subject=a"),
@@ -223,7 +228,7 @@ def test_a_file_that_is_found_and_can_not_be_read(tmp_path, write):
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n", ""])
 def test_a_line_becomes_a_word(write, line, word, end):
-    """With one dash or two, and without the spaces around."""
+    """Of its long form, and without the spaces around."""
     assert expand(f"--extra-opts=@{write(f'[{PROGRAM}]{end or chr(10)}{line}{end}')}") == [word]
 
 
@@ -234,6 +239,17 @@ def test_a_switch_keeps_its_equals_sign(write):
     )
     chosen = parse([f"--extra-opts=@{ini}"])
     assert (chosen.target.port, chosen.tls, chosen.verbosity) == (25, Tls.STARTTLS, 2)
+
+
+@pytest.mark.parametrize("name", ["H", "hostname", "w", "warning"])
+@pytest.mark.parametrize("empty", ["{} =", "{}=", "{} = ''", "{}"])
+def test_an_option_without_a_value_takes_no_other(write, name, empty):
+    """Neither the line below it nor, as the last one, the command line."""
+    line = empty.format(name)
+    ini = write(f"[{PROGRAM}]\n{line}\nd = two.example\n[last]\nd = two.example\n{line}\n")
+    expected = parse(["-d", "two.example", "-p", "26"])
+    for section in ("", "last"):
+        assert parse([f"--extra-opts={section}@{ini}", "-p", "26"]) == expected
 
 
 def test_the_words_come_before_the_others(write):
