@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from .record import TYPE_CHECKING
-from .values import EXTRA_OPTS
+from .values import EXTRA_OPTS, readable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,6 +31,9 @@ _FILES = (
     "/usr/local/etc/nagios-plugins.ini",
     "/etc/opt/nagios-plugins.ini",
 )
+#: Seconds within which standard input is to end, and most bytes of it.
+_PATIENCE = 5
+_MOST = 1 << 20
 
 
 def expand(
@@ -81,15 +84,15 @@ def _read(path: str, section: str) -> list[str]:
     """The lines of a section; a hyphen is standard input."""
     where = "standard input" if path == "-" else path
     try:
-        source = 0 if path == "-" else path
-        with open(source, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123 - pathlib costs 3 ms
-            lines = [line.strip() for line in file]
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise ValueError(f"{EXTRA_OPTS}: {where} can't be read: {why}") from None
+        data = _standard_input() if path == "-" else _file(path)
+    except OSError as error:
+        raise ValueError(f"{EXTRA_OPTS}: {where} can't be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ValueError(f"{EXTRA_OPTS}: {where} {error}") from None
+    text = data.decode("utf-8", "surrogateescape")
     chosen: list[str] = []
     inside = found = begun = False
-    for line in lines:
+    for line in map(str.strip, text.replace("\r", "\n").split("\n")):
         if not line or line[0] in "#;":
             continue
         if line.startswith("["):
@@ -102,6 +105,36 @@ def _read(path: str, section: str) -> list[str]:
     if not found:
         raise ValueError(f"{EXTRA_OPTS}: {where} has no section [{section}]")
     return chosen
+
+
+def _file(path: str) -> bytes:
+    with open(readable(path), "rb") as file:  # noqa: PTH123 - pathlib costs 3 ms
+        return file.read()
+
+
+def _standard_input() -> bytes:
+    """All that comes through standard input.
+
+    It may be left open by whoever started us, and never say a word; no deadline is set yet.
+    """
+    # Imported here because few keep their options outside of files.
+    import select
+    import time
+
+    arrivals = select.poll()
+    arrivals.register(0, select.POLLIN)
+    ends = time.monotonic() + _PATIENCE
+    data = b""
+    while (left := ends - time.monotonic()) > 0:
+        if not arrivals.poll(left * 1000):
+            continue
+        some = os.read(0, 65_536)
+        data += some
+        if not some:
+            return data
+        if len(data) > _MOST:
+            raise ValueError(f"has more than {_MOST} bytes")
+    raise ValueError(f"did not end within {_PATIENCE}s")
 
 
 def _word(line: str, long_forms: Mapping[str, str]) -> str:

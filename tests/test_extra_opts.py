@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted_server import run_plugin
+from scripted_server import PATIENCE, PLUGIN, PluginRun, run_plugin
 from test_options import parse
 from tls_servers import Plugin
 
@@ -126,6 +128,55 @@ def test_a_hyphen_is_standard_input(write):
     )
 
 
+def refused(run: PluginRun, why: str) -> None:
+    """What is said of the source of the options, in one line."""
+    hint = "(see check_exchange_mailaccept --help)"
+    assert tuple(run) == (3, f"MAILACCEPT UNKNOWN - --extra-opts: {why} {hint}\n", "")
+
+
+def test_standard_input_that_says_nothing():
+    """It is open, and nobody writes."""
+    reading, writing = os.pipe()
+    try:
+        run = run_plugin("--extra-opts=@-", "-d", "contoso.com", stdin=reading)
+    finally:
+        os.close(reading)
+        os.close(writing)
+    refused(run, "standard input did not end within 5s")
+
+
+def test_standard_input_without_an_end():
+    """What never ends is not taken in for as long as it goes on."""
+    with open("/dev/zero", "rb") as endless:  # noqa: PTH123 its descriptor is to be inherited
+        run = run_plugin("--extra-opts=@-", "-d", "contoso.com", stdin=endless)
+    refused(run, "standard input has more than 1048576 bytes")
+
+
+def test_standard_input_that_can_not_be_read():
+    """It can only be written to."""
+    with open(os.devnull, "wb") as sink:  # noqa: PTH123 its descriptor is to be inherited
+        run = run_plugin("--extra-opts=@-", "-d", "contoso.com", stdin=sink)
+    refused(run, "standard input can't be read: Bad file descriptor")
+
+
+def test_standard_input_in_pieces():
+    """Their ends mean nothing."""
+    reading, writing = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, str(PLUGIN), "--extra-opts=@-"],
+        stdin=reading,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    os.close(reading)
+    for piece in (f"[{PROGRAM}]\r\nunt", "il=no", "where\r\n"):
+        os.write(writing, piece.encode("ascii"))
+    os.close(writing)
+    output, errors = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, errors) == (3, b"")
+    assert output.startswith(b"MAILACCEPT UNKNOWN - --until nowhere: ")
+
+
 # Which file.
 
 NAMES = ("monitoring-plugins.ini", "plugins.ini", "nagios-plugins.ini")
@@ -196,8 +247,16 @@ def test_a_file_that_is_found_and_can_not_be_read(tmp_path, write):
     """Is a mistake: the options of another file would be others."""
     (tmp_path / "a" / "plugins.ini").mkdir(parents=True)
     write(section("b.example"), "b/plugins.ini")
-    with pytest.raises(ValueError, match=r"a/plugins\.ini can't be read: Is a directory"):
+    with pytest.raises(ValueError, match=r"a/plugins\.ini can't be read: it is no regular file"):
         expand("--extra-opts", NAGIOS_CONFIG_PATH=f"{tmp_path}/a:{tmp_path}/b")
+
+
+def test_a_file_that_waits_for_a_writer(tmp_path):
+    """A FIFO would keep the plugin waiting, with no deadline set yet."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    run = run_plugin(f"--extra-opts=@{fifo}", "-d", "contoso.com")
+    refused(run, f"{fifo} can't be read: it is no regular file")
 
 
 # What becomes of a line.
