@@ -13,7 +13,7 @@ from .world import Answer, Fault, Resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Optional
+    from typing import Optional, Union
 
     #: Blocks until the system has answered.
     LookUp = Callable[[Resolve], Answer]
@@ -57,13 +57,20 @@ class Resolving(Operation):
     def _work(self) -> None:
         try:
             found = self._look_up(self._request)
-        # Not the resolver's error but the system's (EAI_SYSTEM), like too many open files.  Python
-        # would print it to standard error, and the run wait in vain.
-        except OSError as error:
-            found = Answer(
-                0.0, Fault(Verdict.UNTESTED, f"could not be looked up: {error.strerror}")
-            )
+        # Not the resolver's error but the system's (EAI_SYSTEM), like too many open files, or a
+        # name in no encoding.  Python would print it to standard error, and the run wait in vain.
+        except (OSError, ValueError) as error:
+            why = f"could not be looked up: {_words(error)}"
+            found = Answer(0.0, Fault(Verdict.UNTESTED, why))
         with self._lock:
             if not self._left_behind:
                 self._found = found._replace(seconds=self._answer().seconds)
                 os.write(self._telling, b".")
+
+
+def _words(error: Union[OSError, ValueError]) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, UnicodeDecodeError):
+        return "the system's resolver answered with a name that is no text"
+    return "the name is not in ASCII"

@@ -882,11 +882,22 @@ def test_a_resolver_that_takes_too_long_is_left_behind():
 
 
 @pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_resolver_that_breaks():
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (OSError(24, "Too many open files"), "Too many open files"),
+        (UnicodeEncodeError("ascii", "m\xfc", 1, 2, "range"), "the name is not in ASCII"),
+        (
+            UnicodeDecodeError("utf-8", b"m\xfc", 1, 2, "invalid start byte"),
+            "the system's resolver answered with a name that is no text",
+        ),
+    ],
+)
+def test_a_resolver_that_breaks(error, why):
     """Its error ends in the answer, and neither in a long wait nor on standard error."""
 
     def look_up(_: Resolve) -> Answer:
-        raise OSError(24, "Too many open files")
+        raise error
 
     before = set(threading.enumerate())
     operation = resolving(look_up, PATIENCE)
@@ -897,7 +908,7 @@ def test_a_resolver_that_breaks():
     broken = operation.ready(next(iter(operation.watched)))
     operation.close()
     assert broken is not None
-    assert broken.fault == Fault(Verdict.UNTESTED, "could not be looked up: Too many open files")
+    assert broken.fault == Fault(Verdict.UNTESTED, f"could not be looked up: {why}")
 
 
 def test_a_resolver_that_answers():

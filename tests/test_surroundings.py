@@ -129,14 +129,18 @@ def test_a_directory_with_modules_of_the_same_names(serve, tmp_path):
     accepted(serve(BANNER, *ALL), cwd=tmp_path)
 
 
+def unshared(what: str, preparation: str) -> Sequence[str]:
+    """A command line's beginning: what follows runs after ``preparation``, away from this host."""
+    unshare = shutil.which("unshare")
+    if unshare is None or os.geteuid() != 0:
+        pytest.skip("only root can have a world of its own")
+    return [unshare, what, "sh", "-c", f'{preparation} && exec "$@"', "sh"]
+
+
 @pytest.fixture
 def without_resolv_conf() -> Sequence[str]:
     """A command line's beginning: what follows sees no /etc/resolv.conf, nor /etc/hosts."""
-    unshare = shutil.which("unshare")
-    if unshare is None or os.geteuid() != 0:
-        pytest.skip("only root can hide a file from one process")
-    hide = 'mount -t tmpfs none /etc && exec "$@"'
-    return [unshare, "--mount", "sh", "-c", hide, "sh"]
+    return unshared("--mount", "mount -t tmpfs none /etc")
 
 
 @linux
@@ -159,6 +163,42 @@ def test_without_resolv_conf(without_resolv_conf, target, line):
     )
     assert (done.returncode, done.stderr) == (UNKNOWN, b"")
     assert done.stdout.decode("ascii").startswith(line)
+
+
+@linux
+def test_a_host_whose_name_is_not_ascii(serve):
+    """No resolver knows it; the server is greeted with the address."""
+    server = serve(BANNER, ("EHLO \\[127.0.0.1]", EHLO[1]), *ALL[1:])
+    called = unshared("--uts", "printf 'm\\374' >/proc/sys/kernel/hostname")
+    done = subprocess.run(
+        [*called, sys.executable, str(PLUGIN), "-H", "127.0.0.1", "-p", str(server.port),
+         "-r", "postmaster@contoso.com"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (OK, b"")
+
+
+@linux
+def test_a_canonical_name_that_is_no_text(tmp_path):
+    """As a hosts file in Latin-1 has it."""
+    hosts = tmp_path / "hosts"
+    hosts.write_bytes(b"127.0.0.1 m\xfcnchen.example mail1.example\n")
+    called = unshared("--mount", f"mount --bind '{hosts}' /etc/hosts")
+    done = subprocess.run(
+        [*called, sys.executable, str(PLUGIN), "-H", "mail1.example", "-p", "1", "-r", "a@b.cc"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (UNKNOWN, b"")
+    assert done.stdout.startswith(
+        b"MAILACCEPT UNKNOWN - could not look up mail1.example: could not be looked up: the"
+        b" system's resolver answered with a name that is no text\n"
+    ), done.stdout
 
 
 # Signals, limits.
