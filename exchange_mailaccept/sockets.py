@@ -60,7 +60,7 @@ def connect(address: str, port: int, source_address: str = "") -> _socket.socket
         # The segments of a flight must not wait for one another (Nagle, RFC 896).
         begun.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
         if source_address:
-            begun.bind((source_address, 0))
+            begun.bind(_socket_address(source_address, 0))
         _connect(begun, address, port)
     except OSError:
         begun.close()

@@ -202,7 +202,16 @@ def test_the_source_address_is_used(peer):
     assert server.client == "127.0.0.7"
 
 
-@pytest.mark.parametrize("source", ["192.0.2.1", "2001:db8::1"])
+@linux
+@pytest.mark.parametrize("source", ["::1", "::1%lo", "::1%1"])
+def test_a_source_address_may_have_a_zone(peer, source):
+    """A link-local one must have; on the loopback it need not mean anything."""
+    server = peer(saying(b"220 ready\r\n"), host="::1")
+    connected, _ = answers(server.connect._replace(source_address=source), Exchange(b""))
+    assert (connected.fault, server.client) == (None, "::1")
+
+
+@pytest.mark.parametrize("source", ["192.0.2.1", "2001:db8::1", "fe80::1%nonesuch0"])
 def test_a_source_address_that_is_not_ours_says_nothing_of_the_server(peer, source):
     server = peer(saying(b"220 ready\r\n"))
     (failed,) = answers(server.connect._replace(source_address=source))
