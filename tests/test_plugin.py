@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -877,6 +878,64 @@ def test_closed_streams(serve, closed):
     )
     expected = OK if closed == "2>&-" else UNKNOWN
     assert (done.returncode, done.stderr) == (expected, b"")
+
+
+@pytest.fixture
+def alone(tmp_path) -> Path:
+    """The plugin's file without the package that belongs beside it."""
+    return Path(shutil.copy(PLUGIN, tmp_path))
+
+
+def test_the_package_is_missing(alone):
+    """All that is known of it can be told without it."""
+    done = subprocess.run([sys.executable, "-I", alone], capture_output=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (
+        UNKNOWN,
+        b"MAILACCEPT UNKNOWN - a library is missing: No module named 'exchange_mailaccept'\n",
+        b"",
+    )
+
+
+@pytest.mark.parametrize("closed", [">/dev/full", ">&-", ">&- 2>&- <&-"])
+def test_the_package_is_missing_and_there_is_no_room_to_say_so(alone, closed):
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-I", alone]
+    done = subprocess.run(command, capture_output=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (UNKNOWN, b"", b"")
+
+
+def test_the_package_is_missing_and_the_reader_is_gone(alone):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as gone:
+        command = [sys.executable, "-I", alone]
+        done = subprocess.run(command, stdout=gone, stderr=subprocess.PIPE, timeout=30)
+    assert (done.returncode, done.stderr) == (UNKNOWN, b"")
+
+
+#: What an ImportError may say: it has names and paths in it.
+HOSTILE = "a\n`b` | c=1 <d> $HOME \\n \u20ac " + "x" * 400
+
+
+def importing(directory: Path, name: str) -> None:
+    """Put a module into ``directory`` that can't be imported, and says so at length."""
+    (directory / f"{name}.py").write_text(f"raise ImportError({HOSTILE!r})\n", encoding="utf-8")
+
+
+def is_one_harmless_line(run: PluginRun, beginning: str) -> None:
+    """What Nagios, Icinga and a shell make of it is one line of words."""
+    assert (run.exit_code, run.stderr) == (UNKNOWN, "")
+    assert re.fullmatch(r"[ -~]{,299}\n", run.stdout), run.stdout
+    assert not set(run.stdout) & set("|<>`$\\")
+    assert run.stdout.startswith(f"MAILACCEPT UNKNOWN - {beginning}")
+
+
+def test_a_package_that_breaks_at_length(alone):
+    package = alone.parent / "exchange_mailaccept"
+    package.mkdir()
+    importing(package, "launch")
+    done = subprocess.run([sys.executable, alone], capture_output=True, timeout=30)
+    run = PluginRun(done.returncode, done.stdout.decode("ascii"), done.stderr.decode("ascii"))
+    is_one_harmless_line(run, "a library is missing: a  b ")
 
 
 def test_a_locale_that_does_not_exist(serve):
