@@ -64,14 +64,16 @@ def finish(text: str, status: int) -> NoReturn:
     os._exit(status)
 
 
-def unknown(words: str) -> NoReturn:
-    """Exit with one line that says why nothing could be found out."""
-    finish(f"MAILACCEPT UNKNOWN - {words}", EXIT_UNKNOWN)
+def unknown(words: str, details: Sequence[str] = ()) -> NoReturn:
+    """Exit with one line that says why nothing could be found out, and ``details`` below it."""
+    lines = [_printable(words, MOST_OF_LINE), *(_printable(each, 200) for each in details)]
+    finish("MAILACCEPT UNKNOWN - " + "\n".join(lines), EXIT_UNKNOWN)
 
 
 def missing_library(error: ImportError) -> str:
     """What to say when a library can't be imported."""
-    return f"a library is missing: {error} (python3 -m pip install nagiosplugin dnspython)"
+    why = _printable(str(error), 180)
+    return f"a library is missing: {why} (python3 -m pip install nagiosplugin dnspython)"
 
 
 def guard(step: Callable[[], Result], verbosity: int = 0) -> Result:
@@ -81,24 +83,19 @@ def guard(step: Callable[[], Result], verbosity: int = 0) -> Result:
     except Answered as answer:
         finish(str(answer), EXIT_UNKNOWN)
     except UsageError as error:
-        hint = _printable(error.hint, MOST_OF_LINE)
-        unknown(
-            _printable(
-                _brief(error.mistakes, MOST_OF_LINE - len(hint) - 1) + " " + hint, MOST_OF_LINE
-            )
-        )
+        room = MOST_OF_LINE - len(error.hint) - 1
+        unknown(f"{_brief(error.mistakes, room)} {error.hint}")
     except ImportError as error:
         unknown(missing_library(error))
     # The border of the program: what nobody foresaw is a fault of the plugin and no page to anyone.
     except Exception as error:
-        words = _printable(f"{type(error).__name__}: {error}", 200)
-        if verbosity >= 3:
-            # Imported here because only a fault of the plugin needs it.
-            import traceback
+        words = f"fault of the plugin itself: {type(error).__name__}: {error}"
+        if verbosity < 3:
+            unknown(words)
+        # Imported here because only a fault of the plugin needs it.
+        import traceback
 
-            lines = traceback.format_exc().splitlines()
-            words += "".join(f"\n{_printable(line, 200)}" for line in lines)
-        unknown(f"fault of the plugin itself: {words}")
+        unknown(words, traceback.format_exc().splitlines())
 
 
 def _brief(mistakes: Sequence[str], most: int) -> str:
@@ -126,9 +123,10 @@ def _printable(text: str, most: int) -> str:
     # Imported here because it is for those who have made a mistake, and are in no hurry.
     try:
         from .report import printable
-    except OSError:
-        # No descriptor is left to read it with; then the text is the system's and not a server's.
-        return " ".join(text.split())[:most]
+    except (ImportError, OSError):
+        # No descriptor is left to read it with, or the package is not whole.
+        harmless = (each if " " <= each <= "~" and each not in "|<>`$\\" else " " for each in text)
+        return " ".join("".join(harmless).split())[:most]
     return printable(text, most)
 
 

@@ -916,9 +916,9 @@ def test_the_package_is_missing_and_the_reader_is_gone(alone):
 HOSTILE = "a\n`b` | c=1 <d> $HOME \\n \u20ac " + "x" * 400
 
 
-def importing(directory: Path, name: str) -> None:
+def breaking(directory: Path, name: str, error: str = "ImportError") -> None:
     """Put a module into ``directory`` that can't be imported, and says so at length."""
-    (directory / f"{name}.py").write_text(f"raise ImportError({HOSTILE!r})\n", encoding="utf-8")
+    (directory / f"{name}.py").write_text(f"raise {error}({HOSTILE!r})\n", encoding="utf-8")
 
 
 def is_one_harmless_line(run: PluginRun, beginning: str) -> None:
@@ -932,10 +932,45 @@ def is_one_harmless_line(run: PluginRun, beginning: str) -> None:
 def test_a_package_that_breaks_at_length(alone):
     package = alone.parent / "exchange_mailaccept"
     package.mkdir()
-    importing(package, "launch")
+    breaking(package, "launch")
     done = subprocess.run([sys.executable, alone], capture_output=True, timeout=30)
     run = PluginRun(done.returncode, done.stdout.decode("ascii"), done.stderr.decode("ascii"))
     is_one_harmless_line(run, "a library is missing: a  b ")
+
+
+@pytest.mark.parametrize(
+    ("error", "beginning"),
+    [
+        ("ImportError", "a library is missing: a 'b' / c=1 [d] "),
+        ("OSError", "a library can't be used: OSError: a 'b' / c=1 [d] "),
+    ],
+)
+def test_a_library_that_breaks_at_length(tmp_path, error, beginning):
+    """What to do about it is not cut off."""
+    breaking(tmp_path, "nagiosplugin", error)
+    run = run_plugin(
+        "-H", "127.0.0.1", "-p", "1", "-r", "a@b.example", environment={"PYTHONPATH": str(tmp_path)}
+    )
+    is_one_harmless_line(run, beginning)
+    assert run.stdout.endswith("dnspython)\n") == (error == "ImportError")
+
+
+def test_a_library_that_breaks_in_the_middle(tmp_path):
+    """Dnspython is imported while the first question is on its way."""
+    breaking(tmp_path, "dns")
+    run = run_plugin("-d", "contoso.com", environment={"PYTHONPATH": str(tmp_path)})
+    is_one_harmless_line(run, "a library is missing: a 'b' / c=1 [d] ")
+
+
+def test_a_package_without_the_module_that_makes_text_harmless(alone):
+    """Then it is done by hand."""
+    package = alone.parent / "exchange_mailaccept"
+    shutil.copytree(PLUGIN.parent / package.name, package)
+    breaking(package, "report")
+    command = [sys.executable, alone, "-H", "127.0.0.1", "-p", "1", "-r", "a@b.example"]
+    done = subprocess.run(command, capture_output=True, timeout=30)
+    run = PluginRun(done.returncode, done.stdout.decode("ascii"), done.stderr.decode("ascii"))
+    is_one_harmless_line(run, "a library is missing: a b c=1 d HOME")
 
 
 def test_a_locale_that_does_not_exist(serve):
