@@ -98,6 +98,12 @@ def fault_of(error: OSError) -> Fault:
 CLOSED = fault_of(OSError(errno.EPIPE, ""))
 
 
+def within(seconds: float) -> str:
+    """How long there was time, in whole seconds or three digits, and never with an exponent."""
+    rounded = float(f"{seconds:.0f}" if seconds >= 100 else f"{seconds:.3g}")
+    return f"within {f'{rounded:.12f}'.rstrip('0').rstrip('.')}s"
+
+
 class Operation:
     """One request in progress.
 
@@ -134,8 +140,8 @@ class Operation:
 
     def _out_of_time(self, besides: str = "") -> Fault:
         """Why there is no more time for the request, with what to say besides."""
-        within = Fault(Verdict.TIMED_OUT, f"within {self._allowed:.3g}s{besides}")
-        return self._deadline.interruption or within
+        words = f"{within(self._allowed)}{besides}"
+        return self._deadline.interruption or Fault(Verdict.TIMED_OUT, words)
 
     def _answer(
         self, fault: Optional[Fault] = None, reply: Optional[Reply] = None, lag: float = 0.0

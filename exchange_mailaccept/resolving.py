@@ -6,7 +6,7 @@ import os
 import select
 import threading
 
-from .operation import Deadline, Operation
+from .operation import Deadline, Operation, within
 from .record import TYPE_CHECKING
 from .stages import Verdict
 from .world import Answer, Fault, Resolve
@@ -44,7 +44,7 @@ class Resolving(Operation):
 
     def expire(self) -> Optional[Answer]:
         """Leave the thread behind."""
-        words = f"the system's resolver gave no answer within {self._allowed:.3g}s"
+        words = f"the system's resolver gave no answer {within(self._allowed)}"
         return self._answer(self._deadline.interruption or Fault(Verdict.UNTESTED, words))
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ from scripted_server import PortOfAll
 from exchange_mailaccept import sockets
 from exchange_mailaccept.exchanging import Exchanging, Line
 from exchange_mailaccept.network import Run, run
-from exchange_mailaccept.operation import Deadline, fault_of
+from exchange_mailaccept.operation import Deadline, Operation, fault_of
 from exchange_mailaccept.resolving import Resolving
 from exchange_mailaccept.stages import Verdict
 from exchange_mailaccept.world import (
@@ -684,6 +684,38 @@ def test_a_run_ends_although_the_conversation_goes_on(peer):
 def test_a_run_without_time():
     (failed,) = answers(Connect(("127.0.0.1",), 25), timeout=0)
     assert failed.fault == Fault(Verdict.UNTESTED, "no time was left to connect")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (86400.0, "within 86400s"),
+        (1234.5, "within 1234s"),
+        (1000.0, "within 1000s"),
+        (999.6, "within 1000s"),
+        (100.0, "within 100s"),
+        (99.96, "within 100s"),
+        (50.0, "within 50s"),
+        (16.666666, "within 16.7s"),
+        (0.25, "within 0.25s"),
+        (0.00012345, "within 0.000123s"),
+        (0.00005, "within 0.00005s"),
+        (0.000000000001, "within 0.000000000001s"),
+        (0.0, "within 0s"),
+    ],
+)
+def test_no_time_has_an_exponent(seconds, words):
+    """Nobody reads 1e+03s at night."""
+    deadline = Deadline(0.0, seconds, lambda: 0.0)
+    request = Resolve("mail1.contoso.com", 0)
+    resolved = Resolving(deadline, request, lambda _: Answer(0.0))
+    late = resolved.expire()
+    resolved.close()
+    silent = Operation(deadline, None).expire()
+    assert late is not None
+    assert silent is not None
+    assert late.fault == Fault(Verdict.UNTESTED, f"the system's resolver gave no answer {words}")
+    assert silent.fault == Fault(Verdict.TIMED_OUT, words)
 
 
 def test_nothing_is_said_before_there_is_a_connection():
