@@ -65,14 +65,14 @@ def _is_control(character: str) -> bool:
     )
 
 
-def _is_decimal(text: str) -> bool:
+def _is_decimal(text: str, decimals: int = 12) -> bool:
     """Whether it is a number like ``5``, ``0.5``, ``.5`` or ``5.``, in ASCII digits."""
     whole, _, fraction = text.partition(".")
     return (
         (consists_of(DIGITS, whole) or (not whole and consists_of(DIGITS, fraction)))
         and (not fraction or consists_of(DIGITS, fraction))
         and len(whole) <= 12
-        and len(fraction) <= 12
+        and len(fraction) <= decimals
     )
 
 
@@ -99,8 +99,11 @@ def parallel(text: str) -> int:
 
 def timeout(text: str) -> float:
     """Seconds of the whole run."""
-    # From a millisecond, which is as fine as poll counts.
-    return number(text, 0.001, 86_400)
+    # As many decimals as may come out of a division.
+    found = float(text) if _is_decimal(text, 25) else 0.0
+    if not 0 < found <= 86_400:
+        raise ValueError("must be a number above 0, up to 86400")
+    return found
 
 
 def host(text: str) -> str:

@@ -308,6 +308,17 @@ def test_silence_is_critical_when_the_time_is_over(serve_carelessly, banner, scr
     assert (run.exit_code, first_line(run), run.stderr) == expected
 
 
+@pytest.mark.parametrize("seconds", ["0.0005", "0.000000000001"])
+def test_a_time_that_is_over_at_once(serve_carelessly, seconds):
+    """How far the run gets is chance; that it ends as others do, and in digits, is not."""
+    run = check(serve_carelessly(None), "-t", seconds)
+    assert (run.exit_code, run.stderr) == (CRITICAL, "")
+    line, *_, values = run.stdout.splitlines()
+    words = re.escape(f"within {seconds}s")
+    assert re.fullmatch(f"MAILACCEPT CRITICAL - 127.0.0.1 [a-z ]+ {words}", line), line
+    assert values.startswith("| ")
+
+
 @pytest.fixture
 def serve_carelessly() -> Iterator:
     """As ``serve``; how the client leaves after a fault is left open: with QUIT, or without."""
@@ -753,7 +764,7 @@ def test_many_mistakes_are_one_short_line():
     assert (run.exit_code, run.stdout) == (
         UNKNOWN,
         "MAILACCEPT UNKNOWN - unknown option -Q;"
-        " -t x: must be...001 to 86400;"
+        " -t x: must be... up to 86400;"
         " -d x..de: 'x.... underscores;"
         " --severity fo...te backup-mx;"
         " -w foo=1: 'fo...e quit total;"
