@@ -24,6 +24,8 @@ QUIT_PATIENCE = 2.0
 _CHUNK = 65_536
 #: Most bytes that are sent before the server is listened to again.
 _PIECE = 16_384
+#: Fewest bytes to be left for the last piece, so that the final dot comes with the text before it.
+_LAST = 512
 _QUOTED = 120
 
 
@@ -168,9 +170,13 @@ class Exchanging(Operation):
 
     def _all_sent(self) -> bool:
         """Send a piece, as far as the connection takes it; whether all is out."""
+        size, left = _PIECE, len(self._unsent)
+        if size < left < size + _LAST:
+            # A dot in a segment of its own is lost in some firewalls (see ``message``).
+            size = left - _LAST
         try:
             # A piece, since a reply to the message half sent is only noticed between two of them.
-            sent = self._line.connection.send(bytes(self._unsent[:_PIECE]))
+            sent = self._line.connection.send(bytes(self._unsent[:size]))
         except BlockingIOError:
             sent = 0
         self._unsent = self._unsent[sent:]

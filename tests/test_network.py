@@ -670,6 +670,37 @@ def test_a_refusal_of_half_a_message_is_heard():
     assert "552 5.3.4 Message too big" in str(said(sent))
 
 
+@linux
+@pytest.mark.parametrize(
+    ("size", "pieces"),
+    [
+        (16_384, [16_384]),
+        (16_385, [15_873, 512]),
+        (16_387, [15_875, 512]),
+        (16_384 + 511, [16_383, 512]),
+        (16_384 + 512, [16_384, 512]),
+        (20_000, [16_384, 3616]),
+        (2 * 16_384 + 3, [16_384, 15_875, 512]),
+    ],
+)
+def test_the_final_dot_is_never_alone(size, pieces):
+    """Some firewalls lose a dot in a segment of its own; a socket of records shows each write."""
+    message = b"x" * (size - 5) + b"\r\n.\r\n"
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with near, far:
+        near.setblocking(False)
+        far.settimeout(PATIENCE)
+        deadline = Deadline(time.monotonic() + PATIENCE, PATIENCE, time.monotonic)
+        exchanging = Exchanging(deadline, Exchange(message), Line(sockets.Wire(near), 0.0))
+        assert exchanging.begin() is None
+        heard = [far.recv(size)]
+        while sum(map(len, heard)) < size:
+            assert exchanging.ready(near.fileno()) is None
+            heard.append(far.recv(size))
+    assert [len(piece) for piece in heard] == pieces
+    assert b"".join(heard) == message
+
+
 # The run.
 
 
