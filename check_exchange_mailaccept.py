@@ -7,11 +7,8 @@ prints.  See the package ``exchange_mailaccept`` for the test itself.
 
 from __future__ import annotations
 
-import io
-import math
-import re
-
 try:
+    # First of all, for it sees to Ctrl-C.
     from exchange_mailaccept.launch import (
         MOST_OF_LINE,
         begin,
@@ -41,6 +38,10 @@ if __name__ == "__main__":
     LAUNCHED = begin()
 
 try:
+    import io
+    import math
+    import re
+
     from nagiosplugin import (
         Check,
         Critical,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+import select
 import shutil
 import signal
 import socket
@@ -207,10 +208,10 @@ def test_a_canonical_name_that_is_no_text(tmp_path):
 class Running:
     """The plugin in a process that has not ended yet."""
 
-    def __init__(self, *argv: str, **how: Any) -> None:
+    def __init__(self, *argv: str, stdin: int = subprocess.DEVNULL, **how: Any) -> None:
         self._process = subprocess.Popen(
             [sys.executable, str(PLUGIN), *argv],
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             **how,
@@ -394,6 +395,54 @@ def test_a_signal_while_one_family_is_looked_up(start, everywhere, records):
         names.close()
     assert (exit_code, errors) == (UNKNOWN, ""), output
     assert "interrupted by SIGTERM" in output.split("\n")[0]
+
+
+#: Both ways to begin, with a Ctrl-C as soon as a module is imported.
+INTERRUPTED_AT_IMPORT = f"""
+import os, runpy, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, path, target=None):
+        if name == "exchange_mailaccept.values":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+sys.path.insert(0, {str(PLUGIN.parent)!r})
+"""
+AS_A_FILE = f"runpy.run_path({str(PLUGIN)!r}, run_name='__main__')"
+AS_A_COMMAND = "from exchange_mailaccept.launch import main; main()"
+
+
+@pytest.mark.parametrize("begin", [AS_A_FILE, AS_A_COMMAND], ids=["file", "command"])
+@pytest.mark.parametrize("ignored", [False, True])
+def test_an_interruption_while_it_is_still_importing(begin, ignored):
+    """It ends as by SIGTERM; unless it was started, as in the background, to ignore it."""
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_AT_IMPORT + begin, "--nonsense"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=PATIENCE,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_IGN if ignored else signal.SIG_DFL
+        ),
+        check=False,
+    )
+    expected = (UNKNOWN, b"MAILACCEPT UNKNOWN - unknown") if ignored else (-signal.SIGINT, b"")
+    assert (done.returncode, done.stdout[:28], done.stderr) == (*expected, b"")
+
+
+@linux
+def test_an_interruption_while_it_reads_its_options(start):
+    """Nothing has begun that could say where it stood."""
+    reading, writing = os.pipe()
+    running = start("--extra-opts=@-", stdin=reading)
+    os.write(writing, b"[check_exchange_mailaccept]\n")
+    # Read, but not to the end, which is still to come.
+    wait_until(lambda: not select.select([reading], [], [], 0)[0])
+    running.send(signal.SIGINT)
+    assert running.end() == (-signal.SIGINT, "", "")
+    os.close(reading)
+    os.close(writing)
 
 
 @pytest.mark.parametrize("disposition", [signal.SIG_IGN, signal.SIG_DFL])
