@@ -378,7 +378,8 @@ class MailAcceptSummary(Summary):  # type: ignore[misc]  # nagiosplugin has no t
         """One finding in words."""
         metric, resource = result.metric, self._resource
         if metric.context not in (EXTENSIONS, CERTIFICATE, BACKUP_MX):
-            return f"{metric.name} took {metric.value:.4g}s ({_in_digits(str(result.hint))})"
+            took = f"{metric.value:.4g}" if metric.value < 1000 else f"{metric.value:.0f}"
+            return f"{metric.name} took {took}s ({_in_digits(str(result.hint))})"
         words = str(result.hint)
         host = report.printable(resource.subjects[metric.name].name, 80)
         return words if resource.chosen.rule is None or host in words else f"{host}: {words}"

@@ -162,7 +162,7 @@ def _look_up(request: Resolve) -> Answer:
 def _resolver_fault(error: _socket.gaierror) -> Fault:
     if error.errno in (_socket.EAI_NONAME, getattr(_socket, "EAI_NODATA", None)):
         return Fault(Verdict.BROKEN, "does not exist or has no address")
-    return Fault(Verdict.UNTESTED, f"could not be looked up: {error.strerror}")
+    return Fault(Verdict.UNTESTED, f"the system's resolver: {error.strerror}")
 
 
 class _Channel:

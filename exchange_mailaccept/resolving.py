@@ -60,7 +60,7 @@ class Resolving(Operation):
         # Not the resolver's error but the system's (EAI_SYSTEM), like too many open files, or a
         # name in no encoding.  Python would print it to standard error, and the run wait in vain.
         except (OSError, ValueError) as error:
-            why = f"could not be looked up: {_words(error)}"
+            why = f"the system's resolver: {_words(error)}"
             found = Answer(0.0, Fault(Verdict.UNTESTED, why))
         with self._lock:
             if not self._left_behind:
@@ -72,5 +72,5 @@ def _words(error: Union[OSError, ValueError]) -> str:
     if isinstance(error, OSError):
         return error.strerror or str(error)
     if isinstance(error, UnicodeDecodeError):
-        return "the system's resolver answered with a name that is no text"
+        return "it answered with a name that is no text"
     return "the name is not in ASCII"

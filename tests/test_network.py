@@ -961,7 +961,7 @@ def test_a_resolver_that_takes_too_long_is_left_behind():
         (UnicodeEncodeError("ascii", "m\xfc", 1, 2, "range"), "the name is not in ASCII"),
         (
             UnicodeDecodeError("utf-8", b"m\xfc", 1, 2, "invalid start byte"),
-            "the system's resolver answered with a name that is no text",
+            "it answered with a name that is no text",
         ),
     ],
 )
@@ -980,7 +980,7 @@ def test_a_resolver_that_breaks(error, why):
     broken = operation.ready(next(iter(operation.watched)))
     operation.close()
     assert broken is not None
-    assert broken.fault == Fault(Verdict.UNTESTED, f"could not be looked up: {why}")
+    assert broken.fault == Fault(Verdict.UNTESTED, f"the system's resolver: {why}")
 
 
 def test_a_resolver_that_answers():

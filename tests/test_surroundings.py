@@ -197,8 +197,8 @@ def test_a_canonical_name_that_is_no_text(tmp_path):
     )
     assert (done.returncode, done.stderr) == (UNKNOWN, b"")
     assert done.stdout.startswith(
-        b"MAILACCEPT UNKNOWN - could not look up mail1.example: could not be looked up: the"
-        b" system's resolver answered with a name that is no text\n"
+        b"MAILACCEPT UNKNOWN - could not look up mail1.example: the system's resolver: it"
+        b" answered with a name that is no text\n"
     ), done.stdout
 
 
