@@ -164,20 +164,23 @@ def _weight(row: Row, outcome: StageOutcome, title: str) -> tuple[int, ...]:
             return ()
     status = reply.enhanced if reply is not None else None
     fits = status is not None and any(covers(code, status) for code in row.enhanced)
+    said = [each for each in row.texts if _says(text, each)]
     if row.enhanced and status is None and reply is not None:
         # EnhancedStatusCodesEnabled can be off: then words have to do.
-        fits = bool(row.texts) or _says(text, row.sample.split(" ", 2)[2])
-    if row.enhanced and not fits:
-        return ()
-    said = [each for each in row.texts if _says(text, each)]
-    if row.texts and not said:
+        said = [each for each in row.words if text.lower().startswith(each.lower())]
+        fits = bool(said)
+    if (row.enhanced and not fits) or (row.texts and not said):
         return ()
     # The details of RFC 3463 have one digit and are used for anything; the longer ones are
     # Microsoft's own, and each means one thing.
     one_meaning = fits and status is not None and status.detail >= 10
     sub_code = any(map(_is_sub_code, said))
     longest = max(map(len, said), default=0)
-    return (one_meaning, sub_code, bool(said), fits, bool(row.generations), longest)
+    return (
+        *(one_meaning, sub_code, bool(said), fits, bool(row.generations), longest),
+        # Of equals, what is met at certain stages only.
+        bool(row.stages),
+    )
 
 
 def _stage(outcome: StageOutcome) -> Stage:

@@ -58,6 +58,10 @@ _X_VERBS = (
     *("X-LINK2STATE", "XEXCH50", "X-EXPS", "X-ANONYMOUSTLS", "X-EXCHANGEAUTH"),
     *("XRDST", "XSHADOW", "XSHADOWREQUEST"),
 )
+#: Keywords that 2000 and 2003 do not have.
+_LATER = frozenset(
+    ("X-ANONYMOUSTLS", "X-EXCHANGEAUTH", "XRDST", "XSHADOW", "XSHADOWREQUEST", "SMTPUTF8")
+)
 #: Ends of the host names of Exchange Online, MX and submission.
 _ONLINE_HOSTS = (".protection.outlook.com", ".mx.microsoft", ".outlook.office365.com")
 #: The domains of the host that Exchange Online names at the end of a reply.
@@ -76,9 +80,18 @@ _SCANNERS = (
 )
 #: The same of other mail servers, which are gateways if they stand before Exchange.
 _GATEWAYS = (
-    *("Postfix", "Exim", "Sendmail", "qmail", "Haraka", "OpenSMTPD", "hMailServer", "Google"),
-    *("Domino", "MDaemon", "Kerio", "Mimecast", "Barracuda"),
+    *("Postfix", "Exim", "Sendmail", "qmail", "Haraka", "OpenSMTPD", "hMailServer"),
+    *("Domino", "MDaemon", "Kerio", "Barracuda"),
 )
+#: Services that filter mail before Exchange, by the ends of their host names.
+_FILTERS = {
+    ".mimecast.com": "Mimecast",
+    ".pphosted.com": "Proofpoint",
+    ".messagelabs.com": "Symantec",
+    ".iphmx.com": "Cisco",
+    ".barracudanetworks.com": "Barracuda",
+    ".google.com": "Google",
+}
 #: What nobody misses behind a mask.
 _DULL = ("TURN", "ATRN", "VRFY", "AUTH", "OK")
 
@@ -211,7 +224,7 @@ class _Seen:
     def _of_2003(self) -> bool:
         """By what IIS adds to a keyword of Exchange, though both of its sinks may be lost."""
         # A banner is free text: keywords that only later generations have refute it.
-        later = self._known & {"X-ANONYMOUSTLS", "XRDST"}
+        later = self._known & _LATER
         return self._x_verbs and not later and (self._versioned_banner or "TURN" in self._known)
 
     @property
@@ -243,6 +256,12 @@ class _Seen:
         # To compile a pattern for each of them would cost more than the whole dialogue did.
         found = (each for each in products if each.lower() in words.lower())
         return next((each for each in found if re.search(rf"(?i)(?<!\w){each}(?!\w)", words)), "")
+
+    def _gateway(self) -> str:
+        """Which other mail server or service answers, by its banner or its host; or none."""
+        host = _host(self._banner).lower()
+        by_host = (name for end, name in _FILTERS.items() if host.endswith(end))
+        return self._names_itself(_GATEWAYS) or next(by_host, "")
 
     @property
     def _old_pix_banner(self) -> bool:
@@ -284,6 +303,8 @@ class _Seen:
     def _is_exchange(self) -> bool:
         if self._microsoft_banner or self._x_verbs or self._online:
             return True
+        if self._gateway() or "HELP" in self._known:
+            return False
         greeting = self._ehlo.lines[0] if self._ehlo is not None and self._ehlo_passed else ""
         # Exchange greets with the client's address alone, sendmail and Exim name the client too.
         host, _, client = greeting.partition(" Hello [")
@@ -333,7 +354,7 @@ class _Seen:
             return _Obstacle(
                 f"{remark}; the banner is masked by a Cisco firewall", _LEAVE_ALONE, "cisco"
             )
-        gateway = self._names_itself(_GATEWAYS)
+        gateway = self._gateway()
         return _Obstacle(
             f"{remark}; {f'{gateway} answers' if gateway else 'a gateway may be in front'}",
             "If a gateway is meant to answer here, give --profile none, and test the Exchange "

@@ -134,7 +134,7 @@ class ReplyParser:
         if len(line) > MAX_LINE:
             raise ProtocolError(f"reply line over {MAX_LINE} bytes", line[:80])
         if not _has_code(line):
-            if line == b"OK":
+            if line.rstrip() == b"OK":
                 # A PIX of old says so to what it does not know, and the dialogue can go on.
                 del self._buffer[:consumed]
             raise ProtocolError("not an SMTP reply", line)

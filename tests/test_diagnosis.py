@@ -198,6 +198,14 @@ def test_where_microsoft_runs_the_server_its_services_are_not_ours_to_start(
         ("rcpt", "450 4.3.2 Service currently unavailable", Kind.LOAD),
         ("rcpt", "450 4.7.1 Unable to relay for now", Kind.PROBE),
         ("rcpt", "554 Message refused", Kind.RECIPIENT),
+        # Without a code, the words of every day.
+        ("rcpt", "550 mailbox unavailable", Kind.RECIPIENT),
+        ("rcpt", "450 Requested mail action not taken: mailbox unavailable", Kind.LOAD),
+        ("rcpt", "553 Invalid characters in mailbox name", Kind.RECIPIENT),
+        ("rcpt", "451 recipient not available at this time", Kind.LOAD),
+        ("rcpt", "550 Recipient unknown. (c) 2024 All rights reserved", Kind.RECIPIENT),
+        ("message", "450 Message cannot be accepted now, try later", Kind.LOAD),
+        ("mail", "550 Sender refused", Kind.POLICY),
         # What looks like a sub-code, in a name or an address.
         ("rcpt", "450 4.1.1 <mattross@contoso.com>: unverified address", Kind.LOAD),
         ("rcpt", "451 4.3.0 Temporary lookup failure (LDAP attributes)", Kind.LOAD),

@@ -200,6 +200,18 @@ def test_a_row_can_be_printed_whole(row: Row) -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.key)
+def test_words_without_a_code_lead_to_a_row(row: Row) -> None:
+    """As a server says them that leaves the enhanced codes out."""
+    assert not row.words or row.enhanced
+    title = f"Exchange {row.generations[0]}" if row.generations else ""
+    for words in row.words:
+        outcomes = [
+            refused(stage.value, f"{row.sample[:3]} {words}") for stage in row.stages or SPOKEN
+        ]
+        assert row in [matching_row(outcome, title) for outcome in outcomes], words
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.key)
 def test_a_row_is_consistent(row: Row) -> None:
     assert row.begin in {resource.key for resource in TROUBLESHOOTING}
     assert row.page in ("", *PAGES)

@@ -458,6 +458,33 @@ def test_a_later_reply_shows_exchange_behind_a_neutral_connector(
 
 
 @pytest.mark.parametrize(
+    "banner",
+    [
+        "mail.contoso.com ESMTP MDaemon 22.0.0; Thu, 26 Nov 2026 16:00:00 +0000",
+        "eu-smtp-1.mimecast.com ESMTP; Thu, 26 Nov 2026 16:00:00 +0000",
+        "mx0a-00123456.pphosted.com ESMTP mfa-m0123456",
+    ],
+)
+def test_a_gateway_that_speaks_like_exchange_is_none(banner: str) -> None:
+    """In what it says to MAIL, or in how it greets."""
+    session = session_with("SIZE", banner=banner, hello="mail.contoso.com Hello [203.0.113.10]")
+    later = outcome(Stage.MAIL, Reply(250, ("2.1.0 Sender OK",)))
+    found = expect("auto", (), session._replace(outcomes=(*session.outcomes, later)))
+    assert (found.title, found.finding) == ("", True)
+    # But not if it lets Exchange's own keywords through.
+    behind = session_with("SIZE", "X-EXPS NTLM", "XRDST", banner=banner)
+    assert not expect("auto", (), behind).finding
+
+
+@pytest.mark.parametrize("keyword", ["XSHADOW", "XSHADOWREQUEST", "SMTPUTF8", "XRDST"])
+def test_a_banner_of_2003_is_refuted_by_later_keywords(keyword: str) -> None:
+    banner = "mail.contoso.com Microsoft ESMTP MAIL Service, Version: 6.0.3790.4675 ready"
+    found = expect("auto", (), session_with("X-EXPS NTLM", "XEXCH50", keyword, banner=banner))
+    assert found.title != "Exchange 2000/2003"
+    assert not found.finding
+
+
+@pytest.mark.parametrize(
     "stage_and_reply",
     [
         # Proofpoint, Sendmail, Domino, and the example of RFC 5321 that half of all servers say.

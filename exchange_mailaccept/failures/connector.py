@@ -95,6 +95,17 @@ ROWS: tuple[Row, ...] = (
         page="connectors",
     ),
     Row(
+        "logon-required",
+        ANYWHERE,
+        Kind.CONNECTOR,
+        "The server takes no mail without a logon",
+        "Test port 25 of the host that faces the Internet, or log on with --auth and --starttls.",
+        "530 Authentication required",
+        codes=(530,),
+        texts=("Authentication required", "authentication is required", "Not authenticated"),
+        page="connectors",
+    ),
+    Row(
         "submit-not-permitted",
         ANYWHERE,
         Kind.CONNECTOR,
@@ -116,6 +127,7 @@ ROWS: tuple[Row, ...] = (
         "530 5.7.57 SMTP; Client was not authenticated to send anonymous mail during MAIL FROM "
         "[AM0PR01CA0001.eurprd01.prod.exchangelabs.com]",
         enhanced=("5.7.57",),
+        words=("SMTP; Client was not authenticated to send anonymous mail",),
         page="connectors",
     ),
     Row(

@@ -128,6 +128,10 @@ ROWS: tuple[Row, ...] = (
         "address and back.",
         "550 5.7.7 Access Denied, bad EHLO",
         enhanced=("5.7.7",),
+        words=(
+            "Access Denied, bad EHLO",
+            "Access Denied, bad HELO",
+        ),
         texts=("Access denied, bad EHLO", "Access denied, bad HELO", "bad EHLO", "bad HELO"),
         page="ndr-online",
         begin="dns",
@@ -207,6 +211,10 @@ ROWS: tuple[Row, ...] = (
         "550 5.7.60 SMTP; Client does not have permissions to send as this sender",
         codes=(550, 530, 554),
         enhanced=("5.7.1", "5.7.60"),
+        words=(
+            "SMTP; Client does not have permissions to send as",
+            "Client does not have permissions to send as",
+        ),
         texts=("permissions to send as this sender",),
         page="ndr",
     ),

@@ -93,6 +93,7 @@ ROWS: tuple[Row, ...] = (
         "421 4.4.1 Connection timed out",
         codes=(421,),
         enhanced=("4.4.1",),
+        words=("Connection timed out",),
         page="connectors",
         begin="dns",
     ),
@@ -107,6 +108,7 @@ ROWS: tuple[Row, ...] = (
         "421 4.4.2 Connection dropped",
         codes=(421, 451),
         enhanced=("4.4.2",),
+        words=("Connection dropped",),
         page="protocol-logging",
         begin="dns",
     ),
@@ -139,9 +141,10 @@ ROWS: tuple[Row, ...] = (
         "ehlo-unknown",
         EHLO,
         Kind.PROTOCOL,
-        "EHLO is refused and HELO too, which Exchange never does: a middlebox (Cisco PIX fixup, "
-        "old gateway) answers",
-        "Firewall: no fixup protocol smtp 25, or no inspect esmtp.",
+        "EHLO is refused, and HELO too where it could be tried, which Exchange never does: a "
+        "middlebox (Cisco PIX fixup, old gateway) answers",
+        "Firewall: no fixup protocol smtp 25, or no inspect esmtp; inside TLS look for the proxy "
+        "that ends it.",
         "500 Command unrecognized",
         codes=(500, 502),
         page="cisco",
@@ -183,6 +186,7 @@ ROWS: tuple[Row, ...] = (
         "500 5.3.3 Unrecognized command",
         codes=(500, 502),
         enhanced=("5.3.3", "5.5.1", "5.5.2"),
+        words=("Unrecognized command",),
         page="protocol-logging",
     ),
     Row(
@@ -209,7 +213,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "arguments-invalid",
-        TRANSACTION,
+        (Stage.STARTTLS, Stage.AUTH, *TRANSACTION),
         Kind.PROTOCOL,
         "A parameter of the command (SIZE, BODY, NOTIFY) is refused, though only offered ones "
         "are sent: a middlebox changes the EHLO list or the command",
@@ -218,6 +222,7 @@ ROWS: tuple[Row, ...] = (
         "501 5.5.4 Invalid arguments",
         codes=(501, 555),
         enhanced=("5.5.4",),
+        words=("Invalid arguments",),
         page="connectors",
     ),
     Row(
@@ -230,6 +235,23 @@ ROWS: tuple[Row, ...] = (
         verdicts=BROKEN,
         page="protocol-logging",
     ),
+    # Before that of the sender, whose words are the same.
+    Row(
+        "recipient-syntax",
+        ADDRESSED,
+        Kind.PROTOCOL,
+        "The recipient's address is malformed in the server's eyes",
+        "Correct --recipient; if it is right, a middlebox changes RCPT TO: compare with the "
+        "protocol log.",
+        "501 5.1.3 Invalid address",
+        enhanced=("5.1.3",),
+        words=(
+            "Invalid address",
+            "STOREDRV.Submit",
+        ),
+        page="ndr",
+        begin="postmaster",
+    ),
     Row(
         "sender-invalid",
         ENVELOPE,
@@ -239,6 +261,10 @@ ROWS: tuple[Row, ...] = (
         "FROM.",
         "501 5.1.7 Invalid address",
         enhanced=("5.1.7",),
+        words=(
+            "Invalid address",
+            "Unknown sender address",
+        ),
         page="ndr",
     ),
     Row(
@@ -251,19 +277,11 @@ ROWS: tuple[Row, ...] = (
         "them is far too low.",
         "552 5.3.4 Message size exceeds fixed maximum message size",
         enhanced=("5.3.4", "5.2.3"),
+        words=(
+            "Message size exceeds",
+            "RESOLVER.RST.RecipSizeLimit",
+        ),
         page="ndr",
-    ),
-    Row(
-        "recipient-syntax",
-        ADDRESSED,
-        Kind.PROTOCOL,
-        "The recipient's address is malformed in the server's eyes",
-        "Correct --recipient; if it is right, a middlebox changes RCPT TO: compare with the "
-        "protocol log.",
-        "501 5.1.3 Invalid address",
-        enhanced=("5.1.3",),
-        page="ndr",
-        begin="postmaster",
     ),
     Row(
         "recipients-too-many",
@@ -274,6 +292,7 @@ ROWS: tuple[Row, ...] = (
         "Get-ReceiveConnector (MaxRecipientsPerMessage); check less often if a gateway counts.",
         "452 4.5.3 Too many recipients",
         enhanced=("*.5.3",),
+        words=("Too many recipients",),
         page="ndr",
     ),
     Row(
@@ -308,6 +327,7 @@ ROWS: tuple[Row, ...] = (
         "BareLinefeedRejectionEnabled.",
         "550 5.6.11 Invalid characters",
         enhanced=("5.6.11",),
+        words=("SMTPSEND.BareLinefeedsAreIllegal",),
         page="ndr-online",
     ),
     Row(
@@ -320,6 +340,7 @@ ROWS: tuple[Row, ...] = (
         "server.",
         "554 5.6.0 Invalid message content",
         enhanced=("5.6.0",),
+        words=("Invalid message content",),
         page="ndr",
     ),
     Row(
@@ -330,6 +351,7 @@ ROWS: tuple[Row, ...] = (
         "Firewall: no fixup protocol smtp 25, or no inspect esmtp.",
         "554 5.6.1 Body type not supported by Remote Host",
         enhanced=("5.6.1",),
+        words=("Body type not supported by Remote Host",),
         page="cisco",
         begin="dns",
     ),

@@ -43,12 +43,14 @@ class Row(NamedTuple):
     sample: str
     #: Reply codes; empty for all negative ones.
     codes: tuple[int, ...] = ()
-    #: Enhanced status codes: ``5.7.54``, a range ``5.7.606-649``, ``*.7.230`` of any class.  In a
-    #: reply that has none, ``texts`` or the words of the sample stand for them.
+    #: Enhanced status codes: ``5.7.54``, a range ``5.7.606-649``, ``*.7.230`` of any class.
     enhanced: tuple[str, ...] = ()
     #: Words of the text, one of which must be there, in whatever case; a sub-code (``PRX4``, or
     #: ``PRX`` for all of them) only by itself.
     texts: tuple[str, ...] = ()
+    #: Words with which a reply begins that has no enhanced status code, in whatever case; empty if
+    #: nothing but the code tells it from those of other servers.
+    words: tuple[str, ...] = ()
     #: Words of the recognised title, for what holds for that generation only; empty for all.
     generations: tuple[str, ...] = ()
     #: Verdicts of a stage that ended without a negative reply; then ``texts`` are of the
