@@ -71,6 +71,7 @@ except Exception as error:
     unknown(f"a library can't be used: {type(error).__name__}: {error}")
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any, Optional
 
     from exchange_mailaccept.diagnosis import Finding
@@ -356,17 +357,22 @@ class MailAcceptSummary(Summary):  # type: ignore[misc]  # nagiosplugin has no t
 
     def ok(self, results: Results) -> str:  # noqa: ARG002 nagiosplugin's signature
         """The first line when all is well."""
-        return self._headline()
+        return self._headline(frozenset())
 
     def problem(self, results: Results) -> str:
         """The first line when something is wrong: first what gives the check its state."""
-        headline = self._headline()
         worst = [each for each in results.most_significant if each.state != Ok]
+        headline = self._headline(self._labels(worst))
         if any(map(self._stopped, worst)):
             return headline
         others = [each for each in results if each.state != Ok and each not in worst]
         words = [self._describe(each) for each in (*worst, *others) if not self._stopped(each)]
         return _cut("; ".join([*words, headline]))
+
+    def _labels(self, results: Iterable[Result]) -> frozenset[str]:
+        """The labels of the servers that the results are about."""
+        found = (self._resource.subjects.get(each.metric.name) for each in results)
+        return frozenset(each.member.label for each in found if each is not None)
 
     def _stopped(self, result: Result) -> bool:
         """Whether it is about the stage that stopped the test of its server."""
@@ -392,7 +398,14 @@ class MailAcceptSummary(Summary):  # type: ignore[misc]  # nagiosplugin has no t
         resource = self._resource
         verbosity = resource.chosen.verbosity
         talkative = verbosity >= 1
-        findings = [each.finding for each in resource.examined if each.finding is not None]
+        wrong = self._labels(each for each in results if each.state != Ok)
+        worst = self._labels(results.most_significant) & wrong
+        # First whoever gives the check its state, then whoever else has failed.
+        examined_in_order = sorted(
+            resource.examined,
+            key=lambda each: (each.member.label not in worst, each.member.accepts),
+        )
+        findings = [each.finding for each in examined_in_order if each.finding is not None]
         stopped = any(map(self._stopped, results.most_significant))
         remedies = [] if stopped else self._remedies(results)
         lines = []
@@ -401,14 +414,11 @@ class MailAcceptSummary(Summary):  # type: ignore[misc]  # nagiosplugin has no t
         if resource.chosen.rule is None:
             (examined,) = resource.examined
             full = talkative or results.most_significant_state != Ok
+            if findings and not stopped:
+                lines += details.expectation_lines(examined.expectation)
             lines += details.server_lines(examined, resource.plan, full)
         else:
-            wrong = {
-                resource.subjects[each.metric.name].member.label
-                for each in results
-                if each.state != Ok and each.metric.name in resource.subjects
-            }
-            lines += details.set_lines(resource.examined, resource.plan, talkative, wrong)
+            lines += details.set_lines(examined_in_order, resource.plan, talkative, wrong)
             lines += details.remark_lines(*resource.found.remarks) if talkative or wrong else []
         if findings or results.most_significant_state != Ok:
             begins = [each.begin for each in (*(finding for finding, _ in remedies), *findings)]
@@ -438,11 +448,12 @@ class MailAcceptSummary(Summary):  # type: ignore[misc]  # nagiosplugin has no t
         remedies += [(UNREADABLE, None)] if None in certificates else []
         return remedies + ([(SLOW, None)] if contexts.intersection(MEASURED) else [])
 
-    def _headline(self) -> str:
+    def _headline(self, decisive: frozenset[str]) -> str:
         resource = self._resource
         chosen = resource.chosen
         if chosen.rule is not None:
-            return _cut(report.set_headline(resource.found, chosen.target, resource.plan))
+            line = report.set_headline(resource.found, chosen.target, resource.plan, decisive)
+            return _cut(line)
         (examined,) = resource.examined
         acceptance = examined.member.acceptance
         if acceptance.failure is not None:

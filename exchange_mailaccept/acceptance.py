@@ -13,7 +13,7 @@ from .dialogue import Plan, walk
 from .names import is_address, is_qualified, system_nameservers
 from .record import TYPE_CHECKING, NamedTuple
 from .stages import MailHost, Server, Session, Stage, StageOutcome, Verdict
-from .world import Answer, Fault, Resolve
+from .world import INTERRUPTED, Answer, Fault, Resolve
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -57,11 +57,15 @@ class Acceptance(NamedTuple):
 
     @property
     def decisive(self) -> Optional[Session]:
-        """The session that answers for the target: the last if it greeted, else the furthest."""
+        """The session that answers for the target.
+
+        It is the last if that one greeted, or if the run was told to end then; else the furthest.
+        """
         if not self.sessions:
             return None
-        if _greeted(self.sessions[-1]):
-            return self.sessions[-1]
+        last = self.sessions[-1]
+        if _greeted(last) or _interrupted(last):
+            return last
         return max(self.sessions, key=_furthest)
 
     @property
@@ -299,6 +303,12 @@ class _Test:
 
 def _resolve(name: str, family: int) -> Generator[Request, Answer, Answer]:
     return (yield Resolve(name, family))
+
+
+def _interrupted(session: Session) -> bool:
+    """Whether the run was told to end in it, so that nobody knows what would have come of it."""
+    failure = session.failure
+    return failure is not None and failure.explanation.startswith(INTERRUPTED)
 
 
 def _furthest(session: Session) -> tuple[bool, int]:

@@ -61,16 +61,16 @@ def server_lines(examined: Examined, plan: Plan, full: bool) -> list[str]:
 def set_lines(
     all_examined: Sequence[Examined], plan: Plan, full: bool, wrong: Collection[str] = ()
 ) -> list[str]:
-    """One line for each server that accepts, one block for each that fails, the failed first.
+    """One line for each server that is fine, one block for each that is not, in their order.
 
     :param full: print the stages of all servers
     :param wrong: labels of those that are to be printed in full at any rate
     """
     lines = []
-    for examined in sorted(all_examined, key=lambda each: each.member.accepts):
+    for examined in all_examined:
         session, member = examined.session, examined.member
         if session is None:
-            return server_lines(examined, plan, full)
+            return server_lines(examined, plan, full or member.label in wrong)
         server = session.server
         addresses = f" {server.addresses[0]}" if len(server.addresses) == 1 else ""
         preference = f" (MX {server.preference})" if server.preference is not None else ""

@@ -418,7 +418,7 @@ class _Walk:
             yield Close()
             return
         flight = b"" if self._quit_sent else b"QUIT\r\n"
-        answer = yield from self._send(Exchange(flight, farewell=True), "QUIT")
+        answer = yield from self._send(Exchange(flight, self._left(), farewell=True), "QUIT")
         reply, fault = answer.reply, answer.fault
         if reply is not None:
             verdict = Verdict.PASSED if reply.code in EXPECTED[Stage.QUIT] else Verdict.BROKEN
@@ -430,7 +430,7 @@ class _Walk:
 
     def _hears_out(self, data: bytes, shown: str) -> Generator[Request, Answer, bool]:
         """Hear what changes no verdict; without it, the next reply would not be that to QUIT."""
-        answer = yield from self._send(Exchange(data, farewell=True), shown)
+        answer = yield from self._send(Exchange(data, self._left(), farewell=True), shown)
         return answer.reply is not None
 
 

@@ -98,7 +98,10 @@ class Exchanging(Operation):
     """Data out, one reply in."""
 
     def __init__(self, deadline: Deadline, request: Exchange, line: Line) -> None:
-        super().__init__(deadline, QUIT_PATIENCE if request.farewell else request.patience)
+        patience = request.patience
+        if request.farewell:
+            patience = QUIT_PATIENCE if patience is None else min(QUIT_PATIENCE, patience)
+        super().__init__(deadline, patience)
         self._farewell = request.farewell
         self._line = line
         self._unsent = memoryview(request.data)

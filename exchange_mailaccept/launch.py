@@ -27,7 +27,7 @@ import time
 
 # Ctrl-C is to end the process without a word, as SIGTERM does, until there is a pipe for both (see
 # ``_signal_pipe``).  Python's own way is a traceback out of whatever is being imported, so this
-# comes before all that takes its time.  Whoever started us to ignore it shall have that.
+# comes before all that takes its time.  Where it is ignored Python leaves it so.
 if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 

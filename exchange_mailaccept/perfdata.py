@@ -32,10 +32,13 @@ def left_out(chosen: Options, labels: Sequence[str]) -> frozenset[str]:
     """
     names = _planned(chosen)
     wanted = {TOTAL, CERTIFICATE, *chosen.warning, *chosen.critical}
-    for left_out in (frozenset[str](), frozenset(names - wanted)):
-        if _room(names - left_out, chosen, labels) <= MOST:
-            return left_out
-    return frozenset(names)
+    if _room(names, chosen, labels) <= MOST:
+        return frozenset()
+    # Whose names were looked up in vain has no other stage.
+    without = (names - wanted) | {Stage.MX.value}
+    if _room(names - without, chosen, labels) <= MOST:
+        return frozenset(without)
+    return frozenset(names | without)
 
 
 def _planned(chosen: Options) -> set[str]:
@@ -53,6 +56,11 @@ def _room(names: Collection[str], chosen: Options, labels: Sequence[str]) -> int
         name: len(chosen.warning.get(name, "")) + len(chosen.critical.get(name, ""))
         for name in names
     }
+    if CERTIFICATE in ranges:
+        ranges[CERTIFICATE] = sum(len(f"{days:.12g}:") for days in chosen.certificate_days)
     return sum(
-        len(f"{label}_{name}") + _NUMBER + ranges[name] for label in labels for name in names
+        # nagiosplugin quotes what is more than letters, digits and underscores.
+        len(f"'{label}_{name}'") + _NUMBER + ranges[name]
+        for label in labels
+        for name in names
     )

@@ -10,8 +10,12 @@ from .acceptance import Acceptance, Member, ServerSet, Target
 from .dialogue import EXPECTED, Plan, Tls
 from .message import date
 from .recognition import Expectation
+from .record import TYPE_CHECKING
 from .reply import Reply
 from .stages import Certificate, Session, Stage, StageOutcome, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 #: Longest quotation of a server's reply in the first line.
 QUOTED = 160
@@ -241,8 +245,13 @@ def expiry(certificate: Certificate, days: float) -> str:
     return f"certificate {name} expires in {days:.1f} days ({when})"
 
 
-def set_headline(found: ServerSet, target: Target, plan: Plan) -> str:
-    """The first line of a test of all servers: how many accept, and the worst in words."""
+def set_headline(
+    found: ServerSet, target: Target, plan: Plan, decisive: Collection[str] = ()
+) -> str:
+    """The first line of a test of all servers: how many accept, and the worst in words.
+
+    :param decisive: labels of the servers that give the check its state, if it is known
+    """
     members = found.members
     name = printable(target.domain or target.host, 80)
     failed = [each for each in members if each.acceptance.failure is not None]
@@ -257,7 +266,7 @@ def set_headline(found: ServerSet, target: Target, plan: Plan) -> str:
     if not failed:
         return f"{count} for {printable(plan.envelope.recipient, 100)} in {found.seconds:.3f}s"
     # A primary before a backup, and what is broken before what may pass.
-    worst = min(failed, key=_order_of_failure)
+    worst = min(failed, key=lambda each: (each.label not in decisive, *_order_of_failure(each)))
     more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
     return f"{count}; {failure(worst.acceptance, target, plan)}{more}"
 

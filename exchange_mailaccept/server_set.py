@@ -68,7 +68,7 @@ def accept_mail_everywhere(
     :param every_address: test every address of every server, and not the first that answers
     """
     at_first = left()
-    start = partial(network.Run, context=context, signals=signals, parallel=parallel)
+    start = partial(network.Run, context=context, signals=signals)
     plan = found.plan
     if found.lookup is not None and not found.lookup.passed:
         # There is no server, and this is what became of the only thing that was tried.
@@ -88,7 +88,7 @@ def accept_mail_everywhere(
         rounds = -(-len(reachable) // parallel)
         turn = max(left() / rounds, LEAST_PATIENCE) if rounds > 1 else None
         walks = [walk(plan, each, turn=turn) for each in reachable]
-        walked = iter(start(walks, left()).finish())
+        walked = iter(start(walks, left(), parallel=parallel).finish())
         sessions = [next(walked) if isinstance(server, Server) else server for server in servers]
     best = min((session.server.preference or 0 for session in sessions), default=0)
     members = tuple(

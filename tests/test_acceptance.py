@@ -473,6 +473,16 @@ def test_a_server_that_is_down_weighs_more_than_one_that_could_not_be_tested(los
     assert (acceptance.failure.stage, acceptance.failure.verdict) == (Stage.CONNECT, Verdict.BROKEN)
 
 
+def test_who_is_told_to_end_says_nothing_of_the_servers_before():
+    """The next one might have taken the mail."""
+    acceptance = World(TWO, {"192.0.2.2": [INTERRUPTED]}).accept()
+    assert acceptance.failure is not None
+    assert (acceptance.failure.stage, acceptance.failure.verdict) == (
+        Stage.BANNER,
+        Verdict.UNTESTED,
+    )
+
+
 def test_until_mx_looks_up_only():
     world = World(THREE, {})
     acceptance = world.accept(plan=PLAN._replace(until=Stage.MX))

@@ -433,6 +433,18 @@ def test_a_server_that_is_slow_does_not_keep_those_in_the_queue_from_their_turn(
     )
 
 
+def test_a_farewell_takes_no_time_of_those_in_the_queue(servers):
+    """Three that are silent, at QUIT too, and one that waits for its turn."""
+    addresses = [f"127.0.0.{number}" for number in range(2, 6)]
+    for address in addresses[:3]:
+        servers(address, EHLO, (MAIL[0], b""), ("QUIT", SILENCE))
+    servers(addresses[3], *ALL)
+    hosts = [(10, f"mail{at}.contoso.com", each) for at, each in enumerate(addresses)]
+    run = servers.check(zone(*hosts), "-t", "6", "--parallel", "1", "--set", "any")
+    assert run.exit_code == OK, run.stdout
+    assert parts(run)[0].startswith("MAILACCEPT OK - 1 of 4 mail servers of contoso.com accept")
+
+
 class Crowd:
     """Mail servers at several addresses that count how many clients are there at the same time."""
 
@@ -665,6 +677,41 @@ def test_what_counts_is_said_before_what_does_not(servers):
     assert lines[1].startswith("Meaning: What is out of range is the time that a stage took")
     (accepts,) = (at for at, line in enumerate(lines) if line.startswith("mail2.contoso.com "))
     assert lines[accepts + 1].startswith("  Stages at mail2.contoso.com ")
+
+
+def test_the_first_line_has_the_failure_that_gives_the_state(servers):
+    """A backup that is dead is worse than a primary that asks to try later, and is told first."""
+    servers(PRIMARY, *DEFERS)
+    table = zone((10, "mail1.contoso.com", PRIMARY), (20, "mail2.contoso.com", SECOND))
+    run = servers.check(table)
+    assert (run.exit_code, parts(run)[0]) == (
+        CRITICAL,
+        "MAILACCEPT CRITICAL - 0 of 2 mail servers of contoso.com accept mail; mail2.contoso.com"
+        " could not be connected: 127.0.0.3 port PORT: connection refused (and 1 more)",
+    )
+    assert run.stdout.split("\n")[1].startswith("mail2.contoso.com 127.0.0.3 (MX 20): ")
+    run = servers.check(table, "--severity", "connect=ok")
+    assert run.exit_code == WARNING
+    assert "accept mail; mail1.contoso.com deferred RCPT" in parts(run)[0]
+
+
+def test_a_domain_that_is_not_found_has_its_stage(servers):
+    """As without --all-mx."""
+    run = servers.check({DOMAIN_MX: 3})
+    assert run.exit_code == CRITICAL
+    assert re.search(r"\n  mx +#s  broken \(contoso.com does not exist", run.masked)
+
+
+@pytest.mark.parametrize("number", [30, 70, 140])
+def test_many_hosts_without_an_address_leave_room_for_words(servers, number):
+    """They have but one stage, and its perfdata go when there is no room for them."""
+    hosts = [(10, f"mailserver{at:03}.contoso.com", None) for at in range(number)]
+    run = servers.check(zone(*hosts))
+    assert (run.exit_code, len(run.stdout) <= 4096) == (CRITICAL, True)
+    assert "Meaning: DNS names no address for the mail server of the domain" in run.stdout
+    assert "Next step: Look up the MX and its A or AAAA record" in run.stdout
+    labels_of = set(re.findall(r"[ ']([a-z0-9-]+_\w+)'?=", run.stdout))
+    assert len(labels_of) in (0, number)
 
 
 def test_a_finding_names_its_server(servers):

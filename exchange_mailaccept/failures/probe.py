@@ -49,6 +49,16 @@ ROWS: tuple[Row, ...] = (
         begin="dns",
     ),
     Row(
+        "no-turn",
+        (Stage.CONNECT,),
+        Kind.PROBE,
+        "The time was over before the server's turn came: those before it took it all",
+        "Raise --timeout or --parallel, or test slow servers by checks of their own (-H).",
+        "no time was left to connect",
+        texts=("no time was left",),
+        verdicts=(Verdict.UNTESTED,),
+    ),
+    Row(
         "interrupted",
         ANYWHERE,
         Kind.PROBE,
