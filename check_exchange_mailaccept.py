@@ -448,11 +448,11 @@ class MailAcceptSummary(Summary):  # type: ignore[misc]  # nagiosplugin has no t
         remedies += [(UNREADABLE, None)] if None in certificates else []
         return remedies + ([(SLOW, None)] if contexts.intersection(MEASURED) else [])
 
-    def _headline(self, decisive: frozenset[str]) -> str:
+    def _headline(self, deciding: frozenset[str]) -> str:
         resource = self._resource
         chosen = resource.chosen
         if chosen.rule is not None:
-            line = report.set_headline(resource.found, chosen.target, resource.plan, decisive)
+            line = report.set_headline(resource.found, chosen.target, resource.plan, deciding)
             return _cut(line)
         (examined,) = resource.examined
         acceptance = examined.member.acceptance

@@ -34,7 +34,7 @@ def left_out(chosen: Options, labels: Sequence[str]) -> frozenset[str]:
     wanted = {TOTAL, CERTIFICATE, *chosen.warning, *chosen.critical}
     if _room(names, chosen, labels) <= MOST:
         return frozenset()
-    # Whose names were looked up in vain has no other stage.
+    # With ``mx``, which is there only for a host that was looked up in vain.
     without = (names - wanted) | {Stage.MX.value}
     if _room(names - without, chosen, labels) <= MOST:
         return frozenset(without)

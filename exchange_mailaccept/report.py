@@ -246,11 +246,11 @@ def expiry(certificate: Certificate, days: float) -> str:
 
 
 def set_headline(
-    found: ServerSet, target: Target, plan: Plan, decisive: Collection[str] = ()
+    found: ServerSet, target: Target, plan: Plan, deciding: Collection[str] = ()
 ) -> str:
     """The first line of a test of all servers: how many accept, and the worst in words.
 
-    :param decisive: labels of the servers that give the check its state, if it is known
+    :param deciding: labels of the servers that give the check its state, if it is known
     """
     members = found.members
     name = printable(target.domain or target.host, 80)
@@ -266,7 +266,7 @@ def set_headline(
     if not failed:
         return f"{count} for {printable(plan.envelope.recipient, 100)} in {found.seconds:.3f}s"
     # A primary before a backup, and what is broken before what may pass.
-    worst = min(failed, key=lambda each: (each.label not in decisive, *_order_of_failure(each)))
+    worst = min(failed, key=lambda each: (each.label not in deciding, *_order_of_failure(each)))
     more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
     return f"{count}; {failure(worst.acceptance, target, plan)}{more}"
 
