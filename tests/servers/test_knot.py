@@ -123,8 +123,11 @@ PROTO HELO ENHANCEDSTATUSCODES DSN
   mail #s  250 2.1.0 Ok
   rcpt #s  250 2.1.5 Ok
   quit #s  221 Bye
-Note: neither banner, EHLO reply nor keywords show an Exchange server; a gateway may be in front
 """
+NOTE = (
+    "Note: neither banner, EHLO reply nor keywords show an Exchange server; a gateway may be in"
+    " front\n"
+)
 
 
 def accepted(host, domain):
@@ -136,20 +139,20 @@ def accepted(host, domain):
     )
 
 
-def accepted_by_backup(failure, domain):
+def accepted_by_backup(failure, domain, hosts):
     """The whole output when ``open.mx.test`` takes the recipient instead of a better MX."""
     return (
         f"MAILACCEPT WARNING - better MX failed: {failure}; open.mx.test passed every stage up to "
         f"rcpt for postmaster@{domain}.mx.test in #s\nMeaning\nNext step\nRead\n{STAGES}"
-        f"Troubleshooting\n| {WALKED}\n"
+        f"MX: {hosts}\n{NOTE}Troubleshooting\n| {WALKED}\n"
     )
 
 
-def without_server(name, reason):
-    """The whole output when no server is found, and none is spoken to."""
+def without_server(name, reason, besides=""):
+    """The whole output when no server is found, and none is spoken to; ``besides`` is a line."""
     return (
         f"MAILACCEPT CRITICAL - no mail server at {name}: {reason}\nMeaning\nNext step\nRead\n"
-        f"  mx #s  broken ({reason})\nTroubleshooting\n| mx=#s;;;0 total=#s;;;0\n"
+        f"  mx #s  broken ({reason})\n{besides}Troubleshooting\n| mx=#s;;;0 total=#s;;;0\n"
     )
 
 
@@ -246,7 +249,9 @@ def test_backup_answers_for_a_better_one_that_refuses_connections(check):
     run = check("backup.mx.test")
 
     assert run.shape == accepted_by_backup(
-        f"closed.mx.test could not be connected: {CLOSED} port #: connection refused", "backup"
+        f"closed.mx.test could not be connected: {CLOSED} port #: connection refused",
+        "backup",
+        "10 closed.mx.test, 20 open.mx.test",
     )
     assert run.exit_code == 1
 
@@ -303,7 +308,7 @@ def test_all_servers_are_judged_by_the_worst(check):
         "  Next step\n"
         "  Read\n"
         f"    connect #s  broken ({CLOSED} port #: connection refused)\n"
-        f"open.mx.test {OPEN} (MX 10): accepts, #s\n"
+        f"open.mx.test {OPEN} (MX 10): passed up to rcpt, #s\n"
         "Troubleshooting\n"
         "| accepting=1;;;0 closed_connect=#s;;;0 closed_total=#s;;;0 mx=#s;;;0 open_banner=#s;;;0 "
         "open_connect=#s;;;0 open_ehlo=#s;;;0 open_extensions=0;;;0 open_mail=#s;;;0 "
@@ -323,6 +328,7 @@ def test_no_server_can_be_reached(check):
         "Read\n"
         "  mx #s  passed\n"
         f"  connect #s  broken ({CLOSED} port #: connection refused)\n"
+        "MX: 10 closed.mx.test, 20 closed-too.mx.test\n"
         "Troubleshooting\n"
         "| connect=#s;;;0 mx=#s;;;0 total=#s;;;0\n"
     )
@@ -362,7 +368,7 @@ def test_mx_that_is_an_alias_is_noted_with_v(check):
 def test_mx_without_address(check, domain, host, reason):
     run = check(domain)
 
-    assert run.shape == without_server(host, f"{host} {reason}")
+    assert run.shape == without_server(host, f"{host} {reason}", f"MX: 10 {host}\n")
     assert run.exit_code == 2
 
 
@@ -373,6 +379,7 @@ def test_better_mx_without_address_is_a_warning(check):
         "no mail server at does-not-exist.mx.test: "
         "does-not-exist.mx.test does not exist (NXDOMAIN)",
         "half-dangling",
+        "10 does-not-exist.mx.test, 20 open.mx.test",
     )
     assert run.exit_code == 1
 
@@ -404,7 +411,8 @@ def test_domain_that_is_its_own_mx(check):
 def test_domain_without_any_server(check):
     run = check("nothing.mx.test")
 
-    assert run.shape == without_server("nothing.mx.test", "nothing.mx.test has no address")
+    itself = "Note: nothing.mx.test has no MX record and stands for itself (RFC 5321 5.1)\n"
+    assert run.shape == without_server("nothing.mx.test", "nothing.mx.test has no address", itself)
     assert run.exit_code == 2
 
 
@@ -493,7 +501,9 @@ def test_many_addresses_that_refuse_are_all_tried(check):
     assert run.status.startswith(
         "MAILACCEPT CRITICAL - crowded.mx.test could not be connected: 127.1."
     )
-    assert run.status.endswith(f" connection refused; {MANY} of {MANY} addresses tried")
+    assert run.status.endswith(
+        f" connection refused; {MANY} of {MANY} addresses tried (crowded.mx.test has no MX record)"
+    )
 
 
 @pytest.fixture
@@ -550,5 +560,7 @@ def test_server_with_ipv6_only_and_ipv4_demanded(check, smtp_sink, smtp_port):
 
     run = check("v6.mx.test", "-4")
 
-    assert run.shape == without_server("mail-v6.mx.test", "mail-v6.mx.test has no IPv4 address")
+    assert run.shape == without_server(
+        "mail-v6.mx.test", "mail-v6.mx.test has no IPv4 address", "MX: 10 mail-v6.mx.test\n"
+    )
     assert run.exit_code == 2

@@ -232,8 +232,8 @@ def test_postfix_demands_a_client_certificate(check, postfix, files):
     run = check(postfix.strict, "-S")
     assert (run.exit_code, run.status) == (
         2,
-        "MAILACCEPT CRITICAL - 127.0.0.1 refused STARTTLS: 421 4.7.1 mx.test Error: No client"
-        " certificate presented",
+        "MAILACCEPT CRITICAL - 127.0.0.1 refused EHLO after STARTTLS: 421 4.7.1 mx.test Error: No"
+        " client certificate presented",
     )
 
 
