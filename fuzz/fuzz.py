@@ -150,7 +150,7 @@ def check_truth(session: Session, sent: list[bytes]) -> None:
 
 def check_words(session: Session, plan: Plan) -> None:
     """Say what the session means, and look whether anything in it is more than words."""
-    acceptance = Acceptance(None, (session,), 1)
+    acceptance = Acceptance(None, (session,))
     examined = examine(Member("", acceptance), "auto", ())
     if acceptance.failure is None:
         first = report.success(acceptance, plan, examined.expectation.title)
