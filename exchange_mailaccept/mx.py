@@ -19,7 +19,7 @@ from .dns_query import compose
 from .names import DNS_PORT, is_host_name
 from .record import TYPE_CHECKING, Enum, NamedTuple
 from .stages import MailHost, Verdict
-from .world import INTERRUPTED, Answer, Ask, Fault
+from .world import Answer, Ask, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Sequence
@@ -189,7 +189,7 @@ def addresses(
     subject = f"{name} is an alias of {alias}, which" if alias else name
     for fault in faults.values():
         # Who was told to stop has found nothing out, whatever one of the answers was.
-        if fault.explanation.startswith(INTERRUPTED):
+        if fault.interrupted:
             return fault
     # NXDOMAIN is said of the name and so of both families (RFC 8020), whatever became of the other.
     if not all(each.exists for each in findings.values()):
@@ -271,7 +271,7 @@ def _query(
 def _verdict(faults: Collection[Fault]) -> Fault:
     """What the faults of all name servers come to."""
     for fault in faults:
-        if fault.explanation.startswith(INTERRUPTED):
+        if fault.interrupted:
             return fault
     said = ", ".join(fault.explanation for fault in faults)
     if any(fault.verdict is Verdict.BROKEN for fault in faults):
@@ -289,7 +289,7 @@ def _ask(flight: _Flight) -> Generator[Ask, Answer, dict[_Question, _Judged]]:
     fault = answer.fault
     if fault and fault.verdict is not Verdict.TIMED_OUT:
         # "Port unreachable" will not change within seconds.
-        if not fault.explanation.startswith(INTERRUPTED):
+        if not fault.interrupted:
             fault = Fault(Verdict.UNTESTED, f"{flight.server}: {fault.explanation}")
         return dict.fromkeys(flight.questions, fault)
     responses = answer.responses or repeat(None)

@@ -27,6 +27,11 @@ class Fault(NamedTuple):
     #: In words: "connection refused", "reset by the server".
     explanation: str
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether the run was told to end, so that nothing was found out."""
+        return self.explanation.startswith(INTERRUPTED)
+
 
 class Answer(NamedTuple):
     """What came back for a request; which fields are set depends on the request."""

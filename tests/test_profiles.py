@@ -569,3 +569,12 @@ def test_a_refused_banner_of_exchange_online_is_recognised() -> None:
     assert session is not None
     session = session._replace(outcomes=session.outcomes[:1], extensions=extensions.NONE)
     assert expect("auto", (), session) == Expectation("Exchange Online")
+
+
+def test_a_greeting_that_refuses_does_not_hide_exchange_online() -> None:
+    """Its name is known before it says a word."""
+    server = Server("contoso-com.mail.protection.outlook.com", (), 25)
+    refused = StageOutcome(
+        Stage.BANNER, Verdict.REFUSED, 0.1, Reply(421, ("4.3.2 Service not available",))
+    )
+    assert expect("auto", (), Session(server, "", (refused,))).title == "Exchange Online"

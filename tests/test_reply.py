@@ -361,3 +361,14 @@ def test_near_replies_give_the_same_however_they_are_cut(text, places):
     """The same, with bytes that come close to replies."""
     data = text.encode()
     assert replies(*cut(data, places)) == replies(data)
+
+
+@pytest.mark.parametrize("word", [b"OK\r\n", b"OK \r\n"])
+def test_a_bare_ok_is_at_fault_and_out_of_the_way(word):
+    """A PIX of old says it to what it does not know, and answers HELO after it."""
+    parser = ReplyParser()
+    parser.feed(word)
+    with pytest.raises(ProtocolError, match="not an SMTP reply"):
+        parser.next_reply()
+    parser.feed(b"250 mail.contoso.com\r\n")
+    assert str(parser.next_reply()) == "250 mail.contoso.com"

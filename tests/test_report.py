@@ -322,6 +322,16 @@ def test_the_first_line_of_a_success_names_a_delay_that_is_known():
     )
 
 
+def test_a_recipient_in_the_reply_is_no_other_message():
+    """``250 2.0.0 <postmaster@contoso.com> Saved``, as who delivers at once says it."""
+    passed = StageOutcome(Stage.CONNECT, Verdict.PASSED, 0.1)
+    receipt = Receipt("<postmaster@contoso.com>")
+    acceptance = Acceptance(None, (session(passed, seconds=0.4, receipt=receipt),))
+    assert report.success(acceptance, PLAN, "") == (
+        "mail1.contoso.com accepted mail for postmaster@contoso.com in 0.400s"
+    )
+
+
 def test_the_first_line_of_a_lookup_alone():
     """With ``--until mx``."""
     lookup = StageOutcome(Stage.MX, Verdict.PASSED, 0.0123)

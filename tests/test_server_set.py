@@ -695,6 +695,15 @@ def test_the_first_line_has_the_failure_that_gives_the_state(servers):
     assert "accept mail; mail1.contoso.com deferred RCPT" in parts(run)[0]
 
 
+def test_what_is_noticed_of_the_domain_is_told_of_a_set_too(servers):
+    """That it has no MX record, say."""
+    servers(PRIMARY, *ALL)
+    run = servers.check({("contoso.com.", "A"): [PRIMARY]}, "-v")
+    assert run.exit_code == OK
+    note = "Note: contoso.com has no MX record and stands for itself (RFC 5321 5.1)"
+    assert note in run.stdout.split("\n")
+
+
 def test_a_domain_that_is_not_found_has_its_stage(servers):
     """As without --all-mx."""
     run = servers.check({DOMAIN_MX: 3})

@@ -99,3 +99,14 @@ def test_what_is_accepted_sooner_is_not_looked_up(title: str) -> None:
         if timed(stage, Verdict.PASSED, tenths / 10, 250, title)
     ]
     assert found == [LEAST_DELAY]
+
+
+def test_a_refused_connection_is_not_held_back_by_the_tarpit() -> None:
+    """It answers commands, and at the banner there was none."""
+    refusal = Reply(421, ("4.3.2 Service not available",))
+    at = {
+        stage: signature(StageOutcome(stage, Verdict.REFUSED, 5.05, refusal))
+        for stage in (Stage.BANNER, Stage.MAIL)
+    }
+    assert at[Stage.BANNER] is None
+    assert at[Stage.MAIL] is not None
