@@ -429,7 +429,7 @@ class MailAcceptSummary(Summary):  # type: ignore[misc]  # nagiosplugin has no t
         return lines
 
     def _remedies(self, results: Results) -> list[tuple[Finding, Optional[Server]]]:
-        """What is wrong although every stage passed, and with which server passed over."""
+        """What is wrong besides a stage that stopped a test, with the server passed over."""
         wrong = [each for each in results if each.state != Ok and not self._stopped(each)]
         if not wrong:
             return []

@@ -188,7 +188,7 @@ def _known(plan: Plan, server: Optional[Server] = None) -> dict[str, str]:
 
 
 def remedy_lines(finding: Finding, plan: Plan, server: Optional[Server]) -> list[str]:
-    """What it means that something is wrong although every stage passed, and what to do."""
+    """What something means that is wrong besides a stage that stopped a test, and what to do."""
     return diagnosis_lines(finding, _known(plan, server), stopped=False)
 
 

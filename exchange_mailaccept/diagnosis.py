@@ -38,7 +38,7 @@ class Finding(NamedTuple):
     begin: str
 
 
-#: What it means that a threshold is violated although every stage passed.
+#: What it means that a threshold is violated.
 SLOW = Finding(
     Kind.LOAD,
     "What is out of range is the time that a stage took, or the whole",
