@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import resource
@@ -435,7 +436,9 @@ def test_an_interruption_while_it_is_still_importing(begin, ignored):
 def test_an_interruption_while_it_reads_its_options(start):
     """Nothing has begun that could say where it stood."""
     reading, writing = os.pipe()
-    running = start("--extra-opts=@-", stdin=reading)
+    # A shell without job control has what it runs in the background ignore SIGINT.
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    running = start("--extra-opts=@-", stdin=reading, preexec_fn=heard)
     os.write(writing, b"[check_exchange_mailaccept]\n")
     # Read, but not to the end, which is still to come.
     wait_until(lambda: not select.select([reading], [], [], 0)[0])
