@@ -155,7 +155,7 @@ run_tests() {
 
 # What takes minutes: two hundred runs at once, and those of a day.
 run_load() {
-    sh test.sh -m load tests/test_load.py --durations=0
+    sh test.sh -m load tests/plugin/test_load.py --durations=0
 }
 
 # fuzz SECONDS: all targets side by side, in an environment of their own.
@@ -294,7 +294,7 @@ try_readme() {
     [ "${commands[*]}" = "sh demo.sh sh test.sh" ]
     expect 0 "MAILACCEPT OK - " bare "sh demo.sh"
     # All of them are run elsewhere.
-    bare "sh test.sh tests/test_reply.py"
+    bare "sh test.sh tests/protocol/test_reply.py"
 
     bare "apt install -q --no-install-recommends pipx"
     mapfile -t commands < <(readme_commands "Install")

@@ -14,10 +14,10 @@ import time
 
 sys.path.insert(0, f"{sys.path[0]}/..")
 
-from exchange_mailaccept import network
-from exchange_mailaccept.dialogue import Plan, Tls, walk
-from exchange_mailaccept.message import Content, Envelope
-from exchange_mailaccept.stages import Server
+from exchange_mailaccept.net import loop
+from exchange_mailaccept.protocol.dialogue import Plan, Tls, walk
+from exchange_mailaccept.protocol.message import Content, Envelope
+from exchange_mailaccept.protocol.stages import Server
 
 # As the plugin does (``launch``).
 gc.disable()
@@ -31,7 +31,7 @@ def main() -> None:
     context = None
     if ca_file:
         # Imported here because ssl takes its time.
-        from exchange_mailaccept import trust
+        from exchange_mailaccept.net import trust
 
         context = trust.context(trust.TlsSettings(verify=True, ca_file=ca_file))
     plan = Plan(
@@ -48,7 +48,7 @@ def main() -> None:
         f"{network_of_servers}.{index // 250}.{index % 250 + 2}" for index in range(number)
     ]
     walks = [walk(plan, Server(each, (each,), port)) for each in addresses]
-    sessions = network.run(walks, 60, context, parallel=parallel)
+    sessions = loop.run(walks, 60, context, parallel=parallel)
     failed = [session.failure for session in sessions if session.failure]
     if failed:
         raise SystemExit(str(failed[0]))

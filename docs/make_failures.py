@@ -15,9 +15,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from exchange_mailaccept.failures import ROWS  # noqa: E402
-from exchange_mailaccept.failures.row import Kind, Row  # noqa: E402
-from exchange_mailaccept.resources import PAGES, TROUBLESHOOTING, Page  # noqa: E402
+from exchange_mailaccept.exchange.failures import ROWS  # noqa: E402
+from exchange_mailaccept.exchange.failures.row import Kind, Row  # noqa: E402
+from exchange_mailaccept.exchange.pages import PAGES, TROUBLESHOOTING, Page  # noqa: E402
 
 PLACE = ROOT / "docs" / "failures"
 
@@ -114,7 +114,7 @@ LEFT_OUT = (
     ),
 )
 
-NOTE = "<!-- Written by docs/make_failures.py from exchange_mailaccept/failures. -->"
+NOTE = "<!-- Written by docs/make_failures.py from exchange_mailaccept/exchange/failures. -->"
 
 
 def pages() -> dict[str, str]:

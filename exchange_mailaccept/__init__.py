@@ -1,12 +1,22 @@
-"""SMTP and Microsoft Exchange, as the plugin ``check_exchange_mailaccept`` needs them.
+"""Mail acceptance of Exchange servers, as the plugin ``check_exchange_mailaccept`` tests it.
 
-Walks the Mail Acceptance Test of Microsoft's Exchange Server Analyzer (connect, EHLO, MAIL, RCPT,
-DATA, message) and says of each stage what happened and how long it took.  The package knows nothing
-of Nagios: judging in states and printing is the plugin file's work.
+It walks the Mail Acceptance Test of Microsoft's Exchange Server Analyzer (connect, EHLO, MAIL,
+RCPT, DATA, message), and says of each stage what happened and how long it took.
 
-Rules of the house: a module imports only from modules above it in the list of CONTRIBUTING.md, "How
-it is built"; only ``sockets`` opens sockets, only ``mx`` knows dnspython; values that travel
-are immutable.
+The import rule: a module imports only from its own room and from those further up in this list.
+
+1. ``record names dates vocabulary``: values, syntax and words that all rooms share
+2. ``cli``: words of the command line to checked values
+3. ``protocol``: SMTP and DNS as bytes, values and generators
+4. ``exchange`` and ``net``, which do not know each other: knowledge of Exchange, and sockets
+5. ``run``: one server, one after another, or all of a domain at once
+6. ``options``: what the user asked for
+7. ``judgement`` and ``report``: states and words
+8. ``launch``, then ``plugin``: how a run begins and ends; the side that knows nagiosplugin
+
+``tests/test_house.py`` holds it, with what is reserved for one room: sockets and ``ssl`` for
+``net``, dnspython for ``protocol.mx``, nagiosplugin for ``plugin``.  Values that travel are
+immutable.
 """
 
 __version__ = "0.1.0"

@@ -31,19 +31,20 @@ import time
 if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
-from . import command_line, names
-from .command_line import Answered, UsageError
+from . import names
+from .cli import parser
+from .cli.parser import Answered, UsageError
 from .record import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, NoReturn, Optional, TypeVar
 
-    from .acceptance import ServerSet
-    from .dialogue import Plan
+    from .net.sockets import HeadStart
+    from .net.trust import Context, TlsSettings
     from .options import Options
-    from .sockets import HeadStart
-    from .trust import Context, TlsSettings
+    from .protocol.dialogue import Plan
+    from .run.acceptance import ServerSet
 
     Result = TypeVar("Result")
 
@@ -128,7 +129,7 @@ def _ends(text: str, most: int) -> str:
 def _printable(text: str, most: int) -> str:
     # Imported here because it is for those who have made a mistake, and are in no hurry.
     try:
-        from .report import printable
+        from .report.headline import printable
     except (ImportError, OSError):
         # No descriptor is left to read it with, or the package is not whole.
         harmless = (each if " " <= each <= "~" and each not in "|<>`$\\" else " " for each in text)
@@ -139,7 +140,7 @@ def _printable(text: str, most: int) -> str:
 class Launched:
     """A run in progress."""
 
-    def __init__(self, line: command_line.CommandLine) -> None:
+    def __init__(self, line: parser.CommandLine) -> None:
         self._begun = time.monotonic()
         # First of all, since whoever has seen our packet may already want us to end.
         self._signals = _signal_pipe()
@@ -148,13 +149,14 @@ class Launched:
         ahead = _send_ahead(line)
 
         # From here on the first packet is on its way.
-        from . import network, options
-        from .acceptance import accept_mail, find_servers
+        from . import options
+        from .net import loop
+        from .run.acceptance import accept_mail, find_servers
 
         self._context = _tls_context(secured) if secured is not None else None
         self.chosen = chosen = options.chosen(line)
         self.plan = _plan(chosen)
-        self._run = network.Run(
+        self._run = loop.Run(
             [
                 accept_mail(chosen.target, self.plan)
                 if chosen.rule is None
@@ -167,7 +169,7 @@ class Launched:
         )
         if not chosen.target.host:
             # The first response can't be read without it.
-            from .mx import import_dnspython
+            from .protocol.mx import import_dnspython
 
             import_dnspython()
 
@@ -176,7 +178,7 @@ class Launched:
 
         Asked again it gives the same.  A single server is a set of one without a label.
         """
-        from .acceptance import Member, ServerSet
+        from .run.acceptance import Member, ServerSet
 
         chosen = self.chosen
         if self._found is not None:
@@ -185,7 +187,7 @@ class Launched:
         if chosen.rule is None:
             self._found = ServerSet(None, (Member("", found),), (), found.seconds)
         else:
-            from .server_set import accept_mail_everywhere
+            from .run.server_set import accept_mail_everywhere
 
             self._found = accept_mail_everywhere(
                 found,
@@ -214,7 +216,7 @@ def begin(argv: Optional[Sequence[str]] = None) -> Launched:
 def _begin(argv: Sequence[str]) -> Launched:
     # Nobody listens then, and the first socket would take the place of standard output.
     os.fstat(1)
-    return Launched(command_line.read(argv))
+    return Launched(parser.read(argv))
 
 
 def main(argv: Optional[Sequence[str]] = None) -> NoReturn:
@@ -243,18 +245,23 @@ def _import_files() -> None:
 
 
 def _import_words() -> None:
-    from . import report  # noqa: F401 likewise, the plugin file
+    from .report import headline  # noqa: F401 likewise, the plugin file
 
 
 def _import_plugin() -> Any:
-    import check_exchange_mailaccept
+    try:
+        from . import plugin
+    except ImportError:
+        raise
+    # A library that is broken on this Python must not end in a traceback and exit 1, a WARNING.
+    except Exception as error:
+        unknown(f"a library can't be used: {type(error).__name__}: {error}")
+    return plugin
 
-    return check_exchange_mailaccept
 
-
-def _send_ahead(line: command_line.CommandLine) -> Optional[HeadStart]:
+def _send_ahead(line: parser.CommandLine) -> Optional[HeadStart]:
     """The first packet, if it can be told without asking anybody; an error is met again later."""
-    from .sockets import HeadStart
+    from .net.sockets import HeadStart
 
     host, domain = line.last("hostname", ""), line.last("domain", "")
     try:
@@ -269,20 +276,20 @@ def _send_ahead(line: command_line.CommandLine) -> Optional[HeadStart]:
     return None
 
 
-def _first_nameserver(line: command_line.CommandLine) -> tuple[str, int]:
+def _first_nameserver(line: parser.CommandLine) -> tuple[str, int]:
     given: tuple[tuple[str, int], ...] = line.all("nameserver")
     return (given or names.system_nameservers())[0]
 
 
 def _first_query(domain: str) -> bytes:
-    from .dns_query import compose
+    from .protocol.dns_query import compose
 
     return compose(domain, "MX")
 
 
 def _plan(chosen: Options) -> Plan:
     """What the client will say in this run, its Message-ID as unique as chance makes it."""
-    from .dialogue import Plan
+    from .protocol.dialogue import Plan
 
     now = time.time()
     node = "".join(each for each in os.uname().nodename if each.isascii() and each.isalnum())
@@ -301,11 +308,11 @@ def _plan(chosen: Options) -> Plan:
     )
 
 
-def _tls_settings(line: command_line.CommandLine) -> Optional[TlsSettings]:
+def _tls_settings(line: parser.CommandLine) -> Optional[TlsSettings]:
     """How connections are to be secured, if they are; the files for it can be used."""
     if not line.secured:
         return None
-    from . import trust
+    from .net import trust
 
     settings = trust.settings(line)
     try:
@@ -317,7 +324,7 @@ def _tls_settings(line: command_line.CommandLine) -> Optional[TlsSettings]:
 
 def _tls_context(settings: TlsSettings) -> Context:
     # Now, and not when it is the server's turn to wait for us.
-    from . import tls, trust  # noqa: F401 network finds the handshake in Python's table
+    from .net import tls, trust  # noqa: F401 network finds the handshake in Python's table
 
     try:
         return trust.context(settings)

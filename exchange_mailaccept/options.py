@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from . import command_line
-from .acceptance import Target
-from .dialogue import Tls
-from .message import Content, Envelope
+from .cli import parser
+from .cli.words import DEFAULT_SUBJECT
+from .protocol.dialogue import Tls
+from .protocol.message import Content, Envelope
+from .protocol.stages import Stage
 from .record import TYPE_CHECKING, NamedTuple
-from .stages import Stage
-from .values import DEFAULT_SUBJECT
+from .run.acceptance import Target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Optional
 
-    from . import sasl
-    from .server_set import Rule
+    from .protocol import auth
+    from .run.server_set import Rule
 
 
 class Options(NamedTuple):
@@ -42,7 +42,7 @@ class Options(NamedTuple):
     tls_name: str
     #: Days left of the certificate for WARNING and, if there are two, for CRITICAL.
     certificate_days: tuple[float, ...]
-    credentials: Optional[sasl.Credentials]
+    credentials: Optional[auth.Credentials]
     #: How all servers are judged as a set; ``None`` to test the first that answers.
     rule: Optional[Rule]
     every_address: bool
@@ -50,7 +50,7 @@ class Options(NamedTuple):
     parallel: int
 
 
-def chosen(line: command_line.CommandLine) -> Options:
+def chosen(line: parser.CommandLine) -> Options:
     """What ``line`` asks for."""
     return Options(
         target=Target(
@@ -60,7 +60,7 @@ def chosen(line: command_line.CommandLine) -> Options:
             line.family,
             line.all("nameserver"),
         ),
-        envelope=Envelope(line.last("from", command_line.DEFAULT_SENDER), line.recipient),
+        envelope=Envelope(line.last("from", parser.DEFAULT_SENDER), line.recipient),
         content=Content(line.last("subject", DEFAULT_SUBJECT), line.all("header")),
         ehlo_name=line.last("fqdn", ""),
         until=Stage(line.last("until", Stage.MESSAGE.value)),
@@ -70,7 +70,7 @@ def chosen(line: command_line.CommandLine) -> Options:
         severities=dict(line.all("severity")),
         warning=dict(line.all("warning")),
         critical=dict(line.all("critical")),
-        timeout=line.last("timeout", command_line.DEFAULT_TIMEOUT),
+        timeout=line.last("timeout", parser.DEFAULT_TIMEOUT),
         verbosity=min(line.count("verbose"), 3),
         tls=Tls(line.secured),
         tls_name=line.last("tls-name", ""),
@@ -78,27 +78,27 @@ def chosen(line: command_line.CommandLine) -> Options:
         credentials=_credentials(line),
         rule=_rule(line),
         every_address=bool(line.count("all-addresses")),
-        parallel=line.last("parallel", command_line.DEFAULT_PARALLEL),
+        parallel=line.last("parallel", parser.DEFAULT_PARALLEL),
     )
 
 
-def _rule(line: command_line.CommandLine) -> Optional[Rule]:
+def _rule(line: parser.CommandLine) -> Optional[Rule]:
     if not line.judges_a_set:
         return None
     # Imported here because most runs test one server.
-    from .server_set import Rule
+    from .run.server_set import Rule
 
     return Rule(line.last("set", Rule.WORST.value))
 
 
-def _credentials(line: command_line.CommandLine) -> Optional[sasl.Credentials]:
+def _credentials(line: parser.CommandLine) -> Optional[auth.Credentials]:
     mechanism = line.last("auth", "")
     if not mechanism:
         return None
     # Imported here because few log on.
-    from . import sasl
+    from .protocol import auth
 
-    return sasl.Credentials(
+    return auth.Credentials(
         mechanism.upper(),
         line.last("user", ""),
         line.password,

@@ -16,17 +16,26 @@ import atheris
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 with atheris.instrument_imports(include=["exchange_mailaccept"]):
-    from exchange_mailaccept import details, masks, mx, report, timing  # noqa: F401 two are found in Python's table
-    from exchange_mailaccept import reply as reply_module
-    from exchange_mailaccept.acceptance import Acceptance, Target
-    from exchange_mailaccept.dialogue import Plan, Tls, walk
-    from exchange_mailaccept.examination import examine
-    from exchange_mailaccept.message import Content, Envelope
-    from exchange_mailaccept.reply import ProtocolError, Reply, ReplyParser
-    from exchange_mailaccept.sasl import Credentials
-    from exchange_mailaccept.server_set import Member
-    from exchange_mailaccept.stages import Security, Server, Session, Stage, Verdict
-    from exchange_mailaccept.world import Answer, Close, Connect, Exchange, Fault, StartTls
+    from exchange_mailaccept.exchange import delays, masks  # noqa: F401 two are found in Python's table
+    from exchange_mailaccept.protocol import mx
+    from exchange_mailaccept.protocol import reply as reply_module
+    from exchange_mailaccept.protocol.auth import Credentials
+    from exchange_mailaccept.protocol.dialogue import Plan, Tls, walk
+    from exchange_mailaccept.protocol.message import Content, Envelope
+    from exchange_mailaccept.protocol.reply import ProtocolError, Reply, ReplyParser
+    from exchange_mailaccept.protocol.requests import (
+        Answer,
+        Close,
+        Connect,
+        Exchange,
+        Fault,
+        StartTls,
+    )
+    from exchange_mailaccept.protocol.stages import Security, Server, Session, Stage, Verdict
+    from exchange_mailaccept.report import headline, lines
+    from exchange_mailaccept.run.acceptance import Acceptance, Target
+    from exchange_mailaccept.run.examined import examine
+    from exchange_mailaccept.run.server_set import Member
 # Of dnspython what reads responses, so that the fuzzer finds its way to records that can be read;
 # not what every query goes through as well, which would take most of the time.
 with atheris.instrument_imports(include=["dns"], exclude=["dns.name", "dns.enum", "dns.set"]):
@@ -153,11 +162,11 @@ def check_words(session: Session, plan: Plan) -> None:
     acceptance = Acceptance(None, (session,))
     examined = examine(Member("", acceptance), "auto", ())
     if acceptance.failure is None:
-        first = report.success(acceptance, plan, examined.expectation.title)
+        first = headline.success(acceptance, plan, examined.expectation.title)
     else:
-        first = report.failure(acceptance, TARGET, plan)
-    lines = details.server_lines(examined, plan, full=True) + details.transcript_lines([session])
-    for line in (first, *lines):
+        first = headline.failure(acceptance, TARGET, plan)
+    shown = lines.server_lines(examined, plan, full=True) + lines.transcript_lines([session])
+    for line in (first, *shown):
         assert FORBIDDEN.search(line) is None, line
         assert SECRET not in line or plan.credentials is None, line
 
@@ -221,10 +230,10 @@ FORBIDDEN = re.compile(r"[^ -~]|[|<>`$\\]")
 def printable(data: bytes) -> None:
     """What is printed is one harmless line of ASCII, and stays so when it is printed again."""
     text = data.decode("utf-8", "surrogateescape")
-    found = report.printable(text, 300)
+    found = headline.printable(text, 300)
     assert FORBIDDEN.search(found) is None
     assert len(found) <= 300
-    assert report.printable(found, 300) == found
+    assert headline.printable(found, 300) == found
 
 
 TARGETS = {"reply": reply, "dialogue": dialogue, "dns": dns_answers, "printable": printable}

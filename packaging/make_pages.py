@@ -19,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from exchange_mailaccept import __version__  # noqa: E402 the checkout comes first
-from exchange_mailaccept.command_line import (  # noqa: E402
+from exchange_mailaccept.cli.parser import (  # noqa: E402
     DESCRIPTION,
     EXAMPLES,
     OPTIONS,
@@ -29,7 +29,7 @@ from exchange_mailaccept.command_line import (  # noqa: E402
     USAGES,
     Option,
 )
-from exchange_mailaccept.values import (  # noqa: E402
+from exchange_mailaccept.cli.words import (  # noqa: E402
     MEASURED,
     SEVERITY_KEYS,
     STATES,

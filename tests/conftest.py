@@ -10,8 +10,8 @@ from typing import Any, Optional
 
 import pytest
 from hypothesis import settings
-from measuring import FIGURES
-from scripted_server import ScriptedServer, Step
+from support.measuring import FIGURES
+from support.scripted_server import ScriptedServer, Step
 
 # The same examples in every run, so that a build fails only for what was changed; looking for new
 # ones is what fuzz/ is for.  No deadline: how fast a machine is, is no property of the plugin.

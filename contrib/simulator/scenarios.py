@@ -17,11 +17,11 @@ from poses import POSES, Behaviour, Pose
 # The plugin's package is two levels up in a checkout.
 sys.path.append(str(Path(__file__).resolve().parent.parent.parent))
 
-from exchange_mailaccept.failures import ROWS
-from exchange_mailaccept.failures.row import Row
-from exchange_mailaccept.masks import UNMASKED
-from exchange_mailaccept.profiles import PROFILES, Profile
-from exchange_mailaccept.stages import Stage, Verdict
+from exchange_mailaccept.exchange.failures import ROWS
+from exchange_mailaccept.exchange.failures.row import Row
+from exchange_mailaccept.exchange.masks import UNMASKED
+from exchange_mailaccept.exchange.profiles import PROFILES, Profile
+from exchange_mailaccept.protocol.stages import Stage, Verdict
 
 #: Longer than any client waits.
 FOR_EVER = 3600.0

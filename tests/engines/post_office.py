@@ -10,8 +10,8 @@ import subprocess
 from email.message import EmailMessage
 from pathlib import Path
 
-from programs import find_program, unavailable
 from running import Child, wait_for
+from support.programs import find_program, unavailable
 
 #: Without any network: what is sent comes from the program sendmail.
 MAIN_CF = """\

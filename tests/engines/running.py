@@ -30,7 +30,7 @@ import dns.message
 import dns.rrset
 import pytest
 import trustme
-from programs import find_program
+from support.programs import find_program
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CONTRIB = CHECKOUT / "contrib"

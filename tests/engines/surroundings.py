@@ -7,8 +7,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from programs import find_program, unavailable
 from running import CONTRIB, PATIENCE, USER, Child, free_port, is_listening, wait_for
+from support.programs import find_program, unavailable
 
 MODULES = Path("/usr/share/icingaweb2/modules")
 IDO_SCHEMA = Path("/usr/share/icinga2-ido-mysql/schema/mysql.sql")

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from programs import find_program
 from running import CONTRIB, OK, PATIENCE, Authority, Icinga2, install_plugin
+from support.programs import find_program
 from surroundings import MariaDB, configure_icingaweb
 
-from exchange_mailaccept.command_line import OPTIONS
+from exchange_mailaccept.cli.parser import OPTIONS
 
 BASKET = CONTRIB / "icinga2" / "director-basket.json"
 

@@ -12,8 +12,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from programs import find_program, unavailable
 from running import CHECKOUT, CONTRIB, CRITICAL, Icinga2, install_plugin
+from support.programs import find_program, unavailable
 
 DEBIAN = Path("/etc/icinga2")
 NAGIOS = Path("/etc/nagios4")

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from programs import find_program
 from running import CONTRIB, OK, Child, Icinga2, free_port, install_plugin, wait_for
+from support.programs import find_program
 from surroundings import start_carbon, wait_until_listening
 
 DASHBOARD = CONTRIB / "grafana" / "dashboard.json"
@@ -177,7 +177,7 @@ def test_metrics_of_the_template(databases):
         relative = metric.replace("$service_name_template$", "exchange_mailaccept")
         if not (where / (relative.replace(".", "/") + ".wsp")).is_file():
             missing.append(relative)
-    assert missing == ["exchange_mailaccept.perfdata.mx.value"]
+    assert missing == ["exchange_mailaccept.report.perfdata.mx.value"]
 
 
 def test_template_is_complete():

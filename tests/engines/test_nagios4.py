@@ -17,7 +17,6 @@ import dns
 import nagiosplugin
 import pytest
 from cases import BY_NAME, CASES, RECIPIENT, Case, options_of, words
-from programs import find_program, unavailable
 from running import (
     CHECKOUT,
     CONTRIB,
@@ -34,10 +33,11 @@ from running import (
     is_listening,
     wait_for,
 )
+from support.programs import find_program, unavailable
 
 import exchange_mailaccept
-from check_exchange_mailaccept import WATCHDOG_DELAY
-from exchange_mailaccept.command_line import DEFAULT_TIMEOUT
+from exchange_mailaccept.cli.parser import DEFAULT_TIMEOUT
+from exchange_mailaccept.plugin import WATCHDOG_DELAY
 
 SHIPPED = CONTRIB / "nagios"
 README = (SHIPPED / "README.md").read_text()

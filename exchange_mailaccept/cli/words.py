@@ -1,0 +1,358 @@
+"""What a word on the command line may be: text in, value out, or a ValueError with what is wrong.
+
+Whatever goes into a command, a header or a packet is checked here, before the first packet; so
+nothing is imported here that takes long, ``re`` least of all (see ``launch``).
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+
+from ..names import DIGITS, DNS_PORT, LETTERS, address, consists_of, is_address, to_ascii
+
+# The words of the user.  What they stand for is said by enums and tables of modules that are
+# imported after the first packet; ``tests/test_options.py`` holds both together.
+#: The option that stands for those of a file (see ``extra_opts``).
+EXTRA_OPTS = "--extra-opts"
+STATES = ("ok", "warning", "critical", "unknown")
+STAGES = (
+    *("mx", "connect", "banner", "ehlo", "starttls", "auth"),
+    *("mail", "rcpt", "data", "message", "quit"),
+)
+#: Stages at which the walk can be told to end.
+UNTIL = STAGES[:-1]
+KINDS = ("server", "load", "recipient", "connector", "tls", "protocol", "probe", "policy")
+#: Verdicts that a state can be given to.
+VERDICTS = ("deferred", "refused", "broken", "timeout", "missing")
+#: Metrics and findings that have no stage of their own.
+TOTAL, EXTENSIONS, CERTIFICATE, BACKUP_MX = "total", "extensions", "certificate", "backup-mx"
+#: Metrics that thresholds can be set for.
+MEASURED = (*STAGES, TOTAL)
+SEVERITY_KEYS = (*KINDS, *UNTIL, *VERDICTS, EXTENSIONS, CERTIFICATE, BACKUP_MX)
+PROFILES = (
+    *("auto", "exmfa", "2000", "2003", "2007", "2010", "2013", "2016", "2019", "se"),
+    *("edge", "online", "submission", "none"),
+)
+MECHANISMS = ("auto", "xoauth2", "ntlm", "plain", "login")
+RULES = ("worst", "any", "primary")
+
+DEFAULT_SUBJECT = "Mail acceptance test"
+#: Headers that the probe message has by itself.
+OWN_HEADERS = (
+    *("from", "to", "date", "message-id", "subject", "auto-submitted"),
+    *("x-auto-response-suppress", "precedence", "x-exchange-mailaccept"),
+)
+#: What ends an atom of an address (RFC 5322 3.2.3).
+_SPECIALS = '()<>[]:;@\\,."'
+
+
+def one_line(text: str) -> str:
+    """Text without line ends and control characters."""
+    if any(_is_control(each) and each != "\t" for each in text):
+        raise ValueError("line ends and control characters are not allowed")
+    return text
+
+
+def _is_control(character: str) -> bool:
+    """Whether it is of C0, C1, a line end of Unicode, or half of a character (a surrogate)."""
+    return (
+        character < " "
+        or "\x7f" <= character <= "\x9f"
+        or character in "\u2028\u2029"
+        or "\ud800" <= character <= "\udfff"
+    )
+
+
+def _is_decimal(text: str, decimals: int = 12) -> bool:
+    """Whether it is a number like ``5``, ``0.5``, ``.5`` or ``5.``, in ASCII digits."""
+    whole, _, fraction = text.partition(".")
+    return (
+        (consists_of(DIGITS, whole) or (not whole and consists_of(DIGITS, fraction)))
+        and (not fraction or consists_of(DIGITS, fraction))
+        and len(whole) <= 12
+        and len(fraction) <= decimals
+    )
+
+
+def number(text: str, least: float, most: float) -> float:
+    """A decimal number in ASCII digits."""
+    if not _is_decimal(text) or not least <= float(text) <= most:
+        raise ValueError(f"must be a number from {least:g} to {most:g}")
+    return float(text)
+
+
+def port(text: str) -> int:
+    """A TCP port."""
+    if not consists_of(DIGITS, text) or len(text) > 5 or not 1 <= int(text) <= 65535:
+        raise ValueError("must be a port from 1 to 65535")
+    return int(text)
+
+
+def parallel(text: str) -> int:
+    """How many servers at the same time."""
+    if not consists_of(DIGITS, text) or len(text) > 3 or int(text) < 1:
+        raise ValueError("must be a number from 1 to 999")
+    return int(text)
+
+
+def timeout(text: str) -> float:
+    """Seconds of the whole run."""
+    # As many decimals as may come out of a division.
+    found = float(text) if _is_decimal(text, 25) else 0.0
+    if not 0 < found <= 86_400:
+        raise ValueError("must be a number above 0, up to 86400")
+    return found
+
+
+def host(text: str) -> str:
+    """A server by name (in ASCII) or address, which may stand in brackets."""
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    return address(bare) if is_address(bare) else _name(bare)
+
+
+def _name(text: str) -> str:
+    """A host or domain name, in ASCII."""
+    name = to_ascii(text)
+    if any(label.startswith("-") or label.endswith("-") for label in name.split(".")):
+        raise ValueError("is no name: no part of it may begin or end with a hyphen")
+    last = name.rpartition(".")[2].lower()
+    # Resolvers take 127.1 or 0x7f.1 for an address (inet_aton(3)).
+    if consists_of(DIGITS, last) or (last[:2] == "0x" and not last[2:].strip("0123456789abcdef")):
+        raise ValueError("is neither a name nor an IP address")
+    return name
+
+
+def domain(text: str) -> str:
+    """A mail domain, in ASCII."""
+    if is_address(text):
+        raise ValueError("must be a domain; a server is named with -H")
+    return _name(text)
+
+
+def nameserver(text: str) -> tuple[str, int]:
+    """Address and port of a DNS server."""
+    bare, its_port = text, str(DNS_PORT)
+    before, colon, after = text.rpartition(":")
+    # Without brackets several colons are an IPv6 address.
+    if colon and consists_of(DIGITS, after) and (before[-1:] == "]" or before.count(":") == 0):
+        bare, its_port = before, after
+    if bare.startswith("[") and bare.endswith("]"):
+        bare = bare[1:-1]
+    return address(bare), port(its_port)
+
+
+def mailbox(text: str) -> str:
+    """An address for the envelope, its domain in ASCII; the domain may be missing."""
+    text = text[1:-1] if text.startswith("<") and text.endswith(">") else text
+    local_part, at, domain_part = text.rpartition("@")
+    if not at:
+        local_part, domain_part = text, ""
+    if not (all(map(_is_atom, local_part.split("."))) or _is_quoted(local_part)):
+        raise ValueError("is not a mail address")
+    if len(local_part.encode("utf-8", "replace")) > 64:
+        raise ValueError("has more than 64 bytes before the @ (RFC 5321 4.5.3.1.1)")
+    one_line(local_part)
+    if not at:
+        return local_part
+    found = f"{local_part}@{_name_or_literal(domain_part)}"
+    if len(found.encode("utf-8", "replace")) > 254:
+        raise ValueError("is longer than 254 bytes (RFC 5321 4.5.3.1.3)")
+    return found
+
+
+def _is_atom(text: str) -> bool:
+    """Whether ``text`` is an atom, in the characters of RFC 6531 3.3 too."""
+    return bool(text) and not any(
+        each in _SPECIALS or each.isspace() or each <= " " or "\x7f" <= each <= "\x9f"
+        for each in text
+    )
+
+
+def _is_quoted(text: str) -> bool:
+    """Whether ``text`` is a quoted string of printable ASCII (RFC 5321 4.1.2)."""
+    if len(text) < 2 or text[0] != '"' or text[-1] != '"':
+        return False
+    # What a backslash stands before is taken as it is, a quote or a backslash too.
+    inside = text[1:-1].replace("\\\\", "").replace('\\"', "")
+    return text.isascii() and text.isprintable() and '"' not in inside and not inside.endswith("\\")
+
+
+def _name_or_literal(text: str) -> str:
+    """A name, or an address literal as in ``user@[192.0.2.1]`` (RFC 5321 4.1.3)."""
+    if not (text.startswith("[") and text.endswith("]")):
+        return _name(text)
+    bare = text[1:-1]
+    tagged = bare[:5].lower() == "ipv6:"
+    found = address(bare[5:] if tagged else bare)
+    if "%" in found or tagged != (":" in found):
+        raise ValueError("must be an IP address")
+    return f"[IPv6:{found}]" if tagged else f"[{found}]"
+
+
+def sender(text: str) -> str:
+    """A reverse-path; the null one is the empty string."""
+    if text == "<>":
+        return ""
+    found = mailbox(text)
+    if "@" not in found:
+        raise ValueError("must have a domain, or be <> for the null reverse-path")
+    return found
+
+
+def ehlo_name(text: str) -> str:
+    """The argument of EHLO: a name or an address literal."""
+    return _name_or_literal(text)
+
+
+def subject(text: str) -> str:
+    """The value of the header ``Subject``."""
+    return header(f"Subject: {text}").partition(": ")[2]
+
+
+def header(text: str) -> str:
+    """A header line in ASCII."""
+    name, colon, value = one_line(text).partition(":")
+    if not colon or not name or not all("!" <= each <= "~" for each in name):
+        raise ValueError("must be 'Name: value'")
+    value = value.removeprefix(" ")
+    if not value.isascii():
+        # Imported here because a header that is not ASCII is rare (RFC 2047).
+        from email.header import Header
+
+        # Several encoded words, none above 75 characters, on a line that is not folded.
+        value = Header(value, "utf-8", maxlinelen=75, continuation_ws="").encode(linesep=" ")
+    if len(name) + len(value) > 996:
+        raise ValueError("is longer than 998 characters (RFC 5322 2.1.1)")
+    return f"{name}: {value}"
+
+
+def further_header(text: str) -> str:
+    """A header line that the probe message does not have already."""
+    line = header(text)
+    name = line.partition(":")[0]
+    if name.lower() in OWN_HEADERS:
+        raise ValueError(f"{name} is set by the plugin itself")
+    return line
+
+
+def keyword(text: str) -> str:
+    """An EHLO keyword, in capitals, that fits into a line of 512 bytes (RFC 5321 4.5.3.1.5)."""
+    fits = len(text) <= 512 - len("250-\r\n")
+    if not fits or not consists_of(LETTERS + DIGITS + "-", text) or text.startswith("-"):
+        raise ValueError("is no EHLO keyword")
+    return text.upper()
+
+
+class Choice:
+    """One of ``names``, in whatever case."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def __call__(self, text: str) -> str:
+        """The name that ``text`` is."""
+        if text.lower() not in self.names:
+            raise ValueError(f"must be one of {' '.join(self.names)}")
+        return text.lower()
+
+
+def severity(text: str) -> tuple[str, str]:
+    """Key and state of ``--severity``."""
+    key, _, state = text.lower().partition("=")
+    if not (_is_code(key) or key in SEVERITY_KEYS):
+        raise ValueError(
+            f"'{key}' is neither a reply code, an enhanced code nor one of"
+            f" {' '.join(SEVERITY_KEYS)}"
+        )
+    if state not in STATES:
+        raise ValueError(f"the state must be one of {' '.join(STATES)}")
+    return key, state
+
+
+def _is_code(text: str) -> bool:
+    """Whether ``text`` is a negative reply code or enhanced status code."""
+    parts = text.split(".")
+    if text[:1] not in ("4", "5") or not all(consists_of(DIGITS, part) for part in parts):
+        return False
+    sizes = [len(part) for part in parts]
+    return sizes == [3] or (len(sizes) == 3 and sizes[0] == 1 and max(sizes) <= 3)
+
+
+def threshold(text: str) -> tuple[str, str]:
+    """Metric and range of a threshold."""
+    metric, equals, range_ = text.partition("=")
+    if not equals:
+        metric, range_ = TOTAL, text
+    if metric not in MEASURED:
+        raise ValueError(f"'{metric}' is none of {' '.join(MEASURED)}")
+    start, _, end = range_.removeprefix("@").rpartition(":")
+    bounds = ["" if start == "~" else start, end]
+    if range_ in ("", "@") or not all(
+        _is_decimal(each.removeprefix("-")) for each in bounds if each
+    ):
+        raise ValueError(f"'{range_}' is no range ([@][start:][end], in seconds)")
+    if end and start != "~" and float(start or "0") > float(end):
+        raise ValueError(f"'{range_}' starts after its end")
+    return metric, range_
+
+
+def days(text: str) -> tuple[float, ...]:
+    """Days left for WARNING and, after a comma, for CRITICAL."""
+    found = tuple(number(part, 0, 100_000) for part in text.split(","))
+    if len(found) > 2 or found != tuple(sorted(found, reverse=True)):
+        raise ValueError(
+            "must be DAYS or DAYS,DAYS, the second for CRITICAL and not above the first"
+        )
+    return found
+
+
+def readable(path: str) -> str:
+    """The name of a file that can be read."""
+    _regular(path)
+    try:
+        with open(path, "rb"):  # noqa: PTH123 - pathlib costs 3 ms
+            return path
+    except (OSError, ValueError) as error:
+        raise ValueError(f"can't be read: {_why(error)}") from None
+
+
+def secret(path: str) -> str:
+    """The first line of a file that not everybody may read."""
+    _regular(path)
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123 - pathlib costs 3 ms
+            if os.fstat(file.fileno()).st_mode & stat.S_IROTH:
+                raise ValueError("everybody may read it; chmod o-r is wanted")
+            found = file.readline(100_000).rstrip("\r\n")
+    except OSError as error:
+        raise ValueError(f"can't be read: {_why(error)}") from None
+    if not found:
+        raise ValueError("its first line is empty")
+    return found
+
+
+def _regular(path: str) -> None:
+    """Refuse what could keep us waiting for a writer, before any deadline is set."""
+    if "\0" in path:
+        # Each Python has its own words for it.
+        raise ValueError("can't be read: embedded null byte")
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 - pathlib costs 3 ms
+    except (OSError, ValueError) as error:
+        raise ValueError(f"can't be read: {_why(error)}") from None
+    if not stat.S_ISREG(mode):
+        raise ValueError("can't be read: it is no regular file")
+
+
+def _why(error: Exception) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+
+
+def is_installed(package: str) -> bool:
+    """Whether the Python package can be imported, without doing it."""
+    if package in sys.modules:
+        return sys.modules[package] is not None
+    # What importlib.util.find_spec does, which would have to be imported.
+    return any(finder.find_spec(package, None) is not None for finder in sys.meta_path)

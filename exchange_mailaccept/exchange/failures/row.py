@@ -1,0 +1,87 @@
+"""The form of an entry: by what a failure is known, what it means, what to do about it."""
+
+from __future__ import annotations
+
+from ...protocol.stages import Stage, Verdict
+from ...record import Enum, NamedTuple
+
+
+class Kind(Enum):
+    """What sort of thing went wrong; the value is its name in ``--severity``."""
+
+    #: A server, a service or a component of Exchange is at fault.
+    SERVER = "server"
+    #: A resource or a limit is used up; usually it passes.
+    LOAD = "load"
+    #: The recipient or the domain is not set up.
+    RECIPIENT = "recipient"
+    #: The connector, or who may use it, is not set up for this.
+    CONNECTOR = "connector"
+    #: TLS or its certificate.
+    TLS = "tls"
+    #: A command was wrong, or a middlebox garbled it.
+    PROTOCOL = "protocol"
+    #: This probe is refused while mail of others may flow.
+    PROBE = "probe"
+    #: A rule of the organization forbids the message.
+    POLICY = "policy"
+
+
+class Row(NamedTuple):
+    """One thing that a server, or its silence, may mean."""
+
+    #: Name, unique, and the anchor in the documentation.
+    key: str
+    #: Stages at which it is met; empty for all.
+    stages: tuple[Stage, ...]
+    kind: Kind
+    #: One clause, without a full stop.
+    cause: str
+    #: What to run, in full sentences; HOST, PORT, SENDER, RECIPIENT and its DOMAIN are filled in.
+    next_step: str
+    #: The reply verbatim that the row is made for; without a reply, the explanation.
+    sample: str
+    #: Reply codes; empty for all negative ones.
+    codes: tuple[int, ...] = ()
+    #: Enhanced status codes: ``5.7.54``, a range ``5.7.606-649``, ``*.7.230`` of any class.
+    enhanced: tuple[str, ...] = ()
+    #: Words of the text, one of which must be there, in whatever case; a sub-code (``PRX4``, or
+    #: ``PRX`` for all of them) only by itself.
+    texts: tuple[str, ...] = ()
+    #: Words with which a reply begins that has no enhanced status code, in whatever case; empty if
+    #: nothing but the code tells it from those of other servers.
+    words: tuple[str, ...] = ()
+    #: Words of the recognised title, for what holds for that generation only; empty for all.
+    generations: tuple[str, ...] = ()
+    #: Verdicts of a stage that ended without a negative reply; then ``texts`` are of the
+    #: explanation.
+    verdicts: tuple[Verdict, ...] = ()
+    #: Short name of the page to read (see ``resources``); empty if there is none.
+    page: str = ""
+    #: Key of the resource with which to begin troubleshooting (see ``resources``).
+    begin: str = "mail-flow"
+
+
+MX = (Stage.MX,)
+CONNECT = (Stage.CONNECT,)
+BANNER = (Stage.BANNER,)
+EHLO = (Stage.EHLO,)
+STARTTLS = (Stage.STARTTLS,)
+AUTH = (Stage.AUTH,)
+MAIL = (Stage.MAIL,)
+RCPT = (Stage.RCPT,)
+MESSAGE = (Stage.MESSAGE,)
+OPENING = (Stage.BANNER, Stage.EHLO)
+ENVELOPE = (Stage.MAIL, Stage.RCPT)
+#: A policy that one server applies at RCPT another applies after the final dot.
+TRANSACTION = (Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.MESSAGE)
+ADDRESSED = (Stage.RCPT, Stage.DATA, Stage.MESSAGE)
+CONTENT = (Stage.DATA, Stage.MESSAGE)
+ANYWHERE: tuple[Stage, ...] = ()
+
+BROKEN = (Verdict.BROKEN,)
+TIMED_OUT = (Verdict.TIMED_OUT,)
+#: How the network's layer says that a connection is no more.
+GONE = ("closed", "reset")
+#: What means something else, or asks for something else, when Microsoft runs the server.
+ONLINE = ("Online",)

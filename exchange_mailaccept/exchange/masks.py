@@ -1,0 +1,65 @@
+"""Keywords that a Cisco ASA hid, and which is behind which mask.
+
+``inspect esmtp`` writes over an EHLO line that it does not know with as many ``X``, the last one a
+running letter: ``XXXXXXXA`` is STARTTLS or CHUNKING.  Which one shows when all masks are laid, in
+their order, beside the list of each generation.
+"""
+
+from __future__ import annotations
+
+from ..record import TYPE_CHECKING
+from .profiles import PROFILES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..protocol.extensions import Extensions
+
+#: What ``inspect esmtp`` lets through by default; all else it masks.
+UNMASKED = ("8BITMIME", "AUTH ", "BINARYMIME", "DSN", "ENHANCED", "ETRN", "PIPELINING", "SIZE")
+
+
+def masked_keywords(offers: Extensions, profile: str = "") -> Mapping[str, tuple[str, ...]]:
+    """Each mask among ``offers`` with the EHLO lines that may be behind it; none if none is masked.
+
+    :param profile: name of the generation that was asked for, which is tried before all others
+    """
+    masks = offers.masks
+    running = [chr(ord("A") + number % 26) for number in range(len(masks))]
+    if not masks or [mask[-1] for mask in masks] != running:
+        return {}
+    lists = {
+        name: [line for line in known.before_tls if not line.startswith(UNMASKED)]
+        for name, known in PROFILES.items()
+    }
+    # A list that is masked from end to end says more than one of which only parts would fit.
+    whole = [lines for lines in lists.values() if len(lines) == len(masks) and _fit(masks, lines)]
+    if profile in lists and _fit(masks, lists[profile]):
+        whole = [lists[profile]]
+    found: dict[str, dict[str, None]] = {mask: {} for mask in masks}
+    for lines in whole or lists.values():
+        for mask, candidates in zip(masks, _fit(masks, lines)):
+            found[mask].update(dict.fromkeys(candidates))
+    return {mask: tuple(candidates) for mask, candidates in found.items()}
+
+
+def _fit(masks: Sequence[str], lines: Sequence[str]) -> list[list[str]]:
+    """For each mask the ``lines`` it may stand for, if all masks fit in their order."""
+    first: list[int] = []
+    place = -1
+    for mask in masks:
+        place = next(
+            (at for at in range(place + 1, len(lines)) if len(lines[at]) == len(mask)), len(lines)
+        )
+        first.append(place)
+    last: list[int] = []
+    place = len(lines)
+    for mask in reversed(masks):
+        place = next((at for at in range(place - 1, -1, -1) if len(lines[at]) == len(mask)), -1)
+        last.insert(0, place)
+    if len(lines) in first or -1 in last:
+        return []
+    return [
+        [lines[at] for at in range(low, high + 1) if len(lines[at]) == len(mask)]
+        for mask, low, high in zip(masks, first, last)
+    ]

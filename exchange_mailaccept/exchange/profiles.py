@@ -1,0 +1,123 @@
+"""What each generation of Exchange offers in its EHLO reply; data.
+
+The original test demanded X-LINK2STATE and XEXCH50 of everyone, which only Exchange 2000 and 2003
+ever offered together.  Since then a keyword proves a generation, yet hardly ever does the lack of
+one prove a fault: on premises every keyword depends on a setting of the Receive connector
+(Microsoft: *Receive connectors*, *Set-ReceiveConnector*).  So ``auto`` demands only what no
+setting can take away, and looks for what is truly wrong: no Exchange at all, or a middlebox that
+strips keywords.
+"""
+
+from __future__ import annotations
+
+from ..record import NamedTuple
+
+#: Shown when an Exchange server answers and nothing tells which.
+SOME_EXCHANGE = "Exchange"
+EXCHANGE_2000_2003 = "Exchange 2000/2003"
+EXCHANGE_2019_SE = "Exchange 2019/SE"
+EXCHANGE_ONLINE = "Exchange Online"
+
+
+class Profile(NamedTuple):
+    """One generation or role of Exchange, as its EHLO reply shows it."""
+
+    name: str
+    #: Title for display when the server was named by the operator.
+    title: str
+    #: Title under which the keywords alone are recognised: some generations look the same.
+    recognised: str
+    #: EHLO lines before TLS on the connector that faces the Internet, in the order sent.
+    before_tls: tuple[str, ...]
+    #: The same after STARTTLS.
+    after_tls: tuple[str, ...]
+    #: Keywords by which the generation is known, and which must be there.
+    required: tuple[str, ...] = ()
+    #: The same after STARTTLS.
+    required_after_tls: tuple[str, ...] = ()
+
+
+_CORE = ("SIZE", "PIPELINING", "DSN", "ENHANCEDSTATUSCODES")
+_MIME = ("8BITMIME", "BINARYMIME", "CHUNKING")
+OFFERS_TLS = ("STARTTLS", "X-ANONYMOUSTLS")
+_NTLM = ("AUTH NTLM", "X-EXPS GSSAPI NTLM")
+_NTLM_LOGIN = ("AUTH NTLM LOGIN", "X-EXPS GSSAPI NTLM")
+_IIS = (
+    *("TURN", "ATRN", "SIZE", "ETRN", "PIPELINING", "DSN", "ENHANCEDSTATUSCODES"),
+    *("8BITMIME", "BINARYMIME", "CHUNKING", "VRFY"),
+)
+_SINKS = (
+    *("X-EXPS GSSAPI NTLM LOGIN", "X-EXPS=LOGIN", "AUTH GSSAPI NTLM LOGIN", "AUTH=LOGIN"),
+    *("X-LINK2STATE", "XEXCH50", "OK"),
+)
+#: The two keywords of the original test (Microsoft: *Mail Acceptance Failure*).
+EXMFA = ("X-LINK2STATE", "XEXCH50")
+
+
+def _default_connector(*last: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """EHLO lines of a default connector with Exchange authentication, before and after TLS."""
+    return (
+        (*_CORE, *OFFERS_TLS, *_NTLM, *_MIME, *last),
+        (*_CORE, *_NTLM_LOGIN, *_MIME, *last),
+    )
+
+
+def _exchange_2003(name: str, title: str) -> Profile:
+    before = (*_IIS, "TLS", "STARTTLS", *_SINKS)
+    return Profile(name, title, EXCHANGE_2000_2003, before, (*_IIS, *_SINKS), EXMFA, EXMFA)
+
+
+def _since_2007(
+    name: str, recognised: str, last: tuple[str, ...], required: tuple[str, ...]
+) -> Profile:
+    title = f"Exchange {name.upper()}"
+    before, after = _default_connector(*last)
+    return Profile(name, title, recognised, before, after, required, required)
+
+
+_PROFILES = (
+    _exchange_2003("exmfa", EXCHANGE_2000_2003),
+    _exchange_2003("2000", "Exchange 2000"),
+    _exchange_2003("2003", "Exchange 2003"),
+    _since_2007("2007", "Exchange 2007", ("XEXCH50", "XRDST"), ("XEXCH50",)),
+    _since_2007("2010", "Exchange 2010", ("XEXCH50", "XRDST", "XSHADOW"), ("XEXCH50", "XSHADOW")),
+    # XEXCH50 and XSHADOWREQUEST are known from the early hub only; later updates and the Front End
+    # may be healthy without them.
+    _since_2007(
+        "2013", "Exchange 2013", ("XEXCH50", "XRDST", "XSHADOWREQUEST"), ("X-EXPS", "XRDST")
+    ),
+    _since_2007("2016", "Exchange 2016", ("XRDST",), ("X-EXPS", "XRDST")),
+    _since_2007("2019", EXCHANGE_2019_SE, ("SMTPUTF8", "XRDST"), ("X-EXPS", "SMTPUTF8", "XRDST")),
+    _since_2007("se", EXCHANGE_2019_SE, ("SMTPUTF8", "XRDST"), ("X-EXPS", "SMTPUTF8", "XRDST")),
+    Profile(
+        "edge",
+        "Exchange Edge",
+        "Exchange Edge",
+        (*_CORE, *OFFERS_TLS, "X-EXPS NTLM", *_MIME, "XEXCH50", "XSHADOW"),
+        (*_CORE, "X-EXPS NTLM", *_MIME, "XEXCH50", "XSHADOW"),
+        ("X-EXPS",),
+        ("X-EXPS",),
+    ),
+    # No tenant can switch these off, so their lack means that something else answered.
+    Profile(
+        "online",
+        EXCHANGE_ONLINE,
+        EXCHANGE_ONLINE,
+        (*_CORE, "STARTTLS", *_MIME, "SMTPUTF8"),
+        (*_CORE, *_MIME, "SMTPUTF8"),
+        ("STARTTLS", "BINARYMIME", "CHUNKING", "SMTPUTF8"),
+        ("BINARYMIME", "CHUNKING", "SMTPUTF8"),
+    ),
+    # Exchange Online offers AUTH on port 587 only inside TLS.
+    Profile(
+        "submission",
+        "Exchange",
+        SOME_EXCHANGE,
+        (*_CORE, "STARTTLS", "AUTH GSSAPI NTLM", *_MIME),
+        (*_CORE, "AUTH GSSAPI NTLM LOGIN", *_MIME),
+        ("STARTTLS",),
+        ("AUTH",),
+    ),
+)
+#: Profiles by their name, without ``auto`` and ``none``, which demand nothing.
+PROFILES = {profile.name: profile for profile in _PROFILES}

@@ -1,0 +1,206 @@
+"""One exchange over a connection: a command (or the message) out, one reply in.
+
+A reply that nobody asked for is never the answer to the next command: what waits before something
+is sent is a fault of the protocol.
+"""
+
+from __future__ import annotations
+
+import select
+
+from ..protocol.reply import ProtocolError, ReplyParser, decode
+from ..protocol.requests import Answer, Exchange, Fault
+from ..protocol.stages import Verdict
+from ..record import TYPE_CHECKING
+from .operation import CLOSED, Deadline, Operation, fault_of
+
+if TYPE_CHECKING:
+    from typing import Optional, Union
+
+    from .operation import Connection
+
+#: Seconds that QUIT may take: its reply is a courtesy that nobody has to wait for.
+QUIT_PATIENCE = 2.0
+_CHUNK = 65_536
+#: Most bytes that are sent before the server is listened to again.
+_PIECE = 16_384
+#: Fewest bytes to be left for the last piece, so that the final dot comes with the text before it.
+_LAST = 512
+_QUOTED = 120
+
+
+class Line:
+    """The connection of one conversation, with the replies that came over it."""
+
+    def __init__(self, connection: Connection, since: float) -> None:
+        self.connection = connection
+        self.parser = ReplyParser()
+        self._arrivals = select.poll()
+        self._arrivals.register(connection.fileno(), select.POLLIN)
+        #: Whether the connection may hold what its socket no longer announces.
+        self._holds_more = False
+        #: What an exchange watches.
+        self.reading = {connection.fileno(): select.POLLIN}
+        self.writing = {connection.fileno(): select.POLLIN | select.POLLOUT}
+        #: When the server could begin to greet, which may be earlier than we notice.
+        self.since = since
+
+    def secure(self, connection: Connection, since: float) -> None:
+        """Go on inside TLS, whose handshake may have taken in more than was its own."""
+        self.connection = connection
+        self.since = since
+        self._holds_more = True
+
+    def read(self) -> bool:
+        """Take what has come; false at the end of the connection.
+
+        :raises BlockingIOError: nothing has come
+        :raises OSError: the connection is lost
+        """
+        data = self.connection.recv(_CHUNK)
+        self.parser.feed(data)
+        return bool(data)
+
+    def spoken_out_of_turn(self) -> Optional[Fault]:
+        """The fault if the server has said something, or gone, before it was asked."""
+        open_ = True
+        # Asked first, for to be told by an exception that nothing has come takes far longer.
+        if self._holds_more or self._arrivals.poll(0):
+            self._holds_more = False
+            try:
+                open_ = self.read()
+            except BlockingIOError:
+                # It was for TLS alone.
+                open_ = True
+            except OSError as error:
+                return self.lost(fault_of(error))
+        words = self.parser.pending
+        if words:
+            return Fault(Verdict.BROKEN, f"the server spoke before it was asked: {quote(words)}")
+        return None if open_ else CLOSED
+
+    def lost(self, fault: Fault) -> Fault:
+        """``fault`` of a lost connection, with the server's last words."""
+        begun = self.parser.pending
+        if not begun:
+            return fault
+        return fault._replace(explanation=f"{fault.explanation} after {quote(begun)}")
+
+
+def quote(received: Union[bytes, str]) -> str:
+    """Server bytes for a fault's explanation: one line, cut; made printable where it is shown."""
+    text = decode(received) if isinstance(received, bytes) else received
+    text = " ".join(text.split())
+    return f"'{text}'" if len(text) <= _QUOTED else f"'{text[:_QUOTED]}...'"
+
+
+class Exchanging(Operation):
+    """Data out, one reply in."""
+
+    def __init__(self, deadline: Deadline, request: Exchange, line: Line) -> None:
+        patience = request.patience
+        if request.farewell:
+            patience = QUIT_PATIENCE if patience is None else min(QUIT_PATIENCE, patience)
+        super().__init__(deadline, patience)
+        self._farewell = request.farewell
+        self._line = line
+        self._unsent = memoryview(request.data)
+        if not (request.data or request.farewell):
+            self._begun = line.since
+
+    def begin(self) -> Optional[Answer]:
+        """Send, unless the server has spoken out of turn."""
+        if not self._unsent:
+            # What there is to say was said with the flight before, and the reply may be there.
+            return self._proceed()
+        out_of_turn = self._line.spoken_out_of_turn()
+        if out_of_turn is not None:
+            if self._farewell:
+                self._take_leave()
+            return self._answer(out_of_turn)
+        try:
+            self._all_sent()
+        except OSError as error:
+            return self._answer(self._line.lost(fault_of(error)))
+        return None
+
+    def ready(self, descriptor: int) -> Optional[Answer]:  # noqa: ARG002 there is only one
+        """Go on with sending or receiving."""
+        early = self._early_reply() if self._unsent else None
+        return self._answer(early) if early is not None else self._proceed()
+
+    def expire(self) -> Optional[Answer]:
+        """Give up, with what had come of the reply."""
+        begun = self._line.parser.pending
+        besides = f", its reply had begun: {quote(begun)}" if begun else ""
+        return self._answer(self._out_of_time(besides))
+
+    def _proceed(self) -> Optional[Answer]:
+        try:
+            if self._unsent and not self._all_sent():
+                return None
+            return self._receive()
+        except OSError as error:
+            return self._answer(self._line.lost(fault_of(error)))
+
+    def _early_reply(self) -> Optional[Fault]:
+        """The fault if the server replies to what it can't have heard yet.
+
+        A 250 before the final dot was sent is no acceptance of what came before it.
+        """
+        parser = self._line.parser
+        try:
+            open_ = self._line.read()
+            reply = parser.next_reply()
+        except BlockingIOError:
+            return None
+        except ProtocolError as error:
+            return Fault(Verdict.BROKEN, f"{error}: {quote(error.received)}")
+        except OSError as error:
+            return self._line.lost(fault_of(error))
+        if reply is not None:
+            words = quote(str(reply))
+            return Fault(Verdict.BROKEN, f"the server answered before it had heard all: {words}")
+        return None if open_ else self._line.lost(CLOSED)
+
+    def _take_leave(self) -> None:
+        """Send what can be sent at once, to a server that no longer keeps to its turn."""
+        try:
+            self._all_sent()
+        except OSError:
+            # It is gone; a courtesy needs no better reason.
+            return
+
+    def _all_sent(self) -> bool:
+        """Send a piece, as far as the connection takes it; whether all is out."""
+        size, left = _PIECE, len(self._unsent)
+        if size < left < size + _LAST:
+            # A dot in a segment of its own is lost in some firewalls (see ``message``).
+            size = left - _LAST
+        try:
+            # A piece, since a reply to the message half sent is only noticed between two of them.
+            sent = self._line.connection.send(bytes(self._unsent[:size]))
+        except BlockingIOError:
+            sent = 0
+        self._unsent = self._unsent[sent:]
+        self.watched = self._line.writing if self._unsent else self._line.reading
+        return not self._unsent
+
+    def _receive(self) -> Optional[Answer]:
+        line = self._line
+        self.watched = line.reading
+        open_, lag = True, 0.0
+        try:
+            # The reply to a command that was pipelined may have come with the one before it.
+            reply = line.parser.next_reply()
+            if reply is None:
+                open_ = line.read()
+                lag = line.connection.lag
+                reply = line.parser.next_reply()
+        except BlockingIOError:
+            return None
+        except ProtocolError as error:
+            return self._answer(Fault(Verdict.BROKEN, f"{error}: {quote(error.received)}"))
+        if reply is not None:
+            return self._answer(None, reply, lag)
+        return None if open_ else self._answer(line.lost(CLOSED))

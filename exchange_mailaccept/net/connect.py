@@ -1,0 +1,152 @@
+"""TCP connections, to the first of several addresses that answers (RFC 8305 5)."""
+
+from __future__ import annotations
+
+import select
+
+from ..protocol.requests import Answer, Connect, Fault
+from ..protocol.stages import Verdict
+from ..record import TYPE_CHECKING, NamedTuple
+from . import sockets
+from .operation import Deadline, Operation, fault_of
+
+if TYPE_CHECKING:
+    import _socket
+    from typing import Optional
+
+    from .sockets import HeadStart
+
+#: Seconds before the next address is tried beside one that has not answered (RFC 8305 5).
+ATTEMPT_DELAY = 0.25
+#: Which verdict speaks for several addresses.
+_VERDICT_ORDER = [Verdict.BROKEN, Verdict.TIMED_OUT, Verdict.UNTESTED]
+
+
+class _Attempt(NamedTuple):
+    """A connection that is being made."""
+
+    socket: _socket.socket
+    address: str
+    begun: float
+
+
+class Connecting(Operation):
+    """Connection attempts to several addresses, a new one whenever the last is slow or has failed.
+
+    RFC 8305 5, so that an address that swallows packets costs a fraction of a second.
+    """
+
+    def __init__(self, deadline: Deadline, request: Connect, ahead: Optional[HeadStart]) -> None:
+        super().__init__(deadline, request.patience)
+        self._request = request
+        #: An attempt that has begun before anybody asked for it.
+        self._ahead = ahead
+        self._untried = list(request.addresses)
+        self._attempts: dict[int, _Attempt] = {}
+        self._faults: list[tuple[str, Fault]] = []
+        self.connected: Optional[sockets.Wire] = None
+        #: When the connection stood.
+        self.since = 0.0
+
+    def begin(self) -> Optional[Answer]:
+        """Begin to connect to the first address."""
+        return self._next_attempt()
+
+    def ready(self, descriptor: int) -> Optional[Answer]:
+        """Take the connection, or go on to the next address."""
+        attempt = self._attempts[descriptor]
+        code = sockets.error_of(attempt.socket)
+        if code == 0:
+            return self._success(attempt)
+        del self._attempts[descriptor]
+        attempt.socket.close()
+        self._faults.append((attempt.address, fault_of(OSError(code, ""))))
+        return self._next_attempt()
+
+    def expire(self) -> Optional[Answer]:
+        """Try the next address besides, or give up."""
+        if self._clock() < self._ends and not self._deadline.interruption:
+            return self._next_attempt()
+        for attempt in self._attempts.values():
+            self._faults.append((attempt.address, self._out_of_time()))
+        return self._give_up()
+
+    def close(self) -> None:
+        """Forget all attempts but the one that was taken."""
+        for attempt in self._attempts.values():
+            if self.connected is None or attempt.socket.fileno() != self.connected.fileno():
+                attempt.socket.close()
+
+    def _next_attempt(self) -> Optional[Answer]:
+        answer = self._begin_next()
+        self.watched = dict.fromkeys(self._attempts, select.POLLOUT)
+        return answer
+
+    def _begin_next(self) -> Optional[Answer]:
+        while self._untried and self._clock() < self._ends:
+            address = self._untried.pop(0)
+            try:
+                attempt = self._attempt(address)
+            except OSError as error:
+                self._faults.append((address, fault_of(error)))
+                continue
+            self._attempts[attempt.socket.fileno()] = attempt
+            self.due = self._ends
+            if self._untried:
+                self.due = min(self.due, self._clock() + ATTEMPT_DELAY)
+            return None
+        self.due = self._ends
+        return None if self._attempts else self._give_up()
+
+    def _attempt(self, address: str) -> _Attempt:
+        """Begin to connect to ``address``, or take the attempt that has begun before.
+
+        :raises OSError: it can't even be begun
+        """
+        request, ahead = self._request, self._ahead
+        asked = (address, request.port, request.source_address)
+        if ahead is not None and asked == (ahead.address, ahead.port, ahead.source_address):
+            self._ahead = None
+            # What was waited for since then was the server, too.
+            self._begun = ahead.begun
+            return _Attempt(ahead.socket, address, ahead.begun)
+        return _Attempt(sockets.connect(*asked), address, self._clock())
+
+    def _success(self, attempt: _Attempt) -> Answer:
+        self.connected = sockets.Wire(attempt.socket)
+        answer = self._answer()
+        seconds = answer.seconds
+        waited = sockets.round_trip(attempt.socket)
+        if waited:
+            # The kernel has seen the connection stand; we may come from something else.
+            seconds = min(seconds, attempt.begun - self._begun + waited)
+        self.since = self._begun + seconds
+        addresses = (attempt.address, attempt.socket.getsockname()[0])
+        return answer._replace(seconds=seconds, addresses=addresses)
+
+    def _give_up(self) -> Answer:
+        """The fault of all attempts: of each address what became of it, many in short."""
+        if not self._faults:
+            fault = self._out_of_time()
+            if self._ahead is None and fault.verdict is Verdict.TIMED_OUT:
+                # Nothing is known of a server that nothing was sent to.
+                fault = Fault(Verdict.UNTESTED, "no time was left to connect")
+            return self._answer(fault)
+        port = self._request.port
+        faults = [fault for _, fault in self._faults]
+        words = "; ".join(
+            f"{address} port {port}: {_in_a_list(fault)}" for address, fault in self._faults[:2]
+        )
+        if len(faults) > 2:
+            words += f"; {len(faults)} of {len(self._request.addresses)} addresses tried"
+        # One address that may still be alive behind a silent firewall outweighs nothing: what is
+        # known to be broken is the better answer, and our own fault the last.
+        verdict = min((fault.verdict for fault in faults), key=_VERDICT_ORDER.index)
+        if verdict is Verdict.TIMED_OUT and len(faults) == 1:
+            words = f"{faults[0].explanation} ({self._faults[0][0]} port {port})"
+        return self._answer(Fault(verdict, words))
+
+
+def _in_a_list(fault: Fault) -> str:
+    words = fault.explanation
+    return f"no answer {words}" if words.startswith("within ") else words

@@ -1,0 +1,126 @@
+"""Questions to one name server, over UDP or TCP: DNS messages out, responses in.
+
+What the messages mean is not known here; see ``mx``.
+"""
+
+from __future__ import annotations
+
+import select
+
+from ..protocol.requests import Answer, Ask, Fault
+from ..record import TYPE_CHECKING
+from . import sockets
+from .operation import CLOSED, Deadline, Operation, fault_of
+
+if TYPE_CHECKING:
+    from typing import Optional
+
+    from .sockets import HeadStart
+
+_CHUNK = 65_536
+
+
+class Asking(Operation):
+    """DNS messages to one name server, all in one flight."""
+
+    def __init__(self, deadline: Deadline, request: Ask, ahead: Optional[HeadStart]) -> None:
+        super().__init__(deadline, request.patience)
+        self._request = request
+        #: A query that was sent before anybody asked for it.
+        self._ahead = ahead
+        self._responses: dict[bytes, bytes] = {}
+        self._connection: Optional[sockets.Wire] = None
+        self._unsent = b""
+        self._received = bytearray()
+
+    def begin(self) -> Optional[Answer]:
+        """Send the messages (over TCP: as soon as there is a connection)."""
+        if self._begun >= self._ends:
+            return self.expire()
+        try:
+            if not self._was_asked_ahead():
+                self._ask(sockets.Wire(sockets.dial(*self._request.nameserver, self._request.tcp)))
+        except OSError as error:
+            return self._answer(fault_of(error))
+        return None
+
+    def _was_asked_ahead(self) -> bool:
+        """Take the query that has been sent before, if it is the one that is wanted now."""
+        request, ahead = self._request, self._ahead
+        if ahead is None or request != (
+            (ahead.address, ahead.port), (ahead.query,), False, request.patience
+        ):  # fmt: skip
+            return False
+        self._connection = sockets.Wire(ahead.socket)
+        self._begun = ahead.begun
+        self.watched = {ahead.socket.fileno(): select.POLLIN}
+        return True
+
+    def _ask(self, connection: sockets.Wire) -> None:
+        self._connection = connection
+        messages = self._request.messages
+        if self._request.tcp:
+            framed = b"".join(len(each).to_bytes(2, "big") + each for each in messages)
+            self._unsent = framed
+            self.watched = {connection.fileno(): select.POLLOUT}
+            return
+        self.watched = {connection.fileno(): select.POLLIN}
+        for message in messages:
+            connection.send(message)
+
+    def ready(self, descriptor: int) -> Optional[Answer]:  # noqa: ARG002 there is only one
+        """Go on with sending or receiving."""
+        assert self._connection is not None
+        try:
+            if self._request.tcp:
+                return self._over_tcp(self._connection)
+            self._keep(self._connection.recv(_CHUNK))
+            return self._complete()
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            return self._done(fault_of(error))
+
+    def expire(self) -> Optional[Answer]:
+        """Give what has come so far."""
+        return self._done(self._out_of_time())
+
+    def close(self) -> None:
+        """Forget the name server."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def _over_tcp(self, connection: sockets.Wire) -> Optional[Answer]:
+        if self._unsent:
+            self._unsent = self._unsent[connection.send(self._unsent) :]
+            if not self._unsent:
+                self.watched = {connection.fileno(): select.POLLIN}
+            return None
+        data = connection.recv(_CHUNK)
+        if not data:
+            return self._done(CLOSED)
+        self._received += data
+        # RFC 1035 4.2.2: a length of two bytes before each message.
+        while len(self._received) >= 2:
+            end = 2 + int.from_bytes(self._received[:2], "big")
+            if len(self._received) < end:
+                break
+            self._keep(bytes(self._received[2:end]))
+            del self._received[:end]
+        return self._complete()
+
+    def _keep(self, response: bytes) -> None:
+        if any(message[:2] == response[:2] for message in self._request.messages):
+            self._responses.setdefault(response[:2], response)
+
+    def _complete(self) -> Optional[Answer]:
+        if len(self._responses) < len({message[:2] for message in self._request.messages}):
+            return None
+        return self._done(None)
+
+    def _done(self, fault: Optional[Fault]) -> Answer:
+        """The answer; a fault counts only if nothing came at all."""
+        responses = tuple(self._responses.get(message[:2]) for message in self._request.messages)
+        lag = self._connection.lag if self._connection and fault is None else 0.0
+        answer = self._answer(None if self._responses else fault, lag=lag)
+        return answer._replace(responses=responses)

@@ -1,0 +1,160 @@
+"""Sockets that never block, as the operating system has them.
+
+``_socket`` is the part of Python's ``socket`` that is written in C, with the same methods and
+constants.  What ``socket`` puts around it, enums for each constant above all, takes longer to
+import than many a server to greet; nothing of it is needed here.
+"""
+
+from __future__ import annotations
+
+import _socket
+import time
+from errno import EINPROGRESS
+from sys import byteorder
+
+from ..record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Union
+
+    Address = Union[tuple[str, int], tuple[str, int, int, int]]
+
+#: Linux' SO_TIMESTAMPNS, which Python 3.9 has no name for, and its struct timespec.
+_STAMPS = 35
+_STAMP_SIZE, _STAMP_HALF = 16, 8
+_ROOM_FOR_STAMP = 64
+#: struct tcp_info: where tcpi_rtt (microseconds) and tcpi_total_retrans stand, and its end.
+_ROUND_TRIP, _RETRANSMISSIONS, _TCP_INFO_SIZE = 68, 100, 104
+
+
+class Wire:
+    """A socket that never blocks; see :class:`~.operation.Connection` for the contract."""
+
+    def __init__(self, plain: _socket.socket) -> None:
+        self._socket = plain
+        self.lag = 0.0
+        self.fileno = plain.fileno
+        self.send = plain.send
+        self.close = plain.close
+
+    def recv(self, most: int, /) -> bytes:
+        """At most ``most`` received bytes; none at the end of the connection."""
+        data, notes, _, _ = self._socket.recvmsg(most, _ROOM_FOR_STAMP)
+        self.lag = 0.0
+        for level, kind, stamp in notes:
+            if (level, kind, len(stamp)) == (_socket.SOL_SOCKET, _STAMPS, _STAMP_SIZE):
+                seconds = int.from_bytes(stamp[:_STAMP_HALF], byteorder)
+                nanoseconds = int.from_bytes(stamp[_STAMP_HALF:], byteorder)
+                # A clock that was set meanwhile must not make a stage shorter than nothing.
+                self.lag = max(0.0, time.time() - seconds - nanoseconds / 1e9)
+        return data
+
+
+def connect(address: str, port: int, source_address: str = "") -> _socket.socket:
+    """Begin to connect over TCP; the socket can be written to as soon as it is decided.
+
+    :raises OSError: it can't even be begun
+    """
+    begun = _open(address, _socket.SOCK_STREAM)
+    try:
+        # The segments of a flight must not wait for one another (Nagle, RFC 896).
+        begun.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+        if source_address:
+            begun.bind(_socket_address(source_address, 0))
+        _connect(begun, address, port)
+    except OSError:
+        begun.close()
+        raise
+    return begun
+
+
+def dial(address: str, port: int, tcp: bool) -> _socket.socket:
+    """Begin to connect to a name server; over UDP that only fixes whom we talk to.
+
+    :raises OSError: it can't even be begun
+    """
+    begun = _open(address, _socket.SOCK_STREAM if tcp else _socket.SOCK_DGRAM)
+    try:
+        _connect(begun, address, port)
+    except OSError:
+        begun.close()
+        raise
+    return begun
+
+
+def _open(address: str, kind: int) -> _socket.socket:
+    family = _socket.AF_INET6 if ":" in address else _socket.AF_INET
+    opened = _socket.socket(family, kind)
+    opened.setblocking(False)
+    try:
+        # Have the kernel note when data come, so that what waits while we are busy is not slow.
+        opened.setsockopt(_socket.SOL_SOCKET, _STAMPS, 1)
+    except OSError:
+        # Not Linux: then the clock says when we noticed.
+        return opened
+    return opened
+
+
+def _connect(begun: _socket.socket, address: str, port: int) -> None:
+    code = begun.connect_ex(_socket_address(address, port))
+    if code not in (0, EINPROGRESS):
+        raise OSError(code, "")
+
+
+def _socket_address(address: str, port: int) -> Address:
+    """A socket address; the zone of a link-local IPv6 address (RFC 4007 11) becomes its index."""
+    host, _, zone = address.partition("%")
+    if not zone:
+        return host, port
+    index = int(zone) if zone.isdecimal() else _socket.if_nametoindex(zone)
+    return host, port, 0, index
+
+
+def error_of(begun: _socket.socket) -> int:
+    """Why the connection that was begun has failed, as an errno; 0 if it stands."""
+    return int(begun.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR))
+
+
+def round_trip(connected: _socket.socket) -> float:
+    """Seconds that the handshake of TCP took, by the kernel of Linux; 0 if it can't tell."""
+    if not hasattr(_socket, "TCP_INFO"):
+        return 0.0
+    try:
+        info = connected.getsockopt(_socket.IPPROTO_TCP, _socket.TCP_INFO, _TCP_INFO_SIZE)
+    except OSError:
+        return 0.0
+    if len(info) < _TCP_INFO_SIZE:
+        return 0.0
+    microseconds, retransmissions = (
+        int.from_bytes(info[at : at + 4], byteorder) for at in (_ROUND_TRIP, _RETRANSMISSIONS)
+    )
+    # After a retransmission a round trip says nothing of how long it took.
+    return 0.0 if retransmissions else microseconds / 1e6
+
+
+class HeadStart:
+    """A first packet that is on its way before there is anybody to take the answer.
+
+    Whoever would open the same socket takes this one instead.
+    """
+
+    __slots__ = ("address", "begun", "port", "query", "socket", "source_address")
+
+    def __init__(
+        self, address: str, port: int, source_address: str = "", query: bytes = b""
+    ) -> None:
+        """Send it: to a mail server over TCP, or ``query`` to a name server over UDP.
+
+        :raises OSError: it can't be sent
+        """
+        #: By the monotonic clock.
+        self.begun = time.monotonic()
+        self.address = address
+        self.port = port
+        self.source_address = source_address
+        self.query = query
+        if query:
+            self.socket = dial(address, port, tcp=False)
+            self.socket.send(query)
+        else:
+            self.socket = connect(address, port, source_address)

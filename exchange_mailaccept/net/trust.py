@@ -1,0 +1,147 @@
+"""What TLS is to trust and to show: versions, authorities and our own certificate.
+
+The files that the user named are tried before the first packet, because one that can't be used is a
+mistake of the command line.  Yet ``ssl`` takes 11 ms to import, and has time while the server is
+connected; so authorities in whole PEM blocks pass at a look, and only what looks otherwise, and a
+certificate of our own, is loaded by way of trial, by ``_ssl``, the part of it that is written in C.
+"""
+
+from __future__ import annotations
+
+import binascii
+import os
+
+from ..cli.words import is_installed
+from ..record import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import _ssl
+    import ssl
+    from typing import Union
+
+    from ..cli.parser import CommandLine
+
+    #: What connections are secured with.
+    Context = ssl.SSLContext
+
+_BEGIN = b"-----BEGIN CERTIFICATE-----"
+#: Bytes of a file of authorities that are looked at; the bundle of a system has a quarter of it.
+_MOST = 1 << 20
+
+
+class TlsSettings(NamedTuple):
+    """How connections are to be secured."""
+
+    #: Whether a certificate chain that is not valid, or not for this server, ends the handshake.
+    verify: bool = False
+    #: File of the trusted authorities in PEM; empty for the system's.
+    ca_file: str = ""
+    #: Lowest version, ``1.2`` or ``1.3``.
+    least_version: str = "1.2"
+    #: Files of our own certificate and key in PEM; empty for none, or for the key beside it.
+    client_certificate: str = ""
+    client_key: str = ""
+    #: Whether the run makes no sense unless the certificate can be read.
+    must_read: bool = False
+
+
+def settings(line: CommandLine) -> TlsSettings:
+    """How ``line`` wants connections to be secured."""
+    return TlsSettings(
+        verify=bool(line.count("verify")),
+        ca_file=line.last("ca-file", ""),
+        least_version=line.last("min-tls", "1.2"),
+        client_certificate=line.last("client-cert", ""),
+        client_key=line.last("client-key", ""),
+        must_read=bool(line.count("certificate")),
+    )
+
+
+def check(settings: TlsSettings) -> None:
+    """Try the files that ``settings`` name.
+
+    :raises ValueError: one can't be read or used; the text says which and why
+    """
+    if settings.must_read and not settings.verify and not is_installed("cryptography"):
+        raise ValueError("--certificate needs --verify, or the Python package cryptography")
+    unproved = settings.ca_file and not _is_whole(settings.ca_file)
+    if unproved or settings.client_certificate:
+        # Imported here because it takes 3 ms, for OpenSSL is loaded with it.
+        import _ssl
+
+        _load_files(_ssl._SSLContext(_ssl.PROTOCOL_TLS_CLIENT), settings)
+
+
+def _is_whole(path: str) -> bool:
+    """Whether a file has PEM certificates (RFC 7468 5), each as long as it says (X.690 8.1.3)."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - pathlib costs 3 ms
+            *blocks, rest = file.read(_MOST).split(b"-----END CERTIFICATE-----")
+        bodies = [block.partition(_BEGIN)[2] for block in blocks]
+        certificates = [binascii.a2b_base64(body) for body in bodies]
+    except (OSError, ValueError):
+        return False
+    # A sequence whose length takes two bytes, as that of a certificate always does.
+    return (
+        bool(certificates)
+        and _BEGIN not in rest
+        and all(
+            each[:2] == b"\x30\x82" and int.from_bytes(each[2:4], "big") == len(each) - 4
+            for each in certificates
+        )
+    )
+
+
+def context(settings: TlsSettings) -> Context:
+    """What connections are secured with; of ``settings`` that were checked.
+
+    :raises ValueError: a file can't be read or used, though it passed
+    """
+    # Imported here because the first packet is on its way by now.
+    import ssl
+
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    versions = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+    made.minimum_version = versions[settings.least_version]
+    if not settings.verify:
+        made.check_hostname = False
+        made.verify_mode = ssl.CERT_NONE
+    elif not settings.ca_file:
+        _trust_as_the_system(made, ssl.get_default_verify_paths())
+    _load_files(made, settings)
+    return made
+
+
+def _load_files(made: Union[ssl.SSLContext, _ssl._SSLContext], settings: TlsSettings) -> None:
+    """Load the authorities of the user's file, and our own certificate."""
+    if settings.verify and settings.ca_file:
+        try:
+            made.load_verify_locations(settings.ca_file)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{settings.ca_file}: {_file_error(error)}") from None
+    if settings.client_certificate:
+        certificate, key = settings.client_certificate, settings.client_key or None
+        try:
+            # Without a password callback OpenSSL would ask the terminal for it.
+            made.load_cert_chain(certificate, key, password=lambda: "")
+        except (OSError, ValueError) as error:
+            files = f"{certificate} and {key}" if key else certificate
+            raise ValueError(f"{files}: {_file_error(error)}") from None
+
+
+def _trust_as_the_system(made: ssl.SSLContext, paths: ssl.DefaultVerifyPaths) -> None:
+    # A directory of hashed names is looked up as needed; parsing the whole bundle takes 18 ms.
+    if "SSL_CERT_FILE" not in os.environ and paths.capath and any(os.scandir(paths.capath)):
+        made.load_verify_locations(capath=paths.capath)
+    else:
+        made.load_default_certs()
+
+
+def _file_error(error: Exception) -> str:
+    import _ssl
+
+    if isinstance(error, _ssl.SSLError) or not isinstance(error, OSError):
+        # Without the line of Python's own source that it ends with.
+        reason = getattr(error, "reason", None) or str(error).partition(" (_ssl.c")[0]
+        return f"no usable certificate or key in PEM form ({reason})"
+    return str(error.strerror)

@@ -1,0 +1,203 @@
+"""AUTH mechanisms, challenge in, response out, no sockets (RFC 4954, RFC 4422).
+
+A mechanism is a generator: its first yield is the initial response (``None`` where the server has
+to begin), it is sent each challenge and yields the response to it.  It ends when it has nothing
+more to say.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import functools
+import itertools
+
+from ..cli.words import is_installed
+from ..record import TYPE_CHECKING, NamedTuple
+from .reply import Reply, decode
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from typing import Optional
+
+    Responses = Generator[Optional[bytes], bytes, None]
+
+#: In the order in which ``auto`` prefers them: a token that expires before a password, and a
+#: mechanism that does not hand the password over before those that do.
+MECHANISMS = ("XOAUTH2", "NTLM", "PLAIN", "LOGIN")
+#: More challenges than any mechanism here needs; a server that goes on is broken.
+MOST_CHALLENGES = 6
+
+_MASK = "****"
+
+
+class Credentials(NamedTuple):
+    """Who logs on, and how; ``repr`` keeps the secrets."""
+
+    #: One of :data:`MECHANISMS`, or ``AUTO``.
+    mechanism: str
+    user: str
+    password: str = ""
+    token: str = ""
+    #: Whether the secret may travel outside TLS.
+    without_tls: bool = False
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.mechanism!r}, {self.user!r}, ...)"
+
+    @property
+    def usable(self) -> tuple[str, ...]:
+        """The mechanisms for which there is a secret, the preferred one first."""
+        if self.mechanism != "AUTO":
+            return (self.mechanism,)
+        return tuple(
+            each
+            for each in MECHANISMS
+            if (self.token if each == "XOAUTH2" else self.password)
+            and (each != "NTLM" or is_installed("spnego"))
+        )
+
+    def mask(self, text: str) -> str:
+        """``text`` without the secrets, in clear or in base64, should a server echo them.
+
+        However they were cut or broken into lines: what is left of a secret in a row is less than
+        half of it and less than 8 characters, if it is not so short that 3 are more.
+        """
+        hidden = [False] * len(text)
+        for length, parts in _parts(self).items():
+            for at in range(len(text) - length + 1):
+                if text[at : at + length] in parts:
+                    hidden[at : at + length] = [True] * length
+        runs = itertools.groupby(zip(hidden, text), key=lambda pair: pair[0])
+        return "".join(_MASK if hide else "".join(each for _, each in run) for hide, run in runs)
+
+
+def respond(mechanism: str, credentials: Credentials) -> Responses:
+    """The responses of ``mechanism``.
+
+    Sent a challenge that makes no sense, it raises ValueError.
+    """
+    if mechanism == "NTLM":
+        return _ntlm(credentials)
+    if mechanism == "XOAUTH2":
+        return _xoauth2(credentials)
+    return _plain(credentials) if mechanism == "PLAIN" else _login(credentials)
+
+
+def choose(offered: Sequence[str], credentials: Credentials) -> str:
+    """The mechanism to use, or an empty string if none that is usable is offered."""
+    return next((each for each in credentials.usable if each in offered), "")
+
+
+def encode(data: bytes) -> str:
+    """``data`` in base64, as AUTH sends it; an empty response is ``=`` only in the command line."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def challenge(reply: Reply) -> bytes:
+    """The challenge in a 334 reply.
+
+    :raises ValueError: it is not base64 (RFC 4954 4)
+    """
+    words = reply.text.strip()
+    # Padding alone is none, and an empty challenge to Python before 3.11.
+    if not words.startswith("="):
+        with contextlib.suppress(binascii.Error, UnicodeEncodeError):
+            return base64.b64decode(words.encode("ascii"), validate=True)
+    raise ValueError(f"the challenge is not valid base64: {reply}")
+
+
+def _plain_response(credentials: Credentials) -> bytes:
+    return b"\0".join((b"", *_user_and_password(credentials)))
+
+
+def _plain(credentials: Credentials) -> Responses:
+    """RFC 4616."""
+    yield _plain_response(credentials)
+
+
+def _login(credentials: Credentials) -> Responses:
+    """What Outlook speaks: the name at the first prompt, the password at the second."""
+    user, password = _user_and_password(credentials)
+    yield None
+    yield user
+    yield password
+
+
+def _xoauth2_response(credentials: Credentials) -> bytes:
+    words = f"user={credentials.user}\1auth=Bearer {credentials.token}\1\1"
+    return words.encode("utf-8", "surrogateescape")
+
+
+def _xoauth2(credentials: Credentials) -> Responses:
+    """https://developers.google.com/gmail/imap/xoauth2-protocol, as Exchange Online has it."""
+    yield _xoauth2_response(credentials)
+    # A challenge is the reason of a refusal, in JSON; the empty response asks for the refusal.
+    yield b""
+
+
+def _ntlm(credentials: Credentials) -> Responses:
+    """[MS-SMTPNTLM], the messages made by pyspnego."""
+    # Imported here because only those who log on with NTLM have it and pay for it.
+    import struct
+
+    import spnego
+
+    # NTLM hashes characters and not bytes: what is not UTF-8 is taken for Windows' Latin.
+    user, password = (_characters(each) for each in _user_and_password(credentials))
+    client = spnego.client(user, password, service="SMTP", protocol="ntlm")
+    token = client.step()
+    while token is not None:
+        received = yield token
+        try:
+            token = None if client.complete else client.step(received)
+        # The others are what pyspnego stumbles over in a message that is garbled.
+        except (
+            *(spnego.exceptions.SpnegoError, struct.error),
+            *(ValueError, LookupError, OverflowError),
+        ) as error:
+            raise ValueError(f"the challenge is no NTLM challenge: {error}") from None
+
+
+def _characters(text: bytes) -> str:
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        return text.decode("cp1252", "replace")
+
+
+def _user_and_password(credentials: Credentials) -> tuple[bytes, bytes]:
+    return (
+        credentials.user.encode("utf-8", "surrogateescape"),
+        credentials.password.encode("utf-8", "surrogateescape"),
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _parts(credentials: Credentials) -> dict[int, set[str]]:
+    """What is hidden wherever it stands, by length: every run of half a secret.
+
+    Shorter ones would hide half of the server's words too, longer ones would show too much.
+    """
+    parts: dict[int, set[str]] = {}
+    for secret in filter(None, (credentials.password, credentials.token)):
+        for form in _forms(secret.encode("utf-8", "surrogateescape")):
+            length = max(min(len(form), 4), min(len(form) // 2, 8))
+            runs = {form[at : at + length] for at in range(len(form) - length + 1)}
+            parts.setdefault(length, set()).update(runs)
+    return parts
+
+
+def _forms(secret: bytes) -> set[str]:
+    """How ``secret`` looks in the server's words."""
+    clear = decode(secret)
+    # The second because whoever quotes a reply as one line drops the other spaces.
+    forms = {clear, " ".join(clear.split()), encode(secret)}
+    # Inside more that is encoded, base64 looks differently at each of three places.  Left out are
+    # the characters at both ends that the neighbours have a part in.
+    for place in (1, 2):
+        around = encode(bytes(place) + secret)
+        core = around[(8 * place + 5) // 6 : 8 * (place + len(secret)) // 6]
+        forms.add(core if len(core) >= 4 else "")
+    return forms - {""}

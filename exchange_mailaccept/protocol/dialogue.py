@@ -1,0 +1,448 @@
+"""The mail acceptance dialogue, stage by stage, without a socket (RFC 5321 3.1 to 3.9, 4.3.2).
+
+:func:`walk` is a generator: it yields what it wants from the world and is sent what came back.
+Each reply is judged at its own stage, and what was refused is not followed by what depends on it.
+No command that is judged is pipelined: replies that arrive together can't be timed apart, and
+Exchange's tarpit holds back the earlier ones.  QUIT, which is not, goes with the message where
+PIPELINING is offered.
+"""
+
+from __future__ import annotations
+
+from ..record import TYPE_CHECKING, Enum, NamedTuple
+from . import extensions, receipt
+from .message import Content, Envelope, compose, data_stream, mail_command, rcpt_command
+from .reply import Reply, decode
+from .requests import Answer, Close, Connect, Exchange, Fault, StartTls
+from .stages import Security, Server, Session, Stage, StageOutcome, TranscriptLine, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import NoReturn, Optional
+
+    from . import auth
+    from .requests import Request
+
+    Conversation = Generator[Request, Answer, Session]
+    _Asking = Generator[Request, Answer, Answer]
+
+#: The codes that pass a stage, and nothing else does.
+EXPECTED = {
+    Stage.BANNER: (220,),
+    Stage.EHLO: (250,),
+    Stage.STARTTLS: (220,),
+    Stage.AUTH: (235,),
+    Stage.MAIL: (250,),
+    Stage.RCPT: (250, 251),
+    Stage.DATA: (354,),
+    Stage.MESSAGE: (250,),
+    Stage.QUIT: (221,),
+}
+#: What an old server or a firewall says to EHLO when it knows only HELO (RFC 5321 4.1.4).
+HELO_ONLY = (500, 502)
+#: The same by a PIX before version 5.
+HELO_ONLY_FAULT = "not an SMTP reply: 'OK'"
+
+
+class Tls(Enum):
+    """When the connection is to be secured; the value is the option that asks for it."""
+
+    NEVER = ""
+    #: As senders on the Internet do: STARTTLS where it is offered.
+    IF_OFFERED = "starttls-if-offered"
+    #: STARTTLS, and nothing without it.
+    STARTTLS = "starttls"
+    #: From the first byte.
+    IMPLICIT = "ssl"
+
+
+class Plan(NamedTuple):
+    """What the client says, and how far it goes."""
+
+    envelope: Envelope
+    #: Argument of EHLO: a fully qualified name or an address literal; empty for the literal of the
+    #: address that the connection comes from.
+    ehlo_name: str
+    content: Content
+    #: With its angle brackets, unique to this run.
+    message_id: str
+    #: For the Date header: seconds since the epoch.
+    now: float
+    #: Last stage to walk.
+    until: Stage = Stage.MESSAGE
+    source_address: str = ""
+    tls: Tls = Tls.NEVER
+    #: Name to ask for and to find in the certificate; empty for the server's own.
+    tls_name: str = ""
+    #: ``None`` to stay anonymous.
+    credentials: Optional[auth.Credentials] = None
+    #: Whether to keep what was spoken, line by line.
+    transcript: bool = True
+
+
+class _StoppedError(Exception):
+    """A stage did not pass; what depends on it is not tried."""
+
+
+def walk(
+    plan: Plan, server: Server, patience: Optional[float] = None, turn: Optional[float] = None
+) -> Conversation:
+    """Test ``server`` as far as ``plan`` says.
+
+    :param patience: seconds that the connection and the greeting may take each, when another server
+        is to be tried after this one; ``None`` for as long as the run lasts
+    :param turn: seconds that the whole walk may take, when others wait for its end; likewise
+    """
+    return _Walk(plan, server, patience, turn).run()
+
+
+class _Walk:
+    """One walk in progress."""
+
+    def __init__(
+        self, plan: Plan, server: Server, patience: Optional[float], turn: Optional[float]
+    ) -> None:
+        self._plan = plan
+        self._server = server
+        self._patience = patience
+        self._turn = turn
+        self._address = ""
+        self._ehlo_name = plan.ehlo_name
+        self._outcomes: list[StageOutcome] = []
+        self._extensions = extensions.NONE
+        self._security: Optional[Security] = None
+        self._receipt: Optional[receipt.Receipt] = None
+        self._transcript: list[TranscriptLine] = []
+        #: Seconds of all answers so far.
+        self._seconds = 0.0
+        #: Whether any word would be misread: as part of the message, or of a handshake.
+        self._mute = False
+        #: Whether the greeting was waited for, before which the client has nothing to say.
+        self._greeted = False
+        self._quit_sent = False
+        self._auth_stripped = False
+
+    def run(self) -> Conversation:
+        try:  # noqa: SIM105 contextlib takes longer to import than all the rest of this module
+            yield from self._stages()
+        except _StoppedError:
+            # What stopped it is the last outcome.
+            pass
+        seconds = self._seconds
+        yield from self._quit()
+        session = Session(
+            self._server,
+            self._address,
+            tuple(self._outcomes),
+            self._extensions,
+            seconds,
+            tuple(self._transcript),
+            self._security,
+            self._receipt,
+        )
+        credentials = self._plan.credentials
+        # Here and not where a reply comes in: a challenge may look like a part of a secret.
+        return session.masked(credentials.mask) if credentials else session
+
+    def _stages(self) -> Generator[Request, Answer, None]:
+        """Walk stage by stage; the generator ends where the plan ends."""
+        plan = self._plan
+        opening = [
+            (Stage.CONNECT, self._connect),
+            (Stage.BANNER, self._banner),
+            (Stage.EHLO, self._hello),
+            (Stage.STARTTLS, self._starttls),
+        ]
+        if plan.tls is Tls.IMPLICIT:
+            opening.remove((Stage.STARTTLS, self._starttls))
+            opening.insert(1, (Stage.STARTTLS, self._tls_first))
+        transaction = [
+            (Stage.AUTH, self._auth),
+            (Stage.MAIL, self._mail),
+            (Stage.RCPT, self._rcpt),
+            (Stage.DATA, self._data),
+            (Stage.MESSAGE, self._message),
+        ]
+        for stage, step in opening + transaction:
+            yield from step()
+            if stage is plan.until:
+                break
+
+    def _connect(self) -> Generator[Request, Answer, None]:
+        server = self._server
+        answer = yield Connect(
+            server.addresses, server.port, self._plan.source_address, self._left(self._patience)
+        )
+        self._seconds += answer.seconds
+        if answer.fault is not None:
+            self._fail(Stage.CONNECT, answer.seconds, answer.fault)
+        self._address, own_address = answer.addresses
+        self._ehlo_name = self._plan.ehlo_name or _address_literal(own_address)
+        self._note("~", f"connected to {self._address} port {server.port}")
+        self._outcomes.append(StageOutcome(Stage.CONNECT, Verdict.PASSED, answer.seconds))
+
+    def _tls_first(self) -> Generator[Request, Answer, None]:
+        begun = self._seconds
+        yield from self._handshake(begun)
+        self._pass_starttls(begun, None)
+
+    def _banner(self) -> Generator[Request, Answer, None]:
+        answer = yield from self._ask("", self._patience)
+        self._greeted = True
+        self._judge(Stage.BANNER, answer)
+
+    def _hello(self) -> Generator[Request, Answer, None]:
+        name = self._ehlo_name
+        answer = yield from self._ask(f"EHLO {name}")
+        refusal = _refusal_of_ehlo(answer)
+        if not refusal:
+            self._extensions = extensions.parse(self._judge(Stage.EHLO, answer))
+            return
+        seconds = answer.seconds
+        answer = yield from self._ask(f"HELO {name}")
+        self._judge(
+            Stage.EHLO,
+            answer._replace(seconds=seconds + answer.seconds),
+            explanation=f"EHLO was refused ({refusal}), HELO was tried",
+        )
+
+    def _starttls(self) -> Generator[Request, Answer, None]:
+        """STARTTLS, the handshake and the EHLO after it (RFC 3207)."""
+        plan = self._plan
+        offered = self._extensions.offers("STARTTLS")
+        if plan.tls is Tls.NEVER or (plan.tls is Tls.IF_OFFERED and not offered):
+            return
+        if not offered:
+            self._miss(Stage.STARTTLS, "does not offer STARTTLS")
+        begun = self._seconds
+        self._expect(Stage.STARTTLS, (yield from self._ask("STARTTLS")), (220,), begun)
+        yield from self._handshake(begun)
+        answer = yield from self._ask(f"EHLO {self._ehlo_name}")
+        try:
+            reply = self._expect(Stage.STARTTLS, answer, (250,), begun)
+        except _StoppedError:
+            self._outcomes[-1] = self._outcomes[-1]._replace(second_ehlo=True)
+            raise
+        # RFC 3207 4.2: what the server offered before is forgotten; nobody knows who said it.
+        stripped = self._extensions.offers("AUTH")
+        self._extensions = extensions.parse(reply)
+        self._auth_stripped = stripped and not self._extensions.offers("AUTH")
+        self._pass_starttls(begun, reply)
+
+    def _handshake(self, begun: float) -> Generator[Request, Answer, None]:
+        self._mute = True
+        name = self._plan.tls_name or self._server.name
+        answer = yield StartTls(name, self._left(self._patience))
+        self._seconds += answer.seconds
+        if answer.fault is not None:
+            self._note("~", f"{answer.fault.verdict.value}: {answer.fault.explanation}")
+            self._fail(Stage.STARTTLS, self._seconds - begun, answer.fault)
+        self._mute = False
+        self._security = answer.security
+
+    def _pass_starttls(self, begun: float, reply: Optional[Reply]) -> None:
+        agreed = self._security
+        words = f"{agreed.protocol} {agreed.cipher}" if agreed else ""
+        self._note("~", words)
+        seconds = self._seconds - begun
+        self._outcomes.append(StageOutcome(Stage.STARTTLS, Verdict.PASSED, seconds, reply, words))
+
+    def _auth(self) -> Generator[Request, Answer, None]:
+        """RFC 4954."""
+        credentials = self._plan.credentials
+        if credentials is None:
+            return
+        # Imported here because few log on.
+        from . import auth
+
+        if self._security is None and not credentials.without_tls:
+            self._miss(Stage.AUTH, "offers no TLS, and no secret goes out without it")
+        offered = self._extensions.keywords.get("AUTH", ())
+        mechanism = auth.choose(offered, credentials)
+        if not mechanism:
+            wanted = " or ".join(credentials.usable)
+            only = f" but {' '.join(offered)}" if offered else ""
+            if self._auth_stripped:
+                only = " inside TLS, though it offered AUTH before"
+            self._miss(Stage.AUTH, f"does not offer AUTH {wanted}{only}")
+        begun = self._seconds
+        explanation = f"AUTH {mechanism}"
+        responses = auth.respond(mechanism, credentials)
+        response = next(responses)
+        command, shown = f"AUTH {mechanism}", f"AUTH {mechanism}"
+        if response is not None:
+            # RFC 4954 4: an initial response that is empty is sent as "=".
+            command, shown = f"{command} {auth.encode(response) or '='}", f"{shown} ****"
+        opening = Exchange(command.encode("ascii") + b"\r\n", self._left())
+        answer = yield from self._send(opening, shown)
+        for _ in range(auth.MOST_CHALLENGES):
+            if answer.reply is None or answer.reply.code != 334:
+                break
+            try:
+                challenge = auth.challenge(answer.reply)
+                response = responses.send(challenge)
+            except ValueError as error:
+                yield from self._abort_auth(str(error), begun)
+            except StopIteration:
+                yield from self._abort_auth("the server went on asking", begun)
+            if mechanism == "XOAUTH2":
+                explanation += f", the server's reason: {decode(challenge)}"
+            line = auth.encode(response or b"") + "\r\n"
+            answer = yield from self._send(Exchange(line.encode("ascii"), self._left()), "****")
+        reply = self._expect(Stage.AUTH, answer, (235,), begun, explanation)
+        self._outcomes.append(
+            StageOutcome(
+                Stage.AUTH, Verdict.PASSED, self._seconds - begun, reply, f"AUTH {mechanism}"
+            )
+        )
+
+    def _abort_auth(self, why: str, begun: float) -> Generator[Request, Answer, NoReturn]:
+        seconds = self._seconds - begun
+        yield from self._ask("*")
+        self._fail(Stage.AUTH, seconds, Fault(Verdict.BROKEN, why))
+
+    def _mail(self) -> Generator[Request, Answer, None]:
+        envelope = self._plan.envelope
+        if envelope.needs_smtputf8 and not self._extensions.offers("SMTPUTF8"):
+            self._miss(Stage.MAIL, "does not offer SMTPUTF8, which the address needs")
+        self._judge(Stage.MAIL, (yield from self._ask(mail_command(envelope))))
+
+    def _rcpt(self) -> Generator[Request, Answer, None]:
+        command = rcpt_command(self._plan.envelope, self._extensions)
+        self._judge(Stage.RCPT, (yield from self._ask(command)))
+
+    def _data(self) -> Generator[Request, Answer, None]:
+        self._judge(Stage.DATA, (yield from self._ask("DATA")))
+        self._mute = True
+
+    def _message(self) -> Generator[Request, Answer, None]:
+        plan = self._plan
+        message = compose(plan.envelope, plan.content, plan.message_id, plan.now)
+        if plan.transcript:
+            for line in message.decode("utf-8").split("\r\n")[:-1]:
+                self._note("C", line)
+        flight = data_stream(message)
+        # RFC 2920 3.1 lets the next command follow the message at once.  QUIT saves a round trip
+        # there and falsifies no time but its own; MAIL, RCPT and DATA are never sent together.
+        self._quit_sent = self._extensions.offers("PIPELINING")
+        if self._quit_sent:
+            flight += b"QUIT\r\n"
+        answer = yield from self._send(Exchange(flight, self._left()), ".")
+        self._mute = answer.reply is None
+        self._receipt = receipt.parse(self._judge(Stage.MESSAGE, answer))
+
+    def _ask(self, command: str, patience: Optional[float] = None) -> _Asking:
+        """One command (none for the greeting) in one flight, and its reply."""
+        data = command.encode("utf-8") + b"\r\n" if command else b""
+        return self._send(Exchange(data, self._left(patience)), command)
+
+    def _left(self, patience: Optional[float] = None) -> Optional[float]:
+        """How many of the seconds ``patience`` there are before the turn is over."""
+        if self._turn is None:
+            return patience
+        left = max(0.0, self._turn - self._seconds)
+        return left if patience is None else min(left, patience)
+
+    def _send(self, exchange: Exchange, shown: str) -> _Asking:
+        if shown:
+            self._note("C", shown)
+        answer = yield exchange
+        self._seconds += answer.seconds
+        if answer.reply is not None and self._plan.transcript:
+            *first, last = answer.reply.lines
+            for line in first:
+                self._note("S", f"{answer.reply.code}-{line}")
+            self._note("S", f"{answer.reply.code} {last}")
+        if answer.fault is not None:
+            self._note("~", f"{answer.fault.verdict.value}: {answer.fault.explanation}")
+        return answer
+
+    def _note(self, speaker: str, text: str) -> None:
+        if not self._plan.transcript:
+            return
+        self._transcript.append(TranscriptLine(self._seconds, speaker, text))
+
+    def _judge(self, stage: Stage, answer: Answer, explanation: str = "") -> Reply:
+        """Record how a stage of one step went; the reply if it passed."""
+        begun = self._seconds - answer.seconds
+        reply = self._expect(stage, answer, EXPECTED[stage], begun, explanation)
+        self._outcomes.append(
+            StageOutcome(stage, Verdict.PASSED, answer.seconds, reply, explanation)
+        )
+        return reply
+
+    def _expect(
+        self,
+        stage: Stage,
+        answer: Answer,
+        expected: tuple[int, ...],
+        begun: float,
+        explanation: str = "",
+    ) -> Reply:
+        """The reply if its code is one of ``expected``; otherwise the stage has failed."""
+        seconds = self._seconds - begun
+        reply = answer.reply
+        if reply is None:
+            # A world that gives neither a reply nor a reason is broken, and must not pass.
+            self._fail(stage, seconds, answer.fault or Fault(Verdict.BROKEN, "no reply"))
+        if reply.code not in expected:
+            verdicts = {4: Verdict.DEFERRED, 5: Verdict.REFUSED}
+            verdict = verdicts.get(reply.code // 100, Verdict.BROKEN)
+            self._stop(StageOutcome(stage, verdict, seconds, reply, explanation))
+        return reply
+
+    def _miss(self, stage: Stage, explanation: str) -> NoReturn:
+        self._stop(StageOutcome(stage, Verdict.MISSING, 0.0, None, explanation))
+
+    def _fail(self, stage: Stage, seconds: float, fault: Fault) -> NoReturn:
+        self._stop(StageOutcome(stage, fault.verdict, seconds, None, fault.explanation))
+
+    def _stop(self, outcome: StageOutcome) -> NoReturn:
+        self._outcomes.append(outcome)
+        raise _StoppedError
+
+    def _quit(self) -> Generator[Request, Answer, None]:
+        """Take leave where one can: neither slowness nor failure here changes what was found."""
+        if not self._address:
+            return
+        plan, last = self._plan, self._outcomes[-1]
+        if not (self._greeted or self._mute):
+            # The plan ends before the greeting (RFC 5321 4.3.1), or even before the handshake.
+            plain = plan.tls is Tls.IMPLICIT and self._security is None
+            self._mute = plain or not (yield from self._hears_out(b"", ""))
+        if last.passed and last.stage in (Stage.MAIL, Stage.RCPT):
+            # Here it ends in a transaction, which would end with the session anyway.
+            self._mute = not (yield from self._hears_out(b"RSET\r\n", "RSET"))
+        if self._mute:
+            # A broken connection discards an unfinished message (RFC 5321 4.1.1.4).
+            yield Close()
+            return
+        flight = b"" if self._quit_sent else b"QUIT\r\n"
+        answer = yield from self._send(Exchange(flight, self._left(), farewell=True), "QUIT")
+        reply, fault = answer.reply, answer.fault
+        if reply is not None:
+            verdict = Verdict.PASSED if reply.code in EXPECTED[Stage.QUIT] else Verdict.BROKEN
+            self._outcomes.append(StageOutcome(Stage.QUIT, verdict, answer.seconds, reply))
+        elif fault is not None:
+            self._outcomes.append(
+                StageOutcome(Stage.QUIT, fault.verdict, answer.seconds, None, fault.explanation)
+            )
+
+    def _hears_out(self, data: bytes, shown: str) -> Generator[Request, Answer, bool]:
+        """Hear what changes no verdict; without it, the next reply would not be that to QUIT."""
+        answer = yield from self._send(Exchange(data, self._left(), farewell=True), shown)
+        return answer.reply is not None
+
+
+def _refusal_of_ehlo(answer: Answer) -> str:
+    """What the server said to EHLO if it may know HELO, else nothing."""
+    reply, fault = answer.reply, answer.fault
+    if reply is not None:
+        return str(reply) if reply.code in HELO_ONLY else ""
+    return "OK" if fault is not None and fault.explanation == HELO_ONLY_FAULT else ""
+
+
+def _address_literal(address: str) -> str:
+    """An IP address as EHLO wants it (RFC 5321 4.1.3); a zone means nothing to the other side."""
+    address = address.partition("%")[0]
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"

@@ -1,0 +1,105 @@
+"""Envelope commands and the probe message as bytes (RFC 5321 4.1.1, RFC 5322, RFC 3461).
+
+The message is harmless by construction: it asks every responder to stay silent (RFC 3834,
+[MS-OXCMAIL] 2.1.3.2.20), carries one stable header for a rule that drops it, and has a plain short
+7-bit body.
+"""
+
+from __future__ import annotations
+
+import time
+
+from .. import __version__
+from ..cli.words import DEFAULT_SUBJECT
+from ..record import NamedTuple
+from .extensions import Extensions
+
+#: Header that every probe carries, so that a transport or mailbox rule can tell and drop it.
+PROBE_HEADER = "X-Exchange-Mailaccept"
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+#: As RFC 5322 3.3 and OpenSSL write them.
+MONTHS = ("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec").split()
+
+
+class Envelope(NamedTuple):
+    """Who the probe is from and for; addresses without angle brackets, the domain in ASCII."""
+
+    #: Empty for the null reverse-path.
+    sender: str
+    recipient: str
+
+    @property
+    def needs_smtputf8(self) -> bool:
+        """Whether a local part is not ASCII, so that SMTPUTF8 must be offered (RFC 6531 3.4)."""
+        return not (self.sender.isascii() and self.recipient.isascii())
+
+
+class Content(NamedTuple):
+    """What of the probe message is for the user to choose."""
+
+    subject: str = DEFAULT_SUBJECT
+    #: Further header lines, ``Name: value``.
+    headers: tuple[str, ...] = ()
+
+
+def mail_command(envelope: Envelope) -> str:
+    """The MAIL command, without line end."""
+    smtputf8 = " SMTPUTF8" if envelope.needs_smtputf8 else ""
+    return f"MAIL FROM:<{envelope.sender}>{smtputf8}"
+
+
+def rcpt_command(envelope: Envelope, extensions: Extensions) -> str:
+    """The RCPT command, without line end.
+
+    Where DSN is offered it asks for no notification at all (RFC 3461 4.1), so that a recipient that
+    turns out wrong later sends no report to whoever owns the sender's address.
+    """
+    notify = " NOTIFY=NEVER" if extensions.offers("DSN") else ""
+    return f"RCPT TO:<{envelope.recipient}>{notify}"
+
+
+def date(now: float) -> str:
+    """``now`` (seconds since the epoch) as RFC 5322 3.3 writes it, whatever the locale and zone."""
+    day = time.gmtime(now)
+    return (
+        f"{_DAYS[day.tm_wday]}, {day.tm_mday:02} {MONTHS[day.tm_mon - 1]} {day.tm_year}"
+        f" {day.tm_hour:02}:{day.tm_min:02}:{day.tm_sec:02} +0000"
+    )
+
+
+def compose(envelope: Envelope, content: Content, message_id: str, now: float) -> bytes:
+    """The probe message, CRLF lines, not yet dot-stuffed.
+
+    :param message_id: unique, with its angle brackets
+    :param now: seconds since the epoch, for ``Date``
+    """
+    # Exchange Online wants a From with an address in angle brackets (550 5.7.512), also when the
+    # reverse-path is null.
+    author = envelope.sender or f"mail-acceptance-test@{envelope.recipient.rpartition('@')[2]}"
+    lines = (
+        f"From: Mail acceptance test <{author}>",
+        f"To: <{envelope.recipient}>",
+        f"Date: {date(now)}",
+        f"Message-ID: {message_id}",
+        f"Subject: {content.subject}",
+        "Auto-Submitted: auto-generated",
+        "X-Auto-Response-Suppress: All",
+        "Precedence: bulk",
+        f"{PROBE_HEADER}: probe {__version__}",
+        *content.headers,
+        "",
+        "This message is a test of whether this server accepts mail.",
+        "It was sent by a monitoring system. It needs no answer and can be deleted.",
+    )
+    return "".join(f"{line}\r\n" for line in lines).encode("utf-8")
+
+
+def data_stream(message: bytes) -> bytes:
+    """``message`` as it goes over the wire after DATA: dot-stuffed, with the final dot.
+
+    RFC 5321 4.5.2.  The final ``CRLF.CRLF`` is part of the same bytes, because some firewalls lose
+    a dot that comes in a segment of its own.
+    """
+    stuffed = message.replace(b"\r\n.", b"\r\n..")
+    return (b"." if message.startswith(b".") else b"") + stuffed + b".\r\n"

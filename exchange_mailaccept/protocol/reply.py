@@ -1,0 +1,177 @@
+"""SMTP replies: bytes in, replies out, no sockets (RFC 5321 4.2, RFC 3463).
+
+Strict where a reply decides: three ASCII digits, the first 2 to 5, one code through all lines.
+Generous where the world is: bare LF, a code without text, any bytes in the text, an asterisk for
+the blank behind the code (Cisco's PIX masks a banner so).  Bounded always: a server that never ends
+a line or a reply is at fault at once, not when the time is over.
+"""
+
+from __future__ import annotations
+
+from ..record import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Optional
+
+#: Longest reply line in bytes, CRLF not counted.  RFC 5321 4.5.3.1.5 asks for 512; Exchange's
+#: diagnostic texts are far longer.
+MAX_LINE = 65_536
+#: Longest reply in bytes, and most lines of one.
+MAX_REPLY = 262_144
+MAX_LINES = 1_000
+
+_ENHANCED = r"([245])\.([0-9]{1,3})\.([0-9]{1,3})(?![0-9.])"
+
+
+class ProtocolError(ValueError):
+    """The server sent something that is no SMTP reply.
+
+    ``received`` holds the offending bytes as text (see :func:`decode`), for quoting.
+    """
+
+    def __init__(self, explanation: str, received: bytes = b"") -> None:
+        super().__init__(explanation)
+        self.received = decode(received)
+
+
+class EnhancedStatusCode(NamedTuple):
+    """An enhanced status code, ``class.subject.detail`` (RFC 3463 2)."""
+
+    class_: int
+    subject: int
+    detail: int
+
+    def __str__(self) -> str:
+        return f"{self.class_}.{self.subject}.{self.detail}"
+
+
+class Reply(NamedTuple):
+    """One complete reply of the server: its code and the text of each line."""
+
+    code: int
+    lines: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The text of all lines as one, without codes."""
+        return " ".join(line for line in self.lines if line)
+
+    @property
+    def enhanced(self) -> Optional[EnhancedStatusCode]:
+        """The enhanced status code that begins the text, if its class agrees with the reply code.
+
+        RFC 2034 4 demands the agreement; a version number that opens a banner is no status code.
+        """
+        # Imported here because only a refusal is asked for it.
+        import re
+
+        found = re.match(_ENHANCED, self.lines[0].lstrip())
+        if found is None or int(found[1]) != self.code // 100:
+            return None
+        return EnhancedStatusCode(*map(int, found.groups()))
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.text}".rstrip()
+
+
+def decode(text: bytes) -> str:
+    r"""Server bytes as text that can always be printed: what is not UTF-8 becomes ``\xNN``."""
+    return text.decode("utf-8", "backslashreplace")
+
+
+class ReplyParser:
+    r"""Turns the bytes of a connection into replies, however they are cut.
+
+    >>> parser = ReplyParser()
+    >>> parser.feed(b"250-mail.contoso.com Hello\r\n250 SIZE\r\n")
+    >>> parser.next_reply()
+    Reply(code=250, lines=('mail.contoso.com Hello', 'SIZE'))
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._searched = 0  # bytes of the buffer known to hold no line end
+        self._code = 0
+        self._lines: list[str] = []
+        self._size = 0
+
+    @property
+    def pending(self) -> bytes:
+        """Bytes received and not yet part of a reply that was handed out."""
+        if not (self._buffer or self._lines):
+            return b""
+        begun = b"".join(b"%d-%s\r\n" % (self._code, line.encode()) for line in self._lines)
+        return begun + bytes(self._buffer)
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes as they came from the connection."""
+        self._buffer += data
+
+    def next_reply(self) -> Optional[Reply]:
+        """The next complete reply, or ``None`` if more bytes are needed.
+
+        :raises ProtocolError: what has come so far can never become a reply, or is over a limit
+        """
+        while self._buffer:
+            end = self._buffer.find(b"\n", self._searched)
+            if end < 0:
+                self._check_unfinished_line()
+                self._searched = len(self._buffer)
+                return None
+            line = bytes(self._buffer[:end])
+            # RFC 5321 2.3.8 knows CRLF only, yet bare LF has been seen for decades.
+            if line.endswith(b"\r"):
+                line = line[:-1]
+            if self._take_line(line, end + 1):
+                reply = Reply(self._code, tuple(self._lines))
+                self._lines.clear()
+                self._size = 0
+                return reply
+        return None
+
+    def _take_line(self, line: bytes, consumed: int) -> bool:
+        """Add one reply line; true if it was the last of its reply."""
+        if len(line) > MAX_LINE:
+            raise ProtocolError(f"reply line over {MAX_LINE} bytes", line[:80])
+        if not _has_code(line):
+            if line.rstrip() == b"OK":
+                # A PIX of old says so to what it does not know, and the dialogue can go on.
+                del self._buffer[:consumed]
+            raise ProtocolError("not an SMTP reply", line)
+        code = int(line[:3])
+        if self._lines and code != self._code:
+            raise ProtocolError(f"reply changes its code from {self._code}", line)
+        self._code = code
+        # A firewall that writes its asterisks over a banner writes them over the space too.
+        self._lines.append(decode(line[3 if line[3:4] == b"*" else 4 :]))
+        self._size += consumed
+        del self._buffer[:consumed]
+        self._searched = 0
+        if self._size > MAX_REPLY:
+            raise ProtocolError(f"reply over {MAX_REPLY} bytes", line)
+        if len(self._lines) > MAX_LINES:
+            raise ProtocolError(f"reply over {MAX_LINES} lines", line)
+        return line[3:4] != b"-"
+
+    def _check_unfinished_line(self) -> None:
+        # Asked after every byte that drips in: no copy of the whole.
+        beginning = bytes(self._buffer[:80])
+        if len(self._buffer) > MAX_LINE + 1:  # one more for the CR of a line of full length
+            raise ProtocolError(f"reply line over {MAX_LINE} bytes", beginning)
+        # Digits that have yet to come are taken for right ones, and so is the LF behind a CR.
+        whole = beginning[:3] if beginning[3:] == b"\r" else beginning
+        if not _has_code(whole + b"200"[len(whole) :]):
+            raise ProtocolError("not an SMTP reply", bytes(self._buffer))
+
+
+def _has_code(line: bytes) -> bool:
+    """Whether ``line`` begins with a code and what may follow it: an end, ``-``, a space, ``*``."""
+    code = line[:3]
+    # bytes.isdigit() knows the digits of ASCII only.
+    return (
+        len(code) == 3
+        and code.isdigit()
+        and b"2" <= code[:1] <= b"5"
+        # The end of the line is in it, too.
+        and line[3:4] in b" -*"
+    )

@@ -1,0 +1,191 @@
+"""The stages of the mail acceptance test, and what one walk through them brought back.
+
+Everything here is an immutable value.  They are named tuples and not frozen dataclasses because the
+``dataclasses`` module and its generated classes cost 8 ms, a third of a run (see ``record``).
+"""
+
+from __future__ import annotations
+
+from ..record import TYPE_CHECKING, Enum, NamedTuple
+from .extensions import NONE, Extensions
+from .receipt import Receipt
+from .reply import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Optional
+
+
+class Stage(Enum):
+    """A step of the test; the value is its name in options, perfdata and texts."""
+
+    #: From the domain to its servers and their addresses (DNS).
+    MX = "mx"
+    #: The TCP connection.
+    CONNECT = "connect"
+    #: The greeting, 220.
+    BANNER = "banner"
+    #: EHLO, or the HELO after a refused EHLO; 250.
+    EHLO = "ehlo"
+    #: STARTTLS, the handshake and the EHLO after it.
+    STARTTLS = "starttls"
+    #: AUTH; 235.
+    AUTH = "auth"
+    #: MAIL FROM; 250.
+    MAIL = "mail"
+    #: RCPT TO; 250 or 251.
+    RCPT = "rcpt"
+    #: DATA; 354.
+    DATA = "data"
+    #: The message and the reply to its final dot; 250.
+    MESSAGE = "message"
+    #: QUIT; a courtesy, never judged.
+    QUIT = "quit"
+
+
+class Verdict(Enum):
+    """What became of a stage; the value is its name in ``--severity``, where it has one there.
+
+    Neither PASSED nor UNTESTED has, since neither is a finding about the server.
+    """
+
+    PASSED = "passed"
+    #: A 4yz reply: the server asks to try again later.
+    DEFERRED = "deferred"
+    #: A 5yz reply.
+    REFUSED = "refused"
+    #: The network, TLS or the protocol failed.
+    BROKEN = "broken"
+    #: Nothing, or not enough, came in time.
+    TIMED_OUT = "timeout"
+    #: The server did not offer what was required.
+    MISSING = "missing"
+    #: Our own side failed (no resolver, no such source address): nothing is known of the server.
+    UNTESTED = "untested"
+
+
+class StageOutcome(NamedTuple):
+    """How one stage ended."""
+
+    stage: Stage
+    verdict: Verdict
+    #: Seconds the stage took, by the monotonic clock.
+    seconds: float
+    #: The reply that decided, if one came.
+    reply: Optional[Reply] = None
+    #: What happened, in words, when there is more to say than the reply does.
+    explanation: str = ""
+    #: Whether what failed at STARTTLS is the EHLO inside TLS, after a good handshake.
+    second_ehlo: bool = False
+
+    @property
+    def passed(self) -> bool:
+        """Whether the test may go on after this stage."""
+        return self.verdict is Verdict.PASSED
+
+
+class MailHost(NamedTuple):
+    """A host that takes mail for a domain."""
+
+    #: MX preference, the lower the sooner; ``None`` if no MX record names the host.
+    preference: Optional[int]
+    #: Host name in ASCII, without the final dot.
+    name: str
+
+
+class Server(NamedTuple):
+    """A mail server to be tested, and how to reach it."""
+
+    #: Host name, or the address that was given instead of one.
+    name: str
+    #: Addresses, in the order in which to try them.
+    addresses: tuple[str, ...]
+    #: TCP port.
+    port: int
+    #: MX preference (RFC 5321 5.1); ``None`` if the server was not found by MX.
+    preference: Optional[int] = None
+
+
+class TranscriptLine(NamedTuple):
+    """One line of the dialogue as it was spoken, or (``speaker`` ``~``) an event beside it."""
+
+    #: Seconds since the connection was begun.
+    seconds: float
+    #: ``C`` client, ``S`` server, ``~`` neither.
+    speaker: str
+    text: str
+
+
+class Certificate(NamedTuple):
+    """What a server's certificate says of itself (RFC 5280)."""
+
+    subject: str
+    issuer: str
+    #: Host names and addresses that it is for.
+    names: tuple[str, ...]
+    #: Its validity, in seconds since the epoch.
+    not_before: float
+    not_after: float
+
+
+class Security(NamedTuple):
+    """What a TLS handshake agreed on."""
+
+    #: ``TLSv1.3``
+    protocol: str
+    cipher: str
+    #: Whether the chain and the name were checked, and found right.
+    verified: bool
+    #: ``None`` if nothing could be read from it.
+    certificate: Optional[Certificate] = None
+
+
+class Session(NamedTuple):
+    """What the walk through the stages brought back from one server."""
+
+    server: Server
+    #: Address that was connected, empty if none was.
+    address: str
+    #: Outcomes of the stages reached, in their order.
+    outcomes: tuple[StageOutcome, ...]
+    extensions: Extensions = NONE
+    #: Seconds from the start of the session to the last reply before QUIT.
+    seconds: float = 0.0
+    transcript: tuple[TranscriptLine, ...] = ()
+    #: ``None`` without TLS.
+    security: Optional[Security] = None
+    receipt: Optional[Receipt] = None
+
+    def outcome(self, stage: Stage) -> Optional[StageOutcome]:
+        """The outcome of ``stage``, or ``None`` if it was not reached."""
+        return next((each for each in self.outcomes if each.stage is stage), None)
+
+    def masked(self, mask: Callable[[str], str]) -> Session:
+        """This session with ``mask`` applied to all that was said in it.
+
+        The keywords stay as they are: no secret goes out before them.
+        """
+
+        def masked(outcome: StageOutcome) -> StageOutcome:
+            reply = outcome.reply
+            if reply is not None:
+                reply = Reply(reply.code, tuple(map(mask, reply.lines)))
+            return outcome._replace(reply=reply, explanation=mask(outcome.explanation))
+
+        return self._replace(
+            outcomes=tuple(map(masked, self.outcomes)),
+            transcript=tuple(each._replace(text=mask(each.text)) for each in self.transcript),
+            receipt=self.receipt and Receipt(*map(mask, self.receipt)),
+        )
+
+    @property
+    def failure(self) -> Optional[StageOutcome]:
+        """The stage that stopped the test, or ``None``.  QUIT never does."""
+        return next(
+            (
+                each
+                for each in self.outcomes
+                if each.verdict is not Verdict.PASSED and each.stage is not Stage.QUIT
+            ),
+            None,
+        )

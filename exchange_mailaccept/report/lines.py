@@ -1,0 +1,234 @@
+"""Outcomes to text: the lines below the first, in the order in which one reads them at night.
+
+A run in which nothing is wrong, and nobody asked for more, has none, and does not import this.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..exchange.delays import signature
+from ..exchange.pages import PAGES, TROUBLESHOOTING
+from ..exchange.recognition import Expectation
+from ..protocol.dialogue import Plan
+from ..protocol.message import date
+from ..protocol.receipt import Receipt
+from ..protocol.stages import MailHost, Security, Server, Session, Stage, TranscriptLine
+from ..record import TYPE_CHECKING
+from ..run.acceptance import Acceptance
+from ..run.examined import Examined
+from .headline import QUOTED, SECONDS_OF_A_DAY, missing, printable, quote, stage_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from typing import Optional
+
+    from ..exchange.diagnosis import Finding
+
+#: Longest quotation of a server's reply here.
+QUOTED_BELOW = 240
+#: Most lines of a transcript that are shown.
+TRANSCRIPT_LINES = 400
+
+
+def server_lines(examined: Examined, plan: Plan, full: bool) -> list[str]:
+    """What is to be said of one server: what is wrong, and if ``full`` its stages too."""
+    expectation = examined.expectation
+    if examined.finding is None:
+        lines = expectation_lines(expectation)
+    else:
+        server = examined.session.server if examined.session is not None else None
+        lines = diagnosis_lines(examined.finding, _known(plan, server))
+        stopped = examined.member.acceptance.failure
+        if stopped is not None and stopped.stage is Stage.MESSAGE:
+            # What became of it, only the server's logs know.
+            lines.append(
+                f"Message-ID (in angle brackets): {printable(plan.message_id[1:-1], QUOTED)}"
+            )
+    if full:
+        acceptance, session = examined.member.acceptance, examined.session
+        lines += stage_lines(acceptance, expectation.title)
+        lines += certificate_lines(examined.security, plan.now)
+        lines += receipt_lines(session.receipt if session is not None else None)
+        lines += host_lines(acceptance.hosts)
+        remarks = acceptance.remarks
+        if examined.finding is not None:
+            remarks = (*remarks, expectation.remark)
+        lines += remark_lines(*remarks, *expectation.notes)
+    return lines
+
+
+def set_lines(
+    all_examined: Sequence[Examined], plan: Plan, full: bool, wrong: Collection[str] = ()
+) -> list[str]:
+    """One line for each server that is fine, one block for each that is not, in their order.
+
+    :param full: print the stages of all servers
+    :param wrong: labels of those that are to be printed in full at any rate
+    """
+    lines = []
+    for examined in all_examined:
+        session, member = examined.session, examined.member
+        if session is None:
+            return server_lines(examined, plan, full or member.label in wrong)
+        server = session.server
+        addresses = f" {server.addresses[0]}" if len(server.addresses) == 1 else ""
+        preference = f" (MX {server.preference})" if server.preference is not None else ""
+        name = f"{printable(server.name, 80)}{addresses}{preference}"
+        if member.accepts:
+            title = printable(examined.expectation.title, 40)
+            details = f" ({title})" if title else ""
+            went = went_to_its_end(plan.until)
+            lines.append(f"{name}: {went}, {member.acceptance.seconds:.3f}s{details}")
+        else:
+            assert session.failure is not None
+            lines.append(f"{name}: {stage_failure(session, session.failure, plan)}")
+        if full or member.label in wrong or not member.accepts:
+            lines += [f"  {line}" for line in server_lines(examined, plan, full=True)]
+        elif examined.expectation.finding:
+            lines.append(f"  {missing(examined.expectation, server.name)}")
+            lines += [f"  {line}" for line in expectation_lines(examined.expectation)]
+    return lines
+
+
+def certificate_lines(security: Optional[Security], now: float) -> list[str]:
+    """What TLS agreed on, and what the certificate says."""
+    if security is None:
+        return []
+    state = "verified" if security.verified else "not verified"
+    lines = [f"TLS: {security.protocol} {security.cipher}, certificate {state}"]
+    certificate = security.certificate
+    if certificate is not None:
+        days = (certificate.not_after - now) / SECONDS_OF_A_DAY
+        names = printable(" ".join(certificate.names), QUOTED)
+        lines.append(f"Certificate: {printable(certificate.subject, QUOTED)}; names: {names}")
+        period = f"{date(certificate.not_before)} to {date(certificate.not_after)}"
+        issuer = printable(certificate.issuer, QUOTED)
+        lines.append(f"  issued by {issuer}, valid from {period} ({days:.1f} days left)")
+    return lines
+
+
+def went_to_its_end(until: Stage) -> str:
+    """What a server does at which every stage was passed."""
+    if until is Stage.MESSAGE:
+        return "accepts"
+    return "found" if until is Stage.MX else f"passed up to {until.value}"
+
+
+def host_lines(hosts: Sequence[MailHost]) -> list[str]:
+    """The servers of a domain by its MX, in the order in which a sender tries them."""
+    listed = [f"{each.preference} {each.name}" for each in hosts if each.preference is not None]
+    return [f"MX: {printable(', '.join(listed), 360)}"] if listed else []
+
+
+def receipt_lines(receipt: Optional[Receipt]) -> list[str]:
+    """How the message is found where the server queued it."""
+    if receipt is None or not (receipt.host and receipt.internal_id):
+        return []
+    where = printable(f"-Server {receipt.host} -InternalMessageId {receipt.internal_id}", QUOTED)
+    return [f"Receipt: Get-MessageTrackingLog {where}"]
+
+
+def stage_lines(acceptance: Acceptance, title: str = "") -> list[str]:
+    """One line for each stage reached: how long it took and what the server said."""
+    lines = []
+    session = acceptance.decisive
+    if session is not None and session.address:
+        what = f"{session.address} port {session.server.port}"
+        if title:
+            what += f", {printable(title, 40)}"
+        lines.append(f"Stages at {printable(session.server.name, 80)} ({what}):")
+    for outcome in acceptance.outcomes:
+        if outcome.stage is Stage.QUIT and not outcome.passed and acceptance.failure is not None:
+            # Nobody expects a farewell of a server that is gone.
+            continue
+        words = (
+            outcome.verdict.value if outcome.reply is None else quote(outcome.reply, QUOTED_BELOW)
+        )
+        if outcome.reply is not None and not outcome.passed:
+            words = f"{outcome.verdict.value}: {words}"
+        if outcome.explanation:
+            words += f" ({printable(outcome.explanation, QUOTED_BELOW)})"
+        lines.append(f"  {outcome.stage.value:<9}{outcome.seconds:9.4f}s  {words}")
+        delay = signature(outcome, title)
+        if delay is not None:
+            lines.append(f"{'':22}{delay.hint}")
+    return lines
+
+
+def remark_lines(*remarks: str) -> list[str]:
+    """What else was noticed on the way."""
+    return [f"Note: {printable(remark, QUOTED_BELOW)}" for remark in filter(None, remarks)][:8]
+
+
+def expectation_lines(expectation: Expectation) -> list[str]:
+    """What to do about the EHLO keywords, and what is wrong with them if the first line is cut."""
+    if not expectation.finding:
+        return []
+    lines = []
+    if len(expectation.remark) > QUOTED:
+        lines.append(f"Meaning: {printable(expectation.remark, 360)}")
+    lines.append(f"Next step: {expectation.next_step}")
+    if expectation.page:
+        lines.append(f"Read: {PAGES[expectation.page].address}")
+    return lines
+
+
+#: What stands for itself in a command line of any shell.
+_PLAIN = r"[A-Za-z0-9][A-Za-z0-9@.:_+=-]{0,254}"
+
+
+def _known(plan: Plan, server: Optional[Server] = None) -> dict[str, str]:
+    """What the words in capitals of a next step stand for in this run."""
+    sender, recipient = plan.envelope.sender, plan.envelope.recipient
+    known = {"SENDER": sender, "RECIPIENT": recipient, "DOMAIN": recipient.rpartition("@")[2]}
+    if server is not None:
+        known.update(HOST=server.name, PORT=str(server.port))
+    return {word: value for word, value in known.items() if re.fullmatch(_PLAIN, value)}
+
+
+def remedy_lines(finding: Finding, plan: Plan, server: Optional[Server]) -> list[str]:
+    """What something means that is wrong besides a stage that stopped a test, and what to do."""
+    return diagnosis_lines(finding, _known(plan, server), stopped=False)
+
+
+def diagnosis_lines(finding: Finding, known: Mapping[str, str], stopped: bool = True) -> list[str]:
+    """What the failure means, its kind as ``--severity`` has it, what to do, where to read on.
+
+    :param known: what to fill into the next step, by the words that stand for it
+    :param stopped: whether it stopped the test; else no kind gives it its state
+    """
+    kind = f" [{finding.kind.value}]" if stopped else ""
+    next_step = re.sub(r"\b[A-Z]+\b", lambda word: known.get(word[0], word[0]), finding.next_step)
+    lines = [
+        f"Meaning: {printable(finding.cause, 360)}{kind}",
+        f"Next step: {printable(next_step, 700)}",
+    ]
+    if finding.page:
+        lines.append(f"Read: {finding.page}")
+    return lines
+
+
+def troubleshooting_lines(begin: str) -> list[str]:
+    """The original test's resources in its order, the one with the key ``begin`` marked."""
+    lines = ["Troubleshooting, from the server level out to the network level:"]
+    for number, resource in enumerate(TROUBLESHOOTING, 1):
+        mark = "  [begin here]" if resource.key == begin else ""
+        lines.append(f"  {number}. {resource.page.title}: {resource.page.address}{mark}")
+    return lines
+
+
+def transcript_lines(sessions: Sequence[Session]) -> list[str]:
+    """The dialogues as they were spoken, with the seconds since the connection was begun."""
+    lines = []
+    for session in sessions:
+        lines.append(f"Transcript of {printable(session.server.name, 80)}:")
+        lines += [_transcript_line(line) for line in session.transcript[:TRANSCRIPT_LINES]]
+        left_out = len(session.transcript) - TRANSCRIPT_LINES
+        if left_out > 0:
+            lines.append(f"  ({left_out} lines left out)")
+    return lines
+
+
+def _transcript_line(line: TranscriptLine) -> str:
+    return f"{line.seconds:9.4f} {line.speaker}: {printable(line.text, QUOTED_BELOW)}".rstrip()

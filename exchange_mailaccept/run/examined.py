@@ -1,0 +1,63 @@
+"""What the answers of a server mean: which Exchange it is, what it lacks, why it failed."""
+
+from __future__ import annotations
+
+from ..exchange import recognition
+from ..protocol.stages import Certificate, Security, Session, Stage, StageOutcome
+from ..record import TYPE_CHECKING, NamedTuple
+from .acceptance import Member
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Optional
+
+    from ..exchange.diagnosis import Finding
+
+
+class Examined(NamedTuple):
+    """A server's test with its meaning."""
+
+    member: Member
+    #: The session that answers for the server.
+    session: Optional[Session]
+    expectation: recognition.Expectation
+    #: Why the test stopped; ``None`` if it was walked to its end.
+    finding: Optional[Finding]
+
+    def label(self, metric: str) -> str:
+        """The label of a metric in perfdata, unique in the set."""
+        return f"{self.member.label}_{metric}" if self.member.label else metric
+
+    @property
+    def name(self) -> str:
+        """The server's name, empty if none was reached."""
+        return self.session.server.name if self.session else ""
+
+    @property
+    def security(self) -> Optional[Security]:
+        """What TLS agreed on, if there was TLS."""
+        return self.session.security if self.session else None
+
+    @property
+    def certificate(self) -> Optional[Certificate]:
+        """The server's certificate, if it could be read."""
+        return self.security.certificate if self.security else None
+
+    def outcome(self, stage: Stage) -> Optional[StageOutcome]:
+        """How ``stage`` ended, if it was reached."""
+        return next((each for each in self.member.acceptance.outcomes if each.stage is stage), None)
+
+
+def examine(member: Member, profile: str, require: Sequence[str]) -> Examined:
+    """Compare what a server said with what ``profile`` and ``require`` ask for."""
+    session, failure = member.acceptance.decisive, member.acceptance.failure
+    expectation = recognition.Expectation("")
+    if session is not None:
+        secured = session.security is not None
+        expectation = recognition.expect(profile, tuple(require), session, secured)
+    if failure is None:
+        return Examined(member, session, expectation, None)
+    # Imported here: the table of failures is large, and most runs have no use for it.
+    from ..exchange.diagnosis import diagnose
+
+    return Examined(member, session, expectation, diagnose(failure, expectation.title))

@@ -1,0 +1,62 @@
+"""The README tells the truth: its outputs, its options, its links."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from exchange_mailaccept.cli.parser import OPTIONS
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+OUTPUTS = re.findall(r"```console\n\$ sh demo\.sh ?(.*)\n((?s:.*?))\n```", README)
+DEMO = (CHECKOUT / "demo.sh").read_text(encoding="utf-8")
+
+
+def masked(text: str) -> str:
+    """``text`` without what differs from run to run."""
+    text = re.sub(r"[0-9]+\.[0-9a-f]{20}@\w+\.mailaccept", "ID", text)
+    text = re.sub(r"InternalId=[0-9]+", "InternalId=#", text)
+    text = re.sub(r"[0-9]+ bytes in [0-9.]+, [0-9.]+ KB/sec", "# bytes", text)
+    text = re.sub(r"ready at .*", "ready at DATE", text)
+    text = re.sub(r"port [0-9]+", "port PORT", text)
+    text = re.sub(r" +[0-9]+\.[0-9]+s", " #s", text)
+    return re.sub(r"\b[0-9]+(\.[0-9]+)?s\b", "#s", text)
+
+
+@pytest.mark.parametrize(("arguments", "output"), OUTPUTS, ids=[each[0] for each in OUTPUTS])
+def test_an_output_is_what_the_demo_prints(arguments: str, output: str) -> None:
+    """What demo.sh runs, in the environment of the tests."""
+    command = DEMO.partition("exec ")[2].replace("\\\n", "").split()
+    words = [
+        word.strip("'\"").replace("$python", sys.executable).replace("$checkout", str(CHECKOUT))
+        for word in command
+    ]
+    at = words.index("$@")
+    words[at : at + 1] = arguments.split()
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert masked(done.stdout.rstrip("\n")) == masked(output)
+
+
+def test_there_are_three_outputs() -> None:
+    """One that is well, and two that are not."""
+    assert [output.split()[1] for _, output in OUTPUTS] == ["OK", "WARNING", "WARNING"]
+
+
+def test_every_option_is_in_the_table() -> None:
+    """With what stands for its value; and nothing is there that is no option."""
+    table = README.partition("## Options")[2].partition("\n## ")[0]
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    listed = [part for cell in cells for part in re.findall(r"`([^`]+)`", cell)]
+    expected = [f"{', '.join(each.flags)} {each.metavar}".strip() for each in OPTIONS]
+    assert sorted(listed) == sorted(expected)
+
+
+def test_every_link_leads_somewhere() -> None:
+    """Below the checkout."""
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", README)
+    assert [link for link in links if not (CHECKOUT / link).exists()] == []

@@ -1,0 +1,303 @@
+"""The table of failures: every published reply leads to its entry, and no entry is idle."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+import pytest
+
+from exchange_mailaccept.exchange.diagnosis import covers, diagnose, matching_row
+from exchange_mailaccept.exchange.failures import ROWS
+from exchange_mailaccept.exchange.failures.row import Kind, Row
+from exchange_mailaccept.exchange.pages import PAGES, TROUBLESHOOTING
+from exchange_mailaccept.protocol.reply import EnhancedStatusCode, Reply
+from exchange_mailaccept.protocol.stages import Stage, StageOutcome, Verdict
+
+ROOT = Path(__file__).parents[2]
+SPOKEN = [stage for stage in Stage if stage not in (Stage.MX, Stage.CONNECT, Stage.QUIT)]
+FORBIDDEN = set("|<>`$\\")
+
+
+class Published(NamedTuple):
+    """A line of ``replies.txt``."""
+
+    title: str
+    stage: str
+    kind: str
+    row: str
+    reply: str
+
+    @property
+    def outcome(self) -> StageOutcome:
+        return refused(self.stage, self.reply)
+
+
+def published() -> Iterator[Published]:
+    title = ""
+    for line in (Path(__file__).parent / "replies.txt").read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            title = line.strip("[]")
+        elif line and not line.startswith("#"):
+            yield Published(title, *line.split(maxsplit=3))
+
+
+def refused(stage: str, text: str) -> StageOutcome:
+    """A negative reply at a stage."""
+    code = int(text[:3])
+    verdict = Verdict.REFUSED if code >= 500 else Verdict.DEFERRED
+    return StageOutcome(Stage(stage), verdict, 0.1, Reply(code, (text[4:],)))
+
+
+def met(row: Row, stage: Stage) -> StageOutcome:
+    """The outcome that a row is made for."""
+    if row.verdicts:
+        return StageOutcome(stage, row.verdicts[0], 0.1, None, row.sample)
+    return refused(stage.value, row.sample)
+
+
+@pytest.mark.parametrize(
+    "line", [*published()], ids=lambda line: f"{line.stage} {line.reply[:40].strip()}"
+)
+def test_a_published_reply_is_known(line: Published) -> None:
+    row = matching_row(line.outcome, line.title)
+    assert row is not None
+    assert (row.key, row.kind.value) == (line.row, line.kind)
+    assert "known from Exchange" not in diagnose(line.outcome, line.title).cause
+
+
+def test_every_row_with_a_reply_has_one_that_was_published() -> None:
+    assert {line.row for line in published()} == {row.key for row in ROWS if not row.verdicts}
+
+
+#: What the next step must name, by the key of the row.
+NEXT_STEPS = {
+    "service-not-available": "Get-ServerComponentState SERVER",
+    "service-not-active": "-Component HubTransport -State Active",
+    "connections-exceeded": "Set-ReceiveConnector -MaxInboundConnection ",
+    "connections-per-source": "-MaxInboundConnectionPerSource",
+    "connections-per-forest": "parallel",
+    "connection-timed-out": "ConnectionTimeout",
+    "connection-dropped": "firewall",
+    "client-input-timeout": "final dot",
+    "submission-rate": "-MessageRateLimit",
+    "too-many-errors": "MaxProtocolErrors",
+    "pix-banner": "no fixup protocol smtp 25",
+    "pix-answers-ok": "no fixup protocol smtp 25",
+    "ehlo-unknown": "no inspect esmtp",
+    "ehlo-name-invalid": "--fqdn",
+    "hello-first": "PROXY",
+    "command-unrecognized": "AuthMechanism",
+    "arguments-invalid": "DeliveryStatusNotificationEnabled",
+    "ehlo-name-bad": "--fqdn",
+    "ehlo-name-stolen": "--fqdn",
+    "tls-unavailable": "Enable-ExchangeCertificate",
+    "tls-masked": "allow-tls",
+    "tls-required": "--starttls",
+    "auth-type": "--starttls",
+    "auth-failed": "Set-CASMailbox",
+    "auth-blocked-by-policy": "xoauth2",
+    "auth-basic-retired": "SMTP.SendAsApp",
+    "auth-temporary": "domain controllers",
+    "anonymous-refused": "-PermissionGroups",
+    "anonymous-mail-from": "--auth",
+    "back-pressure": "-Component ResourceThrottling",
+    "back-pressure-at-hub": "Mailbox servers",
+    "sender-invalid": "--from",
+    "sender-denied": "Get-SenderFilterConfig",
+    "size-at-mail": "MaxMessageSize",
+    "sender-not-permitted": "SendAs",
+    "direct-send": "New-InboundConnector",
+    "tenant-attribution": "TlsSenderCertificateName",
+    "recipient-unknown": "Get-Recipient",
+    "recipient-not-found": "--recipient",
+    "edge-blocking": "InternalRelay",
+    "domain-not-here": "MX",
+    "relay-refused": "New-AcceptedDomain",
+    "non-accepted-domain": "New-AcceptedDomain",
+    "ip-banned": "sender.office.com",
+    "ip-listed": "Spamhaus",
+    "ip-throttled": "New-InboundConnector",
+    "tenant-block-list": "Get-HostedConnectionFilterPolicy",
+    "greylisted": "gateway",
+    "out-of-order": "protocol log",
+    "proxy-dns": "-InternalDNSServers",
+    "proxy-connect": "-Port 2525",
+    "proxy-session": "AuthMechanism",
+    "proxy-credentials": "Get-ExchangeCertificate",
+    "not-proxied": "service health",
+    "tenant-lookup": "service health",
+    "content-filter": "-BypassedSenders",
+    "transport-rule": "Get-TransportRule",
+    "dmarc": "SPF",
+    "mail-loop": "InternalRelay",
+    "recipient-internal-only": "RequireSenderAuthenticationEnabled",
+    "send-as-denied": "SendAs",
+    "silent-at-mail": "-Component ResourceThrottling",
+    "lost-in-message": "Get-MessageTrackingLog -MessageId",
+}
+#: Each was looked up in Microsoft's reference.
+CMDLETS = set(
+    "Add-ADPermission Add-IPAllowListEntry Add-RecipientPermission Enable-ExchangeCertificate "
+    "Get-ADPermission Get-AcceptedDomain Get-CASMailbox Get-ExchangeCertificate "
+    "Get-ExchangeDiagnosticInfo Get-HostedConnectionFilterPolicy Get-IPBlockListEntry "
+    "Get-IPBlockListProvider Get-InboundConnector Get-Mailbox Get-MailboxDatabaseCopyStatus "
+    "Get-MailboxStatistics Get-MessageTraceV2 Get-MessageTrackingLog Get-OrganizationConfig "
+    "Get-Queue Get-ReceiveConnector Get-Recipient Get-SendConnector Get-SenderFilterConfig "
+    "Get-ServerComponentState Get-Service Get-TenantAllowBlockListItems Get-TransportAgent "
+    "Get-TransportConfig Get-TransportRule New-AcceptedDomain New-InboundConnector "
+    "Restart-Service Set-CASMailbox Set-ContentFilterConfig Set-DistributionGroup "
+    "Set-FrontendTransportService Set-Mailbox Set-ReceiveConnector Set-ServerComponentState "
+    "Set-TransportConfig Test-ComputerSecureChannel Test-NetConnection Test-ServiceHealth".split()
+)
+
+
+@pytest.mark.parametrize(("key", "words"), NEXT_STEPS.items())
+def test_the_next_step_names_what_helps(key: str, words: str) -> None:
+    (row,) = (row for row in ROWS if row.key == key)
+    assert words in row.next_step
+
+
+def test_every_cmdlet_exists() -> None:
+    verbs = "Add|Disable|Enable|Get|New|Remove|Restart|Resume|Set|Start|Stop|Suspend|Test"
+    used = {
+        name
+        for row in ROWS
+        for name in re.findall(rf"\b(?:{verbs})-[A-Z]\w+", f"{row.cause} {row.next_step}")
+    }
+    assert used == CMDLETS
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.key)
+def test_no_row_is_in_the_shadow_of_another(row: Row) -> None:
+    """Each row wins for its own sample, at some stage at least, and at the first that it names."""
+    title = f"Exchange {row.generations[0]}" if row.generations else ""
+    winners = [matching_row(met(row, stage), title) for stage in row.stages or SPOKEN]
+    assert row in winners
+    if row.stages:
+        assert winners[0] is row
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.key)
+def test_a_row_can_be_printed_whole(row: Row) -> None:
+    for text in (row.cause, row.next_step):
+        assert text.isascii()
+        assert text.isprintable()
+        assert not FORBIDDEN & set(text)
+        assert "  " not in text
+        assert text == text.strip()
+    assert not row.cause.endswith(".")
+    assert row.next_step.endswith(".")
+    most = 0 if row.verdicts else len(" (AS(201806281), S2017062302)")
+    assert len(row.cause) + most + len(row.next_step) < 350
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.key)
+def test_words_without_a_code_lead_to_a_row(row: Row) -> None:
+    """As a server says them that leaves the enhanced codes out."""
+    assert not row.words or row.enhanced
+    title = f"Exchange {row.generations[0]}" if row.generations else ""
+    for words in row.words:
+        outcomes = [
+            refused(stage.value, f"{row.sample[:3]} {words}") for stage in row.stages or SPOKEN
+        ]
+        assert row in [matching_row(outcome, title) for outcome in outcomes], words
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.key)
+def test_a_row_is_consistent(row: Row) -> None:
+    assert row.begin in {resource.key for resource in TROUBLESHOOTING}
+    assert row.page in ("", *PAGES)
+    assert not row.verdicts or not (row.codes or row.enhanced)
+    for pattern in row.enhanced:
+        low = pattern.partition("-")[0].replace("*", "4").split(".")
+        assert covers(pattern, EnhancedStatusCode(*map(int, low)))
+
+
+def test_keys_are_unique() -> None:
+    assert len({row.key for row in ROWS}) == len(ROWS)
+
+
+@pytest.mark.parametrize("kind", [*Kind])
+def test_each_kind_has_a_module(kind: Kind) -> None:
+    module = importlib.import_module(f"exchange_mailaccept.exchange.failures.{kind.value}")
+    assert list(module.ROWS) == [row for row in ROWS if row.kind is kind]
+
+
+def test_every_page_is_one_of_microsofts() -> None:
+    for page in PAGES.values():
+        assert re.match(r"https://learn\.microsoft\.com/(troubleshoot/)?exchange/", page.address)
+        assert page.address.isascii()
+        assert " " not in page.address
+    assert len({page.address for page in PAGES.values()}) == len(PAGES)
+
+
+def test_troubleshooting_goes_from_the_server_out_to_the_network() -> None:
+    assert [resource.key for resource in TROUBLESHOOTING] == [
+        "routing",
+        "mail-flow",
+        "queues",
+        "dns",
+        "postmaster",
+    ]
+    articles = ("Routing", "KB 324867", "KB 823489", "KB 324759", "KB 223860")
+    assert all(article in resource.then for article, resource in zip(articles, TROUBLESHOOTING))
+
+
+def test_the_numbers_of_the_original_articles_stay_in_the_documentation() -> None:
+    spoken = " ".join(f"{row.cause} {row.next_step}" for row in ROWS)
+    for article in (324867, 823489, 324759, 223860, 313832):
+        assert str(article) not in spoken
+
+
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location(
+        "make_failures", ROOT / "docs" / "make_failures.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_pages_are_those_of_the_table() -> None:
+    script = ROOT / "docs" / "make_failures.py"
+    run = subprocess.run(
+        [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
+    )
+    assert (run.stdout, run.stderr, run.returncode) == ("", "", 0)
+
+
+def test_every_kind_has_a_page_and_every_row_is_on_one() -> None:
+    pages = generator().pages()
+    assert set(pages) == {"README.md", *(f"{kind.value}.md" for kind in Kind)}
+    for row in ROWS:
+        assert f"\n## {row.key}\n" in pages[f"{row.kind.value}.md"]
+        assert f"({row.kind.value}.md#{row.key})" in pages["README.md"]
+
+
+def test_the_pages_know_the_original_articles() -> None:
+    overview = generator().pages()["README.md"]
+    for article in (324867, 823489, 324759, 223860, 313832, 320027, 2866822):
+        assert f"KB {article}" in overview.replace("\n", " ")
+
+
+def test_an_outdated_page_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = generator()
+    monkeypatch.setattr(module, "PLACE", tmp_path)
+    (tmp_path / "stray.md").write_text("left over", encoding="utf-8")
+    assert module.main(["--check"]) == 1
+    assert "docs/failures/stray.md is out of date" in capsys.readouterr().out
+    assert module.main([]) == 0
+    assert module.main(["--check"]) == 0
+    assert not (tmp_path / "stray.md").exists()

@@ -1,0 +1,1136 @@
+"""Sockets, clock and deadline, on real sockets of this host: whatever comes, the run ends."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, Optional
+
+import pytest
+from support.scripted_server import PortOfAll
+
+from exchange_mailaccept.net import sockets
+from exchange_mailaccept.net.command import Exchanging, Line
+from exchange_mailaccept.net.loop import Run, run
+from exchange_mailaccept.net.operation import Deadline, Operation, fault_of
+from exchange_mailaccept.net.system_resolver import Resolving
+from exchange_mailaccept.protocol.requests import (
+    Answer,
+    Ask,
+    Close,
+    Connect,
+    Exchange,
+    Fault,
+    Resolve,
+)
+from exchange_mailaccept.protocol.stages import Verdict
+
+if TYPE_CHECKING:
+    from exchange_mailaccept.protocol.requests import Request
+
+    Conversation = Generator[Request, Answer, list[Answer]]
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="as Linux does it")
+
+#: Seconds; generous, since they only bound what would otherwise hang.
+PATIENCE = 20
+#: Seconds that a run may be late on a busy machine.
+LATENESS = 2.0
+CLOSED = Fault(Verdict.BROKEN, "connection closed by the server")
+RESET = Fault(Verdict.BROKEN, "connection reset by the server")
+
+
+def asking(*requests: Request) -> Conversation:
+    """A conversation that asks for one thing after the other, whatever comes back."""
+    answers = []
+    for request in requests:
+        answers.append((yield request))
+    return answers
+
+
+def answers(*requests: Request, timeout: float = PATIENCE) -> list[Answer]:
+    """What comes back for the requests; the run is not late."""
+    begun = time.monotonic()
+    (found,) = run([asking(*requests)], timeout)
+    assert time.monotonic() - begun < timeout + LATENESS
+    return found
+
+
+def said(answer: Answer) -> Any:
+    """A reply as text, or the fault."""
+    return str(answer.reply) if answer.reply is not None else answer.fault
+
+
+class Peer:
+    """A server that does ``what`` with its first connection, in a thread."""
+
+    def __init__(
+        self, what: Callable[[socket.socket], object], host: str = "127.0.0.1", room: int = 0
+    ) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.socket(family, socket.SOCK_STREAM)
+        if room:
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+        self._listener.bind((host, 0))
+        self._listener.listen(1)
+        self._listener.settimeout(PATIENCE)
+        self._what = what
+        self.host = host
+        self.port: int = self._listener.getsockname()[1]
+        self.client = ""
+        self.error: Optional[BaseException] = None
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    @property
+    def connect(self) -> Connect:
+        return Connect((self.host,), self.port)
+
+    def close(self) -> None:
+        # Wakes a waiting accept(), which close() alone does not.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join(PATIENCE)
+        self._listener.close()
+        assert not self._thread.is_alive()
+        assert self.error is None
+
+    def _serve(self) -> None:
+        try:
+            connection, address = self._listener.accept()
+        except OSError:
+            return
+        self.client = address[0]
+        connection.settimeout(PATIENCE)
+        with connection:
+            try:
+                self._what(connection)
+            except AssertionError as error:
+                self.error = error
+            except OSError:
+                # The client was quicker to go; what it made of it is what counts.
+                return
+
+
+@pytest.fixture
+def peer() -> Iterator[Callable[..., Peer]]:
+    """Start servers, and end them with their test."""
+    with contextlib.ExitStack() as stack:
+
+        def start(what: Callable[[socket.socket], object], **how: Any) -> Peer:
+            return stack.enter_context(contextlib.closing(Peer(what, **how)))
+
+        yield start
+
+
+def saying(*segments: bytes) -> Callable[[socket.socket], None]:
+    """A server that says all at once, and waits until the client goes."""
+
+    def what(connection: socket.socket) -> None:
+        for segment in segments:
+            connection.sendall(segment)
+        until_the_end(connection)
+
+    return what
+
+
+def until_the_end(connection: socket.socket) -> bytes:
+    heard = b""
+    with contextlib.suppress(ConnectionResetError):
+        while data := connection.recv(65_536):
+            heard += data
+    return heard
+
+
+def until(connection: socket.socket, end: bytes) -> bytes:
+    heard = b""
+    while not heard.endswith(end):
+        data = connection.recv(65_536)
+        assert data, f"the client went after {heard!r}"
+        heard += data
+    return heard
+
+
+def reset(connection: socket.socket) -> None:
+    """End the connection with RST."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+# Connections.
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port at which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def test_a_connection_has_both_addresses(peer):
+    server = peer(saying(b"220 ready\r\n"))
+    connected, greeted = answers(server.connect, Exchange(b""))
+    assert connected.addresses == ("127.0.0.1", "127.0.0.1")
+    assert said(greeted) == "220 ready"
+
+
+def test_a_connection_over_ipv6(peer):
+    server = peer(saying(b"220 ready\r\n"), host="::1")
+    connected, greeted = answers(server.connect, Exchange(b""))
+    assert connected.addresses == ("::1", "::1")
+    assert said(greeted) == "220 ready"
+
+
+@linux
+def test_the_source_address_is_used(peer):
+    """All of 127.0.0.0/8 is this host."""
+    server = peer(saying(b"220 ready\r\n"))
+    request = server.connect._replace(source_address="127.0.0.7")
+    connected, _ = answers(request, Exchange(b""))
+    assert connected.addresses == ("127.0.0.1", "127.0.0.7")
+    assert server.client == "127.0.0.7"
+
+
+@linux
+@pytest.mark.parametrize("source", ["::1", "::1%lo", "::1%1"])
+def test_a_source_address_may_have_a_zone(peer, source):
+    """A link-local one must have; on the loopback it need not mean anything."""
+    server = peer(saying(b"220 ready\r\n"), host="::1")
+    connected, _ = answers(server.connect._replace(source_address=source), Exchange(b""))
+    assert (connected.fault, server.client) == (None, "::1")
+
+
+@pytest.mark.parametrize("source", ["192.0.2.1", "2001:db8::1", "fe80::1%nonesuch0"])
+def test_a_source_address_that_is_not_ours_says_nothing_of_the_server(peer, source):
+    server = peer(saying(b"220 ready\r\n"))
+    (failed,) = answers(server.connect._replace(source_address=source))
+    assert failed.fault is not None
+    assert failed.fault.verdict is Verdict.UNTESTED
+
+
+def test_nobody_listens():
+    port = free_port()
+    (failed,) = answers(Connect(("127.0.0.1",), port))
+    assert failed.fault == Fault(Verdict.BROKEN, f"127.0.0.1 port {port}: connection refused")
+
+
+def test_an_address_that_refuses_does_not_keep_from_the_next(peer):
+    """At once, and not after the delay for the silent."""
+    server = peer(saying(b"220 ready\r\n"))
+    connected, greeted = answers(Connect(("127.0.0.9", "127.0.0.1"), server.port), Exchange(b""))
+    assert connected.addresses[0] == "127.0.0.1"
+    assert said(greeted) == "220 ready"
+
+
+@linux
+def test_all_addresses_refuse():
+    """Two in words, the others as a number."""
+    port = free_port()
+    (failed,) = answers(Connect(("127.0.0.1", "127.0.0.2", "127.0.0.3"), port))
+    assert failed.fault == Fault(
+        Verdict.BROKEN,
+        f"127.0.0.1 port {port}: connection refused; 127.0.0.2 port {port}: connection refused;"
+        " 3 of 3 addresses tried",
+    )
+
+
+@pytest.fixture
+def black_hole() -> Iterator[tuple[str, int]]:
+    """An address that answers no connection attempt: its queue is full, and stays so."""
+    with contextlib.ExitStack() as stack:
+        held = stack.enter_context(contextlib.closing(PortOfAll()))
+        listener = stack.enter_context(socket.socket())
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.2", held.number))
+        listener.listen(0)
+        where = listener.getsockname()
+        for _ in range(8):
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(where)
+        yield where
+
+
+@linux
+def test_a_silent_address_costs_a_fraction_of_a_second(black_hole):
+    """RFC 8305 5: the next one is tried beside it."""
+    _, port = black_hole
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        connected, greeted = answers(
+            Connect(("127.0.0.2", "127.0.0.1"), port), Exchange(b"", patience=0.1)
+        )
+        assert connected.addresses[0] == "127.0.0.1"
+        assert 0.2 < connected.seconds < LATENESS
+        assert greeted.fault == Fault(Verdict.TIMED_OUT, "within 0.1s")
+        listener.accept()[0].close()
+
+
+@linux
+def test_a_silent_address_is_given_up(black_hole):
+    address, port = black_hole
+    (failed,) = answers(Connect((address,), port, patience=0.4))
+    assert failed.fault == Fault(Verdict.TIMED_OUT, f"within 0.4s ({address} port {port})")
+
+
+@linux
+def test_what_is_broken_outweighs_what_is_silent(black_hole):
+    address, port = black_hole
+    (failed,) = answers(Connect((address, "127.0.0.3"), port, patience=0.6))
+    assert failed.fault == Fault(
+        Verdict.BROKEN,
+        f"127.0.0.3 port {port}: connection refused; {address} port {port}: no answer within 0.6s",
+    )
+
+
+@pytest.mark.parametrize("address", ["fe80::1%nonesuch0", "fe80::1"])
+def test_a_zone_that_this_host_has_not(address):
+    (failed,) = answers(Connect((address,), 25))
+    assert failed.fault is not None
+    assert failed.fault.verdict is Verdict.UNTESTED
+
+
+@pytest.mark.parametrize("code", [errno.EAFNOSUPPORT, errno.EINVAL, errno.EPERM])
+def test_what_this_host_itself_refuses_says_nothing_of_the_server(code):
+    """No IPv6, a source address of the loopback for another host, a firewall of one's own."""
+    assert fault_of(OSError(code, "")).verdict is Verdict.UNTESTED
+
+
+# Replies.
+
+GREETINGS = [
+    (b"220 ready\r\n", "220 ready"),
+    (b"220 ready\n", "220 ready"),
+    (b"220\r\n", "220"),
+    (b"220-one\r\n220-two\r\n220 three\r\n", "220 one two three"),
+    (b"", CLOSED),
+    (b"2", CLOSED._replace(explanation="connection closed by the server after '2'")),
+    (
+        b"220-one\r\n22",
+        CLOSED._replace(explanation="connection closed by the server after '220-one 22'"),
+    ),
+    (b"OK\r\n", Fault(Verdict.BROKEN, "not an SMTP reply: 'OK'")),
+    (b"HTTP/1.1 400", Fault(Verdict.BROKEN, "not an SMTP reply: 'HTTP/1.1 400'")),
+]
+
+
+@pytest.mark.parametrize(("sent", "expected"), GREETINGS)
+def test_a_greeting_at_once(peer, sent, expected):
+    """And the end of the connection behind it."""
+    server = peer(lambda connection: connection.sendall(sent))
+    _, greeted = answers(server.connect, Exchange(b""))
+    assert said(greeted) == expected
+
+
+@pytest.mark.parametrize(("sent", "expected"), GREETINGS[:-1])
+def test_a_greeting_byte_by_byte(peer, sent, expected):
+    def what(connection: socket.socket) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for each in sent:
+            connection.sendall(bytes([each]))
+
+    _, greeted = answers(peer(what).connect, Exchange(b""))
+    if expected == Fault(Verdict.BROKEN, "not an SMTP reply: 'OK'"):
+        # It is noticed as soon as it can be.
+        assert said(greeted).explanation.startswith("not an SMTP reply: 'O")
+    else:
+        assert said(greeted) == expected
+
+
+def endless(*segments: bytes) -> Callable[[socket.socket], None]:
+    """A server that says the same again and again until the client goes, slowly if by the byte."""
+
+    def what(connection: socket.socket) -> None:
+        while True:
+            for segment in segments:
+                connection.sendall(segment)
+                if len(segment) < 100:
+                    threading.Event().wait(0.01)
+
+    return what
+
+
+def test_a_line_at_a_time_without_an_end_is_given_up(peer):
+    """Every line brings hope, and the deadline stays where it is."""
+    _, greeted = answers(peer(endless(b"220-a\r\n")).connect, Exchange(b""), timeout=0.6)
+    assert greeted.fault is not None
+    assert greeted.fault.verdict is Verdict.TIMED_OUT
+    assert greeted.fault.explanation.startswith("within 0.6s, its reply had begun: '220-a 220-a")
+
+
+def test_a_byte_at_a_time_without_an_end_is_given_up(peer):
+    def what(connection: socket.socket) -> None:
+        connection.sendall(b"220 ")
+        endless(b"a")(connection)
+
+    _, greeted = answers(peer(what).connect, Exchange(b""), timeout=0.6)
+    assert greeted.fault is not None
+    assert greeted.fault.verdict is Verdict.TIMED_OUT
+    assert greeted.fault.explanation.startswith("within 0.6s, its reply had begun: '220 aaa")
+
+
+@pytest.mark.parametrize(
+    ("segment", "explanation"),
+    [
+        (b"a" * 65_536, "not an SMTP reply: 'aaa"),
+        (b"\0" * 65_536, "not an SMTP reply: '\0\0\0"),
+        (b"220 " * 16_384, "reply line over 65536 bytes: '220 220"),
+        (b"220-a\r\n" * 9_000, "reply over 1000 lines: '220-a'"),
+        (b"220-" + b"a" * 8_000 + b"\r\n", "reply over 262144 bytes: '220-aaa"),
+        (b"\r\n" * 32_768, "not an SMTP reply: ''"),
+    ],
+)
+def test_a_flood_is_refused_at_once(peer, segment, explanation):
+    """And not when the time is over."""
+    _, greeted = answers(peer(endless(segment)).connect, Exchange(b""))
+    assert greeted.fault is not None
+    assert greeted.fault.verdict is Verdict.BROKEN
+    assert greeted.fault.explanation.startswith(explanation)
+    assert greeted.seconds < PATIENCE / 2
+
+
+def test_a_reply_and_a_flood_behind_it(peer):
+    """The reply counts, and the next command is not sent into the flood."""
+
+    def what(connection: socket.socket) -> None:
+        connection.sendall(b"220 ready\r\n" + b"250 a\r\n" * 100)
+        endless(b"250 a\r\n" * 10_000)(connection)
+
+    _, greeted, hello = answers(peer(what).connect, Exchange(b""), Exchange(b"EHLO a\r\n"))
+    assert said(greeted) == "220 ready"
+    assert said(hello).explanation.startswith("the server spoke before it was asked: '250 a 250 a")
+
+
+def test_silence_is_given_up(peer):
+    _, greeted = answers(peer(until_the_end).connect, Exchange(b""), timeout=0.3)
+    assert greeted.fault == Fault(Verdict.TIMED_OUT, "within 0.3s")
+
+
+def test_patience_ends_a_request_and_not_the_run(peer):
+    """What comes later is no answer to the next command."""
+    go_on = threading.Event()
+
+    def what(connection: socket.socket) -> None:
+        go_on.wait(PATIENCE)
+        connection.sendall(b"220 at last\r\n")
+        until_the_end(connection)
+
+    def conversation() -> Conversation:
+        yield server.connect
+        first = yield Exchange(b"", patience=0.2)
+        go_on.set()
+        second = yield Exchange(b"")
+        return [first, second]
+
+    server = peer(what)
+    ((first, second),) = run([conversation()], PATIENCE)
+    assert first.fault == Fault(Verdict.TIMED_OUT, "within 0.2s")
+    assert said(second) == "220 at last"
+
+
+def test_the_connection_is_reset_in_place_of_the_greeting(peer):
+    """Only after the connection was seen to stand; before it would be a refused one."""
+    stands, gone = threading.Event(), threading.Event()
+
+    def what(connection: socket.socket) -> None:
+        stands.wait(PATIENCE)
+        reset(connection)
+        gone.set()
+
+    def conversation() -> Conversation:
+        connected = yield server.connect
+        stands.set()
+        gone.wait(PATIENCE)
+        return [connected, (yield Exchange(b""))]
+
+    server = peer(what)
+    ((connected, greeted),) = run([conversation()], PATIENCE)
+    assert connected.fault is None
+    assert greeted.fault == RESET
+
+
+@pytest.mark.parametrize("said_before", [b"", b"25", b"250-one\r\n"])
+def test_the_connection_ends_within_a_reply(peer, said_before):
+    def what(connection: socket.socket) -> None:
+        connection.sendall(b"220 ready\r\n")
+        until(connection, b"\r\n")
+        connection.sendall(said_before)
+
+    *_, hello = answers(peer(what).connect, Exchange(b""), Exchange(b"EHLO a\r\n"))
+    begun = said_before.decode().strip()
+    after = f" after '{begun}'" if begun else ""
+    assert hello.fault == Fault(Verdict.BROKEN, f"connection closed by the server{after}")
+
+
+def test_the_server_shuts_its_side_and_hears_the_farewell(peer):
+    """A server that has nothing more to say may still listen."""
+    heard = []
+
+    def what(connection: socket.socket) -> None:
+        connection.sendall(b"220 ready\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        heard.append(until_the_end(connection))
+
+    server = peer(what)
+    *_, left = answers(server.connect, Exchange(b""), Exchange(b"QUIT\r\n", farewell=True))
+    server.close()
+    assert left.fault == CLOSED
+    assert heard == [b"QUIT\r\n"]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "words"),
+    [
+        (b"250 Hello\r\n", "'250 Hello'"),
+        (b"220 ready\r\n", "'220 ready'"),
+        (b"421 Bye\r\n", "'421 Bye'"),
+        (b"2", "'2'"),
+        (b"\r\n", "''"),
+        (b"\0", "'\0'"),
+    ],
+)
+def test_words_ahead_of_their_command_are_no_answer_to_it(peer, ahead, words):
+    """And the command is not sent."""
+    heard = []
+
+    def what(connection: socket.socket) -> None:
+        connection.sendall(b"220 ready\r\n" + ahead)
+        heard.append(until_the_end(connection))
+
+    server = peer(what)
+    *_, hello = answers(server.connect, Exchange(b""), Exchange(b"EHLO a\r\n"))
+    server.close()
+    expected = Fault(Verdict.BROKEN, f"the server spoke before it was asked: {words}")
+    assert hello.fault == expected
+    assert heard == [b""]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "explanation"),
+    [
+        (b"250 Hello\r\n", "the server spoke before it was asked: '250 Hello'"),
+        (b"421 Bye\r\n", "the server spoke before it was asked: '421 Bye'"),
+        (b"", "connection closed by the server"),
+    ],
+)
+def test_words_that_wait_before_the_command_are_no_answer_to_it(peer, ahead, explanation):
+    """They came long after the greeting, in a segment of their own; nor is the command sent."""
+    greeted, waiting = threading.Event(), threading.Event()
+    heard = []
+
+    def what(connection: socket.socket) -> None:
+        connection.sendall(b"220 ready\r\n")
+        greeted.wait(PATIENCE)
+        connection.sendall(ahead)
+        connection.shutdown(socket.SHUT_WR)
+        waiting.set()
+        heard.append(until_the_end(connection))
+
+    def conversation() -> Conversation:
+        yield server.connect
+        yield Exchange(b"")
+        greeted.set()
+        waiting.wait(PATIENCE)
+        return [(yield Exchange(b"EHLO a\r\n"))]
+
+    server = peer(what)
+    ((hello,),) = run([conversation()], PATIENCE)
+    server.close()
+    assert hello.fault == Fault(Verdict.BROKEN, explanation)
+    assert heard == [b""]
+
+
+def test_a_farewell_is_said_to_a_server_that_speaks_out_of_turn(peer):
+    """It is a courtesy and needs no answer."""
+    heard = []
+
+    def what(connection: socket.socket) -> None:
+        connection.sendall(b"220 ready\r\n250 and more\r\n")
+        heard.append(until_the_end(connection))
+
+    server = peer(what)
+    answers(server.connect, Exchange(b""), Exchange(b"QUIT\r\n", farewell=True))
+    server.close()
+    assert heard == [b"QUIT\r\n"]
+
+
+def test_the_reply_to_what_was_pipelined(peer):
+    """It has come with the one before it, and is asked for without a word."""
+
+    def what(connection: socket.socket) -> None:
+        until(connection, b"QUIT\r\n")
+        connection.sendall(b"250 queued\r\n221 bye\r\n")
+        until_the_end(connection)
+
+    _, queued, left = answers(
+        peer(what).connect, Exchange(b".\r\nQUIT\r\n"), Exchange(b"", farewell=True)
+    )
+    assert (said(queued), said(left)) == ("250 queued", "221 bye")
+
+
+# Sending.
+
+MANY = bytes(range(256)) * 80_000
+
+
+def test_a_server_that_does_not_read(peer):
+    """What does not drain is given up like what does not come."""
+    over = threading.Event()
+    server = peer(lambda _: over.wait(PATIENCE), room=4096)
+    _, sent = answers(server.connect, Exchange(MANY), timeout=0.5)
+    over.set()
+    assert sent.fault == Fault(Verdict.TIMED_OUT, "within 0.5s")
+
+
+def test_a_server_that_reads_slowly(peer):
+    """Many writes, and not a byte is lost or sent twice."""
+    heard = []
+
+    def what(connection: socket.socket) -> None:
+        left = len(MANY)
+        while left:
+            heard.append(connection.recv(min(left, 10_000)))
+            left -= len(heard[-1])
+        connection.sendall(b"250 queued\r\n")
+        until_the_end(connection)
+
+    _, sent = answers(peer(what, room=4096).connect, Exchange(MANY))
+    assert said(sent) == "250 queued"
+    assert b"".join(heard) == MANY
+
+
+def test_the_connection_is_reset_while_we_send(peer):
+    def what(connection: socket.socket) -> None:
+        connection.recv(1000)
+        reset(connection)
+
+    _, sent = answers(peer(what, room=4096).connect, Exchange(MANY))
+    assert sent.fault in (RESET, CLOSED)
+
+
+def early(connection: socket.socket, reply: bytes) -> None:
+    """Reply to a message that has only begun, and read it to its end."""
+    left = len(MANY) - len(connection.recv(1000))
+    connection.sendall(reply)
+    while left and (data := connection.recv(65_536)):
+        left -= len(data)
+    until_the_end(connection)
+
+
+def test_a_reply_to_half_a_message_is_none_to_the_whole(peer):
+    """Who says 250 before the final dot was sent has not accepted what came before it."""
+    server = peer(lambda connection: early(connection, b"250 queued\r\n"), room=4096)
+    _, sent = answers(server.connect, Exchange(MANY))
+    assert sent.reply is None
+    assert sent.fault is not None
+    assert sent.fault.verdict is Verdict.BROKEN
+    assert "250 queued" in sent.fault.explanation
+
+
+def test_a_reply_to_the_first_piece_is_none_to_the_whole():
+    """Though the system would have taken the whole message before the server had read a byte."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        wire = sockets.Wire(sockets.connect(*listener.getsockname()))
+        server, _ = listener.accept()
+    with contextlib.closing(wire), server:
+        deadline = Deadline(time.monotonic() + PATIENCE, PATIENCE, time.monotonic)
+        exchanging = Exchanging(deadline, Exchange(bytes(100_000)), Line(wire, 0.0))
+        assert exchanging.begin() is None
+        server.sendall(b"250 queued\r\n")
+        select.select([wire], [], [], PATIENCE)
+        answer = exchanging.ready(wire.fileno())
+    assert answer is not None
+    assert answer.fault is not None
+    assert "before it had heard all: '250 queued'" in answer.fault.explanation
+
+
+def test_a_refusal_of_half_a_message_is_heard():
+    """A server that refuses and reads no further is not just silent."""
+    over = threading.Event()
+
+    def what(connection: socket.socket) -> None:
+        connection.recv(1000)
+        connection.sendall(b"552 5.3.4 Message too big\r\n")
+        over.wait(PATIENCE)
+
+    server = Peer(what, room=4096)
+    _, sent = answers(server.connect, Exchange(MANY), timeout=1.0)
+    over.set()
+    server.close()
+    assert "552 5.3.4 Message too big" in str(said(sent))
+
+
+@linux
+@pytest.mark.parametrize(
+    ("size", "pieces"),
+    [
+        (16_384, [16_384]),
+        (16_385, [15_873, 512]),
+        (16_387, [15_875, 512]),
+        (16_384 + 511, [16_383, 512]),
+        (16_384 + 512, [16_384, 512]),
+        (20_000, [16_384, 3616]),
+        (2 * 16_384 + 3, [16_384, 15_875, 512]),
+    ],
+)
+def test_the_final_dot_is_never_alone(size, pieces):
+    """Some firewalls lose a dot in a segment of its own; a socket of records shows each write."""
+    message = b"x" * (size - 5) + b"\r\n.\r\n"
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with near, far:
+        near.setblocking(False)
+        far.settimeout(PATIENCE)
+        deadline = Deadline(time.monotonic() + PATIENCE, PATIENCE, time.monotonic)
+        exchanging = Exchanging(deadline, Exchange(message), Line(sockets.Wire(near), 0.0))
+        assert exchanging.begin() is None
+        heard = [far.recv(size)]
+        while sum(map(len, heard)) < size:
+            assert exchanging.ready(near.fileno()) is None
+            heard.append(far.recv(size))
+    assert [len(piece) for piece in heard] == pieces
+    assert b"".join(heard) == message
+
+
+# The run.
+
+
+def test_a_run_ends_although_the_conversation_goes_on(peer):
+    """After the deadline every request fails at once."""
+    server = peer(until_the_end)
+    found = answers(server.connect, *[Exchange(b"NOOP\r\n")] * 50, timeout=0.3)
+    late = Fault(Verdict.TIMED_OUT, "within 0.3s")
+    assert [each.fault for each in found] == [None, *[late] * 50]
+
+
+def test_a_run_without_time():
+    (failed,) = answers(Connect(("127.0.0.1",), 25), timeout=0)
+    assert failed.fault == Fault(Verdict.UNTESTED, "no time was left to connect")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (86400.0, "within 86400s"),
+        (1234.5, "within 1234s"),
+        (1000.0, "within 1000s"),
+        (999.6, "within 1000s"),
+        (100.0, "within 100s"),
+        (99.96, "within 100s"),
+        (50.0, "within 50s"),
+        (16.666666, "within 16.7s"),
+        (0.25, "within 0.25s"),
+        (0.00012345, "within 0.000123s"),
+        (0.00005, "within 0.00005s"),
+        (0.000000000001, "within 0.000000000001s"),
+        (0.0, "within 0s"),
+    ],
+)
+def test_no_time_has_an_exponent(seconds, words):
+    """Nobody reads 1e+03s at night."""
+    deadline = Deadline(0.0, seconds, lambda: 0.0)
+    request = Resolve("mail1.contoso.com", 0)
+    resolved = Resolving(deadline, request, lambda _: Answer(0.0))
+    late = resolved.expire()
+    resolved.close()
+    silent = Operation(deadline, None).expire()
+    assert late is not None
+    assert silent is not None
+    assert late.fault == Fault(Verdict.UNTESTED, f"the system's resolver gave no answer {words}")
+    assert silent.fault == Fault(Verdict.TIMED_OUT, words)
+
+
+def test_nothing_is_said_before_there_is_a_connection():
+    """A fault of the program and not of the server."""
+    with pytest.raises(RuntimeError, match="a conversation must connect before it speaks"):
+        run([asking(Exchange(b""))], PATIENCE)
+
+
+def test_after_the_close_there_is_no_connection(peer):
+    server = peer(until_the_end)
+    with pytest.raises(RuntimeError, match="a conversation must connect before it speaks"):
+        run([asking(server.connect, Close(), Exchange(b""))], PATIENCE)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_run(peer, number):
+    """What is waited for and what is asked for later, and it says nothing of the server."""
+    reading, writing = os.pipe()
+    server = peer(until_the_end)
+
+    def conversation() -> Conversation:
+        yield server.connect
+        os.write(writing, bytes([number]))
+        return [(yield Exchange(b"")), (yield Exchange(b""))]
+
+    (interrupted,) = Run([conversation()], PATIENCE, None, reading).finish()
+    os.close(reading)
+    os.close(writing)
+    fault = Fault(Verdict.UNTESTED, f"interrupted by {number.name}")
+    assert [each.fault for each in interrupted] == [fault, fault]
+
+
+class Crowd:
+    """A server that greets all its clients in the order in which the last came, with a number."""
+
+    def __init__(self, size: int) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=size)
+        self.listener.settimeout(PATIENCE)
+        self.port: int = self.listener.getsockname()[1]
+        self.size = size
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _serve(self) -> None:
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(self.listener.accept()[0]) for _ in range(self.size)]
+            for number, client in reversed(list(enumerate(clients))):
+                client.sendall(b"220 %d\r\n" % number)
+
+
+def test_many_conversations_at_once():
+    """None waits for another: the server greets nobody before all have come."""
+    crowd = Crowd(200)
+    conversation = (Connect(("127.0.0.1",), crowd.port), Exchange(b""))
+    found = run([asking(*conversation) for _ in range(200)], PATIENCE)
+    crowd.thread.join(PATIENCE)
+    crowd.listener.close()
+    assert sorted(int(each[1].reply.text) for each in found if each[1].reply) == list(range(200))
+
+
+def test_no_more_conversations_at_once_than_wanted():
+    """The second begins when the first has ended, and the results keep their order."""
+    running, most = 0, 0
+
+    def conversation(number: int) -> Generator[Request, Answer, int]:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        with contextlib.suppress(StopIteration):
+            yield Connect(("127.0.0.1",), listener.getsockname()[1])
+            yield Exchange(b"", patience=0.01)
+        running -= 1
+        return number
+
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        found = run([conversation(number) for number in range(20)], PATIENCE, parallel=3)
+    assert found == list(range(20))
+    assert most == 3
+
+
+@linux
+def test_no_descriptor_is_left_open(peer, black_hole):
+    """After all that can go wrong with connections, lookups and questions."""
+
+    def descriptors() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    server = peer(saying(b"220 ready\r\n250 more\r\n"))
+    address, port = black_hole
+    before = descriptors()
+    run(
+        [
+            asking(Connect((address, "127.0.0.3"), port, patience=0.4)),
+            asking(server.connect, Exchange(b""), Exchange(b"EHLO a\r\n")),
+            asking(Connect(("127.0.0.1",), free_port()), Connect(("127.0.0.9",), port)),
+            asking(Resolve("localhost", 4)),
+            asking(Ask(("127.0.0.1", free_port()), (b"12ab",), False, 0.2)),
+            asking(Ask(("127.0.0.1", free_port()), (b"12ab",), True, 0.2)),
+        ],
+        PATIENCE,
+    )
+    server.close()
+    # The server's own two are closed now.
+    assert descriptors() <= before
+
+
+@pytest.mark.usefixtures("kernel_stamps")
+def test_what_waits_while_we_are_busy_is_not_slow(peer):
+    """The kernel notes when the greeting came, however late it is read."""
+    server = peer(saying(b"220 ready\r\n"))
+
+    def conversation() -> Conversation:
+        connected = yield server.connect
+        # Busy with something else, as with the import of a library.
+        time.sleep(1.0)
+        return [connected, (yield Exchange(b""))]
+
+    ((_, greeted),) = run([conversation()], PATIENCE)
+    assert said(greeted) == "220 ready"
+    assert greeted.seconds < 0.8
+
+
+def test_a_chore_waits_until_something_new_is_on_its_way(peer):
+    """After half a reply nothing is: the other half would wait for the chore."""
+    looked = [0]
+    answered: list[Answer] = []
+    seen_by_chore: list[int] = []
+
+    def clock() -> float:
+        looked[0] += 1
+        return time.monotonic()
+
+    def halves(connection: socket.socket) -> None:
+        before = looked[0]
+        connection.sendall(b"220 re")
+        # The client looks at its clock before and after each wait.
+        until = time.monotonic() + PATIENCE
+        while looked[0] < before + 2 and time.monotonic() < until:
+            time.sleep(0.001)
+        connection.sendall(b"ady\r\n")
+        connection.recv(100)
+        connection.sendall(b"250 ok\r\n")
+
+    def conversation() -> Conversation:
+        for request in (server.connect, Exchange(b""), Exchange(b"EHLO a\r\n")):
+            answered.append((yield request))
+        return answered
+
+    server = peer(halves)
+    driven = Run([conversation()], PATIENCE, clock=clock)
+    driven.finish([lambda: seen_by_chore.append(len(answered))])
+    assert [said(each) for each in answered[1:]] == ["220 ready", "250 ok"]
+    # The connection and the greeting.
+    assert seen_by_chore == [2]
+
+
+# The system's resolver.
+
+
+def test_a_name_of_the_hosts_file():
+    (found,) = answers(Resolve("localhost", 4))
+    assert found.addresses == ("127.0.0.1",)
+    assert found.fault is None
+
+
+def test_an_address_resolves_to_itself():
+    (found,) = answers(Resolve("127.0.0.5", 0))
+    assert found.addresses == ("127.0.0.5",)
+
+
+def resolving(look_up: Callable[[Resolve], Answer], patience: float) -> Resolving:
+    deadline = Deadline(time.monotonic() + PATIENCE, PATIENCE, time.monotonic)
+    return Resolving(deadline, Resolve("mail1.contoso.com", 0, patience), look_up)
+
+
+def test_a_resolver_that_takes_too_long_is_left_behind():
+    """What it finds later goes nowhere, and least into a descriptor that is somebody else's now."""
+    found, over = threading.Event(), threading.Event()
+
+    def look_up(_: Resolve) -> Answer:
+        found.wait(PATIENCE)
+        over.set()
+        return Answer(0.0, addresses=("192.0.2.1",))
+
+    before = set(threading.enumerate())
+    operation = resolving(look_up, 0.25)
+    assert operation.begin() is None
+    (thread,) = set(threading.enumerate()) - before
+    late = operation.expire()
+    operation.close()
+    # They get the numbers that have just become free.
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    found.set()
+    thread.join(PATIENCE)
+    assert over.is_set()
+    assert late is not None
+    assert late.fault == Fault(
+        Verdict.UNTESTED, "the system's resolver gave no answer within 0.25s"
+    )
+    with pytest.raises(BlockingIOError):
+        os.read(reading, 1)
+    os.close(reading)
+    os.close(writing)
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (OSError(24, "Too many open files"), "Too many open files"),
+        (UnicodeEncodeError("ascii", "m\xfc", 1, 2, "range"), "the name is not in ASCII"),
+        (
+            UnicodeDecodeError("utf-8", b"m\xfc", 1, 2, "invalid start byte"),
+            "it answered with a name that is no text",
+        ),
+    ],
+)
+def test_a_resolver_that_breaks(error, why):
+    """Its error ends in the answer, and neither in a long wait nor on standard error."""
+
+    def look_up(_: Resolve) -> Answer:
+        raise error
+
+    before = set(threading.enumerate())
+    operation = resolving(look_up, PATIENCE)
+    assert operation.begin() is None
+    for thread in set(threading.enumerate()) - before:
+        thread.join(PATIENCE)
+    assert select.select(list(operation.watched), [], [], PATIENCE)[0]
+    broken = operation.ready(next(iter(operation.watched)))
+    operation.close()
+    assert broken is not None
+    assert broken.fault == Fault(Verdict.UNTESTED, f"the system's resolver: {why}")
+
+
+def test_a_resolver_that_answers():
+    def look_up(request: Resolve) -> Answer:
+        return Answer(0.0, addresses=("192.0.2.1",), canonical_name=request.name)
+
+    before = set(threading.enumerate())
+    operation = resolving(look_up, PATIENCE)
+    assert operation.begin() is None
+    for thread in set(threading.enumerate()) - before:
+        thread.join(PATIENCE)
+    found = operation.ready(next(iter(operation.watched)))
+    operation.close()
+    assert found is not None
+    assert (found.addresses, found.canonical_name) == (("192.0.2.1",), "mail1.contoso.com")
+
+
+# Name servers.
+
+ONE, TWO = b"\x00\x01one?", b"\x00\x02two?"
+BOTH = (b"\x00\x01I", b"\x00\x02II")
+
+
+class NameServer:
+    """Answers the datagrams of one client with what it was given, in order."""
+
+    def __init__(self, *responses: bytes, questions: int = 1) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.settimeout(PATIENCE)
+        self.where = self.socket.getsockname()
+        self.heard: list[bytes] = []
+        self._thread = threading.Thread(
+            target=self._serve, args=(responses, questions), daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        self._thread.join(PATIENCE)
+        self.socket.close()
+
+    def _serve(self, responses: tuple[bytes, ...], questions: int) -> None:
+        for _ in range(questions):
+            message, client = self.socket.recvfrom(65_536)
+            self.heard.append(message)
+        for response in responses:
+            self.socket.sendto(response, client)
+
+
+@pytest.mark.parametrize(
+    ("sent", "responses", "fault"),
+    [
+        ([b"\x00\x02II", b"\x00\x01I"], BOTH, None),
+        ([b"\xff\xff?", b"", b"\x00", b"\x00\x01I", b"\x00\x02II"], BOTH, None),
+        ([b"\x00\x01I", b"\x00\x01forged", b"\x00\x02II"], BOTH, None),
+        ([b"\x00\x02II"], (None, b"\x00\x02II"), None),
+        ([b"\xff\xff?"], (None, None), Fault(Verdict.TIMED_OUT, "within 0.3s")),
+        ([], (None, None), Fault(Verdict.TIMED_OUT, "within 0.3s")),
+    ],
+)  # fmt: skip
+def test_responses_are_told_by_their_id(sent, responses, fault):
+    """In the order of the questions; a foreign id is passed over, and the first of an id counts."""
+    server = NameServer(*sent, questions=2)
+    (answer,) = answers(Ask(server.where, (ONE, TWO), False, 0.3))
+    server.close()
+    assert server.heard == [ONE, TWO]
+    assert (answer.responses, answer.fault) == (responses, fault)
+
+
+def test_a_flood_of_foreign_responses_ends_with_patience():
+    """They are passed over one by one, and the time is looked at in between."""
+    over = threading.Event()
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", 0))
+    server.settimeout(PATIENCE)
+
+    def flood() -> None:
+        _, client = server.recvfrom(1000)
+        while not over.is_set():
+            with contextlib.suppress(OSError):
+                server.sendto(b"\xff\xff foreign", client)
+
+    thread = threading.Thread(target=flood, daemon=True)
+    thread.start()
+    (answer,) = answers(Ask(server.getsockname(), (ONE,), False, 0.3), timeout=1.0)
+    over.set()
+    thread.join(PATIENCE)
+    server.close()
+    assert (answer.responses, answer.fault) == ((None,), Fault(Verdict.TIMED_OUT, "within 0.3s"))
+
+
+@linux
+@pytest.mark.parametrize("tcp", [False, True])
+def test_no_name_server_at_the_port(tcp):
+    """The system says so at once."""
+    (answer,) = answers(Ask(("127.0.0.1", free_port()), (ONE,), tcp, PATIENCE))
+    assert answer.fault == Fault(Verdict.BROKEN, "connection refused")
+    assert answer.seconds < LATENESS
+
+
+def framed(*messages: bytes) -> bytes:
+    return b"".join(len(each).to_bytes(2, "big") + each for each in messages)
+
+
+@pytest.mark.parametrize(
+    ("sent", "responses", "fault"),
+    [
+        (framed(b"\x00\x01I", b"\x00\x02II"), BOTH, None),
+        (framed(b"\x00\x02II", b"\x00\x01I"), BOTH, None),
+        (framed(b"", b"\xff\xff", b"\x00\x01I", b"\x00\x02II"), BOTH, None),
+        (framed(b"\x00\x01I"), (b"\x00\x01I", None), None),
+        (framed(b"\x00\x01I")[:-1], (None, None), CLOSED),
+        (b"\xff", (None, None), CLOSED),
+        (b"", (None, None), CLOSED),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("cut", [1, 3, 1000])
+def test_responses_over_tcp(peer, sent, responses, fault, cut):
+    """However they are cut, the length in front of them included."""
+
+    def what(connection: socket.socket) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        assert until(connection, TWO) == framed(ONE, TWO)
+        for at in range(0, len(sent), cut):
+            connection.sendall(sent[at : at + cut])
+
+    server = peer(what)
+    (answer,) = answers(Ask((server.host, server.port), (ONE, TWO), True, PATIENCE))
+    assert (answer.responses, answer.fault) == (responses, fault)
+
+
+def test_a_name_server_that_is_silent_over_tcp(peer):
+    server = peer(until_the_end)
+    (answer,) = answers(Ask((server.host, server.port), (ONE,), True, 0.3))
+    assert (answer.responses, answer.fault) == ((None,), Fault(Verdict.TIMED_OUT, "within 0.3s"))
+
+
+def test_a_name_server_that_drips_over_tcp(peer):
+    """A byte now and then keeps nobody waiting for longer."""
+
+    def what(connection: socket.socket) -> None:
+        connection.sendall(b"\xff\xff")
+        endless(b"\0")(connection)
+
+    server = peer(what)
+    (answer,) = answers(Ask((server.host, server.port), (ONE,), True, 0.4))
+    assert (answer.responses, answer.fault) == ((None,), Fault(Verdict.TIMED_OUT, "within 0.4s"))
+
+
+@linux
+def test_a_name_server_that_answers_no_connection_attempt(black_hole):
+    (answer,) = answers(Ask(black_hole, (ONE,), True, 0.3))
+    assert answer.fault == Fault(Verdict.TIMED_OUT, "within 0.3s")

@@ -1,0 +1,655 @@
+"""Logging on as Nagios sees it: mechanisms, refusals, and secrets that never come out.
+
+Against real servers with real TLS (``tls_servers``); NTLM is checked by pyspnego's own server.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import string
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.tls_servers import (
+    FAILURE,
+    MAILBOX_KEYWORDS,
+    PASSWORD,
+    SUCCESS,
+    TOKEN,
+    USER,
+    Bare,
+    Certificates,
+    Manners,
+    Peer,
+    Peers,
+    Plugin,
+    Talk,
+    ask,
+    closing_peers,
+    logon,
+)
+
+OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
+NONE = ("--profile", "none")
+PASSED = "127.0.0.1 passed every stage up to auth for postmaster@contoso.com in #s"
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> Path:
+    """A directory with the secrets in files."""
+    directory = tmp_path_factory.mktemp("secrets")
+    for name, secret in (("password", PASSWORD), ("token", TOKEN)):
+        (directory / name).write_text(f"{secret}\n")
+        (directory / name).chmod(0o600)
+    (directory / "ntlm").write_text(f":{USER}:{PASSWORD}\n")
+    # Where pyspnego's server finds its users.
+    os.environ["NTLM_USER_FILE"] = str(directory / "ntlm")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def plugin(tmp_path_factory) -> Iterator[Plugin]:
+    started = Plugin(tmp_path_factory.mktemp("plugin"), {})
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def peers() -> Iterator[Peers]:
+    with closing_peers() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Peers]:
+    """Servers that outlive a test."""
+    with closing_peers() as started:
+        yield started
+
+
+def offers(*mechanisms: str) -> tuple[str, ...]:
+    return (*MAILBOX_KEYWORDS, *([f"AUTH {' '.join(mechanisms)}"] if mechanisms else []))
+
+
+def both(files: Path) -> tuple[str, ...]:
+    return (f"--password-file={files / 'password'}", f"--token-file={files / 'token'}")
+
+
+# Mechanisms.
+
+
+@pytest.mark.parametrize("mode", ["-S", "-s", "--starttls-if-offered"])
+@pytest.mark.parametrize("mechanism", ["login", "plain", "ntlm", "xoauth2"])
+def test_each_mechanism_logs_on(plugin, peers, certificates, files, mechanism, mode):
+    """With the right secret; the server checks it."""
+    server = peers(Manners(certificates.good.context(), mode == "-s", logon=logon))
+    argv = (mode, *NONE, "-A", mechanism, "-U", USER, *both(files), "--until", "auth", "-v")
+    run = plugin.against(server, *argv)
+    assert (run.exit_code, run.first_line) == (OK, f"MAILACCEPT OK - {PASSED} (Exchange)")
+    assert re.fullmatch(
+        r"  auth +#s  235 2\.7\.0 Authentication successful \(AUTH " + mechanism.upper() + r"\)",
+        run.line("  auth "),
+    )
+    assert re.fullmatch(r"[0-9.]+s;;;0", run.perfdata["auth"])
+
+
+@pytest.mark.parametrize("mechanism", ["login", "plain", "ntlm", "xoauth2"])
+@pytest.mark.usefixtures("files")
+def test_each_mechanism_is_refused_with_a_wrong_secret(
+    plugin, peers, certificates, tmp_path, mechanism
+):
+    """CRITICAL, the reply quoted."""
+    wrong = tmp_path / "wrong"
+    wrong.write_text("something else\n")
+    wrong.chmod(0o600)
+    server = peers(Manners(certificates.good.context(), logon=logon))
+    secret = (f"--password-file={wrong}", f"--token-file={wrong}")
+    run = plugin.against(server, "-S", *NONE, "-A", mechanism, "-U", USER, *secret)
+    assert (run.exit_code, run.first_line) == (
+        CRITICAL,
+        "MAILACCEPT CRITICAL - 127.0.0.1 refused AUTH: 535 5.7.3 Authentication unsuccessful",
+    )
+    assert run.line("Meaning: ").startswith("Meaning: The logon failed: wrong name or password")
+    reason = """, the server's reason: {"status":"401","schemes":"Bearer"}"""
+    assert run.line("  auth ").endswith(
+        f"(AUTH {mechanism.upper()}{reason if mechanism == 'xoauth2' else ''})"
+    )
+    assert b"MAIL" not in b"".join(server.heard)
+
+
+@pytest.mark.parametrize(
+    ("offered", "secrets", "taken"),
+    [
+        (("LOGIN", "PLAIN", "NTLM", "XOAUTH2"), "both", "XOAUTH2"),
+        (("LOGIN", "PLAIN", "NTLM", "XOAUTH2"), "password", "NTLM"),
+        (("LOGIN", "PLAIN", "XOAUTH2"), "password", "PLAIN"),
+        (("LOGIN", "GSSAPI"), "both", "LOGIN"),
+        (("login", "xOAuth2"), "token", "XOAUTH2"),
+    ],
+)
+def test_auto_takes_the_strongest(plugin, peers, certificates, files, offered, secrets, taken):
+    """That is offered, and for which there is a secret."""
+    server = peers(Manners(certificates.good.context(), after=offers(*offered), logon=logon))
+    argv = [each for each in both(files) if secrets == "both" or each.startswith(f"--{secrets}")]
+    run = plugin.against(
+        server, "-S", *NONE, "-A", "auto", "-U", USER, *argv, "--until", "auth", "-v"
+    )
+    assert run.exit_code == OK
+    assert run.line("  auth ").endswith(f"(AUTH {taken})")
+
+
+@pytest.mark.parametrize(
+    ("offered", "auth", "secret", "words"),
+    [
+        (("GSSAPI", "NTLM"), "login", "password", "AUTH LOGIN but GSSAPI NTLM"),
+        ((), "plain", "password", "AUTH PLAIN"),
+        (("GSSAPI",), "auto", "password", "AUTH NTLM or PLAIN or LOGIN but GSSAPI"),
+        (("LOGIN",), "auto", "token", "AUTH XOAUTH2 but LOGIN"),
+    ],
+)
+def test_a_mechanism_that_is_not_offered(
+    plugin, peers, certificates, files, offered, auth, secret, words
+):
+    """CRITICAL; no secret goes out."""
+    server = peers(Manners(certificates.good.context(), after=offers(*offered)))
+    run = plugin.against(
+        server, "-S", *NONE, "-A", auth, "-U", USER, f"--{secret}-file={files / secret}"
+    )
+    assert (run.exit_code, run.first_line) == (
+        CRITICAL,
+        f"MAILACCEPT CRITICAL - 127.0.0.1 does not offer {words}",
+    )
+
+
+def test_a_password_like_the_prompt_logs_on(plugin, peers, certificates):
+    """In base64 ``Password123...`` begins as the prompt does; what is masked is still read."""
+    asked = []
+
+    def outlook(talk: Talk, mechanism: str, initial: object) -> bytes:
+        assert (mechanism, initial) == ("LOGIN", None)
+        asked.extend([ask(talk, b"Username:"), ask(talk, b"Password:")])
+        return SUCCESS
+
+    server = peers(Manners(certificates.good.context(), logon=outlook))
+    for password in (PASSWORD, "Password:", "Username:", "word"):
+        run = plugin.against(
+            server,
+            *("-S", *NONE, "-A", "login", "-U", USER, "--until", "auth"),
+            CHECK_EXCHANGE_MAILACCEPT_PASSWORD=password,
+        )
+        assert run.exit_code == OK, password
+        assert asked[-2:] == [USER.encode(), password.encode()]
+
+
+@pytest.mark.parametrize("port", ["-S", "-s"])
+def test_submission_in_one_command(plugin, peers, certificates, files, port):
+    """TLS, logon and the whole dialogue; with the profile of port 587."""
+    server = peers(Manners(certificates.good.context(), port == "-s", logon=logon))
+    argv = (port, "-A", "auto", "-U", "probe@contoso.com", "--profile", "submission")
+    run = plugin.against(server, *argv, *both(files))
+    assert (run.exit_code, run.first_line) == (
+        OK,
+        "MAILACCEPT OK - 127.0.0.1 accepted mail for postmaster@contoso.com in #s (Exchange)",
+    )
+    assert set(run.perfdata) == {
+        *("connect", "banner", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "message"),
+        *("quit", "total", "extensions", "certificate"),
+    }
+
+
+def test_xoauth2_for_exchange_online(plugin, peers, certificates, files):
+    """``-p 587 -S -A xoauth2 --profile submission``; the mechanism's name goes out in capitals."""
+    server = peers(
+        Manners(certificates.good.context(), after=offers("LOGIN", "XOAUTH2"), logon=logon)
+    )
+    argv = ("-S", "-A", "xoauth2", "-U", USER, "--profile", "submission", "--until", "rcpt")
+    run = plugin.against(server, *argv, f"--token-file={files / 'token'}")
+    assert run.exit_code == OK
+    initial = base64.b64encode(f"user={USER}\1auth=Bearer {TOKEN}\1\1".encode())
+    assert b"AUTH XOAUTH2 " + initial + b"\r\n" in server.heard
+
+
+# Without pyspnego.
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory) -> Bare:
+    return Bare(tmp_path_factory.mktemp("bare"))
+
+
+def test_auto_skips_ntlm_without_pyspnego(bare, peers, certificates, files):
+    """There is nothing to speak it with; the next best is taken."""
+    server = peers(Manners(certificates.good.context(), after=offers("NTLM", "LOGIN"), logon=logon))
+    argv = ("-S", *NONE, "-A", "auto", "-U", USER, f"--password-file={files / 'password'}", "-v")
+    run = bare.against(server, *argv, "--until", "auth")
+    assert run.exit_code == OK
+    assert run.line("  auth ").endswith("(AUTH LOGIN)")
+
+
+def test_ntlm_without_pyspnego_is_a_usage_error(bare, peers, files):
+    """Before the first packet, with what to install."""
+    server = peers(Manners())
+    argv = ("-S", "-A", "ntlm", "-U", USER, f"--password-file={files / 'password'}")
+    run = bare.against(server, *argv)
+    assert (run.exit_code, run.stdout) == (
+        UNKNOWN,
+        "MAILACCEPT UNKNOWN - --auth ntlm needs the Python package pyspnego (see"
+        " check_exchange_mailaccept --help)\n",
+    )
+    assert server.talks == []
+
+
+# No secret outside TLS.
+
+
+@pytest.mark.parametrize("mechanism", ["login", "plain", "ntlm", "xoauth2", "auto"])
+def test_no_secret_goes_out_without_tls(plugin, peers, files, mechanism):
+    """Not where TLS is merely not offered; a usage error where it was not asked for."""
+    server = peers(Manners(before=offers("PLAIN", "LOGIN", "NTLM", "XOAUTH2")))
+    argv = ("-A", mechanism, "-U", USER, *both(files))
+    run = plugin.against(server, "--starttls-if-offered", *NONE, *argv)
+    assert (run.exit_code, run.first_line) == (
+        CRITICAL,
+        "MAILACCEPT CRITICAL - 127.0.0.1 offers no TLS, and no secret goes out without it",
+    )
+    assert [line.split()[0] for line in server.heard] == [b"EHLO", b"QUIT"]
+    run = plugin.against(server, *argv)
+    assert (run.exit_code, run.first_line) == (
+        UNKNOWN,
+        "MAILACCEPT UNKNOWN - --auth needs -S or -s, or --auth-without-tls (see"
+        " check_exchange_mailaccept --help)",
+    )
+    assert len(server.talks) == 1
+
+
+@pytest.mark.parametrize("mode", [(), ("--starttls-if-offered",)])
+def test_a_secret_goes_out_without_tls_if_it_may(plugin, peers, files, mode):
+    """``--auth-without-tls``."""
+    server = peers(Manners(before=offers("PLAIN"), logon=logon))
+    argv = ("-A", "plain", "-U", USER, *both(files), "--auth-without-tls", "--until", "auth")
+    assert plugin.against(server, *mode, *NONE, *argv).exit_code == OK
+
+
+def test_a_logon_that_is_offered_before_tls_and_stripped_after(plugin, peers, certificates, files):
+    """CRITICAL: somebody stands between."""
+    manners = Manners(
+        certificates.good.context(), before=(*offers("LOGIN"), "STARTTLS"), after=offers()
+    )
+    run = plugin.against(peers(manners), "-S", *NONE, "-A", "login", "-U", USER, *both(files))
+    assert (run.exit_code, run.first_line) == (
+        CRITICAL,
+        "MAILACCEPT CRITICAL - 127.0.0.1 does not offer AUTH LOGIN inside TLS, though it offered"
+        " AUTH before",
+    )
+
+
+# Refusals and faults.
+
+
+def replying(*replies: bytes):
+    """Each reply in turn, whatever the client says."""
+
+    def answer(talk: Talk, _mechanism: str, _initial: object) -> bytes:
+        for reply in replies[:-1]:
+            talk.tell(reply)
+            talk.line()
+        return replies[-1]
+
+    return answer
+
+
+def endless(talk: Talk, _mechanism: str, _initial: object) -> bytes:
+    """Challenge after challenge, until the client gives up."""
+    while True:
+        talk.tell(b"334 VXNlcm5hbWU6\r\n")
+        if talk.line() == b"*":
+            return b"501 5.7.0 Cancelled\r\n"
+
+
+#: What the server does, mechanism, state and words.
+REFUSALS = {
+    "535": (
+        replying(FAILURE),
+        "plain",
+        CRITICAL,
+        "refused AUTH: 535 5.7.3 Authentication unsuccessful",
+    ),
+    "454": (
+        replying(b"454 4.7.0 Temporary authentication failure\r\n"),
+        "plain",
+        WARNING,
+        "deferred AUTH: 454 4.7.0 Temporary authentication failure",
+    ),
+    "504": (
+        replying(b"504 5.7.4 Unrecognized authentication type\r\n"),
+        "login",
+        CRITICAL,
+        "refused AUTH: 504 5.7.4 Unrecognized authentication type",
+    ),
+    "530": (
+        replying(b"530 5.7.0 Must issue a STARTTLS command first\r\n"),
+        "login",
+        CRITICAL,
+        "refused AUTH: 530 5.7.0 Must issue a STARTTLS command first",
+    ),
+    "535 at the second response": (
+        replying(b"334 VXNlcm5hbWU6\r\n", b"334 UGFzc3dvcmQ6\r\n", FAILURE),
+        "login",
+        CRITICAL,
+        "refused AUTH: 535 5.7.3 Authentication unsuccessful",
+    ),
+    "250": (replying(b"250 Ok\r\n"), "plain", CRITICAL, "answered AUTH without 235: 250 Ok"),
+    "bad challenge": (
+        replying(b"334 %%%\r\n", b"501 5.7.0 Cancelled\r\n"),
+        "login",
+        CRITICAL,
+        "failed at AUTH: the challenge is not valid base64: 334 %%%",
+    ),
+    "loop at LOGIN": (endless, "login", CRITICAL, "failed at AUTH: the server went on asking"),
+    "loop at PLAIN": (endless, "plain", CRITICAL, "failed at AUTH: the server went on asking"),
+    "loop at XOAUTH2": (endless, "xoauth2", CRITICAL, "failed at AUTH: the server went on asking"),
+    "no NTLM challenge": (
+        endless,
+        "ntlm",
+        CRITICAL,
+        "failed at AUTH: the challenge is no NTLM challenge: ",
+    ),
+    "not SMTP": (
+        replying(b"hello\r\n"),
+        "plain",
+        CRITICAL,
+        "failed at AUTH: not an SMTP reply: 'hello'",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", REFUSALS)
+def test_a_logon_that_fails(plugin, peers, certificates, files, fault):
+    """Judged by its reply, or by what is wrong with it; an exchange is ended with ``*``."""
+    answer, mechanism, state, words = REFUSALS[fault]
+    server = peers(Manners(certificates.good.context(), logon=answer))
+    run = plugin.against(server, "-S", *NONE, "-A", mechanism, "-U", USER, *both(files))
+    assert run.exit_code == state
+    assert run.first_line.startswith(
+        f"MAILACCEPT {('OK', 'WARNING', 'CRITICAL')[state]} - 127.0.0.1 {words}"
+    ), run.first_line
+    assert (b"*\r\n" in server.heard) == ("challenge" in words or "asking" in words)
+    assert "auth" in run.perfdata
+    assert "mail" not in run.perfdata
+    assert not any(line.startswith(b"MAIL") for line in server.heard)
+
+
+@pytest.mark.parametrize(
+    "challenge",
+    [
+        b"", b"garbage", b"NTLMSSP\0", b"NTLMSSP\0\2\0\0\0", b"NTLMSSP\0\3" + bytes(60),
+        b"NTLMSSP\0\2\0\0\0" + b"\x04\0\x04\0\xff\0\0\0" + bytes(8) * 5 + b"\x04\0\x04\0\x38\0\0\0",
+        b"NTLMSSP\0\2\0\0\0" + bytes(4) + b"\x38\0\0\0\x35\x82\x8a\xe2" + bytes(16)
+        + b"\x08\0\x08\0\x38\0\0\0" + bytes(8) + b"\xff\xff\4\0abcd",
+    ],
+)  # fmt: skip
+def test_an_ntlm_challenge_that_is_none(plugin, peers, certificates, files, challenge):
+    """Is a fault of the server and not of the plugin."""
+
+    def answer(talk: Talk, _mechanism: str, _initial: object) -> bytes:
+        ask(talk, challenge)
+        return b"501 5.7.0 Cancelled\r\n"
+
+    server = peers(Manners(certificates.good.context(), logon=answer))
+    run = plugin.against(server, "-S", *NONE, "-A", "ntlm", "-U", USER, *both(files))
+    assert run.exit_code == CRITICAL
+    assert re.match(
+        r"MAILACCEPT CRITICAL - 127\.0\.0\.1 "
+        r"(failed at AUTH: the challenge is no NTLM challenge: |refused AUTH: 501 5\.7\.0)",
+        run.first_line,
+    ), run.first_line
+
+
+@pytest.mark.parametrize("user", ["probe", "CONTOSO\\probe", "probe@contoso.com", "jörg"])
+@pytest.mark.parametrize("password", ["secret", "pässwörd", "\udce4\udcf6"])
+def test_ntlm_takes_any_name_and_password(plugin, peers, certificates, user, password):
+    """Its hashes are made of characters; bytes that are no UTF-8 are no reason to give up."""
+    seen = []
+
+    def answer(talk: Talk, _mechanism: str, initial: object) -> bytes:
+        import spnego
+
+        assert isinstance(initial, bytes)
+        challenge = spnego.server(protocol="ntlm").step(initial)
+        assert challenge is not None
+        seen.append(ask(talk, challenge)[:12])
+        return FAILURE
+
+    server = peers(Manners(certificates.good.context(), logon=answer))
+    run = plugin.against(
+        server,
+        *("-S", *NONE, "-A", "ntlm", "-U", user),
+        CHECK_EXCHANGE_MAILACCEPT_PASSWORD=password,
+    )
+    assert (run.exit_code, seen) == (CRITICAL, [b"NTLMSSP\0\3\0\0\0"])
+
+
+# No secret in any output.
+
+
+class Echo:
+    """A server whose reply to the logon can be changed, and that tells what it was told."""
+
+    def __init__(self) -> None:
+        self.reply = b""
+        self.challenge = b""
+
+    def __call__(self, talk: Talk, mechanism: str, _initial: object) -> bytes:
+        if self.challenge:
+            talk.tell(self.challenge)
+            if talk.line() == b"*":
+                return b"501 5.7.0 Cancelled\r\n"
+        elif mechanism == "LOGIN":
+            ask(talk, b"Username:")
+            ask(talk, b"Password:")
+        return self.reply
+
+
+@pytest.fixture(scope="module")
+def echo(shared, certificates) -> tuple[Echo, Peer]:
+    answer = Echo()
+    return answer, shared(Manners(certificates.good.context(), logon=answer))
+
+
+#: Without the letters that the plugin's own words are made of ("starttls1" would be found there).
+SECRETS = st.text(
+    st.characters(
+        min_codepoint=33,
+        max_codepoint=0x2FF,
+        blacklist_categories=("Cs", "Cc", "Zs"),
+        blacklist_characters=string.ascii_letters + "*",
+    ),
+    min_size=9,
+    max_size=60,
+).filter(lambda text: len(set(text)) >= 7)
+WRAPPINGS = (
+    "clear", "base64", "plain", "xoauth2", "in base64", "cut", "cut base64", "broken off",
+    "overlong", "no reply", "two lines", "json", "challenge",
+)  # fmt: skip
+
+
+def wrapped(how: str, secret: str, before: str) -> tuple[bytes, bytes]:
+    """A challenge and a reply in which ``secret`` is echoed."""
+    raw = secret.encode()
+    encoded = base64.b64encode(raw)
+    filler = before.encode()
+    line = {
+        "clear": b"535 5.7.3 " + filler + raw + filler,
+        "base64": b"535 5.7.3 " + filler + b" " + encoded,
+        "plain": b"535 5.7.3 " + base64.b64encode(b"\0" + USER.encode() + b"\0" + raw),
+        "xoauth2": b"535 "
+        + base64.b64encode(b"user=" + USER.encode() + b"\1auth=Bearer " + raw + b"\1\1"),
+        "in base64": b"535 5.7.3 " + base64.b64encode(filler + raw + filler),
+        # A quotation of what is no reply ends after 120 characters.
+        "cut": b"gibberish " + b"x" * (100 - len(filler) % 9) + raw,
+        "cut base64": b"gibberish " + b"x" * (100 - len(filler) % 9) + encoded,
+        "broken off": b"535 5.7.3 " + raw[: len(raw) * 3 // 4],
+        "overlong": b"535 " + raw + b"x" * 70_000,
+        "no reply": raw,
+        "two lines": b"535-5.7.3 " + encoded[:14] + b"\r\n535 " + encoded[14:],
+        "json": b"334 " + base64.b64encode(b'{"status":"401","token":"' + raw + b'"}'),
+        "challenge": b"334 not base64 " + raw,
+    }[how]
+    if how in ("json", "challenge"):
+        return line + b"\r\n", FAILURE
+    return b"", line + b"\r\n"
+
+
+def parts(secret: str) -> set[str]:
+    """Eight characters in a row of the secret, as they would be shown."""
+    forms = (secret, base64.b64encode(secret.encode()).decode())
+    found = {form[at : at + 8] for form in forms for at in range(len(form) - 7)}
+    return {part.encode("ascii", "backslashreplace").decode() for part in found}
+
+
+@pytest.mark.parametrize("how", WRAPPINGS)
+@pytest.mark.parametrize("mechanism", ["plain", "login", "xoauth2"])
+@settings(
+    max_examples=6,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    secret=SECRETS,
+    before=st.text("abc ", max_size=12),
+    verbosity=st.sampled_from(["", "-v", "-vv", "-vvv"]),
+)
+def test_no_secret_is_in_any_output(plugin, echo, mechanism, how, secret, before, verbosity):
+    """In clear or in base64, whole or cut, in a reply, a fault or a transcript."""
+    answer, server = echo
+    answer.challenge, answer.reply = wrapped(how, secret, before)
+    if mechanism != "xoauth2" and how == "json":
+        answer.challenge = b""
+        answer.reply = b"535 " + base64.b64encode(b"{" + secret.encode() + b"}") + b"\r\n"
+    variable = "TOKEN" if mechanism == "xoauth2" else "PASSWORD"
+    other = "PASSWORD" if mechanism == "xoauth2" else "TOKEN"
+    run = plugin.against(
+        server,
+        *("-S", *NONE, "-A", mechanism, "-U", USER, "-t", "20"),
+        *([verbosity] if verbosity else []),
+        **{
+            f"CHECK_EXCHANGE_MAILACCEPT_{variable}": secret,
+            f"CHECK_EXCHANGE_MAILACCEPT_{other}": "",
+        },
+    )
+    assert run.exit_code == CRITICAL
+    assert not [part for part in parts(secret) if part in run.stdout], run.stdout
+    assert "fault of the plugin" not in run.stdout
+    # Something was shown in its place.
+    assert "****" in run.stdout or how in ("two lines", "broken off")
+
+
+def test_a_secret_of_bytes_that_are_no_text_is_masked(plugin, echo, tmp_path):
+    """As they are shown where they come from the server."""
+    answer, server = echo
+    secret = b"gr\xfc\xdfe-aus-k\xf6ln"
+    file = tmp_path / "latin"
+    file.write_bytes(secret + b"\n")
+    file.chmod(0o600)
+    answer.challenge, answer.reply = b"", b"535 5.7.3 " + secret + b" is wrong\r\n"
+    run = plugin.against(
+        server, "-S", *NONE, "-A", "plain", "-U", USER, f"--password-file={file}", "-vv"
+    )
+    assert run.first_line == (
+        "MAILACCEPT CRITICAL - 127.0.0.1 refused AUTH: 535 5.7.3 **** is wrong"
+    )
+    assert "aus-k" not in run.stdout
+
+
+def test_a_secret_with_spaces_is_masked_where_they_are_lost(plugin, echo):
+    """A fault quotes the server's words with single spaces."""
+    answer, server = echo
+    answer.challenge, answer.reply = b"", b"wrong: a  b \tcd  efg h\r\n"
+    run = plugin.against(
+        server,
+        *("-S", *NONE, "-A", "plain", "-U", USER, "-vv"),
+        CHECK_EXCHANGE_MAILACCEPT_PASSWORD="a  b \tcd  efg h",
+    )
+    assert run.first_line == (
+        "MAILACCEPT CRITICAL - 127.0.0.1 failed at AUTH: not an SMTP reply: 'wrong: ****'"
+    )
+    assert "efg" not in run.stdout
+
+
+def test_the_transcript_shows_no_secret_of_ours(plugin, peers, certificates, files):
+    """Each response as stars; the challenges stay, for they are the server's."""
+    server = peers(Manners(certificates.good.context(), logon=logon))
+    argv = ("-S", *NONE, "-A", "login", "-U", USER, *both(files), "--until", "auth", "-vvv")
+    run = plugin.against(server, *argv)
+    lines = re.findall(r"(?m)^ +[0-9.]+ ([CS~]: .*)$", run.stdout)
+    assert lines[-8:] == [
+        "C: AUTH LOGIN",
+        "S: 334 VXNlcm5hbWU6",
+        "C: ****",
+        # The password begins with the same letters, and so does its base64.
+        "S: 334 ****6",
+        "C: ****",
+        "S: 235 2.7.0 Authentication successful",
+        "C: QUIT",
+        "S: 221 2.0.0 Bye",
+    ]
+
+
+# Where secrets come from.
+
+
+def test_a_secret_that_everybody_may_read_is_refused(plugin, peers, tmp_path):
+    """Before the first packet, and without a look at it."""
+    server = peers(Manners())
+    file = tmp_path / "password"
+    file.write_text("top secret\n")
+    file.chmod(0o644)
+    for option in ("--password-file", "--token-file"):
+        run = plugin.against(server, "-S", "-A", "auto", "-U", USER, option, str(file), "-vvv")
+        assert (run.exit_code, run.stdout) == (
+            UNKNOWN,
+            f"MAILACCEPT UNKNOWN - {option} {file}: everybody may read it; chmod o-r is wanted"
+            " (see check_exchange_mailaccept --help)\n",
+        )
+    assert server.talks == []
+
+
+def test_no_option_takes_a_secret(plugin):
+    """What stands in argv stands in ``ps``."""
+    run = plugin("--help")
+    assert not re.search(r"--(password|token)[ =]", run.stdout)
+    for option in ("--password", "--token", "--secret"):
+        run = plugin("-H", "127.0.0.1", "-r", "a@b.example", f"{option}=hunter2hunter2")
+        assert run.exit_code == UNKNOWN
+        assert "hunter2" not in run.stdout
+
+
+@pytest.mark.parametrize("mechanism", ["login", "xoauth2"])
+def test_the_environment_is_another_place(plugin, peers, certificates, mechanism):
+    """A file wins over it."""
+    server = peers(Manners(certificates.good.context(), logon=logon))
+    argv = ("-S", *NONE, "-A", mechanism, "-U", USER, "--until", "auth")
+    secrets = {
+        "CHECK_EXCHANGE_MAILACCEPT_PASSWORD": PASSWORD,
+        "CHECK_EXCHANGE_MAILACCEPT_TOKEN": TOKEN,
+    }
+    assert plugin.against(server, *argv, **secrets).exit_code == OK
+    wrong = dict.fromkeys(secrets, "wrong one")
+    assert plugin.against(server, *argv, **wrong).exit_code == CRITICAL
+
+
+def test_a_file_wins_over_the_environment(plugin, peers, certificates, files):
+    server = peers(Manners(certificates.good.context(), logon=logon))
+    argv = ("-S", *NONE, "-A", "login", "-U", USER, "--until", "auth", *both(files))
+    run = plugin.against(server, *argv, CHECK_EXCHANGE_MAILACCEPT_PASSWORD="wrong one")
+    assert run.exit_code == OK

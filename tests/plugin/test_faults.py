@@ -1,0 +1,315 @@
+"""The fault matrix: what servers do wrong at each stage, and what the plugin says of it.
+
+The cases are in ``faults/*.txt``, in a form that is explained in ``faults/README.txt``.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import ssl
+import tempfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from support.dialogue_server import DialogueServer, Line, lines_of
+from support.measuring import FIGURES, run_measured
+from support.tls_servers import Authority
+
+FAULTS = Path(__file__).parent / "faults"
+STATES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
+
+#: A healthy session: what the client says at a stage, and what is answered if all is well.
+HEALTHY = {
+    "banner": "S: 220 mail1.contoso.com Microsoft ESMTP MAIL Service ready",
+    "ehlo": """\
+C: EHLO probe.client.example
+S: 250-mail1.contoso.com Hello [127.0.0.1]
+S: 250-SIZE 37748736
+S: 250-PIPELINING
+S: 250-DSN
+S: 250-ENHANCEDSTATUSCODES
+S: 250-STARTTLS
+S: 250-X-ANONYMOUSTLS
+S: 250-AUTH NTLM
+S: 250-X-EXPS GSSAPI NTLM
+S: 250-8BITMIME
+S: 250-BINARYMIME
+S: 250-CHUNKING
+S: 250 XRDST""",
+    "mail": """\
+C: MAIL FROM:<ExMFA-MailAcceptTest@Fabrikam.com>
+S: 250 2.1.0 Sender OK""",
+    "rcpt": """\
+C: RCPT TO:<postmaster@contoso.com> NOTIFY=NEVER
+S: 250 2.1.5 Recipient OK""",
+    "data": """\
+C: DATA
+S: 354 Start mail input; end with <CRLF>.<CRLF>""",
+    "message": """\
+C: {MESSAGE}
+C: QUIT
+S: 250 2.6.0 Queued mail for delivery""",
+    "quit": "S: 221 2.0.0 Service closing transmission channel",
+}
+COMMANDS = {"ehlo": "EHLO", "mail": "MAIL", "rcpt": "RCPT", "data": "DATA"}
+ADDRESSED = {
+    "mail": "MAIL ExMFA-MailAcceptTest@Fabrikam.com",
+    "rcpt": "RCPT postmaster@contoso.com",
+}
+EXPECTED = {"rcpt": "250 or 251", "data": "354"}
+#: So much time that no machine is too busy.
+UNHURRIED = ("-t", "25")
+FAREWELL = "S: 221 2.0.0 Bye"
+#: Events after which the server hears nothing any more.
+ENDS = ("closes", "resets", "floods ", "drips ")
+
+
+class Outcome(NamedTuple):
+    """What came of a case."""
+
+    exit_code: int
+    line: str
+    stderr: str
+    mismatches: tuple[str, ...]
+
+
+class Played(NamedTuple):
+    """A case that was played: what came of it, and what it took."""
+
+    outcome: Outcome
+    seconds: float
+    peak_kib: int
+
+
+class Case(NamedTuple):
+    """One fault at one stage."""
+
+    name: str
+    lines: tuple[Line, ...]
+    arguments: tuple[str, ...]
+    exit_code: int
+    words: str
+
+    @property
+    def timed(self) -> bool:
+        """Whether the plugin is to run until its time is over."""
+        return self.arguments != UNHURRIED
+
+    @property
+    def timeout(self) -> float:
+        """Its ``-t``."""
+        return float(self.arguments[self.arguments.index("-t") + 1])
+
+    @property
+    def expected(self) -> Outcome:
+        """What is right."""
+        line = f"MAILACCEPT {STATES[self.exit_code]} - {self.words}"
+        return Outcome(self.exit_code, line, "", ())
+
+
+def cases() -> Iterator[Case]:
+    for path in sorted(FAULTS.glob("*.txt")):
+        if path.stem != "README":
+            yield from cases_of(path.read_text(encoding="utf-8"), path.stem)
+
+
+def cases_of(text: str, origin: str) -> Iterator[Case]:
+    """Read a file of the matrix: blocks that are divided by empty lines."""
+    stages: list[str] = []
+    for block in re.split(r"\n\n+", re.sub(r"(?m)^#.*\n?", "", text)):
+        title, _, body = block.strip("\n").partition("\n")
+        if title.startswith("at: "):
+            stages = title.removeprefix("at: ").split()
+            title, _, body = body.strip("\n").partition("\n")
+        if not title:
+            continue
+        for stage in stages:
+            yield case(f"{origin}: {title}, at {stage}", stage, filled(body, stage))
+
+
+def filled(body: str, stage: str) -> str:
+    command = COMMANDS.get(stage, "the message")
+    expected = EXPECTED.get(stage, "250")
+    fields: Mapping[str, str] = {
+        "{command}": command,
+        "{addressed}": ADDRESSED.get(stage, command),
+        "{expected}": expected,
+        "{expected1}": expected[:3],
+    }
+    for field, text in fields.items():
+        body = body.replace(field, text)
+    return body
+
+
+def case(name: str, stage: str, body: str) -> Case:
+    names = list(HEALTHY)
+    opening = "\n".join(HEALTHY[each] for each in names[: names.index(stage)])
+    commands = [each for each in HEALTHY[stage].splitlines() if each.startswith("C: ")]
+    steps: list[str] = []
+    after = [] if stage in ("message", "quit") else ["C: QUIT", FAREWELL]
+    arguments = UNHURRIED
+    state, words = "", ""
+    for line in body.splitlines():
+        mark, text = line[2:3], line[4:]
+        if mark == "<":
+            steps.append(f"S: {text}")
+        elif mark == "!":
+            steps.append(f"~ {text}")
+            # A server that has shut its side still hears the farewell, and cannot answer it.
+            after = after[:1] if text == "shuts its side" else after
+            after = [] if text.startswith(ENDS) else after
+        elif mark == ">":
+            after = [] if text in ("nothing", "QUIT") else after
+            steps += [] if text == "nothing" else [f"C: {text}"]
+        elif mark == "&":
+            arguments = tuple(text.split())
+        elif mark == "=":
+            state, _, words = text.partition(" ")
+        else:
+            raise ValueError(f"{name}: what is {line!r}?")
+    if stage == "message" and arguments == UNHURRIED and steps[-1].startswith("S: "):
+        # To the QUIT that has come already; nobody has to wait for it.
+        after = [] if steps[-1].endswith(r"\c") else [FAREWELL]
+    dialogue = "\n".join([opening, *commands, *steps, *after])
+    return Case(name, lines_of(dialogue), arguments, int(state), words)
+
+
+#: One fixture plays them all.
+pytestmark = pytest.mark.timeout(1800)
+CASES = {each.name: each for each in cases()}
+TRANSPORTS = ("plain", "tls")
+#: Most memory of a run in KiB; the half that TLS takes more are OpenSSL and cryptography.
+MOST_MEMORY = {"plain": 32 * 1024, "tls": 64 * 1024}
+#: Seconds that a run may last beyond its ``-t``.
+LATE = 0.5
+
+
+def play(fault: Case, transport: str) -> Played:
+    """Run the plugin against a server with this fault, or with the same fault inside TLS."""
+    secure, lines, pardoned = None, fault.lines, set()
+    if transport == "tls":
+        secure = partial(server_context().wrap_socket, server_side=True)
+        if Line("~", "shuts its side") in lines[-2:]:
+            # Whether TLS can be spoken into an end that came without its own farewell depends on
+            # the version of Python.
+            lines = lines[:-1] if lines[-1].speaker == "C" else lines
+            pardoned = {"expected nothing more, heard b'QUIT\\r\\n'"}
+    server = DialogueServer(lines, secure)
+    run = run_measured(
+        "-H", "127.0.0.1", "-p", str(server.port), "-r", "postmaster@contoso.com",
+        "-F", "probe.client.example", *fault.arguments, *(["-s"] if secure else []),
+    )  # fmt: skip
+    server.close()
+    line = run.run.masked.partition("\n")[0].partition(" | ")[0]
+    mismatches = tuple(each for each in server.mismatches if each not in pardoned)
+    outcome = Outcome(run.run.exit_code, line, run.run.stderr, mismatches)
+    return Played(outcome, run.seconds, run.peak_kib)
+
+
+@functools.cache
+def server_context() -> ssl.SSLContext:
+    """TLS for all the servers, with a certificate that nobody asks for."""
+    with tempfile.TemporaryDirectory() as directory:
+        certificate = Authority(Path(directory), "Test CA").issue("mail1.contoso.com")
+        return certificate.context()
+
+
+@pytest.fixture(scope="module")
+def played(request: pytest.FixtureRequest) -> dict[tuple[str, str], Played]:
+    """All the cases that were selected, those that only wait many at a time."""
+    wanted = [
+        (item.callspec.params["name"], item.callspec.params["transport"])
+        for item in request.session.items
+        if isinstance(item, pytest.Function)
+        and item.module is request.module
+        and hasattr(item, "callspec")
+        and "name" in item.callspec.params
+    ]
+    found: dict[tuple[str, str], Played] = {}
+    for timed, at_once in ((False, 4), (True, 16)):
+        batch = [each for each in wanted if CASES[each[0]].timed is timed]
+        with ThreadPoolExecutor(at_once) as pool:
+            results = pool.map(lambda each: play(CASES[each[0]], each[1]), batch)
+            found.update(zip(batch, results))
+    request.config.stash[FIGURES] = figures(found)
+    return found
+
+
+def figures(found: Mapping[tuple[str, str], Played]) -> str:
+    """What README says of the matrix, in numbers."""
+    right = sum(each.outcome == CASES[name].expected for (name, _), each in found.items())
+    words = [f"{len(found)} runs of {len(CASES)} faults: {right} with the right state and words"]
+    for transport in TRANSPORTS:
+        peaks = [each.peak_kib for (_, how), each in found.items() if how == transport]
+        words.append(f"{transport}: at most {max(peaks, default=0) / 1024:.0f} MiB")
+    return "; ".join(words)
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_fault_has_its_state_and_words(
+    name: str, transport: str, played: dict[tuple[str, str], Played]
+) -> None:
+    """The client says what it should and nothing more, in bounded time and memory."""
+    fault, result = CASES[name], played[name, transport]
+    assert result.outcome == fault.expected
+    assert result.peak_kib < MOST_MEMORY[transport]
+    # A busy machine is late now and then; a run that does not end in time is so always.
+    for _ in range(5):
+        if result.seconds <= fault.timeout + LATE:
+            break
+        result = play(fault, transport)
+    assert result.seconds <= fault.timeout + LATE
+
+
+def test_the_matrix_is_whole() -> None:
+    """A file that is read wrongly would prove nothing; README gives the number."""
+    assert len(CASES) >= 250
+    readme = (FAULTS.parent.parent / "README.md").read_text(encoding="utf-8")
+    runs = len(CASES) * len(TRANSPORTS)
+    assert f"\n    {runs} runs of {len(CASES)} faults: {runs} with the right state" in readme
+
+
+def test_no_case_but_those_at_quit_is_ok() -> None:
+    """A server that has not taken the message with 250 after its dot has not accepted it."""
+    fine = {name for name, each in CASES.items() if each.exit_code == 0}
+    assert fine == {name for name in CASES if name.endswith(", at quit")}
+
+
+@pytest.mark.parametrize("flood", [r"250 A\c", "250-A", r"\x00\c", r"250-\n\c", r"9\c"])
+@pytest.mark.parametrize("stage", ["banner", "ehlo", "message", "quit"])
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_flood_takes_no_memory(transport: str, stage: str, flood: str) -> None:
+    """What is read is bounded: the rest are Python, its libraries, and some of their data."""
+    flood = flood.replace("250", "220") if stage == "banner" else flood
+    fault = case("a flood", stage, f"  ! floods {flood}\n  = 2 whatever")
+    result = play(fault, transport)
+    assert result.outcome.mismatches == ()
+    assert result.peak_kib < MOST_MEMORY[transport]
+
+
+def giant(code: int) -> str:
+    """A reply that is just within the limits: 999 lines, 220,000 bytes."""
+    lines = [f"S: {code}-{'x' * 215}"] * 998 + [f"S: {code} {'x' * 215}"]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("arguments", [(), ("-vv",)])
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_giant_replies_take_no_memory(transport: str, arguments: tuple[str, ...]) -> None:
+    """At every stage one, and all of them taken."""
+    dialogue = [
+        giant(220), "C: EHLO probe.client.example", giant(250),
+        "C: MAIL FROM:<ExMFA-MailAcceptTest@Fabrikam.com>", giant(250),
+        "C: RCPT TO:<postmaster@contoso.com>", giant(251), "C: DATA", giant(354),
+        "C: {MESSAGE}", giant(250), "C: QUIT", giant(221),
+    ]  # fmt: skip
+    lines = lines_of("\n".join(dialogue))
+    result = play(Case("giant", lines, (*UNHURRIED, *arguments), 1, ""), transport)
+    assert (result.outcome.exit_code, result.outcome.mismatches) == (1, ())
+    assert result.peak_kib < MOST_MEMORY[transport]

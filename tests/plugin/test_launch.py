@@ -1,0 +1,556 @@
+"""How a run begins, as far as it is the same on every machine.
+
+Which modules are loaded, whether the first packet leaves before nagiosplugin is imported, how often
+the client has to wait for the network, and whether a stage stays as short as it was while the
+plugin is busy with something else.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import ssl
+import subprocess
+import sys
+import sysconfig
+import textwrap
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Callable, NamedTuple, Optional
+
+import dns.message
+import pytest
+import trustme
+from plugin.test_plugin import NameServer
+from support.scripted_server import CHECKOUT, PATIENCE, PLUGIN
+
+# A server.
+
+
+class Sink:
+    """A mail server that accepts everything, and counts the flights of its clients.
+
+    A flight is what comes after the server has said something, up to when it says something again.
+    """
+
+    def __init__(
+        self,
+        *keywords: str,
+        on_accept: Callable[[], object] = lambda: None,
+        on_hello: Callable[[], object] = lambda: None,
+        tls: Optional[ssl.SSLContext] = None,
+        hold: float = 0.0,
+    ) -> None:
+        self.flights = 0
+        #: When each flight was heard, and when each reply began to be said, by the monotonic clock.
+        self.heard_at: list[float] = []
+        self.said_at: list[float] = []
+        self._keywords = ("SIZE", *keywords)
+        self._on_accept = on_accept
+        self._on_hello = on_hello
+        self._context = tls
+        self._hold = hold
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._listener.close()
+        self._thread.join(PATIENCE)
+
+    def _serve(self) -> None:
+        self._socket, _ = self._listener.accept()
+        with self._socket:
+            self._socket.settimeout(PATIENCE)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._spoken = True
+            self._tls: Optional[ssl.SSLObject] = None
+            self._on_accept()
+            self._say(b"220 mail1.contoso.com\r\n")
+            self._talk()
+
+    def _talk(self) -> None:
+        in_message = False
+        for line in self._lines():
+            verb = line[:4].upper()
+            if in_message:
+                in_message = line != b"."
+                if not in_message:
+                    self._say(b"250 2.6.0 Queued\r\n")
+            elif verb == b"EHLO":
+                self._on_hello()
+                lines = ["mail1.contoso.com", *self._keywords]
+                said = "".join(f"250-{each}\r\n" for each in lines[:-1]) + f"250 {lines[-1]}\r\n"
+                self._say(said.encode())
+            elif verb == b"DATA":
+                in_message = True
+                self._say(b"354 Go\r\n")
+            elif verb == b"STAR":
+                self._say(b"220 Go\r\n")
+                self._start_tls()
+            else:
+                self._say(b"221 Bye\r\n" if verb == b"QUIT" else b"250 OK\r\n")
+
+    def _lines(self) -> Iterator[bytes]:
+        begun = b""
+        while True:
+            data = self._receive()
+            if not data:
+                return
+            *lines, begun = (begun + data).split(b"\r\n")
+            yield from lines
+
+    def _receive(self) -> bytes:
+        """What the client says next, decrypted."""
+        while True:
+            if self._tls is not None:
+                try:
+                    return self._tls.read(65536)
+                except ssl.SSLWantReadError:
+                    pass
+                except ssl.SSLError:
+                    return b""
+            data = self._receive_raw()
+            if self._tls is None or not data:
+                return data
+            self._incoming.write(data)
+
+    def _receive_raw(self) -> bytes:
+        data = self._socket.recv(65536)
+        if data and self._spoken:
+            self.heard_at.append(time.monotonic())
+            self.flights += 1
+            self._spoken = False
+        return data
+
+    def _say(self, words: bytes) -> None:
+        time.sleep(self._hold)
+        if self._tls is not None:
+            self._tls.write(words)
+            words = self._outgoing.read()
+        self._spoken = True
+        self.said_at.append(time.monotonic())
+        self._socket.sendall(words)
+
+    def _start_tls(self) -> None:
+        assert self._context is not None
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        shaking = self._context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        while True:
+            try:
+                shaking.do_handshake()
+            except ssl.SSLWantReadError:
+                pass
+            else:
+                self._tls = shaking
+            said = self._outgoing.read()
+            if said:
+                self._spoken = True
+                self._socket.sendall(said)
+            if self._tls is not None:
+                return
+            self._incoming.write(self._receive_raw())
+
+
+@pytest.fixture
+def sink() -> Iterator[Callable[..., Sink]]:
+    """Start servers that accept everything."""
+    started: list[Sink] = []
+
+    def start(*keywords: str, **how: object) -> Sink:
+        started.append(Sink(*keywords, **how))  # type: ignore[arg-type]
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()
+
+
+class Authority(NamedTuple):
+    """A server's context, and the file of who signed its certificate."""
+
+    context: ssl.SSLContext
+    file: str
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """TLS without tickets, which would begin a flight of their own."""
+    signer = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.num_tickets = 0
+    signer.issue_cert("127.0.0.1").configure_cert(context)
+    file = tmp_path_factory.mktemp("authority") / "ca.pem"
+    signer.cert_pem.write_to_path(str(file))
+    return Authority(context, str(file))
+
+
+class Ran(NamedTuple):
+    """One run of the plugin."""
+
+    exit_code: int
+    stdout: str
+    #: Names of all modules that were loaded at its end.
+    modules: frozenset[str]
+    seconds: float
+
+    @property
+    def perfdata(self) -> dict[str, float]:
+        """Seconds by stage."""
+        return {name: float(value) for name, value in re.findall(r"(\w+)=([0-9.]+)s", self.stdout)}
+
+    def loaded(self, *names: str) -> list[str]:
+        """Those of ``names`` that were loaded."""
+        return [name for name in names if name in self.modules]
+
+
+#: What ``pip`` makes of the entry point, for the wrapper below.
+COMMAND = """
+from exchange_mailaccept.launch import main
+main()
+"""
+#: Runs the plugin as the program that it is, and writes down which modules it ends with.
+WRAPPER = """
+import os, sys
+
+def end(code, really=os._exit):
+    with open(sys.argv[0] + ".modules", "w") as file:
+        file.write(" ".join(sys.modules))
+    really(code)
+
+os._exit = end
+plugin, sys.argv[0] = os.environ["PLUGIN"], os.environ["NOTES"]
+sys.path.insert(0, os.path.dirname(plugin))
+with open(plugin) as file:
+    program = compile(file.read(), plugin, "exec")
+try:
+    exec(program, {"__name__": "__main__", "__file__": plugin, "__builtins__": __builtins__})
+except SystemExit as status:
+    sys.stdout.flush()
+    end(status.code)
+"""
+
+
+class Plugin:
+    """Runs the plugin with nothing of the tests' own surroundings."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def __call__(self, *arguments: str, path: str = "", program: str = str(PLUGIN)) -> Ran:
+        notes = self._directory / "notes"
+        # Without site, whose .pth files import for the tests' own sake.
+        places = (path, str(CHECKOUT), sysconfig.get_path("purelib"))
+        libraries = os.pathsep.join(filter(None, places))
+        environment = {"PLUGIN": program, "NOTES": str(notes), "PYTHONPATH": libraries}
+        begun = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-S", "-c", WRAPPER, *arguments, "-F", "probe.client.example"],
+            env={**environment, "PATH": ""},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=PATIENCE,
+        )
+        seconds = time.monotonic() - begun
+        assert done.stderr == b""
+        modules = Path(f"{notes}.modules").read_text(encoding="ascii").split()
+        return Ran(done.returncode, done.stdout.decode("ascii"), frozenset(modules), seconds)
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Plugin:
+    """The plugin as a process."""
+    return Plugin(tmp_path)
+
+
+def host(server: Sink, *arguments: str) -> tuple[str, ...]:
+    recipient = ("-r", "postmaster@contoso.com", "--profile", "none")
+    return ("-H", "127.0.0.1", "-p", str(server.port), *recipient, *arguments)
+
+
+class Names(NameServer):
+    """A name server that answers A and AAAA only when both were asked for."""
+
+    def __init__(
+        self, table: Mapping[tuple[str, str], object], on_query: Callable[[], object] = lambda: None
+    ) -> None:
+        self._on_query = on_query
+        #: What was asked, a new list whenever everything before was answered.
+        self.flights: list[set[str]] = []
+        super().__init__(table)
+
+    def _serve(self) -> None:
+        asked: list[tuple[dns.message.Message, object]] = []
+        with self._socket:
+            while True:
+                wire, client = self._socket.recvfrom(4096)
+                if not wire:
+                    return
+                self._on_query()
+                asked.append((dns.message.from_wire(wire), client))
+                kinds = {dns.rdatatype.to_text(query.question[0].rdtype) for query, _ in asked}
+                if kinds & {"A", "AAAA"} and len(kinds) < 2:
+                    continue
+                self.flights.append(kinds)
+                for query, address in asked:
+                    self._socket.sendto(self._response(query), address)
+                asked.clear()
+
+
+ZONE = {
+    ("contoso.com.", "MX"): ["10 mail1.contoso.com."],
+    ("mail1.contoso.com.", "A"): ["127.0.0.1"],
+}
+
+
+@pytest.fixture
+def names() -> Iterator[Callable[..., Names]]:
+    """Start name servers."""
+    started: list[Names] = []
+
+    def start(on_query: Callable[[], object] = lambda: None) -> Names:
+        started.append(Names(ZONE, on_query))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()
+
+
+def domain(server: Sink, name_server: Names, *arguments: str) -> tuple[str, ...]:
+    nameserver = f"127.0.0.1:{name_server.port}"
+    where = ("-d", "contoso.com", "-p", str(server.port), "--nameserver", nameserver)
+    return (*where, "--profile", "none", *arguments)
+
+
+# Modules.
+
+#: What no run needs; each costs 2 to 30 ms.
+NEVER = (
+    "argparse", "asyncio", "concurrent.futures", "cryptography", "dataclasses", "dns.query",
+    "dns.resolver", "email", "encodings.idna", "getopt", "gettext", "http", "idna",
+    "importlib.metadata", "inspect", "multiprocessing", "smtplib", "spnego", "subprocess", "urllib",
+)  # fmt: skip
+#: What dnspython imports for itself.
+FOR_DNS = (
+    "concurrent.futures", "dataclasses", "email", "encodings.idna", "idna", "importlib.metadata",
+    "inspect", "urllib",
+)  # fmt: skip
+FAILURES = tuple(
+    f"exchange_mailaccept.{each}"
+    for each in ("details", "diagnosis", "failures", "masks", "resources", "timing")
+)
+TLS_ONLY = ("ssl", "_ssl", "exchange_mailaccept.net.tls")
+
+
+def test_modules_for_a_host(sink, plugin):
+    """Neither dnspython nor TLS, nor any of the heavy ones, nor what failures mean."""
+    run = plugin(*host(sink()))
+    assert run.exit_code == 0, run.stdout
+    assert run.loaded("dns", *TLS_ONLY, *NEVER, *FAILURES) == []
+    assert run.loaded("nagiosplugin", "exchange_mailaccept.net.loop") != []
+
+
+def test_modules_for_a_host_by_name(sink, plugin):
+    """``ipaddress`` is for those who type an address."""
+    server = sink()
+    arguments = list(host(server, "-4"))
+    arguments[1] = "localhost"
+    run = plugin(*arguments)
+    assert run.exit_code == 0, run.stdout
+    assert run.loaded("dns", "ipaddress", *TLS_ONLY, *NEVER) == []
+
+
+def test_modules_for_a_domain(sink, names, plugin):
+    """Of dnspython what reads and writes messages; no second resolver with its own sockets."""
+    run = plugin(*domain(sink(), names()))
+    assert run.exit_code == 0, run.stdout
+    assert run.loaded(*TLS_ONLY, *(each for each in NEVER if each not in FOR_DNS)) == []
+    assert run.loaded("dns.message") == ["dns.message"]
+
+
+def test_modules_for_tls(sink, plugin, authority):
+    """With a certificate that is verified, OpenSSL reads it."""
+    server = sink("STARTTLS", tls=authority.context)
+    run = plugin(*host(server, "-S", "--verify", "--ca-file", authority.file))
+    assert run.exit_code == 0, run.stdout
+    assert run.loaded("dns", *NEVER) == []
+    assert run.loaded(*TLS_ONLY) == list(TLS_ONLY)
+
+
+@pytest.mark.parametrize("argument", ["--version", "-x"])
+def test_modules_for_no_test_at_all(plugin, argument):
+    """As for a host, at most."""
+    run = plugin(argument)
+    assert run.exit_code == 3
+    assert run.loaded("dns", "ipaddress", *TLS_ONLY, *NEVER) == []
+
+
+# The first packet.
+
+
+@pytest.fixture
+def slow_library(tmp_path: Path) -> Callable[[str], str]:
+    """A directory with a nagiosplugin that runs some lines before it becomes the real one."""
+
+    def write(lines: str) -> str:
+        package = tmp_path / "slow" / "nagiosplugin"
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text(
+            "import os, sys, time\n"
+            f"gate = {str(tmp_path / 'gate')!r}\n"
+            f"{textwrap.dedent(lines)}\n"
+            f"sys.path.remove({str(package.parent)!r})\n"
+            "del sys.modules['nagiosplugin']\n"
+            "import nagiosplugin\n",
+            encoding="ascii",
+        )
+        return str(package.parent)
+
+    return write
+
+
+WAIT_FOR_THE_GATE = f"""
+until = time.monotonic() + {PATIENCE / 3}
+while not os.path.exists(gate):
+    if time.monotonic() > until:
+        raise ImportError("no packet was sent before this import")
+    time.sleep(0.005)
+"""
+
+
+def test_a_host_is_connected_before_nagiosplugin_is_imported(sink, plugin, slow_library, tmp_path):
+    """The import waits here until the server has seen the client."""
+    server = sink(on_accept=(tmp_path / "gate").touch)
+    run = plugin(*host(server), path=slow_library(WAIT_FOR_THE_GATE))
+    assert run.exit_code == 0, run.stdout
+
+
+def test_the_installed_command_speaks_before_nagiosplugin_is_imported(
+    sink, plugin, slow_library, tmp_path
+):
+    """The import waits here until the server has heard the client."""
+    server = sink(on_hello=(tmp_path / "gate").touch)
+    (tmp_path / "command").write_text(COMMAND, encoding="ascii")
+    arguments = host(server)
+    run = plugin(
+        *arguments, path=slow_library(WAIT_FOR_THE_GATE), program=str(tmp_path / "command")
+    )
+    assert run.exit_code == 0, run.stdout
+
+
+def test_a_name_is_asked_for_before_nagiosplugin_is_imported(
+    sink, names, plugin, slow_library, tmp_path
+):
+    """The import waits here until the name server has seen the question."""
+    name_server = names((tmp_path / "gate").touch)
+    run = plugin(*domain(sink(), name_server), path=slow_library(WAIT_FOR_THE_GATE))
+    assert run.exit_code == 0, run.stdout
+
+
+def test_a_server_with_tls_is_connected_before_nagiosplugin_is_imported(
+    sink, plugin, slow_library, tmp_path, authority
+):
+    """TLS or not."""
+    server = sink("STARTTLS", on_accept=(tmp_path / "gate").touch, tls=authority.context)
+    arguments = host(server, "-S", "--verify", "--ca-file", authority.file)
+    run = plugin(*arguments, path=slow_library(WAIT_FOR_THE_GATE))
+    assert run.exit_code == 0, run.stdout
+
+
+# Round trips.
+
+#: The connection and the greeting, for which the client says nothing.
+CONNECT_AND_BANNER = 2
+
+
+@pytest.mark.parametrize(
+    ("keywords", "arguments", "trips"),
+    [
+        ((), (), 8),
+        (("PIPELINING",), (), 7),
+        ((), ("--until", "rcpt"), 7),
+        ((), ("--until", "ehlo"), 4),
+        ((), ("--until", "banner"), 3),
+    ],
+)
+def test_round_trips_to_a_host(sink, plugin, keywords, arguments, trips):
+    """EHLO, MAIL, RCPT, DATA, the message and QUIT; QUIT with the message where it may."""
+    server = sink(*keywords)
+    run = plugin(*host(server, *arguments))
+    assert (run.exit_code, server.flights + CONNECT_AND_BANNER) == (0, trips), run.stdout
+
+
+@pytest.mark.parametrize(("keywords", "trips"), [((), 11), (("PIPELINING",), 10)])
+def test_round_trips_with_starttls(sink, plugin, authority, keywords, trips):
+    """STARTTLS, one for the handshake of TLS 1.3, and EHLO in one flight with its end."""
+    server = sink("STARTTLS", *keywords, tls=authority.context)
+    run = plugin(*host(server, "-S", "--verify", "--ca-file", authority.file))
+    assert (run.exit_code, server.flights + CONNECT_AND_BANNER) == (0, trips), run.stdout
+
+
+def test_round_trips_to_the_name_server(sink, names, plugin):
+    """The addresses of both families are asked for in one flight."""
+    name_server = names()
+    run = plugin(*domain(sink(), name_server))
+    assert (run.exit_code, name_server.flights) == (0, [{"MX"}, {"A", "AAAA"}]), run.stdout
+
+
+# Truth.
+
+
+@pytest.mark.usefixtures("kernel_stamps")
+def test_a_stage_is_no_longer_than_it_was(sink, plugin, slow_library, tmp_path):
+    """While the plugin imports something for 0.3 s, the greeting waits and is not slow."""
+    server = sink(on_accept=(tmp_path / "gate").touch)
+    run = plugin(*host(server), path=slow_library(WAIT_FOR_THE_GATE + "time.sleep(0.3)"))
+    assert run.exit_code == 0, run.stdout
+    assert run.seconds > 0.3
+    assert {name: took for name, took in run.perfdata.items() if took > 0.2} == {}
+
+
+@pytest.mark.usefixtures("kernel_stamps")
+def test_a_lookup_is_no_longer_than_it_was(sink, names, plugin, slow_library, tmp_path):
+    """The same of a name server's answer."""
+    name_server = names((tmp_path / "gate").touch)
+    path = slow_library(WAIT_FOR_THE_GATE + "time.sleep(0.3)")
+    run = plugin(*domain(sink(), name_server), path=path)
+    assert run.exit_code == 0, run.stdout
+    assert run.seconds > 0.3
+    assert {name: took for name, took in run.perfdata.items() if took > 0.2} == {}
+
+
+def test_a_stage_is_as_long_as_the_server_made_it(sink, plugin):
+    """Neither shorter than the server thought about it nor longer than the client waited for it.
+
+    A stage lies between what the server heard before its reply and what it heard after it, however
+    busy the machine is.
+    """
+    server = sink(hold=0.05)
+    run = plugin(*host(server))
+    assert run.exit_code == 0, run.stdout
+    # The plugin prints four decimals, and two clocks may not run alike.
+    rounding = 0.001
+    said = server.said_at
+    for number, name in enumerate(("ehlo", "mail", "rcpt", "data", "message", "quit"), 1):
+        held = said[number] - server.heard_at[number - 1]
+        assert held - rounding <= run.perfdata[name], (name, held, run.stdout)
+    for number, name in enumerate(("ehlo", "mail", "rcpt", "data", "message"), 1):
+        waited = server.heard_at[number] - said[number - 1]
+        assert run.perfdata[name] <= waited + rounding, (name, waited, run.stdout)
+
+
+def test_the_plugin_is_run_from_the_checkout():
+    """The wrapper of these tests must test this plugin and no installed one."""
+    assert PLUGIN.parent == CHECKOUT
+    assert os.access(PLUGIN, os.X_OK)
+
+
+def test_a_set_of_one_address_is_one_connection(sink, plugin):
+    """What is sent ahead must be for somebody: this server greets one client only."""
+    run = plugin(*host(sink(), "--all-addresses", "-t", "10"))
+    assert run.exit_code == 0, run.stdout

@@ -1,0 +1,1364 @@
+"""The plugin as Nagios sees it: a process, its standard output and its exit code.
+
+Against a real server on a loopback port, which demands each line of the client
+(``scripted_server``).
+Numbers of seconds are masked as ``#s``; all else is compared whole.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rrset
+import nagiosplugin
+import pytest
+from support.scripted_server import PLUGIN, SILENCE, PluginRun, ScriptedServer, run_plugin
+
+OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
+
+BANNER = b"220 mail1.contoso.com Microsoft ESMTP MAIL Service ready\r\n"
+KEYWORDS = (
+    "SIZE 37748736", "PIPELINING", "DSN", "ENHANCEDSTATUSCODES", "STARTTLS", "X-ANONYMOUSTLS",
+    "AUTH NTLM", "X-EXPS GSSAPI NTLM", "8BITMIME", "BINARYMIME", "CHUNKING", "SMTPUTF8", "XRDST",
+)  # fmt: skip
+
+
+def ehlo_reply(*keywords: str) -> bytes:
+    lines = ("mail1.contoso.com Hello [127.0.0.1]", *keywords)
+    marks = ["-"] * (len(lines) - 1) + [" "]
+    return "".join(f"250{mark}{line}\r\n" for mark, line in zip(marks, lines)).encode()
+
+
+EHLO = ("EHLO probe.client.example", ehlo_reply(*KEYWORDS))
+MAIL = ("MAIL FROM:<ExMFA-MailAcceptTest@Fabrikam[.]com>", b"250 2.1.0 Sender OK\r\n")
+RCPT = ("RCPT TO:<postmaster@contoso[.]com> NOTIFY=NEVER", b"250 2.1.5 Recipient OK\r\n")
+RSET = ("RSET", b"250 2.0.0 Resetting\r\n")
+DATA = ("DATA", b"354 Start mail input; end with <CRLF>.<CRLF>\r\n")
+MESSAGE = (
+    ScriptedServer.MESSAGE,
+    b"250 2.6.0 {ID} [InternalId=110, Hostname=mbx01.contoso.com] 1590 bytes in 0.103,"
+    b" 15.038 KB/sec Queued mail for delivery\r\n",
+)
+QUIT = ("QUIT", b"221 2.0.0 Service closing transmission channel\r\n")
+ALL = (EHLO, MAIL, RCPT, DATA, MESSAGE, QUIT)
+
+PERFDATA = {
+    "all": "banner=#s;;;0 connect=#s;;;0 data=#s;;;0 ehlo=#s;;;0 extensions=0;;;0 mail=#s;;;0"
+    " message=#s;;;0 quit=#s;;;0 rcpt=#s;;;0 total=#s;;;0",
+    "rcpt": "banner=#s;;;0 connect=#s;;;0 ehlo=#s;;;0 extensions=0;;;0 mail=#s;;;0 quit=#s;;;0"
+    " rcpt=#s;;;0 total=#s;;;0",
+    "mail": "banner=#s;;;0 connect=#s;;;0 ehlo=#s;;;0 extensions=0;;;0 mail=#s;;;0 quit=#s;;;0"
+    " total=#s;;;0",
+}
+ACCEPTED = (
+    "127.0.0.1 accepted mail for postmaster@contoso.com in #s"
+    " (Exchange 2019/SE; queued on mbx01.contoso.com as ID)"
+)
+
+
+def check(server: ScriptedServer, *arguments: str, **how) -> PluginRun:
+    """Test ``server``; the port does not appear in what comes back."""
+    run = run_plugin(
+        "-H", server.host, "-p", str(server.port), "-r", "postmaster@contoso.com",
+        "-F", "probe.client.example", *arguments, **how,
+    )  # fmt: skip
+    return run._replace(stdout=run.stdout.replace(f"port {server.port}", "port PORT"))
+
+
+def first_line(run: PluginRun) -> str:
+    """The first line without perfdata."""
+    return run.masked.partition("\n")[0].partition(" | ")[0]
+
+
+# Whole outputs.
+
+
+def test_a_server_that_accepts_mail(serve):
+    """One line, all perfdata, nothing else."""
+    run = check(serve(BANNER, *ALL))
+    assert (run.exit_code, run.masked, run.stderr) == (
+        OK,
+        f"MAILACCEPT OK - {ACCEPTED} | {PERFDATA['all']}\n",
+        "",
+    )
+
+
+STAGE_LINES = """\
+Stages at 127.0.0.1 (127.0.0.1 port PORT, Exchange 2019/SE):
+  connect #s  passed
+  banner #s  220 mail1.contoso.com Microsoft ESMTP MAIL Service ready
+  ehlo #s  250 mail1.contoso.com Hello [127.0.0.1] SIZE 37748736 PIPELINING DSN\
+ ENHANCEDSTATUSCODES STARTTLS X-ANONYMOUSTLS AUTH NTLM X-EXPS GSSAPI NTLM 8BITMIME BINARYMIME\
+ CHUNKING SMTPUTF8 XRDST
+"""
+ACCEPTED_LINES = """\
+  mail #s  250 2.1.0 Sender OK
+  rcpt #s  250 2.1.5 Recipient OK
+  data #s  354 Start mail input; end with [CRLF].[CRLF]
+  message #s  250 2.6.0 [ID] [InternalId=110, Hostname=mbx01.contoso.com] 1590 bytes in 0.103,\
+ 15.038 KB/sec Queued mail for delivery
+  quit #s  221 2.0.0 Service closing transmission channel
+Receipt: Get-MessageTrackingLog -Server mbx01.contoso.com -InternalMessageId 110
+"""
+TROUBLESHOOTING = """\
+Troubleshooting, from the server level out to the network level:
+  1. Mail routing in Exchange Server:\
+ https://learn.microsoft.com/exchange/mail-flow/mail-routing/mail-routing
+  2. Use Telnet to test SMTP communication on Exchange servers:\
+ https://learn.microsoft.com/exchange/mail-flow/test-smtp-telnet
+  3. Queues and messages in queues in Exchange Server:\
+ https://learn.microsoft.com/exchange/mail-flow/queues/queues  [begin here]
+  4. Configure mail flow and client access on Exchange servers:\
+ https://learn.microsoft.com/exchange/plan-and-deploy/post-installation-tasks/\
+configure-mail-flow-and-client-access
+  5. Configure the external postmaster address in Exchange Online:\
+ https://learn.microsoft.com/exchange/mail-flow-best-practices/configure-external-postmaster-address
+"""
+TRANSCRIPT = r"""Transcript of 127.0.0.1:
+# ~: connected to 127.0.0.1 port PORT
+# S: 220 mail1.contoso.com Microsoft ESMTP MAIL Service ready
+# C: EHLO probe.client.example
+# S: 250-mail1.contoso.com Hello [127.0.0.1]
+# S: 250 DSN
+# C: MAIL FROM:[ExMFA-MailAcceptTest@Fabrikam.com]
+# S: 250 2.1.0 Sender OK
+# C: RCPT TO:[postmaster@contoso.com] NOTIFY=NEVER
+# S: 550-5.1.1 User unknown;
+# S: 550 /x24HOME / 'id' /x1b[31m/n /xff [script]
+# C: QUIT
+# S: 221 2.0.0 Service closing transmission channel
+"""
+
+
+def test_a_server_that_defers(serve):
+    """What happened, what it means, what to do, each stage, where to look, perfdata last."""
+    refusal = ("MAIL .*", b"452 4.3.1 Insufficient system resources\r\n")
+    run = check(serve(BANNER, EHLO, refusal, QUIT))
+    assert (run.exit_code, run.masked, run.stderr) == (
+        WARNING,
+        "MAILACCEPT WARNING - 127.0.0.1 deferred MAIL ExMFA-MailAcceptTest@Fabrikam.com:"
+        " 452 4.3.1 Insufficient system resources\n"
+        "Meaning: Back pressure: disk of the queue, memory, version buckets or submission queue are"
+        " used up, so the transport takes no mail [load]\n"
+        "Next step: Free the disk of the queue first; Get-ExchangeDiagnosticInfo -Server SERVER"
+        " -Process EdgeTransport -Component ResourceThrottling names the resource; events 15004 to"
+        " 15007.\n"
+        "Read: https://learn.microsoft.com/exchange/mail-flow/back-pressure\n"
+        f"{STAGE_LINES}"
+        "  mail #s  deferred: 452 4.3.1 Insufficient system resources\n"
+        "  quit #s  221 2.0.0 Service closing transmission channel\n"
+        f"{TROUBLESHOOTING}"
+        f"| {PERFDATA['mail']}\n",
+        "",
+    )
+
+
+def test_the_stages_are_shown_with_v(serve):
+    """Each with its time and the server's words."""
+    run = check(serve(BANNER, *ALL), "-v")
+    assert (run.exit_code, run.masked, run.stderr) == (
+        OK,
+        f"MAILACCEPT OK - {ACCEPTED}\n{STAGE_LINES}{ACCEPTED_LINES}| {PERFDATA['all']}\n",
+        "",
+    )
+
+
+@pytest.mark.parametrize("verbosity", ["-vv", "-vvv"])
+def test_the_transcript_is_shown_with_vv(serve, verbosity):
+    """Each line as it was spoken, made harmless."""
+    refusal = (
+        RCPT[0],
+        b"550-5.1.1 User unknown;\r\n550 $HOME | `id` \x1b[31m\\n \xff <script>\r\n",
+    )
+    script = [("EHLO .*", ehlo_reply("DSN")), MAIL, refusal, QUIT]
+    run = check(serve(BANNER, *script), verbosity)
+    text = run.masked
+    transcript = text[text.index("Transcript") : text.index("\n| ") + 1]
+    assert (run.exit_code, re.sub(r"(?m)^ +[0-9.]+", "#", transcript), run.stderr) == (
+        CRITICAL,
+        TRANSCRIPT,
+        "",
+    )
+
+
+def test_the_message_is_shown_in_the_transcript(serve):
+    """As it was sent, header by header."""
+    run = check(serve(BANNER, *ALL), "-vv", "--subject", "Probe 1", "--header", "X-Team: mail")
+    lines = re.findall(r"(?m)^ +[0-9.]+ C: ?(.*)$", run.masked)
+    assert [line for line in lines if not line.startswith("Date: ")] == [
+        "EHLO probe.client.example",
+        "MAIL FROM:[ExMFA-MailAcceptTest@Fabrikam.com]",
+        "RCPT TO:[postmaster@contoso.com] NOTIFY=NEVER",
+        "DATA",
+        "From: Mail acceptance test [ExMFA-MailAcceptTest@Fabrikam.com]",
+        "To: [postmaster@contoso.com]",
+        "Message-ID: [ID]",
+        "Subject: Probe 1",
+        "Auto-Submitted: auto-generated",
+        "X-Auto-Response-Suppress: All",
+        "Precedence: bulk",
+        "X-Exchange-Mailaccept: probe 0.1.0",
+        "X-Team: mail",
+        "",
+        "This message is a test of whether this server accepts mail.",
+        "It was sent by a monitoring system. It needs no answer and can be deleted.",
+        ".",
+        "QUIT",
+    ]
+
+
+# The first line and the state, for each way in which each stage can end.
+
+CLOSED = b""
+
+
+@pytest.mark.parametrize(
+    ("banner", "script", "state", "line"),
+    [
+        (b"421 4.3.2 Service not available\r\n", [QUIT], CRITICAL,
+         "127.0.0.1 refused the connection: 421 4.3.2 Service not available"),
+        (b"450 4.7.1 later\r\n", [QUIT], CRITICAL,
+         "127.0.0.1 refused the connection: 450 4.7.1 later"),
+        (b"554 No SMTP service here\r\n", [QUIT], CRITICAL,
+         "127.0.0.1 refused the connection: 554 No SMTP service here"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", [], CRITICAL,
+         "127.0.0.1 sent no SMTP greeting: not an SMTP reply: 'SSH-2.0-OpenSSH_9.2'"),
+        (b"", [], CRITICAL,
+         "127.0.0.1 sent no SMTP greeting: connection closed by the server"),
+        (b"220-mail1", [], CRITICAL,
+         "127.0.0.1 sent no SMTP greeting: connection closed by the server after '220-mail1'"),
+        (b"220 one\r\n220 two\r\n", [], CRITICAL,
+         "127.0.0.1 failed at EHLO: the server spoke before it was asked: '220 two'"),
+        (BANNER, [("EHLO .*", b"501 5.5.4 Invalid domain name\r\n"), QUIT], CRITICAL,
+         "127.0.0.1 refused EHLO: 501 5.5.4 Invalid domain name"),
+        (BANNER, [("EHLO .*", b"421 4.4.1 Connection timed out\r\n"), QUIT], CRITICAL,
+         "127.0.0.1 refused EHLO: 421 4.4.1 Connection timed out"),
+        (BANNER, [("EHLO .*", CLOSED)], CRITICAL,
+         "127.0.0.1 failed at EHLO: connection closed by the server"),
+        (BANNER, [EHLO, ("MAIL .*", b"452 4.3.1 Insufficient system resources\r\n"), QUIT], WARNING,
+         "127.0.0.1 deferred MAIL ExMFA-MailAcceptTest@Fabrikam.com:"
+         " 452 4.3.1 Insufficient system resources"),
+        (BANNER, [EHLO, ("MAIL .*", b"421 4.7.0 bye\r\n"), QUIT], CRITICAL,
+         "127.0.0.1 refused MAIL ExMFA-MailAcceptTest@Fabrikam.com: 421 4.7.0 bye"),
+        (BANNER, [EHLO, ("MAIL .*", b"530 5.7.57 Client was not authenticated\r\n"), QUIT],
+         CRITICAL,
+         "127.0.0.1 refused MAIL ExMFA-MailAcceptTest@Fabrikam.com:"
+         " 530 5.7.57 Client was not authenticated"),
+        (BANNER, [EHLO, ("MAIL .*", b"354 what\r\n"), QUIT], CRITICAL,
+         "127.0.0.1 answered MAIL without 250: 354 what"),
+        (BANNER, [EHLO, ("MAIL .*", b"25O OK\r\n")], CRITICAL,
+         "127.0.0.1 failed at MAIL: not an SMTP reply: '25O OK'"),
+        (BANNER, [EHLO, MAIL, ("RCPT .*", b"451 4.7.1 Greylisting\r\n"), QUIT], WARNING,
+         "127.0.0.1 deferred RCPT postmaster@contoso.com: 451 4.7.1 Greylisting"),
+        (BANNER, [EHLO, MAIL, ("RCPT .*", b"550 5.7.54 SMTP; Unable to relay\r\n"), QUIT], CRITICAL,
+         "127.0.0.1 refused RCPT postmaster@contoso.com: 550 5.7.54 SMTP; Unable to relay"),
+        (BANNER, [EHLO, MAIL, RCPT, ("DATA", b"451 4.3.0 later\r\n"), QUIT], WARNING,
+         "127.0.0.1 deferred DATA: 451 4.3.0 later"),
+        (BANNER, [EHLO, MAIL, RCPT, ("DATA", b"554 5.6.0 no\r\n"), QUIT], CRITICAL,
+         "127.0.0.1 refused DATA: 554 5.6.0 no"),
+        (BANNER, [EHLO, MAIL, RCPT, DATA, (MESSAGE[0], b"452 4.3.1 full\r\n"), QUIT], WARNING,
+         "127.0.0.1 deferred the message: 452 4.3.1 full"),
+        (BANNER, [EHLO, MAIL, RCPT, DATA, (MESSAGE[0], b"554 5.6.0 no\r\n"), QUIT], CRITICAL,
+         "127.0.0.1 refused the message: 554 5.6.0 no"),
+        (BANNER, [EHLO, MAIL, RCPT, DATA, (MESSAGE[0], CLOSED)], CRITICAL,
+         "127.0.0.1 failed at the message: connection closed by the server"),
+        (BANNER, [EHLO, MAIL, RCPT, DATA, MESSAGE, ("QUIT", CLOSED)], OK, ACCEPTED),
+        (BANNER, [EHLO, MAIL, RCPT, DATA, MESSAGE, ("QUIT", b"500 what\r\n")], OK, ACCEPTED),
+        (BANNER, [EHLO, MAIL, RCPT, DATA, MESSAGE], OK, ACCEPTED),
+    ],
+)  # fmt: skip
+def test_each_stage_ends_in_a_state_and_a_line(serve, banner, script, state, line):
+    """The contract's table of states, as far as one server goes."""
+    run = check(serve(banner, *script))
+    word = ("OK", "WARNING", "CRITICAL")[state]
+    expected = (state, f"MAILACCEPT {word} - {line}", "")
+    assert (run.exit_code, first_line(run), run.stderr) == expected
+
+
+@pytest.mark.parametrize(
+    ("banner", "script", "line"),
+    [
+        (None, [], "127.0.0.1 sent no greeting within #s"),
+        (BANNER, [("EHLO .*", SILENCE)], "127.0.0.1 did not answer EHLO within #s"),
+        (BANNER, [EHLO, ("MAIL .*", SILENCE)], "127.0.0.1 did not answer MAIL within #s"),
+        (BANNER, [EHLO, MAIL, ("RCPT .*", SILENCE)], "127.0.0.1 did not answer RCPT within #s"),
+        (BANNER, [EHLO, MAIL, RCPT, ("DATA", SILENCE)], "127.0.0.1 did not answer DATA within #s"),
+        (
+            BANNER,
+            [EHLO, MAIL, RCPT, DATA, (MESSAGE[0], SILENCE)],
+            "127.0.0.1 did not answer the message within #s",
+        ),
+    ],
+)
+def test_silence_is_critical_when_the_time_is_over(serve_carelessly, banner, script, line):
+    """At each stage, and with fractions of a second."""
+    run = check(serve_carelessly(banner, *script), "-t", "0.4")
+    expected = (CRITICAL, f"MAILACCEPT CRITICAL - {line}", "")
+    assert (run.exit_code, first_line(run), run.stderr) == expected
+
+
+@pytest.mark.parametrize("seconds", ["0.0005", "0.000000000001"])
+def test_a_time_that_is_over_at_once(serve_carelessly, seconds):
+    """How far the run gets is chance; that it ends as others do, and in digits, is not."""
+    run = check(serve_carelessly(None), "-t", seconds)
+    assert (run.exit_code, run.stderr) == (CRITICAL, "")
+    line, *_, values = run.stdout.splitlines()
+    words = re.escape(f"within {seconds}s")
+    assert re.fullmatch(f"MAILACCEPT CRITICAL - 127.0.0.1 [a-z ]+ {words}", line), line
+    assert values.startswith("| ")
+
+
+@pytest.fixture
+def serve_carelessly() -> Iterator:
+    """As ``serve``; how the client leaves after a fault is left open: with QUIT, or without."""
+    running: list[ScriptedServer] = []
+
+    def start(*script) -> ScriptedServer:
+        running.append(ScriptedServer(*script))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.close()
+
+
+def test_nobody_listens():
+    """A port that was free a moment ago."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        port = reserved.getsockname()[1]
+        run = run_plugin("-H", "127.0.0.1", "-p", str(port), "-r", "a@b.example", "-F", "c.example")
+    assert (run.exit_code, first_line(run), run.stderr) == (
+        CRITICAL,
+        f"MAILACCEPT CRITICAL - 127.0.0.1 could not be connected: 127.0.0.1 port {port}:"
+        " connection refused",
+        "",
+    )
+
+
+def test_helo_is_tried_when_ehlo_is_refused(serve):
+    """A middlebox is in between, which is a finding; the mail goes through."""
+    script = [
+        ("EHLO .*", b"500 unrecognized\r\n"),
+        ("HELO probe.client.example", b"250 mail1.contoso.com Hello\r\n"),
+        MAIL,
+        ("RCPT TO:<postmaster@contoso[.]com>", RCPT[1]),
+        *(DATA, MESSAGE, QUIT),
+    ]
+    run = check(serve(BANNER, *script))
+    assert (run.exit_code, first_line(run).partition(":")[0], run.stderr) == (
+        WARNING,
+        "MAILACCEPT WARNING - EHLO was refused and HELO accepted, which Exchange never does",
+        "",
+    )
+
+
+# EHLO keywords.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "state", "line"),
+    [
+        (["--require", "DSN"], OK, f"MAILACCEPT OK - {ACCEPTED}"),
+        (["--require", "xfoo"], WARNING,
+         "MAILACCEPT WARNING - 127.0.0.1 does not offer XFOO: switched off on the Receive"
+         f" connector, or stripped by a middlebox; {ACCEPTED}"),
+        (["--require=XFOO", "--severity=extensions=critical"], CRITICAL,
+         "MAILACCEPT CRITICAL - 127.0.0.1 does not offer XFOO: switched off on the Receive"
+         f" connector, or stripped by a middlebox; {ACCEPTED}"),
+        (["--require=XFOO", "--severity=extensions=ok"], OK, f"MAILACCEPT OK - {ACCEPTED}"),
+        (["--require=XFOO", "--severity=extensions=unknown"], UNKNOWN,
+         "MAILACCEPT UNKNOWN - 127.0.0.1 does not offer XFOO: switched off on the Receive"
+         f" connector, or stripped by a middlebox; {ACCEPTED}"),
+        (["--profile", "2019"], OK, f"MAILACCEPT OK - {ACCEPTED.replace('/SE', '')}"),
+        (["--profile", "none"], OK, f"MAILACCEPT OK - {ACCEPTED}"),
+    ],
+)  # fmt: skip
+def test_missing_keywords_are_a_finding(serve, arguments, state, line):
+    """Those of the profile and those that were required."""
+    run = check(serve(BANNER, *ALL), *arguments)
+    assert (run.exit_code, first_line(run), run.stderr) == (state, line, "")
+
+
+def test_missing_keywords_are_counted(serve):
+    """In the perfdata."""
+    run = check(serve(BANNER, *ALL), "--require", "XFOO", "--require", "XBAR")
+    assert " extensions=2;;;0 " in run.stdout
+
+
+# Thresholds.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "state", "line", "perfdata"),
+    [
+        (["-w", "60"], OK, "", "total=#s;60;;0"),
+        (["-w", "60", "-c", "70"], OK, "", "total=#s;60;70;0"),
+        (["-w", "total=60"], OK, "", "total=#s;60;;0"),
+        (["-w", "0:60"], OK, "", "total=#s;60;;0"),
+        (["-w", "~:60"], OK, "", "total=#s;~:60;;0"),
+        (["-w", "@50:60"], OK, "", "total=#s;@50:60;;0"),
+        (["-w", "50:"], WARNING, "total took #s (outside range 50:); ", "total=#s;50:;;0"),
+        (["-c", "50:"], CRITICAL, "total took #s (outside range 50:); ", "total=#s;;50:;0"),
+        (["-w", "50:", "-c", "60:"], CRITICAL, "total took #s (outside range 60:); ",
+         "total=#s;50:;60:;0"),
+        (["-w", "@0:60"], WARNING, "total took #s (outside range @0:60); ", "total=#s;@60;;0"),
+        (["-w", "0"], WARNING, "total took #s (outside range 0:0); ", "total=#s;0;;0"),
+        (["-w", "~:-1"], WARNING, "total took #s (outside range ~:-1); ", "total=#s;~:-1;;0"),
+        (["-w", "rcpt=50:"], WARNING, "rcpt took #s (outside range 50:); ", "rcpt=#s;50:;;0"),
+        (["--warning=rcpt=50:", "--warning", "mail=50:"], WARNING,
+         "mail took #s (outside range 50:); rcpt took #s (outside range 50:); ",
+         "rcpt=#s;50:;;0"),
+        (["-w", "rcpt=50:", "-c", "mail=50:"], CRITICAL,
+         "mail took #s (outside range 50:); rcpt took #s (outside range 50:); ",
+         "mail=#s;;50:;0"),
+        (["-w", "quit=50:"], WARNING, "quit took #s (outside range 50:); ", "quit=#s;50:;;0"),
+        (["-w", ""], OK, "", "total=#s;;;0"),
+        # Perfdata know no exponent, whatever was typed.
+        (["-w", "~:-0.00001"], WARNING, "total took #s (outside range ~:-0.00001); ",
+         "total=#s;~:-0.00001;;0"),
+        (["-c", "@0.000012:60"], CRITICAL, "total took #s (outside range @0.000012:60); ",
+         "total=#s;;@0.000012:60;0"),
+    ],
+)  # fmt: skip
+def test_thresholds_are_kept_or_not(serve, arguments, state, line, perfdata):
+    """Ranges as in the guidelines; of the total, or of a stage."""
+    run = check(serve(BANNER, *ALL), *arguments)
+    word = ("OK", "WARNING", "CRITICAL")[state]
+    expected = (state, f"MAILACCEPT {word} - {line}{ACCEPTED}", "")
+    assert (run.exit_code, first_line(run), run.stderr) == expected
+    assert perfdata in run.masked.rpartition("| ")[2].split()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (
+            ["--severity", "rcpt=ok", "-c", "50:"],
+            "CRITICAL - total took #s (outside range 50:); 127.0.0.1 refused RCPT",
+        ),
+        (
+            ["--severity", "rcpt=warning", "-c", "mail=50:"],
+            "CRITICAL - mail took #s (outside range 50:); 127.0.0.1 refused RCPT",
+        ),
+        (
+            ["--severity", "rcpt=ok", "--require", "ETRN"],
+            "WARNING - 127.0.0.1 does not offer ETRN: switched off on the Receive connector, or"
+            " stripped by a middlebox; 127.0.0.1 refused RCPT",
+        ),
+        (["--require", "ETRN", "-c", "50:"], "CRITICAL - 127.0.0.1 refused RCPT"),
+    ],
+)
+def test_the_first_line_begins_with_what_gives_the_state(serve, arguments, line):
+    """Also where the stage that failed is not what does."""
+    refusal = ("RCPT TO:<postmaster@contoso[.]com> NOTIFY=NEVER", b"550 5.1.1 User unknown\r\n")
+    run = check(serve(BANNER, EHLO, MAIL, refusal, QUIT), *arguments)
+    failure = f"{line} postmaster@contoso.com: 550 5.1.1 User unknown"
+    assert run.masked.split("\n")[0] == f"MAILACCEPT {failure}"
+    meaning = "What is out of range is the time that a stage took, or the whole"
+    assert (f"Meaning: {meaning}\n" in run.stdout) == (" took " in line)
+    what_to_do = run.stdout.partition("Next step: ")[2]
+    advice = "Compare the stages" if " took " in line else "Type EHLO" if "WARNING" in line else ""
+    assert what_to_do.startswith(advice or "Get-Recipient")
+
+
+@pytest.mark.parametrize("arguments", [["-w", "50:"], ["-c", "rcpt=50:"]])
+def test_a_violated_threshold_says_what_to_do(serve, arguments):
+    """All that a failure has: what it means, the stages, and where to look."""
+    run = check(serve(BANNER, *ALL), *arguments)
+    lines = run.masked.partition("\n")[2].rpartition("| ")[0]
+    assert lines == (
+        "Meaning: What is out of range is the time that a stage took, or the whole\n"
+        "Next step: Compare the stages below with a good run: connect is the network, banner and"
+        " ehlo are name lookups, the rest is the transport service: Get-Queue; free disk and"
+        " memory.\n"
+        "Read: https://learn.microsoft.com/exchange/mail-flow/back-pressure\n"
+        f"{STAGE_LINES}{ACCEPTED_LINES}{TROUBLESHOOTING}"
+    )
+
+
+def test_a_missing_keyword_says_where_to_look(serve):
+    """The step to begin with is to talk to the server itself."""
+    run = check(serve(BANNER, *ALL), "--require", "xfoo")
+    steps = run.stdout.partition("Troubleshooting, ")[2]
+    assert re.findall(r"(?m)^  ([0-9])\. .*\[begin here\]$", steps) == ["2"]
+    assert run.stdout.count("\nNext step: ") == 1
+
+
+def test_a_failure_goes_before_a_threshold(serve):
+    """That the server was quick to refuse is no comfort."""
+    refusal = ("RCPT .*", b"550 5.1.1 no\r\n")
+    run = check(serve(BANNER, EHLO, MAIL, refusal, QUIT), "-w", "50:", "-w", "rcpt=50:")
+    assert (run.exit_code, first_line(run)) == (
+        CRITICAL,
+        "MAILACCEPT CRITICAL - 127.0.0.1 refused RCPT postmaster@contoso.com: 550 5.1.1 no",
+    )
+
+
+# --severity.
+
+BY_PRECEDENCE = ["452=ok", "4.3.1=unknown", "load=critical", "mail=unknown", "deferred=critical"]
+
+
+@pytest.mark.parametrize(
+    ("severities", "state"),
+    [
+        ([], WARNING),
+        (["452=critical"], CRITICAL),
+        (["4.3.1=critical"], CRITICAL),
+        (["load=critical"], CRITICAL),
+        (["mail=critical"], CRITICAL),
+        (["deferred=critical"], CRITICAL),
+        (["452=ok"], OK),
+        (["452=unknown"], UNKNOWN),
+        (["452=warning"], WARNING),
+        (["451=ok", "4.3.2=ok", "server=ok", "rcpt=ok", "refused=ok", "extensions=ok"], WARNING),
+        (["452=critical", "452=ok"], OK),
+        (BY_PRECEDENCE, OK),
+        (BY_PRECEDENCE[::-1], OK),
+        (BY_PRECEDENCE[1:], UNKNOWN),
+        (BY_PRECEDENCE[2:], CRITICAL),
+        (BY_PRECEDENCE[3:], UNKNOWN),
+        (BY_PRECEDENCE[4:], CRITICAL),
+    ],
+)
+def test_severity_changes_the_state_of_a_finding(serve, severities, state):
+    """The code before the enhanced code, the kind, the stage, and the verdict."""
+    refusal = ("MAIL .*", b"452 4.3.1 Insufficient system resources\r\n")
+    server = serve(BANNER, EHLO, refusal, QUIT)
+    run = check(server, *(f"--severity={each}" for each in severities))
+    word = ("OK", "WARNING", "CRITICAL", "UNKNOWN")[state]
+    assert (run.exit_code, first_line(run), run.stderr) == (
+        state,
+        f"MAILACCEPT {word} - 127.0.0.1 deferred MAIL ExMFA-MailAcceptTest@Fabrikam.com:"
+        " 452 4.3.1 Insufficient system resources",
+        "",
+    )
+
+
+@pytest.mark.parametrize(
+    ("banner", "severity", "state"),
+    [
+        (b"554 5.3.2 no\r\n", "banner=warning", WARNING),
+        (b"554 5.3.2 no\r\n", "refused=warning", WARNING),
+        (b"421 4.3.2 no\r\n", "421=warning", WARNING),
+        (b"421 4.3.2 no\r\n", "deferred=warning", WARNING),
+        (b"421 4.3.2 no\r\n", "refused=warning", CRITICAL),
+    ],
+)
+def test_severity_changes_the_state_of_a_refused_greeting(serve, banner, severity, state):
+    """Which is CRITICAL otherwise, whatever its code."""
+    run = check(serve(banner, QUIT), "--severity", severity)
+    assert (run.exit_code, run.stderr) == (state, "")
+
+
+def test_severity_changes_the_state_of_what_is_broken(serve):
+    """Without a reply it is the stage or the verdict that counts."""
+    run = check(serve(b""), "--severity=broken=warning")
+    assert (run.exit_code, run.stderr) == (WARNING, "")
+
+
+def test_severity_changes_the_state_of_a_timeout(serve_carelessly):
+    """The same."""
+    run = check(serve_carelessly(None), "-t", "0.3", "--severity=timeout=unknown")
+    assert (run.exit_code, run.stderr) == (UNKNOWN, "")
+
+
+# --until.
+
+
+@pytest.mark.parametrize(
+    ("until", "script", "details"),
+    [
+        ("connect", [QUIT], ""),
+        ("banner", [QUIT], " (Exchange)"),
+        ("ehlo", [EHLO, QUIT], " (Exchange 2019/SE)"),
+        ("mail", [EHLO, MAIL, RSET, QUIT], " (Exchange 2019/SE)"),
+        ("rcpt", [EHLO, MAIL, RCPT, RSET, QUIT], " (Exchange 2019/SE)"),
+        # After the 354 any word would be part of a message: the connection is cut.
+        ("data", [EHLO, MAIL, RCPT, DATA, ("", b"")], " (Exchange 2019/SE)"),
+    ],
+)
+def test_the_walk_ends_where_it_was_told_to(serve_carelessly, until, script, details):
+    """With a farewell where there is one; nothing is sent that was not asked for."""
+    server = serve_carelessly(BANNER, *script)
+    run = check(server, "--until", until)
+    server.close()
+    expected = [f"expected '', heard {b''!r}"] if until == "data" else []
+    assert server.mismatches == expected
+    assert (run.exit_code, first_line(run), run.stderr) == (
+        OK,
+        f"MAILACCEPT OK - 127.0.0.1 passed every stage up to {until} for postmaster@contoso.com"
+        f" in #s{details}",
+        "",
+    )
+
+
+def test_until_message_is_the_whole_walk(serve):
+    """As is the default."""
+    run = check(serve(BANNER, *ALL), "--until", "message")
+    assert (run.exit_code, first_line(run)) == (OK, f"MAILACCEPT OK - {ACCEPTED}")
+
+
+# What goes over the wire.
+
+
+def test_the_message_over_the_wire(serve):
+    """Whole, dot-stuffed where need be, with its end."""
+    server = serve(BANNER, *ALL)
+    check(server, "--subject", "Probe 1", "--header", "X-Team: mail", "--header", "X-B: c")
+    message = re.sub(rb"(Date|Message-ID): [^\r]*", rb"\1: ...", server.message)
+    assert message == (
+        b"From: Mail acceptance test <ExMFA-MailAcceptTest@Fabrikam.com>\r\n"
+        b"To: <postmaster@contoso.com>\r\n"
+        b"Date: ...\r\n"
+        b"Message-ID: ...\r\n"
+        b"Subject: Probe 1\r\n"
+        b"Auto-Submitted: auto-generated\r\n"
+        b"X-Auto-Response-Suppress: All\r\n"
+        b"Precedence: bulk\r\n"
+        b"X-Exchange-Mailaccept: probe 0.1.0\r\n"
+        b"X-Team: mail\r\n"
+        b"X-B: c\r\n"
+        b"\r\n"
+        b"This message is a test of whether this server accepts mail.\r\n"
+        b"It was sent by a monitoring system. It needs no answer and can be deleted.\r\n"
+        b".\r\n"
+    )
+
+
+def test_every_message_has_its_own_id(serve):
+    """Or a server would drop the second as a duplicate."""
+    servers = [serve(BANNER, *ALL), serve(BANNER, *ALL)]
+    ids = set()
+    for server in servers:
+        check(server)
+        ids.update(line for line in server.heard if line.startswith(b"Message-ID: "))
+    assert len(ids) == 2
+
+
+def test_the_null_sender(serve):
+    """``MAIL FROM:<>``."""
+    script = [EHLO, ("MAIL FROM:<>", MAIL[1]), RCPT, DATA, MESSAGE, QUIT]
+    run = check(serve(BANNER, *script), "-f", "<>")
+    assert (run.exit_code, first_line(run)) == (OK, f"MAILACCEPT OK - {ACCEPTED}")
+
+
+def test_no_report_is_asked_for_without_dsn(serve):
+    """A server that knows no NOTIFY would refuse it."""
+    ehlo = (EHLO[0], ehlo_reply(*(keyword for keyword in KEYWORDS if keyword != "DSN")))
+    rcpt = ("RCPT TO:<postmaster@contoso[.]com>", RCPT[1])
+    run = check(serve(BANNER, ehlo, MAIL, rcpt, DATA, MESSAGE, QUIT))
+    assert (run.exit_code, first_line(run)) == (OK, f"MAILACCEPT OK - {ACCEPTED}")
+
+
+@pytest.mark.parametrize(
+    "locale", [{"LC_ALL": "C"}, {"LC_ALL": "C.UTF-8"}, {"LC_ALL": "", "LANG": "C"}]
+)
+def test_a_local_part_beyond_ascii_goes_out_as_utf8(serve, locale):
+    """In any locale; and what is printed is ASCII."""
+    script = [
+        EHLO,
+        ("MAIL FROM:<ExMFA-MailAcceptTest@Fabrikam[.]com> SMTPUTF8", MAIL[1]),
+        (br"RCPT TO:<p\u010d\u010a@contoso[.]com> NOTIFY=NEVER".decode("unicode_escape"),
+         b"550 5.1.1 gr\xfc\xc3\xbc\r\n"),
+        QUIT,
+    ]  # fmt: skip
+    run = check(serve(BANNER, *script), "-r", "p\u010d\u010a@contoso.com", environment=locale)
+    assert (run.exit_code, first_line(run), run.stderr) == (
+        CRITICAL,
+        r"MAILACCEPT CRITICAL - 127.0.0.1 refused RCPT p/u010d/u010a@contoso.com:"
+        r" 550 5.1.1 gr/xfc/xfc",
+        "",
+    )
+
+
+def test_a_local_part_beyond_ascii_needs_smtputf8(serve):
+    """Where it is not offered nothing is sent."""
+    ehlo = (EHLO[0], ehlo_reply("DSN", "XRDST"))
+    run = check(serve(BANNER, ehlo, QUIT), "-r", "\u00fc@contoso.com")
+    assert (run.exit_code, first_line(run)) == (
+        CRITICAL,
+        "MAILACCEPT CRITICAL - 127.0.0.1 does not offer SMTPUTF8, which the address needs",
+    )
+
+
+def test_ipv6(serve):
+    """A server by its IPv6 address."""
+    try:
+        server = serve(BANNER, *ALL, host="::1")
+    except OSError:
+        pytest.skip("this host has no IPv6")
+    run = check(server)
+    assert (run.exit_code, run.masked, run.stderr) == (
+        OK,
+        f"MAILACCEPT OK - ::1{ACCEPTED[len('127.0.0.1') :]} | {PERFDATA['all']}\n",
+        "",
+    )
+
+
+def test_an_empty_option_counts_as_not_given(serve):
+    """As Icinga hands over what is not set."""
+    run = check(serve(BANNER, *ALL), "-d", "", "-w", "", "--profile=", "--subject", "", "-t", "")
+    assert (run.exit_code, first_line(run)) == (OK, f"MAILACCEPT OK - {ACCEPTED}")
+
+
+# Usage, help, version.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ([], "-d DOMAIN or -H HOST is required"),
+        (["-H", ""], "-d DOMAIN or -H HOST is required"),
+        (
+            ["-d", "contoso.com", "-p", "0", "--nonsense", "x"],
+            "-p 0: must be a port from 1 to 65535; unknown option --nonsense;"
+            " unexpected argument 'x'",
+        ),
+        (
+            ["-d", "contoso.com", "-r", "a\r\nDATA|$(id)`id`<b>"],
+            r"-r a DATA//x24(id)'id'[b]: is not a mail address",
+        ),
+        (["-d", "contoso.com", "--subject", "\u00fc\nb"],
+         r"--subject /xfc b: line ends and control characters are not allowed"),
+    ],
+)  # fmt: skip
+def test_a_usage_error_is_unknown(arguments, line):
+    """One line on standard output, with every mistake, made harmless."""
+    run = run_plugin(*arguments)
+    expected = f"MAILACCEPT UNKNOWN - {line} (see check_exchange_mailaccept --help)\n"
+    assert (run.exit_code, run.stdout, run.stderr) == (UNKNOWN, expected, "")
+
+
+def test_a_usage_error_does_not_send_a_packet(serve):
+    """It is found before."""
+    server = serve(BANNER)
+    run = check(server, "--subject", "a\r\nb")
+    assert (run.exit_code, server.connections) == (UNKNOWN, 0)
+
+
+def test_a_usage_error_is_not_endless():
+    """Whatever is given."""
+    run = run_plugin("-d", "x" * 100_000)
+    x = "x" * 111
+    assert (run.exit_code, run.stdout) == (
+        UNKNOWN,
+        f"MAILACCEPT UNKNOWN - -d {x}...{x[:58]}' is not 1 to 63 letters, digits, hyphens or"
+        " underscores (see check_exchange_mailaccept --help)\n",
+    )
+
+
+def test_many_mistakes_are_one_short_line():
+    """Each is named, the short ones as they are; a first line has less than 300 characters."""
+    wrong = ("-Q", "-t", "x", "-d", "x..de", "--severity", "foo=ok", "-w", "foo=1", "-p", "y")
+    run = run_plugin(*wrong, "--profile", "foo", "--until", "foo")
+    assert (run.exit_code, run.stdout) == (
+        UNKNOWN,
+        "MAILACCEPT UNKNOWN - unknown option -Q;"
+        " -t x: must be... up to 86400;"
+        " -d x..de: 'x.... underscores;"
+        " --severity fo...te backup-mx;"
+        " -w foo=1: 'fo...e quit total;"
+        " -p y: must be...m 1 to 65535;"
+        " --profile foo...mission none;"
+        " --until foo: ...data message (see check_exchange_mailaccept --help)\n",
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["x"] * 1000, ["-p", "0"] * 100, ["--severity", "x" * 300], ["--severity", "\n" * 300]],
+)
+def test_no_mistake_makes_a_first_line_too_long(wrong):
+    """However many there are, and however long."""
+    run = run_plugin(*wrong)
+    assert run.exit_code == UNKNOWN
+    assert run.stdout.startswith("MAILACCEPT UNKNOWN - ")
+    assert run.stdout.count("\n") == 1
+    assert len(run.stdout) <= 300
+
+
+@pytest.mark.parametrize("argument", ["--version", "-V"])
+def test_the_version(argument):
+    """On standard output, and no state that would alarm anyone."""
+    expected = (UNKNOWN, "check_exchange_mailaccept 0.1.0\n", "")
+    assert tuple(run_plugin(argument)) == expected
+
+
+@pytest.mark.parametrize("argument", ["--help", "-h"])
+def test_the_help(argument):
+    """The same."""
+    run = run_plugin(argument)
+    assert (run.exit_code, run.stderr) == (UNKNOWN, "")
+    assert run.stdout.startswith("check_exchange_mailaccept 0.1.0\n\nDoes an Exchange server")
+    assert run.stdout.endswith("\nexit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN\n")
+
+
+# Surroundings that are not as they should be.
+
+
+def test_a_missing_library_is_unknown():
+    """One line that says what to do."""
+    run = run_plugin("-H", "127.0.0.1", "-p", "1", "-r", "a@b.example", python=["-E", "-S"])
+    assert tuple(run) == (
+        UNKNOWN,
+        "MAILACCEPT UNKNOWN - a library is missing: No module named 'nagiosplugin'"
+        " (python3 -m pip install nagiosplugin dnspython)\n",
+        "",
+    )
+
+
+@pytest.mark.parametrize(
+    "target", [["-d", "contoso.com"], ["-d", "contoso.com", "--nameserver", "127.0.0.1:1"]]
+)
+def test_a_missing_dnspython_is_unknown(tmp_path, target):
+    """It is imported late; that it can't be is said before anything is sent."""
+    package = Path(nagiosplugin.__file__).parent
+    (tmp_path / "nagiosplugin").symlink_to(package)
+    run = run_plugin(*target, python=["-S"], environment={"PYTHONPATH": str(tmp_path)})
+    assert tuple(run) == (
+        UNKNOWN,
+        "MAILACCEPT UNKNOWN - finding a mail server needs the Python package dnspython"
+        " (see check_exchange_mailaccept --help)\n",
+        "",
+    )
+
+
+def test_a_server_given_by_address_needs_no_dnspython(serve, tmp_path):
+    """Nothing has to be looked up."""
+    (tmp_path / "nagiosplugin").symlink_to(Path(nagiosplugin.__file__).parent)
+    server = serve(BANNER, *ALL)
+    run = check(server, python=["-S"], environment={"PYTHONPATH": str(tmp_path)})
+    assert (run.exit_code, first_line(run)) == (OK, f"MAILACCEPT OK - {ACCEPTED}")
+
+
+ARGUMENTS = ["-r", "postmaster@contoso.com", "-F", "probe.client.example"]
+
+
+def run_with_stdout(server: ScriptedServer, stdout: int, *arguments: str) -> tuple[int, str]:
+    run = check(server, *arguments, stdout=stdout)
+    return run.exit_code, run.stderr
+
+
+def test_a_full_disk_is_unknown(serve):
+    """And no traceback."""
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        found = run_with_stdout(serve(BANNER, *ALL), full.fileno())
+    assert found == (UNKNOWN, "")
+
+
+def test_a_reader_that_is_gone_is_unknown(serve):
+    """EPIPE."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        found = run_with_stdout(serve(BANNER, *ALL), writing)
+    finally:
+        os.close(writing)
+    assert found == (UNKNOWN, "")
+
+
+@pytest.mark.parametrize("argument", ["--help", "--nonsense"])
+def test_a_full_disk_is_unknown_for_every_text(argument):
+    """Whoever prints it."""
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        run = run_plugin(argument, stdout=full)
+    assert (run.exit_code, run.stderr) == (UNKNOWN, "")
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- <&-", ">&- 2>&- <&-", "2>&-"])
+def test_closed_streams(serve, closed):
+    """No line of the output gets into a connection that took a stream's number."""
+    server = serve(BANNER, *ALL)
+    command = [sys.executable, str(PLUGIN), "-H", server.host, "-p", str(server.port), *ARGUMENTS]
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", *command],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    expected = OK if closed == "2>&-" else UNKNOWN
+    assert (done.returncode, done.stderr) == (expected, b"")
+
+
+@pytest.fixture
+def alone(tmp_path) -> Path:
+    """The plugin's file without the package that belongs beside it."""
+    return Path(shutil.copy(PLUGIN, tmp_path))
+
+
+def test_the_package_is_missing(alone):
+    """All that is known of it can be told without it."""
+    done = subprocess.run([sys.executable, "-I", alone], capture_output=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (
+        UNKNOWN,
+        b"MAILACCEPT UNKNOWN - a library is missing: No module named 'exchange_mailaccept'\n",
+        b"",
+    )
+
+
+@pytest.mark.parametrize("closed", [">/dev/full", ">&-", ">&- 2>&- <&-"])
+def test_the_package_is_missing_and_there_is_no_room_to_say_so(alone, closed):
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-I", alone]
+    done = subprocess.run(command, capture_output=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (UNKNOWN, b"", b"")
+
+
+def test_the_package_is_missing_and_the_reader_is_gone(alone):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as gone:
+        command = [sys.executable, "-I", alone]
+        done = subprocess.run(command, stdout=gone, stderr=subprocess.PIPE, timeout=30)
+    assert (done.returncode, done.stderr) == (UNKNOWN, b"")
+
+
+#: What an ImportError may say: it has names and paths in it.
+HOSTILE = "a\n`b` | c=1 <d> $HOME \\n \u20ac " + "x" * 400
+
+
+def breaking(directory: Path, name: str, error: str = "ImportError") -> None:
+    """Put a module into ``directory`` that can't be imported, and says so at length."""
+    (directory / f"{name}.py").write_text(f"raise {error}({HOSTILE!r})\n", encoding="utf-8")
+
+
+def is_one_harmless_line(run: PluginRun, beginning: str) -> None:
+    """What Nagios, Icinga and a shell make of it is one line of words."""
+    assert (run.exit_code, run.stderr) == (UNKNOWN, "")
+    assert re.fullmatch(r"[ -~]{,299}\n", run.stdout), run.stdout
+    assert not set(run.stdout) & set("|<>`$\\")
+    assert run.stdout.startswith(f"MAILACCEPT UNKNOWN - {beginning}")
+
+
+def test_a_package_that_breaks_at_length(alone):
+    package = alone.parent / "exchange_mailaccept"
+    package.mkdir()
+    breaking(package, "launch")
+    done = subprocess.run([sys.executable, alone], capture_output=True, timeout=30)
+    run = PluginRun(done.returncode, done.stdout.decode("ascii"), done.stderr.decode("ascii"))
+    is_one_harmless_line(run, "a library is missing: a  b ")
+
+
+@pytest.mark.parametrize(
+    ("error", "beginning"),
+    [
+        ("ImportError", "a library is missing: a 'b' / c=1 [d] "),
+        ("OSError", "a library can't be used: OSError: a 'b' / c=1 [d] "),
+    ],
+)
+def test_a_library_that_breaks_at_length(tmp_path, error, beginning):
+    """What to do about it is not cut off."""
+    breaking(tmp_path, "nagiosplugin", error)
+    run = run_plugin(
+        "-H", "127.0.0.1", "-p", "1", "-r", "a@b.example", environment={"PYTHONPATH": str(tmp_path)}
+    )
+    is_one_harmless_line(run, beginning)
+    assert run.stdout.endswith("dnspython)\n") == (error == "ImportError")
+
+
+def test_a_library_that_breaks_in_the_middle(tmp_path):
+    """Dnspython is imported while the first question is on its way."""
+    breaking(tmp_path, "dns")
+    run = run_plugin("-d", "contoso.com", environment={"PYTHONPATH": str(tmp_path)})
+    is_one_harmless_line(run, "a library is missing: a 'b' / c=1 [d] ")
+
+
+def test_a_package_without_the_module_that_makes_text_harmless(alone):
+    """Then it is done by hand."""
+    package = alone.parent / "exchange_mailaccept"
+    shutil.copytree(PLUGIN.parent / package.name, package)
+    breaking(package, "report")
+    command = [sys.executable, alone, "-H", "127.0.0.1", "-p", "1", "-r", "a@b.example"]
+    done = subprocess.run(command, capture_output=True, timeout=30)
+    run = PluginRun(done.returncode, done.stdout.decode("ascii"), done.stderr.decode("ascii"))
+    is_one_harmless_line(run, "a library is missing: a b c=1 d HOME")
+
+
+def test_a_locale_that_does_not_exist(serve):
+    """Python's own warning about it would go to standard error, and is none of Nagios' business."""
+    run = check(
+        serve(BANNER, *ALL), environment={"LC_ALL": "xx_XX.UTF-8", "PYTHONCOERCECLOCALE": ""}
+    )
+    assert (run.exit_code, first_line(run), run.stderr) == (OK, f"MAILACCEPT OK - {ACCEPTED}", "")
+
+
+# Perfdata, as the guidelines have it.
+
+_NUMBER = r"-?[0-9]+(?:\.[0-9]{1,4})?"
+_RANGE = rf"@?(?:(?:~|{_NUMBER})?:)?(?:{_NUMBER})?"
+_ITEM = re.compile(
+    rf"(?P<label>[A-Za-z0-9_-]{{1,19}})=(?P<value>{_NUMBER})(?P<unit>s?)"
+    rf"(?:;(?P<warn>{_RANGE})(?:;(?P<crit>{_RANGE})(?:;(?P<min>{_NUMBER})(?:;(?P<max>{_NUMBER}))?)?)?)?"
+)
+_LABELS = (
+    "mx connect banner ehlo starttls auth mail rcpt data message quit total extensions".split()
+)
+
+
+def perfdata(run: PluginRun) -> dict[str, re.Match[str]]:
+    """The perfdata by label; the bar that begins them is the only one."""
+    assert run.stdout.count("|") == 1
+    assert run.stdout.endswith("\n")
+    found = {}
+    for item in run.stdout.rstrip("\n").partition("|")[2].split():
+        match = _ITEM.fullmatch(item)
+        assert match is not None, item
+        assert match["label"] not in found
+        found[match["label"]] = match
+    return found
+
+
+LONG = b"250-" + b"<x|>$`\\ \xff\x00" * 500 + b"\r\n"
+NASTY = [
+    (b"220-" + b"|" * 5000 + b"\r\n220 | a=1;2;3;4;5 'b'=2\r\n",
+     [("EHLO .*", b"250-|\r\n250-X|Y <z>\r\n250 DSN\r\n"),
+      ("MAIL .*", b"550-" + b"| " * 4000 + b"\r\n550 | rcpt=9s\r\n"), QUIT]),
+    (BANNER, [("EHLO .*", LONG * 20 + b"250 DSN\r\n"), ("MAIL .*", LONG * 3 + b"250 |\r\n"),
+              ("RCPT .*", LONG.replace(b"250", b"550") * 30 + b"550 |\r\n"), QUIT]),
+    (b"220 \x1b]0;title\x07 \xe2\x80\xae\r\n",
+     [("EHLO .*", b"554 \xe2\x80\xa8 \xed\xa0\x80 \\n|\r\n"), QUIT]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("verbosity", [[], ["-v"], ["-vv"], ["-vvv"]])
+@pytest.mark.parametrize(("banner", "script"), NASTY)
+def test_whatever_a_server_says_the_output_keeps_its_form(serve, banner, script, verbosity):
+    """One bar, ASCII, a short first line, and not too much of all."""
+    run = check(serve(banner, *script), *verbosity)
+    assert (run.exit_code, run.stderr) == (CRITICAL, "")
+    assert set(perfdata(run)) <= set(_LABELS)
+    assert re.fullmatch(r"[\n -~]+", run.stdout)
+    assert not set(run.stdout) & set("<>`$")
+    assert len(run.stdout.partition("\n")[0]) < 300
+    if len(verbosity) == 0 or verbosity == ["-v"]:
+        assert len(run.stdout) <= 4096
+
+
+@pytest.mark.parametrize("script", [ALL, ALL[:1], ALL[:2], ALL[:3], ALL[:4], ()])
+def test_perfdata_have_the_form_of_the_guidelines(serve, script):
+    """Each stage that was reached, in seconds; a stage not reached is missing."""
+    found = perfdata(check(serve(BANNER, *script), "-w", "60", "-c", "@70:80", "-w", "ehlo=1.5:60"))
+    spoken = ["ehlo", "mail", "rcpt", "data", "message", "quit"]
+    reached = ["connect", "banner", *spoken[: len(script) + 1], "total"]
+    # With a message half sent there is no word of farewell left, only the end of the connection.
+    reached += [] if reached[-2] == "message" else ["quit"]
+    # Keywords are counted once there are any: after EHLO has passed.
+    assert set(found) == {*reached, *(["extensions"] if "mail" in reached else [])}
+    assert {match["unit"] for label, match in found.items() if label != "extensions"} == {"s"}
+    total = found["total"]
+    assert (total["warn"], total["crit"], total["min"], total["max"]) == ("60", "@70:80", "0", None)
+
+
+# Domains.
+
+
+class NameServer:
+    """Answers UDP queries from a table: name and type to records, or a response code."""
+
+    #: A record type that is never answered, of whatever name.
+    silent_type = ""
+
+    def __init__(self, table: Mapping[tuple[str, str], object], silent_about: str = "") -> None:
+        self._table = table
+        self._silent_about = silent_about
+        #: How many queries were left without a response.
+        self.ignored = 0
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bell:
+            bell.sendto(b"", ("127.0.0.1", self.port))
+
+    def _serve(self) -> None:
+        with self._socket:
+            while True:
+                query, client = self._socket.recvfrom(4096)
+                if not query:
+                    return
+                message = dns.message.from_wire(query)
+                question = message.question[0]
+                about = (question.name.to_text(), dns.rdatatype.to_text(question.rdtype))
+                if self._silent_about == about[0] or self.silent_type == about[1]:
+                    self.ignored += 1
+                else:
+                    self._socket.sendto(self._response(message), client)
+
+    def _response(self, query: dns.message.Message) -> bytes:
+        response = dns.message.make_response(query)
+        response.flags |= dns.flags.RA
+        question = query.question[0]
+        kind = dns.rdatatype.to_text(question.rdtype)
+        found = self._table.get((question.name.to_text(), kind), [])
+        if isinstance(found, int):
+            response.set_rcode(dns.rcode.Rcode(found))
+        elif found:
+            response.answer.append(
+                dns.rrset.from_text(question.name, 60, "IN", kind, *found)  # type: ignore[misc]
+            )
+        # More than was asked for, rather than by TCP: who listens takes it.
+        return response.to_wire(max_size=65_535)
+
+
+@pytest.fixture
+def name_server() -> Iterator:
+    """Starts a name server with a table, and gives the option that names it."""
+    running: list[NameServer] = []
+
+    def start(table: Mapping[tuple[str, str], object]) -> Sequence[str]:
+        running.append(NameServer(table))
+        return ["--nameserver", f"127.0.0.1:{running[-1].port}"]
+
+    yield start
+    for server in running:
+        server.close()
+
+
+def check_domain(port: int, *arguments: str) -> PluginRun:
+    run = run_plugin("-d", "contoso.com", "-p", str(port), "-F", "probe.client.example", *arguments)
+    return run._replace(stdout=run.stdout.replace(f"port {port}", "port PORT"))
+
+
+MX = ("contoso.com.", "MX")
+BACKUP = {
+    MX: ["10 mail1.contoso.com.", "20 mail2.contoso.com."],
+    ("mail1.contoso.com.", "A"): ["127.0.0.2"],
+    ("mail2.contoso.com.", "A"): ["127.0.0.1"],
+}
+BY_NAME = ACCEPTED[len("127.0.0.1") :]
+
+
+def test_the_servers_of_the_domain_are_shown_with_v(serve, name_server):
+    """All of them, though one was enough."""
+    table = {**BACKUP, ("mail1.contoso.com.", "A"): ["127.0.0.1"]}
+    run = check_domain(serve(BANNER, *ALL).port, *name_server(table), "-v")
+    assert "MX: 10 mail1.contoso.com, 20 mail2.contoso.com" in run.stdout.split("\n")
+    run = check_domain(25, *name_server(table), "-v", "--until", "mx")
+    assert run.exit_code == OK
+    assert "MX: 10 mail1.contoso.com, 20 mail2.contoso.com" in run.stdout.split("\n")
+
+
+def test_a_domain_that_has_lost_its_mx_is_told_so(serve, name_server):
+    """Where its own name is tried and nobody is there; and as a note where somebody is."""
+    table = {("contoso.com.", "A"): ["127.0.0.1"]}
+    note = "Note: contoso.com has no MX record and stands for itself (RFC 5321 5.1)"
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        run = check_domain(closed.getsockname()[1], *name_server(table))
+    assert (run.exit_code, first_line(run)) == (
+        CRITICAL,
+        "MAILACCEPT CRITICAL - contoso.com could not be connected: 127.0.0.1 port PORT: connection"
+        " refused (contoso.com has no MX record)",
+    )
+    assert note in run.stdout.split("\n")
+    run = check_domain(serve(BANNER, *ALL).port, *name_server(table), "-v")
+    assert run.exit_code == OK
+    assert note in run.stdout.split("\n")
+
+
+def test_the_domains_server_accepts_mail(serve, name_server):
+    """With the lookup as a stage of its own."""
+    table = {MX: ["10 mail2.contoso.com."], ("mail2.contoso.com.", "A"): ["127.0.0.1"]}
+    run = check_domain(serve(BANNER, *ALL).port, *name_server(table))
+    assert (run.exit_code, run.masked, run.stderr) == (
+        OK,
+        f"MAILACCEPT OK - mail2.contoso.com{BY_NAME} | "
+        "banner=#s;;;0 connect=#s;;;0 data=#s;;;0 ehlo=#s;;;0 extensions=0;;;0 mail=#s;;;0"
+        " message=#s;;;0 mx=#s;;;0 quit=#s;;;0 rcpt=#s;;;0 total=#s;;;0\n",
+        "",
+    )
+
+
+BETTER = (
+    "better MX failed: mail1.contoso.com could not be connected: 127.0.0.2 port PORT:"
+    " connection refused; "
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "state", "line"),
+    [
+        ([], WARNING, f"MAILACCEPT WARNING - {BETTER}mail2.contoso.com{BY_NAME}"),
+        (
+            ["--severity=backup-mx=critical"],
+            CRITICAL,
+            f"MAILACCEPT CRITICAL - {BETTER}mail2.contoso.com{BY_NAME}",
+        ),
+        (["--severity=backup-mx=ok"], OK, f"MAILACCEPT OK - mail2.contoso.com{BY_NAME}"),
+    ],
+)
+def test_a_domain_that_lives_on_its_backup(serve, name_server, arguments, state, line):
+    """The better server is down, and mail gets through."""
+    run = check_domain(serve(BANNER, *ALL).port, *name_server(BACKUP), *arguments)
+    assert (run.exit_code, first_line(run), run.stderr) == (state, line, "")
+
+
+def test_a_better_server_that_failed_is_explained(serve, name_server):
+    """Its failure, not the one that took its place; no kind, since ``backup-mx`` is the key."""
+    run = check_domain(serve(BANNER, *ALL).port, *name_server(BACKUP))
+    meaning, next_step, page, stages = run.stdout.split("\n")[1:5]
+    assert meaning.startswith("Meaning: ")
+    assert not meaning.endswith("]")
+    assert next_step.startswith("Next step: On the server: Test-ServiceHealth, ")
+    assert page.startswith("Read: https://")
+    assert stages.startswith("Stages at mail2.contoso.com ")
+    assert run.stdout.count("[begin here]") == 1
+
+
+def test_a_message_whose_fate_is_unknown_is_not_sent_again(serve, name_server):
+    """Not to the other server either: a second copy could be delivered."""
+    table = {**BACKUP, ("mail1.contoso.com.", "A"): ["127.0.0.1"]}
+    server = serve(BANNER, EHLO, MAIL, RCPT, DATA, (MESSAGE[0], CLOSED))
+    run = check_domain(server.port, *name_server(table))
+    assert (run.exit_code, server.connections, first_line(run)) == (
+        CRITICAL,
+        1,
+        "MAILACCEPT CRITICAL - mail1.contoso.com failed at the message: connection closed by the"
+        " server",
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "state", "line"),
+    [
+        ({MX: 3}, CRITICAL,
+         "MAILACCEPT CRITICAL - no mail server at contoso.com: contoso.com does not exist"
+         " (NXDOMAIN)"),
+        ({MX: ["0 ."]}, CRITICAL,
+         "MAILACCEPT CRITICAL - no mail server at contoso.com: contoso.com accepts no mail"
+         " (null MX, RFC 7505)"),
+        ({}, CRITICAL,
+         "MAILACCEPT CRITICAL - no mail server at contoso.com: contoso.com has no address"),
+        ({MX: ["10 mail1.contoso.com."], ("mail1.contoso.com.", "A"): 3,
+          ("mail1.contoso.com.", "AAAA"): 3}, CRITICAL,
+         "MAILACCEPT CRITICAL - no mail server at mail1.contoso.com: mail1.contoso.com does not"
+         " exist (NXDOMAIN)"),
+    ],
+)  # fmt: skip
+def test_a_domain_without_a_server_is_critical(name_server, table, state, line):
+    """No mail can get there."""
+    run = check_domain(25, *name_server(table))
+    assert (run.exit_code, first_line(run), run.stderr) == (state, line, "")
+
+
+def test_servfail_is_critical(name_server):
+    """The domain's own name servers are at fault, and no mail gets there."""
+    run = check_domain(25, *name_server({MX: 2}))
+    assert (run.exit_code, run.stderr) == (CRITICAL, "")
+    assert first_line(run).startswith("MAILACCEPT CRITICAL - no mail server at contoso.com: ")
+
+
+def test_no_name_server_is_unknown():
+    """Nothing is known of the domain then."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        port = reserved.getsockname()[1]
+    run = check_domain(25, "--nameserver", f"127.0.0.1:{port}", "-t", "2")
+    assert (run.exit_code, run.stderr) == (UNKNOWN, "")
+    assert first_line(run).startswith("MAILACCEPT UNKNOWN - could not look up contoso.com: ")
+
+
+@pytest.mark.parametrize(
+    ("records", "line"),
+    [
+        (["10 mail1.contoso.com.", "20 mail2.contoso.com."], "2 mail servers found in #s"),
+        pytest.param(
+            ["10 mail1.contoso.com."],
+            "1 mail server found in #s",
+        ),
+    ],
+)
+def test_until_mx_looks_up_only(name_server, records, line):
+    """And connects to nobody."""
+    table = {MX: records, ("mail1.contoso.com.", "A"): ["127.0.0.1"]}
+    run = check_domain(25, *name_server(table), "--until", "mx")
+    assert (run.exit_code, run.masked, run.stderr) == (
+        OK,
+        f"MAILACCEPT OK - {line} | mx=#s;;;0 total=#s;;;0\n",
+        "",
+    )
+
+
+@pytest.mark.parametrize(
+    ("addresses", "state", "line"),
+    [
+        ({}, CRITICAL,
+         "MAILACCEPT CRITICAL - no server of contoso.com answers (2 of 2 servers tried);"
+         " no mail server at mail1.contoso.com: mail1.contoso.com has no address"),
+        ({("mail2.contoso.com.", "A"): ["127.0.0.1"]}, WARNING,
+         "MAILACCEPT WARNING - better MX failed: no mail server at mail1.contoso.com:"
+         " mail1.contoso.com has no address; 2 mail servers found in #s"),
+    ],
+)  # fmt: skip
+def test_until_mx_sees_a_host_without_an_address(name_server, addresses, state, line):
+    """As a run that goes further would."""
+    records = ["10 mail1.contoso.com.", "20 mail2.contoso.com."]
+    run = check_domain(25, *name_server({MX: records, **addresses}), "--until", "mx")
+    assert (run.exit_code, first_line(run), run.stderr) == (state, line, "")
+
+
+def test_until_mx_sees_a_server_that_does_not_exist(name_server):
+    """It was named, and there is no MX to look up; else nothing would be tested at all."""
+    run = check_domain(25, *name_server({}), "-H", "mail9.contoso.com", "--until", "mx")
+    assert (run.exit_code, first_line(run), run.stderr) == (
+        CRITICAL,
+        "MAILACCEPT CRITICAL - no mail server at mail9.contoso.com: mail9.contoso.com has no"
+        " address",
+        "",
+    )
+
+
+# Faults of our own side.
+
+
+def test_a_zone_that_this_host_has_not_is_unknown():
+    """It says nothing of the server."""
+    run = run_plugin("-H", "fe80::1%nosuch0", "-r", "a@b.example", "-F", "c.example", "-t", "5")
+    assert (run.exit_code, run.stderr) == (UNKNOWN, "")
+    assert "None" not in first_line(run)
+
+
+def test_a_source_address_of_the_other_family_is_unknown(serve):
+    """It can be seen on the command line already."""
+    run = check(serve(BANNER), "--source-address", "::1")
+    assert (run.exit_code, run.stderr) == (UNKNOWN, "")
+    assert "Unknown error" not in first_line(run)
+
+
+def test_a_source_address_that_this_host_has_not_is_unknown(serve):
+    """192.0.2.0/24 is for documentation (RFC 5737)."""
+    run = check(serve(BANNER), "--source-address", "192.0.2.1")
+    assert (run.exit_code, run.stderr) == (UNKNOWN, "")
+    assert first_line(run).startswith("MAILACCEPT UNKNOWN - could not test 127.0.0.1 at connect: ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-r", "a@[IPv6:::1%>\r\nVRFY root\r\nX]"],
+        ["-f", "a@[IPv6:::1%>\r\nVRFY root\r\nX]"],
+        ["-F", "[IPv6:::1%\r\nVRFY root\r\nX]"],
+    ],
+)
+def test_no_command_is_smuggled_in_as_a_zone(serve_carelessly, arguments):
+    """What the server hears are the plugin's own commands only."""
+    server = serve_carelessly(
+        BANNER, *(("(EHLO|MAIL|RCPT|RSET|QUIT).*", b"250 x\r\n") for _ in range(5))
+    )
+    run = check(server, "--until", "rcpt", *arguments)
+    assert (run.exit_code, b"".join(server.heard)) == (UNKNOWN, b"")

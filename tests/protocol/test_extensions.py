@@ -1,0 +1,90 @@
+"""EHLO keywords, in all the forms in which servers have written them."""
+
+from __future__ import annotations
+
+import pytest
+
+from exchange_mailaccept.protocol.extensions import NONE, Extensions, parse
+from exchange_mailaccept.protocol.reply import Reply
+
+GREETING = "mail.contoso.com Hello [192.0.2.1]"
+
+
+@pytest.mark.parametrize(
+    ("lines", "keywords"),
+    [
+        ((), {}),
+        (("SIZE 37748736",), {"SIZE": ("37748736",)}),
+        (("SIZE",), {"SIZE": ()}),
+        (("SIZE 0",), {"SIZE": ("0",)}),
+        (("AUTH",), {"AUTH": ()}),
+        (("AUTH NTLM LOGIN",), {"AUTH": ("NTLM", "LOGIN")}),
+        (("AUTH=LOGIN",), {"AUTH": ("LOGIN",)}),
+        (("AUTH=",), {"AUTH": ()}),
+        (("AUTH GSSAPI NTLM LOGIN", "AUTH=LOGIN"), {"AUTH": ("GSSAPI", "NTLM", "LOGIN")}),
+        (("AUTH=LOGIN", "AUTH NTLM"), {"AUTH": ("LOGIN", "NTLM")}),
+        (("AUTH=LOGIN PLAIN",), {"AUTH": ("LOGIN", "PLAIN")}),
+        (("auth ntlm Login",), {"AUTH": ("NTLM", "LOGIN")}),
+        (("X-EXPS GSSAPI NTLM LOGIN", "X-EXPS=LOGIN"), {"X-EXPS": ("GSSAPI", "NTLM", "LOGIN")}),
+        (("8bitmime", "Pipelining"), {"8BITMIME": (), "PIPELINING": ()}),
+        (("X", "X-LINK2STATE"), {"X": (), "X-LINK2STATE": ()}),
+        (("X-LINK2STATE", "XEXCH50", "OK"), {"X-LINK2STATE": (), "XEXCH50": ()}),
+        (("ok",), {}),
+        # Only the bare word is the end of Exchange 2003's list.
+        (("OK computer",), {"OK": ("COMPUTER",)}),
+        (("", "DSN", ""), {"DSN": ()}),
+        (("   ",), {}),
+        ((" DSN ",), {"DSN": ()}),
+        (("SIZE  1\t2",), {"SIZE": ("1", "2")}),
+        (("LIMITS RCPTMAX=100 MAILMAX=5",), {"LIMITS": ("RCPTMAX", "100", "MAILMAX=5")}),
+        (("XXXXXXXA",), {"XXXXXXXA": ()}),
+    ],
+)
+def test_keywords_are_read_as_servers_write_them(lines, keywords):
+    """Capitals out, whatever came in; what is said twice is joined."""
+    expected = Extensions("mail.contoso.com", keywords)
+    assert parse(Reply(250, (GREETING, *lines))) == expected
+
+
+@pytest.mark.parametrize(
+    ("greeting", "domain"),
+    [
+        (GREETING, "mail.contoso.com"),
+        ("mail.contoso.com", "mail.contoso.com"),
+        ("MAIL.Contoso.com Hello", "MAIL.Contoso.com"),
+        ("", ""),
+        ("  ", ""),
+    ],
+)
+def test_the_first_line_names_the_server(greeting, domain):
+    """And is no keyword, even if it is empty."""
+    assert parse(Reply(250, (greeting, "DSN"))) == Extensions(domain, {"DSN": ()})
+
+
+@pytest.mark.parametrize(
+    ("keyword", "offered"),
+    [("DSN", True), ("dsn", True), ("Dsn", True), ("DS", False), ("SIZE", False), ("", False)],
+)
+def test_a_keyword_is_offered_in_whatever_case(keyword, offered):
+    """Whole words only."""
+    assert Extensions("a", {"DSN": ()}).offers(keyword) is offered
+
+
+@pytest.mark.parametrize(
+    ("required", "missing"),
+    [
+        ((), ()),
+        (("DSN",), ()),
+        (("dsn", "Size"), ()),
+        (("XRDST", "DSN", "X-EXPS"), ("XRDST", "X-EXPS")),
+        (("xrdst",), ("xrdst",)),
+    ],
+)
+def test_missing_keywords_stay_in_the_order_required(required, missing):
+    """And as the user wrote them."""
+    assert Extensions("a", {"DSN": (), "SIZE": ("1",)}).missing(required) == missing
+
+
+def test_nothing_is_offered_before_ehlo():
+    """Nor after a HELO."""
+    assert NONE.missing(("DSN",)) == ("DSN",)

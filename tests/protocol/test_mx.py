@@ -1,0 +1,1240 @@
+"""From a domain to its servers: what name servers say, and what they do instead of saying it.
+
+Responses are bytes that a small authoritative server makes of a zone; at the end of the file it
+stands behind real sockets, and ``network`` does the asking.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+import struct
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Optional, Union
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
+import dns.zone
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.scripted_server import udp_and_tcp
+
+from exchange_mailaccept.names import system_nameservers, to_ascii
+from exchange_mailaccept.net import loop
+from exchange_mailaccept.protocol import dns_query, mx
+from exchange_mailaccept.protocol.mx import Addresses, MailHost, MailHosts, addresses, mail_hosts
+from exchange_mailaccept.protocol.requests import Answer, Ask, Fault
+from exchange_mailaccept.protocol.stages import Verdict
+
+NS = ("192.0.2.53", 53)
+BOTH = (NS, ("198.51.100.53", 53))
+
+ZONE = """
+$ORIGIN example.
+$TTL 60
+@             SOA   ns hostmaster 1 60 60 3600 60
+              NS    ns
+two           MX    20 mail2
+              MX    10 mail1
+equal         MX    10 mail1
+              MX    5  mail2
+              MX    10 mail3
+twice         MX    10 mail1
+              MX    20 MAIL1
+              MX    15 mail2
+none          TXT   "no MX"
+null          MX    0 .
+null-beside   MX    0 .
+              MX    10 mail1
+null-alias    CNAME null
+itself        MX    10 itself
+              A     192.0.2.1
+alias         CNAME two
+alias-none    CNAME none
+alias-nowhere CNAME nowhere
+alias-away    CNAME two.elsewhere.
+numeric       MX    10 192.0.2.1.
+colons        MX    10 2001:db8::1.
+with-port     MX    10 mail1.example:25.
+blank         MX    10 mail\\0321
+underscore    MX    10 mail_1
+loop          CNAME loop-back
+loop-back     CNAME loop
+mail1         A     192.0.2.1
+              AAAA  2001:db8::1
+mail2         A     192.0.2.2
+mail6         AAAA  2001:db8::6
+many          A     192.0.2.1
+              A     192.0.2.2
+              A     192.0.2.3
+              AAAA  2001:db8::1
+nickname      CNAME mail1
+nickname4     CNAME mail2
+nickname0     CNAME none
+delegated     NS    ns.elsewhere.
+"""
+NAMES = {"example.": ZONE}
+
+Behaviour = Callable[[bytes, bool], Optional[bytes]]
+
+
+class Zones:
+    """An authoritative name server, as small as can be; ``None`` is its silence."""
+
+    def __init__(self, texts: Mapping[str, str] = NAMES, flags: int = dns.flags.AA) -> None:
+        self._flags = flags
+        self._zones = {
+            dns.name.from_text(origin): dns.zone.from_text(text, origin, relativize=False)
+            for origin, text in texts.items()
+        }
+
+    def __call__(self, wire: bytes, tcp: bool) -> Optional[bytes]:
+        query = dns.message.from_wire(wire)
+        response = dns.message.make_response(query)
+        question = query.question[0]
+        self._fill(response, question.name, question.rdtype)
+        most = 65_535 if tcp else max(512, query.payload)
+        try:
+            return response.to_wire(max_size=most)
+        except dns.exception.TooBig:
+            response.answer.clear()
+            response.flags |= dns.flags.TC
+            return response.to_wire()
+
+    def _fill(self, response: dns.message.Message, name: dns.name.Name, rdtype: int) -> None:
+        zone = next((self._zones[o] for o in self._zones if name.is_subdomain(o)), None)
+        if zone is None:
+            # An alias that leads elsewhere stands alone.
+            response.set_rcode(dns.rcode.NOERROR if response.answer else dns.rcode.REFUSED)
+            return
+        origin = zone.origin
+        response.flags |= self._flags
+        node = zone.get_node(name)
+        found = node and node.get_rdataset(1, rdtype)
+        alias = node and node.get_rdataset(1, dns.rdatatype.CNAME)
+        delegation = node and name != origin and node.get_rdataset(1, dns.rdatatype.NS)
+        if found:
+            response.answer.append(dns.rrset.from_rdata_list(name, 60, list(found)))
+        elif alias:
+            rrset = dns.rrset.from_rdata_list(name, 60, list(alias))
+            if rrset not in response.answer:
+                response.answer.append(rrset)
+                self._fill(response, alias[0].target, rdtype)
+        elif delegation:
+            response.flags &= ~dns.flags.AA
+            response.authority.append(dns.rrset.from_rdata_list(name, 60, list(delegation)))
+        else:
+            soa = zone.get_node(origin).get_rdataset(1, dns.rdatatype.SOA)
+            response.authority.append(dns.rrset.from_rdata_list(origin, 60, list(soa)))
+            if node is None:
+                response.set_rcode(dns.rcode.NXDOMAIN)
+
+
+#: What a name server knows who knows of ``example`` and of nothing else.
+EXAMPLE = Zones()
+
+
+def silent(_wire: bytes, _tcp: bool) -> Optional[bytes]:
+    return None
+
+
+def saying(code: int) -> Behaviour:
+    """A name server that has one word for everything."""
+
+    def answer(wire: bytes, _tcp: bool) -> Optional[bytes]:
+        response = dns.message.make_response(dns.message.from_wire(wire))
+        response.set_rcode(dns.rcode.Rcode.make(code))
+        return response.to_wire()
+
+    return answer
+
+
+def edited(edit: Callable[[dns.message.Message], object]) -> Behaviour:
+    """The zones' name server, its responses changed by ``edit``."""
+
+    def answer(wire: bytes, tcp: bool) -> Optional[bytes]:
+        response = dns.message.from_wire(EXAMPLE(wire, tcp) or b"")
+        edit(response)
+        return response.to_wire()
+
+    return answer
+
+
+def without_edns(defect: Behaviour) -> Behaviour:
+    """A name server that does not take EDNS."""
+
+    def answer(wire: bytes, tcp: bool) -> Optional[bytes]:
+        return EXAMPLE(wire, tcp) if dns.message.from_wire(wire).edns < 0 else defect(wire, tcp)
+
+    return answer
+
+
+def only(rdtype: str, behaviour: Behaviour, otherwise: Optional[Behaviour] = None) -> Behaviour:
+    """A name server that treats questions for ``rdtype`` specially."""
+    others = otherwise or EXAMPLE
+
+    def answer(wire: bytes, tcp: bool) -> Optional[bytes]:
+        question = dns.message.from_wire(wire).question[0]
+        special = dns.rdatatype.to_text(question.rdtype) == rdtype
+        return (behaviour if special else others)(wire, tcp)
+
+    return answer
+
+
+def in_turn(*behaviours: Behaviour) -> Behaviour:
+    """A name server that behaves otherwise each time it is asked."""
+    left = list(behaviours)
+
+    def answer(wire: bytes, tcp: bool) -> Optional[bytes]:
+        return left.pop(0)(wire, tcp)
+
+    return answer
+
+
+def fixed(change: Callable[[bytes], bytes]) -> Behaviour:
+    """A name server whose response is made of the query's bytes."""
+    return lambda wire, _tcp: change(wire)
+
+
+class Transcript(list):
+    """What was asked: address, transport, whether with EDNS, patience, types of records."""
+
+
+def play(conversation, behaviour: Union[Behaviour, Mapping, None] = None):
+    """Drive a lookup to its end; its result, and what it asked."""
+    server = behaviour or EXAMPLE
+    asked = Transcript()
+    answer = None
+    while True:
+        try:
+            request = conversation.send(answer)
+        except StopIteration as end:
+            return end.value, asked
+        assert isinstance(request, Ask)
+        address = request.nameserver[0]
+        chosen = server[address] if isinstance(server, Mapping) else server
+        queries = [dns.message.from_wire(each) for each in request.messages]
+        kinds = " ".join(dns.rdatatype.to_text(each.question[0].rdtype) for each in queries)
+        transport = "tcp" if request.tcp else "udp"
+        edns = "edns" if (queries[0].edns, queries[0].payload) == (0, 1232) else "plain"
+        asked.append((address, transport, edns, request.patience, kinds))
+        assert len({each.id for each in queries}) == len(queries)
+        if isinstance(chosen, Fault):
+            answer = Answer(0.0, chosen)
+            continue
+        responses = tuple(chosen(each, request.tcp) for each in request.messages)
+        gone = not any(responses)
+        fault = Fault(Verdict.TIMED_OUT, f"within {request.patience:.3g}s") if gone else None
+        answer = Answer(0.0, fault, responses=responses)
+
+
+def as_listed(_hosts: list) -> None:
+    """No shuffling."""
+
+
+def hosts_of(domain: str, behaviour=None, nameservers=(NS,)):
+    return play(mail_hosts(domain, nameservers, as_listed), behaviour)[0]
+
+
+def addresses_of(name: str, behaviour=None, nameservers=(NS,), family: int = 0):
+    return play(addresses(name, nameservers, family), behaviour)[0]
+
+
+def broken(explanation: str) -> Fault:
+    return Fault(Verdict.BROKEN, explanation)
+
+
+def untested(explanation: str) -> Fault:
+    return Fault(Verdict.UNTESTED, f"no name server answered: {explanation}")
+
+
+# Domains.
+
+TWO = (MailHost(10, "mail1.example"), MailHost(20, "mail2.example"))
+
+
+#: What is said of a domain without an MX record.
+ITSELF = "none.example has no MX record and stands for itself (RFC 5321 5.1)"
+
+
+@pytest.mark.parametrize(
+    ("domain", "found"),
+    [
+        ("two.example", MailHosts(TWO)),
+        ("two.example.", MailHosts(TWO)),
+        ("none.example", MailHosts((MailHost(None, "none.example"),), (ITSELF,))),
+        ("itself.example", MailHosts((MailHost(10, "itself.example"),))),
+        ("underscore.example", MailHosts((MailHost(10, "mail_1.example"),))),
+        (
+            "null-beside.example",
+            MailHosts(
+                (MailHost(10, "mail1.example"),),
+                ("null-beside.example has a null MX beside others, against RFC 7505 3; it was"
+                 " ignored",),
+            ),
+        ),
+        (
+            "alias.example",
+            MailHosts(TWO, ("alias.example is an alias of two.example",)),
+        ),
+        (
+            "alias-none.example",
+            MailHosts(
+                (MailHost(None, "none.example"),),
+                ("alias-none.example is an alias of none.example", ITSELF),
+            ),
+        ),
+        (
+            "numeric.example",
+            MailHosts(
+                (MailHost(10, "192.0.2.1"),),
+                ("MX 192.0.2.1 is not a domain name; most senders pass it over",),
+            ),
+        ),
+        (
+            "colons.example",
+            MailHosts(
+                (MailHost(10, "2001:db8::1"),),
+                ("MX 2001:db8::1 is not a domain name; most senders pass it over",),
+            ),
+        ),
+        (
+            "with-port.example",
+            MailHosts(
+                (MailHost(10, "mail1.example:25"),),
+                ("MX mail1.example:25 is not a domain name; most senders pass it over",),
+            ),
+        ),
+        (
+            "blank.example",
+            MailHosts(
+                (MailHost(10, "mail\\0321.example"),),
+                ("MX mail\\0321.example is not a domain name; most senders pass it over",),
+            ),
+        ),
+    ],
+)  # fmt: skip
+def test_the_servers_of_a_domain(domain, found):
+    """As RFC 5321 5.1 has them found."""
+    assert hosts_of(domain) == found
+
+
+@pytest.mark.parametrize(
+    ("domain", "explanation"),
+    [
+        ("nowhere.example", "nowhere.example does not exist (NXDOMAIN)"),
+        (
+            "alias-nowhere.example",
+            "alias-nowhere.example is an alias of nowhere.example, which does not exist (NXDOMAIN)",
+        ),
+        ("null.example", "null.example accepts no mail (null MX, RFC 7505)"),
+        (
+            "null-alias.example",
+            "null-alias.example is an alias of null.example, which accepts no mail (null MX, RFC"
+            " 7505)",
+        ),
+        ("loop.example", "alias loop from 192.0.2.53"),
+        ("mail..example", "mail..example is not a domain name"),
+        ("192.0.2.1", "192.0.2.1 is not a domain name"),
+        (f"{'a' * 64}.example", f"{'a' * 64}.example is not a domain name"),
+        ("a." * 124 + "example", f"{'a.' * 124}example is not a domain name"),
+        ("", ". is not a domain name"),
+        (".", ". is not a domain name"),
+    ],
+)
+def test_a_domain_without_a_server_is_broken(domain, explanation):
+    """No mail gets there, and the reason is a name server's or the domain's."""
+    assert hosts_of(domain) == broken(explanation)
+
+
+def test_the_case_of_a_name_means_nothing():
+    """The hosts have the letters of whatever the name server abbreviates them with."""
+    found = hosts_of("TWO.Example")
+    assert [host.name.lower() for host in found.hosts] == ["mail1.example", "mail2.example"]
+
+
+def test_hosts_of_equal_preference_are_shuffled():
+    """And stay behind those that are preferred."""
+    for backwards in (False, True):
+        found, _ = play(
+            mail_hosts("equal.example", [NS], lambda hosts, b=backwards: hosts.sort(reverse=b))
+        )
+        equals = (
+            ["mail3.example", "mail1.example"] if backwards else ["mail1.example", "mail3.example"]
+        )
+        assert [host.name for host in found.hosts] == ["mail2.example", *equals]
+
+
+def test_chance_is_the_order_among_equals():
+    """Each order comes up, if one asks often enough (in one of 10**8 runs it does not)."""
+    seen = {play(mail_hosts("equal.example", [NS]))[0].hosts for _ in range(30)}
+    assert {tuple(host.name for host in hosts) for hosts in seen} == {
+        ("mail2.example", "mail1.example", "mail3.example"),
+        ("mail2.example", "mail3.example", "mail1.example"),
+    }
+
+
+def test_a_host_listed_twice_is_tried_once():
+    """At its better preference, whatever the case of its letters."""
+    assert [(host.preference, host.name.lower()) for host in hosts_of("twice.example").hosts] == [
+        (10, "mail1.example"),
+        (15, "mail2.example"),
+    ]
+
+
+def _in_letters_of_both_cases(wire: bytes, _tcp: bool) -> bytes:
+    """Two records without abbreviations, which would give both names the same letters."""
+    records = b"".join(
+        wire[12:-11] + struct.pack("!IHH", 60, len(name) + 2, preference) + name
+        for preference, name in ((20, b"\5mail1\0"), (10, b"\5MAIL1\0"), (30, b"\5mail2\0"))
+    )
+    return wire[:2] + b"\x85\x80\0\1\0\3\0\0\0\0" + wire[12:-11] + records
+
+
+def test_the_case_of_a_host_listed_twice_means_nothing():
+    """It is one host all the same."""
+    assert hosts_of("two.example", _in_letters_of_both_cases).hosts == (
+        MailHost(10, "MAIL1"),
+        MailHost(30, "mail2"),
+    )
+
+
+def test_aliases_are_followed_out_of_the_response():
+    """The name server knows the alias and not where it leads; another zone does."""
+    other = "$ORIGIN elsewhere.\n$TTL 60\n@ SOA a b 1 1 1 1 1\n NS a\ntwo MX 10 mail1.example.\n"
+    found, asked = play(
+        mail_hosts("alias-away.example", [NS]), in_turn(EXAMPLE, Zones({"elsewhere.": other}))
+    )
+    assert found == MailHosts(
+        (MailHost(10, "mail1.example"),),
+        ("alias-away.example is an alias of two.elsewhere",),
+    )
+    assert len(asked) == 2
+
+
+def alias_of_a_longer_name(wire: bytes, _tcp: bool) -> bytes:
+    response = dns.message.make_response(dns.message.from_wire(wire))
+    name = response.question[0].name
+    target = dns.name.from_text("x").relativize(dns.name.root).concatenate(name)
+    response.answer.append(dns.rrset.from_text(name, 60, "IN", "CNAME", target.to_text()))
+    return response.to_wire()
+
+
+def test_aliases_without_end_are_given_up():
+    """Each leads to another one that must be asked for."""
+    found, asked = play(mail_hosts("two.example", [NS]), alias_of_a_longer_name)
+    assert found == broken("two.example leads through too many aliases")
+    assert len(asked) == 9
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [("mail\\032one.elsewhere.", "mail\\032one.elsewhere"), ("\\255" * 20 + ".", "\\255" * 20)],
+)
+def test_an_alias_of_what_is_no_name_is_not_asked_for(target, words):
+    """Its text has more bytes than it: a query for that is none, and would never be answered."""
+    away = f"$ORIGIN example.\n$TTL 60\n@ SOA a b 1 1 1 1 1\n NS a\nodd CNAME {target}\n"
+    found, asked = play(mail_hosts("odd.example", [NS]), Zones({"example.": away}))
+    assert found == broken(f"odd.example is an alias of {words}, which is not a domain name")
+    assert len(asked) == 1
+
+
+def test_an_alias_into_a_failing_zone_is_broken():
+    """The fault names the server that failed."""
+    found = hosts_of("alias-away.example", in_turn(EXAMPLE, saying(dns.rcode.SERVFAIL)))
+    assert found == broken("SERVFAIL from 192.0.2.53")
+
+
+@pytest.mark.parametrize("flags", [dns.flags.AA, dns.flags.RA])
+def test_nothing_at_all_from_who_should_know_means_no_record(flags):
+    """RFC 2308 2.2: NODATA of the third type."""
+    behaviour = edited(lambda it: (it.authority.clear(), setattr(it, "flags", 0x8000 | flags)))
+    assert hosts_of("none.example", behaviour) == MailHosts(
+        (MailHost(None, "none.example"),), (ITSELF,)
+    )
+
+
+def test_the_zones_own_record_means_no_record_whoever_brings_it():
+    """RFC 2308 2.2: NODATA of the first two types."""
+    behaviour = edited(lambda it: setattr(it, "flags", 0x8000))
+    assert hosts_of("none.example", behaviour) == MailHosts(
+        (MailHost(None, "none.example"),), (ITSELF,)
+    )
+
+
+def test_an_alias_that_ends_in_the_response_is_not_asked_for_again():
+    """The record of the zone says that there is no more (RFC 2308 2.2)."""
+    found, asked = play(mail_hosts("alias-none.example", [NS]))
+    assert found.hosts == (MailHost(None, "none.example"),)
+    assert len(asked) == 1
+
+
+def test_nothing_at_all_from_who_can_not_know_means_nothing():
+    """An implicit MX must not come of it."""
+    behaviour = edited(lambda it: (it.authority.clear(), setattr(it, "flags", 0x8000)))
+    assert hosts_of("none.example", behaviour) == untested("referral and no answer from 192.0.2.53")
+
+
+# Addresses.
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "found"),
+    [
+        ("mail1.example", 0, Addresses(("2001:db8::1", "192.0.2.1"))),
+        ("mail1.example.", 0, Addresses(("2001:db8::1", "192.0.2.1"))),
+        ("MAIL1.EXAMPLE", 0, Addresses(("2001:db8::1", "192.0.2.1"))),
+        ("mail1.example", 4, Addresses(("192.0.2.1",))),
+        ("mail1.example", 6, Addresses(("2001:db8::1",))),
+        ("mail2.example", 0, Addresses(("192.0.2.2",))),
+        ("mail6.example", 0, Addresses(("2001:db8::6",))),
+        ("many.example", 0, Addresses(("2001:db8::1", "192.0.2.1", "192.0.2.2", "192.0.2.3"))),
+        ("nickname.example", 0, Addresses(("2001:db8::1", "192.0.2.1"), "mail1.example")),
+        ("nickname4.example", 0, Addresses(("192.0.2.2",), "mail2.example")),
+        ("nickname4.example", 4, Addresses(("192.0.2.2",), "mail2.example")),
+        ("nowhere.example", 0, broken("nowhere.example does not exist (NXDOMAIN)")),
+        ("null.example", 0, broken("null.example has no address")),
+        ("mail2.example", 6, broken("mail2.example has no IPv6 address")),
+        ("mail6.example", 4, broken("mail6.example has no IPv4 address")),
+        (
+            "nickname0.example", 0,
+            broken("nickname0.example is an alias of none.example, which has no address"),
+        ),
+        (
+            "alias-nowhere.example", 6,
+            broken("alias-nowhere.example is an alias of nowhere.example, which does not exist"
+                   " (NXDOMAIN)"),
+        ),
+        ("loop.example", 0, broken("alias loop from 192.0.2.53")),
+        ("delegated.example", 0, untested("referral and no answer from 192.0.2.53")),
+        ("192.0.2.1", 0, broken("192.0.2.1 is not a domain name")),
+        ("[192.0.2.1]", 0, broken("[192.0.2.1] is not a domain name")),
+        ("2001:db8::1", 0, broken("2001:db8::1 is not a domain name")),
+        ("mail1.example:25", 0, broken("mail1.example:25 is not a domain name")),
+    ],
+)  # fmt: skip
+def test_the_addresses_of_a_host(name, family, found):
+    """IPv6 and IPv4 by turns, and what stands in their place."""
+    got = addresses_of(name, family=family)
+    if isinstance(got, Addresses):
+        # dnspython shuffles the records that it sends.
+        first = [each for each in got.addresses if ":" in each]
+        rest = sorted(each for each in got.addresses if ":" not in each)
+        got = got._replace(addresses=(*first, *rest))
+    assert got == found
+
+
+def test_ipv6_and_ipv4_take_turns():
+    """So that a broken family costs one attempt and not all (RFC 8305 4)."""
+    zone = "$ORIGIN example.\n$TTL 60\n@ SOA a b 1 1 1 1 1\n NS a\n" + "".join(
+        f"mail A 192.0.2.{number}\nmail AAAA 2001:db8::{number}\n" for number in (1, 2)
+    )
+    found = addresses_of("mail.example", Zones({"example.": zone})).addresses
+    assert [":" in each for each in found] == [True, False, True, False]
+    assert sorted(found) == ["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"]
+
+
+def test_both_families_are_asked_for_in_one_flight():
+    """One round trip."""
+    _, asked = play(addresses("mail1.example", [NS]))
+    assert asked == [("192.0.2.53", "udp", "edns", 2.0, "A AAAA")]
+
+
+@pytest.mark.parametrize(
+    ("rdtype", "behaviour", "found"),
+    [
+        ("AAAA", saying(2), Addresses(
+            ("192.0.2.1",), "",
+            ("the AAAA records of mail1.example are unknown: SERVFAIL from 192.0.2.53",),
+        )),
+        ("A", saying(2), Addresses(
+            ("2001:db8::1",), "",
+            ("the A records of mail1.example are unknown: SERVFAIL from 192.0.2.53",),
+        )),
+        ("AAAA", silent, Addresses(
+            ("192.0.2.1",), "",
+            ("the AAAA records of mail1.example are unknown: no name server answered: 192.0.2.53"
+             " timed out",),
+        )),
+        # RFC 8020 forbids it, and old load balancers do it.
+        ("AAAA", saying(3), Addresses(("192.0.2.1",))),
+    ],
+)  # fmt: skip
+def test_one_family_does_not_spoil_the_other(rdtype, behaviour, found):
+    """Mail gets there by the one that is known."""
+    assert addresses_of("mail1.example", only(rdtype, behaviour)) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "rdtype", "behaviour", "found"),
+    [
+        ("none.example", "AAAA", saying(2), broken(
+            "none.example has no IPv4 address; the AAAA records of none.example are unknown:"
+            " SERVFAIL from 192.0.2.53")),
+        ("none.example", "A", silent, broken(
+            "none.example has no IPv6 address; the A records of none.example are unknown: no name"
+            " server answered: 192.0.2.53 timed out")),
+        ("nowhere.example", "AAAA", saying(2),
+         broken("nowhere.example does not exist (NXDOMAIN)")),
+    ],
+)  # fmt: skip
+def test_a_family_that_fails_beside_one_without_addresses_is_broken(name, rdtype, behaviour, found):
+    """For a name server has answered."""
+    assert addresses_of(name, only(rdtype, behaviour)) == found
+
+
+def test_of_two_failing_families_what_was_said_counts():
+    """A silence says less than SERVFAIL."""
+    behaviour = only("A", silent, saying(dns.rcode.SERVFAIL))
+    assert addresses_of("mail1.example", behaviour) == broken("SERVFAIL from 192.0.2.53")
+
+
+# Name servers that answer otherwise.
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(1, "FORMERR"), (4, "NOTIMP"), (5, "REFUSED"), (9, "NOTAUTH"), (14, "14")],
+)
+def test_a_name_server_that_looks_up_nothing_for_us_leaves_the_domain_untested(code, words):
+    """It was the wrong one to ask, and no implicit MX comes of it."""
+    assert hosts_of("two.example", saying(code)) == untested(f"{words} from 192.0.2.53")
+
+
+def test_a_name_server_that_fails_to_find_out_is_broken():
+    """Most often it is the domain's own servers that fail."""
+    assert hosts_of("two.example", saying(2)) == broken("SERVFAIL from 192.0.2.53")
+
+
+@pytest.mark.parametrize(
+    ("domain", "words"),
+    [("delegated.example", "referral and no answer"), ("elsewhere.test", "REFUSED")],
+)
+def test_a_name_server_of_other_domains_leaves_the_domain_untested(domain, words):
+    assert hosts_of(domain) == untested(f"{words} from 192.0.2.53")
+
+
+@pytest.mark.parametrize("code", [1, 2, 4, 5])
+def test_a_refusal_needs_no_question(code):
+    """Servers that could not read the query send the header only."""
+    behaviour = fixed(lambda wire: wire[:2] + bytes([0x81, 0x80 | code]) + bytes(8))
+    found = hosts_of("two.example", behaviour)
+    words = f"{dns.rcode.to_text(dns.rcode.Rcode.make(code))} from 192.0.2.53"
+    assert found == (broken(words) if code == dns.rcode.SERVFAIL else untested(words))
+
+
+def _asked_otherwise(message: dns.message.Message) -> None:
+    message.question = [dns.rrset.from_text("evil.test.", 0, "IN", "MX")]
+
+
+def _asked_twice(message: dns.message.Message) -> None:
+    message.question *= 2
+
+
+def _with_answer_and_nxdomain(message: dns.message.Message) -> None:
+    message.set_rcode(dns.rcode.NXDOMAIN)
+
+
+UNUSABLE = {
+    "another id": edited(lambda it: setattr(it, "id", it.id ^ 1)),
+    "another question": edited(_asked_otherwise),
+    "two questions": edited(_asked_twice),
+    "a query": fixed(lambda wire: wire),
+    "another opcode": edited(lambda it: it.set_opcode(2)),
+    "an update": edited(lambda it: it.set_opcode(5)),
+    "answer and NXDOMAIN": edited(_with_answer_and_nxdomain),
+    "nothing": fixed(lambda _wire: b"\0"),
+    "an id": fixed(lambda wire: wire[:2]),
+    "half a header": fixed(lambda wire: wire[:2] + b"\x81\x80"),
+    "a header that promises more": fixed(lambda wire: wire[:2] + b"\x81\x80" + b"\xff" * 8),
+    "a name that points at itself": fixed(
+        lambda wire: wire[:2] + b"\x81\x80\0\1\0\0\0\0\0\0\xc0\x0c\0\x0f\0\1"
+    ),
+    "junk behind": lambda wire, tcp: (EXAMPLE(wire, tcp) or b"") + b"junk",
+    "half a response": lambda wire, tcp: (EXAMPLE(wire, tcp) or b"")[:-20],
+}
+
+
+@pytest.mark.parametrize("behaviour", UNUSABLE.values(), ids=UNUSABLE)
+def test_a_response_to_something_else_is_none(behaviour):
+    """A second try, for it may have been forged; then nothing is known."""
+    found, asked = play(mail_hosts("two.example", [NS]), behaviour)
+    assert found == untested("192.0.2.53 sent an unusable response")
+    assert len(asked) == 2
+
+
+def test_a_forged_response_is_survived():
+    """Its sender did not know the question."""
+    behaviour = in_turn(UNUSABLE["another question"], EXAMPLE)
+    assert hosts_of("two.example", behaviour) == MailHosts(TWO)
+
+
+def test_a_lost_packet_is_survived():
+    """And sent again without EDNS, which may be what it was lost for."""
+    found, asked = play(mail_hosts("two.example", [NS]), without_edns(silent))
+    assert found == MailHosts(TWO)
+    assert asked == [
+        ("192.0.2.53", "udp", "edns", 2.0, "MX"),
+        ("192.0.2.53", "udp", "plain", 4.0, "MX"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "defect",
+    [
+        saying(dns.rcode.FORMERR),
+        saying(dns.rcode.NOTIMP),
+        saying(dns.rcode.BADVERS),
+        fixed(lambda wire: wire[:2] + b"\x81\x81" + bytes(8)),
+    ],
+)
+def test_a_server_that_knows_no_edns_is_asked_without(defect):
+    """At once, for it is there (RFC 6891 7); of two questions both."""
+    found, asked = play(addresses("mail1.example", BOTH), without_edns(defect))
+    assert found == Addresses(("2001:db8::1", "192.0.2.1"))
+    assert asked == [
+        ("192.0.2.53", "udp", "edns", 2.0, "A AAAA"),
+        ("192.0.2.53", "udp", "plain", 2.0, "A AAAA"),
+    ]
+
+
+def many(prefix: str, count: int) -> Zones:
+    return Zones({"example.": ZONE + "".join(f"big {prefix}{n}\n" for n in range(1, count + 1))})
+
+
+def test_a_truncated_response_is_fetched_over_tcp():
+    """All 300 servers are found."""
+    found, asked = play(mail_hosts("big.example", BOTH), many("MX 10 m", 300))
+    assert sorted(host.name for host in found.hosts) == sorted(
+        f"m{number}.example" for number in range(1, 301)
+    )
+    assert asked == [
+        ("192.0.2.53", "udp", "edns", 2.0, "MX"),
+        ("192.0.2.53", "tcp", "edns", 4.0, "MX"),
+    ]
+
+
+def test_a_response_cut_anywhere_behind_the_question_is_fetched_over_tcp():
+    """Whatever stands behind the question of a truncated response is not looked at."""
+
+    def cut(wire: bytes, _tcp: bool) -> bytes:
+        response = (EXAMPLE(wire, False) or b"")[:-30]
+        return response[:2] + bytes([response[2] | 0x02]) + response[3:]
+
+    found, asked = play(mail_hosts("two.example", [NS]), in_turn(cut, EXAMPLE))
+    assert found == MailHosts(TWO)
+    assert [each[1] for each in asked] == ["udp", "tcp"]
+
+
+def test_truncated_families_are_fetched_one_by_one():
+    """Not every server takes two questions in one connection; the short one is not asked again."""
+    zones = Zones({
+        "example.": ZONE
+        + "".join(f"big A 192.0.2.{n}\nbig AAAA 2001:db8::{n:x}\n" for n in range(1, 101))
+    })  # fmt: skip
+    found, asked = play(addresses("big.example", [NS]), zones)
+    assert len(found.addresses) == 200
+    assert asked == [
+        ("192.0.2.53", "udp", "edns", 2.0, "A AAAA"),
+        ("192.0.2.53", "tcp", "edns", 4.0, "A"),
+        ("192.0.2.53", "tcp", "edns", 4.0, "AAAA"),
+    ]
+
+
+def _always_truncated(wire: bytes, _tcp: bool) -> bytes:
+    response = dns.message.make_response(dns.message.from_wire(wire))
+    response.flags |= dns.flags.TC
+    return response.to_wire()
+
+
+@pytest.mark.parametrize(
+    ("over_tcp", "words"),
+    [
+        (_always_truncated, "192.0.2.53 over TCP sent an unusable response"),
+        (silent, "192.0.2.53 over TCP timed out"),
+    ],
+)
+def test_a_server_that_never_gives_the_whole_response_is_given_up(over_tcp, words):
+    """It has been tried over TCP once, and the next one is asked."""
+    found, asked = play(mail_hosts("two.example", [NS]), in_turn(_always_truncated, over_tcp))
+    assert found == untested(words)
+    assert [each[1] for each in asked] == ["udp", "tcp"]
+
+
+def test_a_family_lost_over_tcp_is_asked_for_elsewhere():
+    """For it was not passed over in silence."""
+    first = only("AAAA", lambda wire, tcp: None if tcp else _always_truncated(wire, tcp))
+    found = addresses_of("mail1.example", {"192.0.2.53": first, "198.51.100.53": EXAMPLE}, BOTH)
+    assert found == Addresses(("2001:db8::1", "192.0.2.1"))
+
+
+def test_a_port_other_than_53_is_named():
+    """Or nobody would know which of two servers it was."""
+    found = hosts_of("two.example", saying(2), [("2001:db8::53", 5353)])
+    assert found == broken("SERVFAIL from 2001:db8::53 port 5353")
+
+
+# Several name servers.
+
+
+def test_a_silent_server_waits_until_the_others_have_had_their_chance():
+    """One that is dead costs 2 s and not 6."""
+    found, asked = play(
+        mail_hosts("two.example", BOTH), {"192.0.2.53": silent, "198.51.100.53": EXAMPLE}
+    )
+    assert found == MailHosts(TWO)
+    assert asked == [
+        ("192.0.2.53", "udp", "edns", 2.0, "MX"),
+        ("198.51.100.53", "udp", "edns", 2.0, "MX"),
+    ]
+
+
+def test_silence_of_all_is_waited_for_twice():
+    """And then it is known that nothing is known."""
+    found, asked = play(addresses("mail1.example", BOTH), silent)
+    assert found == untested("192.0.2.53 timed out, 198.51.100.53 timed out")
+    assert asked == [
+        ("192.0.2.53", "udp", "edns", 2.0, "A AAAA"),
+        ("198.51.100.53", "udp", "edns", 2.0, "A AAAA"),
+        ("192.0.2.53", "udp", "plain", 4.0, "A AAAA"),
+        ("198.51.100.53", "udp", "plain", 4.0, "A AAAA"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "first", [saying(2), saying(5), Fault(Verdict.BROKEN, "connection refused")]
+)
+def test_a_server_that_fails_leaves_it_to_the_next(first):
+    """And is not asked again."""
+    found, asked = play(
+        mail_hosts("two.example", BOTH), {"192.0.2.53": first, "198.51.100.53": EXAMPLE}
+    )
+    assert found == MailHosts(TWO)
+    assert [each[0] for each in asked] == ["192.0.2.53", "198.51.100.53"]
+
+
+def test_a_name_that_does_not_exist_is_not_asked_for_elsewhere():
+    """One server's knowledge is enough."""
+    found, asked = play(mail_hosts("nowhere.example", BOTH))
+    assert found == broken("nowhere.example does not exist (NXDOMAIN)")
+    assert len(asked) == 1
+
+
+def test_what_one_server_said_outweighs_the_silence_of_the_other():
+    """It is the domain's fault then."""
+    behaviours = {"192.0.2.53": silent, "198.51.100.53": saying(2)}
+    found = hosts_of("two.example", behaviours, BOTH)
+    assert found == broken("192.0.2.53 timed out, SERVFAIL from 198.51.100.53")
+
+
+def test_a_question_passed_over_in_silence_is_not_asked_elsewhere():
+    """Old load balancers drop AAAA everywhere; the answered question is not asked again."""
+    found, asked = play(addresses("mail1.example", BOTH), only("AAAA", silent))
+    assert found.addresses == ("192.0.2.1",)
+    assert asked == [
+        ("192.0.2.53", "udp", "edns", 2.0, "A AAAA"),
+        ("192.0.2.53", "udp", "plain", 4.0, "AAAA"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "explanation"),
+    [
+        (
+            Fault(Verdict.BROKEN, "connection refused"),
+            "no name server answered: 192.0.2.53: connection refused",
+        ),
+        (
+            Fault(Verdict.UNTESTED, "no interface with this name"),
+            "no name server answered: 192.0.2.53: no interface with this name",
+        ),
+        (Fault(Verdict.UNTESTED, "interrupted by SIGTERM"), "interrupted by SIGTERM"),
+    ],
+)
+def test_a_server_that_can_not_be_reached_leaves_the_domain_untested(fault, explanation):
+    """Nothing is known of it; asking again within seconds would not change it."""
+    for conversation in (mail_hosts("two.example", [NS]), addresses("mail1.example", [NS])):
+        found, asked = play(conversation, {"192.0.2.53": fault})
+        assert found == Fault(Verdict.UNTESTED, explanation)
+        assert len(asked) == 1
+
+
+def test_without_name_servers_the_domain_is_untested():
+    """Nobody was asked."""
+    assert hosts_of("two.example", nameservers=()) == untested("none is known")
+
+
+def test_ids_differ_within_a_flight(monkeypatch):
+    """A response must not fit both questions, at the end of the numbers either."""
+    monkeypatch.setattr(dns_query, "_IDENTIFIER", 0xFFFF)
+    request = next(addresses("mail1.example", [NS]))
+    assert [each[:2] for each in request.messages] == [b"\xff\xff", b"\0\0"]
+
+
+@pytest.mark.parametrize("edns", [True, False])
+@pytest.mark.parametrize("rdtype", ["A", "AAAA", "MX"])
+@pytest.mark.parametrize("name", ["contoso.com", "_a-b.example", "a" * 63 + ".x", "localhost"])
+def test_a_query_is_what_dnspython_would_send(name, rdtype, edns):
+    """To the byte, but for the number of chance."""
+    payload = dns_query.PAYLOAD if edns else None
+    expected = dns.message.make_query(name, rdtype, payload=payload).to_wire()
+    assert dns_query.compose(name, rdtype, 0, edns)[2:] == expected[2:]
+
+
+# Whatever comes.
+
+HEADS = st.sampled_from([b"", b"\x81\x80", b"\x85\x80", b"\x83\x80", b"\x81\x83"])
+
+
+@settings(deadline=None)
+@given(st.data(), st.sampled_from([mail_hosts, addresses]), st.integers(1, 3))
+def test_whatever_name_servers_send_a_lookup_ends(data, look_up, count):
+    """In a value or a fault, after so many questions: no exception, no endless effort."""
+
+    def rubbish(wire: bytes, tcp: bool) -> Optional[bytes]:
+        kind = data.draw(st.sampled_from(["silence", "bytes", "fitting", "flipped"]))
+        if kind == "silence":
+            return None
+        if kind == "bytes":
+            return data.draw(st.binary(max_size=80))
+        if kind == "fitting":
+            return wire[:2] + data.draw(HEADS) + data.draw(st.binary(max_size=80))
+        response = bytearray(EXAMPLE(wire, tcp) or b"")
+        position = data.draw(st.integers(0, 99)) % (len(response) - 2) + 2
+        response[position] = data.draw(st.integers(0, 255))
+        return bytes(response)
+
+    nameservers = [(f"192.0.2.{number}", 53) for number in range(count)]
+    found, asked = play(look_up("two.example", nameservers), rubbish)
+    assert isinstance(found, (MailHosts, Addresses, Fault))
+    # Four ways for each of two questions at most, the aliases followed eight times.
+    assert len(asked) <= 9 * count * 8
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(1, 9)), min_size=1, unique=True),
+    st.integers(),
+)
+def test_hosts_come_by_preference_and_each_but_once(records, seed):
+    """Whatever the domain lists, and however its equals are shuffled."""
+    zone = ZONE + "".join(f"it MX {number} host{host}\n" for number, host in records)
+    shuffle = random.Random(seed).shuffle
+    found, _ = play(mail_hosts("it.example", [NS], shuffle), Zones({"example.": zone}))
+    best = {host: min(number for number, each in records if each == host) for _, host in records}
+    assert sorted(found.hosts) == sorted(MailHost(best[h], f"host{h}.example") for h in best)
+    assert [host.preference for host in found.hosts] == sorted(best.values())
+
+
+@given(st.integers(1, 15))
+def test_a_chain_of_aliases_is_followed_to_its_end(length):
+    """Fifteen within one response are too few for a loop."""
+    chain = "".join(f"a{number} CNAME a{number + 1}\n" for number in range(length))
+    zones = Zones({"example.": f"{ZONE}{chain}a{length} A 192.0.2.9\n"})
+    assert addresses_of("a0.example", zones) == Addresses(("192.0.2.9",), f"a{length}.example")
+
+
+# Names as they are typed.
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("contoso.com", "contoso.com"),
+        ("Contoso.COM.", "Contoso.COM"),
+        ("_dmarc.contoso.com", "_dmarc.contoso.com"),
+        ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("BÜCHER.example", "xn--bcher-kva.example"),
+        ("faß.example", "xn--fa-hia.example"),
+        ("例え\u3002テスト\uff0e", "xn--r8jz45g.xn--zckzah"),
+        ("localhost", "localhost"),
+        (".".join(["a" * 49] * 5), ".".join(["a" * 49] * 5)),
+    ],
+)
+def test_a_domain_in_ascii(typed, name):
+    """A-labels for what is beyond ASCII, and no final dot."""
+    assert to_ascii(typed) == name
+
+
+NO_LABEL = "is not 1 to 63 letters, digits, hyphens or underscores"
+
+
+@pytest.mark.parametrize(
+    ("typed", "complaint"),
+    [
+        ("", f"'' is not a domain: '' {NO_LABEL}"),
+        (".", f"'.' is not a domain: '' {NO_LABEL}"),
+        ("a..b", f"'a..b' is not a domain: '' {NO_LABEL}"),
+        (".contoso.com", f"'.contoso.com' is not a domain: '' {NO_LABEL}"),
+        ("con toso.com", f"'con toso.com' is not a domain: 'con toso' {NO_LABEL}"),
+        ("contoso.com\n", f"'contoso.com\\n' is not a domain: 'com\\n' {NO_LABEL}"),
+        ("a" * 64, f"{'a' * 64!r} is not a domain: {'a' * 64!r} {NO_LABEL}"),
+        ("a." * 127 + "a", f"{'a.' * 127 + 'a'!r} is not a domain: it is longer than 253"
+         " characters"),
+    ],
+)  # fmt: skip
+def test_what_is_no_domain_is_said(typed, complaint):
+    """In a sentence that names the part that is wrong."""
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 the text is compared whole
+        to_ascii(typed)
+    assert str(caught.value) == complaint
+
+
+@pytest.mark.parametrize("typed", ["a\u2028.example", "\udcff.example", "\u00ad.example", "ü" * 99])
+def test_what_idna_does_not_take_is_no_domain(typed):
+    """The words behind the colon are those of the package."""
+    with pytest.raises(ValueError, match=r"^'.*' is not a domain: .+"):
+        to_ascii(typed)
+
+
+def test_a_domain_beyond_ascii_needs_idna(monkeypatch):
+    """An optional package; the way around it is said."""
+    monkeypatch.setitem(sys.modules, "idna", None)
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 the text is compared whole
+        to_ascii("bücher.example")
+    assert str(caught.value) == (
+        "'bücher.example' needs the Python package idna, or to be given in its xn-- form"
+    )
+    assert to_ascii("contoso.com") == "contoso.com"
+
+
+@given(st.text(max_size=80) | st.text("ab.-_ü\u3002ß1", max_size=300))
+def test_a_name_in_ascii_is_final(typed):
+    """Or none; and there is nothing in it that a dialogue could choke on."""
+    try:
+        name = to_ascii(typed)
+    except ValueError:
+        return
+    assert to_ascii(name) == name
+    assert set(name) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
+    assert 0 < len(name) <= 253
+
+
+# The name servers of the system.
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("nameserver 192.0.2.1\nnameserver 2001:db8::1\n",
+         (("192.0.2.1", 53), ("2001:db8::1", 53))),
+        ("search contoso.com\noptions timeout:1 rotate\nnameserver\t192.0.2.1 # ours\n",
+         (("192.0.2.1", 53),)),
+        ("nameserver 192.0.2.1;comment", (("192.0.2.1", 53),)),
+        ("nameserver 192.0.2.1\r\n", (("192.0.2.1", 53),)),
+        ("nameserver fe80::1%eth0\n", (("fe80::1%eth0", 53),)),
+        ("".join(f"nameserver 192.0.2.{number}\n" for number in range(1, 6)),
+         (("192.0.2.1", 53), ("192.0.2.2", 53), ("192.0.2.3", 53))),
+        ("nameserver nonsense\nnameserver\nnameserver 192.0.2.300\nnameserver 192.0.2.1\n",
+         (("192.0.2.1", 53),)),
+        ("# nameserver 192.0.2.1\n nameserver 192.0.2.2\nnameservers 192.0.2.3\n",
+         (("127.0.0.1", 53),)),
+        ("", (("127.0.0.1", 53),)),
+        ("\xff\n", (("127.0.0.1", 53),)),
+    ],
+)  # fmt: skip
+def test_the_name_servers_of_the_system(tmp_path, text, found):
+    """As glibc reads them."""
+    path = tmp_path / "resolv.conf"
+    path.write_bytes(text.encode("latin-1"))
+    assert system_nameservers(str(path)) == found
+
+
+def test_without_a_file_the_name_server_is_here(tmp_path):
+    """As glibc has it; what can't be read is none."""
+    assert system_nameservers(str(tmp_path / "none")) == (("127.0.0.1", 53),)
+    assert system_nameservers(str(tmp_path)) == (("127.0.0.1", 53),)
+
+
+# Over real sockets.
+
+
+class NameServer:
+    """A behaviour behind a UDP and a TCP socket of the same port."""
+
+    def __init__(self, behaviour: Behaviour, closes_after: int = 99) -> None:
+        self._behaviour = behaviour
+        self._closes_after = closes_after
+        self.heard: list[str] = []
+        self._udp, self._tcp = udp_and_tcp()
+        self.address: tuple[str, int] = self._udp.getsockname()
+        self._threads = [
+            threading.Thread(target=serve, daemon=True) for serve in (self._packets, self._streams)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bell:
+            bell.sendto(b"", self.address)
+        socket.create_connection(self.address).close()
+        for thread in self._threads:
+            thread.join(10)
+
+    def _packets(self) -> None:
+        with self._udp:
+            while True:
+                query, client = self._udp.recvfrom(4096)
+                if not query:
+                    return
+                self.heard.append("udp")
+                response = self._behaviour(query, False)
+                if response is not None:
+                    self._udp.sendto(response, client)
+
+    def _streams(self) -> None:
+        with self._tcp:
+            while True:
+                connection, _ = self._tcp.accept()
+                with connection, connection.makefile("rwb") as stream:
+                    spoken = False
+                    for _ in range(self._closes_after):
+                        size = stream.read(2)
+                        if not size:
+                            break
+                        spoken = True
+                        self.heard.append("tcp")
+                        query = stream.read(int.from_bytes(size, "big"))
+                        response = self._behaviour(query, True)
+                        if response is not None:
+                            stream.write(struct.pack("!H", len(response)) + response)
+                            stream.flush()
+                if not spoken:
+                    return
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., NameServer]]:
+    """Start name servers, and end them."""
+    running: list[NameServer] = []
+
+    def start(behaviour: Behaviour, closes_after: int = 99) -> NameServer:
+        running.append(NameServer(behaviour, closes_after))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.close()
+
+
+@pytest.fixture
+def impatient(monkeypatch) -> None:
+    """Name servers on this host need no seconds."""
+    monkeypatch.setattr(mx, "PATIENCE", (0.3, 0.6))
+
+
+def found_over(server: NameServer, *conversations, timeout: float = 30.0):
+    """What lookups in one run find, the port of ``server`` as PORT."""
+    results = loop.run(conversations, timeout)
+    return [
+        each._replace(explanation=each.explanation.replace(str(server.address[1]), "PORT"))
+        if isinstance(each, Fault)
+        else each
+        for each in results
+    ]
+
+
+def test_a_real_server_is_asked(serve):
+    """A hundred lookups at the same time find what one does."""
+    server = serve(EXAMPLE)
+    hosts = [mail_hosts("two.example", [server.address]) for _ in range(50)]
+    hosts += [addresses("mail1.example", [server.address]) for _ in range(50)]
+    assert found_over(server, *hosts) == (
+        [MailHosts(TWO)] * 50 + [Addresses(("2001:db8::1", "192.0.2.1"))] * 50
+    )
+    assert server.heard == ["udp"] * 150
+
+
+def test_a_real_truncated_response(serve):
+    """The 300 servers come over TCP."""
+    server = serve(many("MX 10 m", 300))
+    (found,) = found_over(server, mail_hosts("big.example", [server.address]))
+    assert len(found.hosts) == 300
+    assert server.heard == ["udp", "tcp"]
+
+
+def test_a_real_server_that_takes_one_question_in_a_connection(serve):
+    """It closes after its first response, as RFC 7766 6.2.1 does not forbid."""
+    text = "".join(f"big A 192.0.2.{n}\nbig AAAA 2001:db8::{n:x}\n" for n in range(1, 101))
+    server = serve(Zones({"example.": ZONE + text}), closes_after=1)
+    (found,) = found_over(server, addresses("big.example", [server.address]))
+    assert (len(found.addresses), found.remarks) == (200, ())
+    assert server.heard == ["udp", "udp", "tcp", "tcp"]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "found", "heard"),
+    [
+        (lambda: in_turn(silent, EXAMPLE), MailHosts(TWO), 2),
+        (lambda: without_edns(silent), MailHosts(TWO), 2),
+        (lambda: without_edns(saying(1)), MailHosts(TWO), 2),
+        (lambda: in_turn(UNUSABLE["another id"], EXAMPLE), MailHosts(TWO), 2),
+        (lambda: in_turn(UNUSABLE["another question"], EXAMPLE), MailHosts(TWO), 2),
+        (lambda: silent, untested("127.0.0.1 port PORT timed out"), 2),
+        (lambda: UNUSABLE["another id"], untested("127.0.0.1 port PORT timed out"), 2),
+        (lambda: saying(2), broken("SERVFAIL from 127.0.0.1 port PORT"), 1),
+    ],
+    ids=["first packet lost", "EDNS dropped", "FORMERR on EDNS", "wrong id once",
+         "wrong question once", "silence", "wrong id", "SERVFAIL"],
+)  # fmt: skip
+@pytest.mark.usefixtures("impatient")
+def test_a_real_server_that_misbehaves(serve, behaviour, found, heard):
+    """What is lost, dropped or forged is asked for a second time."""
+    server = serve(behaviour())
+    assert found_over(server, mail_hosts("two.example", [server.address])) == [found]
+    assert server.heard == ["udp"] * heard
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "remark"),
+    [
+        (saying(2), "SERVFAIL from 127.0.0.1 port {}"),
+        (silent, "no name server answered: 127.0.0.1 port {} timed out"),
+    ],
+)
+@pytest.mark.usefixtures("impatient")
+def test_a_real_server_that_fails_for_one_family(serve, behaviour, remark):
+    """The other one is found, and why this one is not."""
+    server = serve(only("AAAA", behaviour))
+    words = remark.format(server.address[1])
+    assert found_over(server, addresses("mail1.example", [server.address])) == [
+        Addresses(("192.0.2.1",), "", (f"the AAAA records of mail1.example are unknown: {words}",))
+    ]
+
+
+def test_a_port_where_nobody_listens_leaves_the_domain_untested():
+    """At once, for the kernel knows."""
+    udp, tcp = udp_and_tcp()
+    with tcp:
+        udp.close()
+        begun = time.monotonic()
+        (found,) = loop.run([mail_hosts("two.example", [tcp.getsockname()])], 30.0)
+        assert found == untested(f"127.0.0.1 port {tcp.getsockname()[1]}: connection refused")
+        assert time.monotonic() - begun < 2.0
+
+
+def test_a_zone_that_this_host_has_not_leaves_the_domain_untested():
+    """The address is link-local, and there is no such link."""
+    (found,) = loop.run([mail_hosts("two.example", [("fe80::1%nosuch0", 53)])], 30.0)
+    assert found.verdict is Verdict.UNTESTED
+    assert found.explanation.startswith("no name server answered: fe80::1%nosuch0: ")
+
+
+def test_a_run_that_is_over_ends_the_lookup(serve):
+    """However many name servers are left."""
+    server = serve(silent)
+    begun = time.monotonic()
+    lookup = mail_hosts("two.example", [server.address] * 3)
+    (found,) = found_over(server, lookup, timeout=0.2)
+    assert found == untested("127.0.0.1 port PORT timed out")
+    assert time.monotonic() - begun < 2.0

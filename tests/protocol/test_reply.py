@@ -1,0 +1,374 @@
+"""Replies: strict where a reply decides, generous elsewhere, bounded always (RFC 5321 4.2)."""
+
+from __future__ import annotations
+
+from typing import Union
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from exchange_mailaccept.protocol.reply import (
+    EnhancedStatusCode,
+    ProtocolError,
+    Reply,
+    ReplyParser,
+    decode,
+)
+
+Parsed = Union[Reply, str, None]
+
+
+def replies(*pieces: bytes) -> list[Parsed]:
+    """All that comes out of a parser fed with ``pieces``; an error in words ends it."""
+    parser = ReplyParser()
+    found: list[Parsed] = []
+    for piece in pieces:
+        parser.feed(piece)
+        try:
+            reply = parser.next_reply()
+            while reply is not None:
+                found.append(reply)
+                reply = parser.next_reply()
+        except ProtocolError as error:
+            return [*found, str(error)]
+    return found
+
+
+def single_bytes(data: bytes) -> list[bytes]:
+    return [data[at : at + 1] for at in range(len(data))]
+
+
+# Bytes, and the replies in them.
+SOUND: list[tuple[bytes, list[Reply]]] = [
+    (b"250 OK\r\n", [Reply(250, ("OK",))]),
+    (b"250\r\n", [Reply(250, ("",))]),
+    (b"250 \r\n", [Reply(250, ("",))]),
+    (b"250-\r\n250\r\n", [Reply(250, ("", ""))]),
+    (b"250\n", [Reply(250, ("",))]),
+    (b"250 OK\n", [Reply(250, ("OK",))]),
+    (b"250-a\n250-b\r\n250 c\n", [Reply(250, ("a", "b", "c"))]),
+    (b"250  two blanks \r\n", [Reply(250, (" two blanks ",))]),
+    (b"250 -\r\n", [Reply(250, ("-",))]),
+    (b"250--\r\n250 x\r\n", [Reply(250, ("-", "x"))]),
+    (b"250 a\rb\r\n", [Reply(250, ("a\rb",))]),
+    (b"250 a\r\r\n", [Reply(250, ("a\r",))]),
+    (b"250 nul\0and\x7f\x01\r\n", [Reply(250, ("nul\0and\x7f\x01",))]),
+    (b"250 gr\xc3\xbc\xc3\x9fe\r\n", [Reply(250, ("gr\u00fc\u00dfe",))]),
+    (b"250 gr\xfc\xdfe\r\n", [Reply(250, (r"gr\xfc\xdfe",))]),
+    (b"200 least\r\n", [Reply(200, ("least",))]),
+    (b"599 most\r\n", [Reply(599, ("most",))]),
+    (b"354 a\r\n421 b\r\n", [Reply(354, ("a",)), Reply(421, ("b",))]),
+    (b"250-a\r\n250 b\r\n221 c\r\n", [Reply(250, ("a", "b")), Reply(221, ("c",))]),
+    (b"220 2.0.0\r\n", [Reply(220, ("2.0.0",))]),
+    (b"220***0*2**\r\n", [Reply(220, ("***0*2**",))]),
+    (b"", []),
+    (b"2", []),
+    (b"25", []),
+    (b"250", []),
+    (b"250 OK", []),
+    (b"250 OK\r", []),
+    (b"250\r", []),
+    (b"250-a\r\n", []),
+    (b"250-a\r\n250-b\r\n25", []),
+    (b"250 OK\r\n5", [Reply(250, ("OK",))]),
+]
+
+# Bytes that are at fault, and what is said of them.
+RUBBISH: list[tuple[bytes, str]] = [
+    (b"\r\n", "not an SMTP reply"),
+    (b"\n", "not an SMTP reply"),
+    (b" 250 OK\r\n", "not an SMTP reply"),
+    (b"25\r\n", "not an SMTP reply"),
+    (b"25 OK\r\n", "not an SMTP reply"),
+    (b"2500 OK\r\n", "not an SMTP reply"),
+    (b"250OK\r\n", "not an SMTP reply"),
+    (b"250_OK\r\n", "not an SMTP reply"),
+    (b"250\tOK\r\n", "not an SMTP reply"),
+    (b"250\0OK\r\n", "not an SMTP reply"),
+    (b"100 too low\r\n", "not an SMTP reply"),
+    (b"199 too low\r\n", "not an SMTP reply"),
+    (b"000 zero\r\n", "not an SMTP reply"),
+    (b"600 too high\r\n", "not an SMTP reply"),
+    (b"999 too high\r\n", "not an SMTP reply"),
+    (b"+25 signed\r\n", "not an SMTP reply"),
+    (b"-25 signed\r\n", "not an SMTP reply"),
+    (b"2_5 Python's own\r\n", "not an SMTP reply"),
+    (b"2.5 decimal\r\n", "not an SMTP reply"),
+    (b"0x2 hexadecimal\r\n", "not an SMTP reply"),
+    (b"2e1 exponent\r\n", "not an SMTP reply"),
+    ("\uff12\uff15\uff10 full-width\r\n".encode(), "not an SMTP reply"),
+    ("\u0662\u0665\u0660 Arabic\r\n".encode(), "not an SMTP reply"),
+    ("2\u0665\u0660 half Arabic\r\n".encode(), "not an SMTP reply"),
+    (b"\xb2\xb3\xb9 superscript Latin-1\r\n", "not an SMTP reply"),
+    (b"\xef\xbb\xbf250 byte order mark\r\n", "not an SMTP reply"),
+    (b"SSH-2.0-OpenSSH_9.2\r\n", "not an SMTP reply"),
+    (b"HTTP/1.1 400 Bad Request\r\n", "not an SMTP reply"),
+    (b"+OK POP3 ready\r\n", "not an SMTP reply"),
+    (b"* OK IMAP4rev1\r\n", "not an SMTP reply"),
+    (b"\x15\x03\x01\x00\x02\x02\x46", "not an SMTP reply"),
+    (b"2002*******2***0*00\r\n", "not an SMTP reply"),
+    (b"250-a\r\n251 b\r\n", "reply changes its code from 250"),
+    (b"250-a\r\n550 b\r\n", "reply changes its code from 250"),
+    (b"250-a\r\nb\r\n", "not an SMTP reply"),
+    (b"250-a\r\n\r\n", "not an SMTP reply"),
+    (b"250-a\r\n b\r\n250 c\r\n", "not an SMTP reply"),
+]
+
+
+@pytest.mark.parametrize("in_pieces", [lambda data: [data], single_bytes], ids=["whole", "bytes"])
+@pytest.mark.parametrize(("data", "expected"), SOUND)
+def test_sound_replies_are_read(in_pieces, data, expected):
+    """Each reply comes out once it is whole, and nothing before."""
+    assert replies(*in_pieces(data)) == expected
+
+
+@pytest.mark.parametrize("in_pieces", [lambda data: [data], single_bytes], ids=["whole", "bytes"])
+@pytest.mark.parametrize(("data", "explanation"), RUBBISH)
+def test_rubbish_is_a_protocol_error(in_pieces, data, explanation):
+    """What is no reply is at fault, however it is cut."""
+    assert replies(*in_pieces(data)) == [explanation]
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"S",
+        b"\0",
+        b" ",
+        b"\xff",
+        b"1",
+        b"6",
+        b"2a",
+        b"2 ",
+        b"2\r",
+        b"25x",
+        b"25\r",
+        b"2500",
+        b"250x",
+        b"250\t",
+        b"\x16\x03\x01",
+        "\uff12".encode(),
+        b"A" * 60_000,
+        b"250-a\r\nx",
+    ],
+)
+def test_rubbish_is_at_fault_before_its_line_ends(beginning):
+    """A flood without a newline does not have to be waited for."""
+    assert replies(beginning) == ["not an SMTP reply"]
+
+
+def test_the_error_quotes_what_was_received():
+    """The offending bytes go with the error, printable."""
+    parser = ReplyParser()
+    parser.feed(b"SSH-2.0-\xff\r\n")
+    with pytest.raises(ProtocolError) as caught:
+        parser.next_reply()
+    assert caught.value.received == r"SSH-2.0-\xff"
+
+
+# The limits, from the outside: each size is a number of bytes that was counted by hand.
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+def test_a_line_of_exactly_the_limit_is_read(end):
+    """65,536 bytes, code included and line end not."""
+    assert replies(b"250 " + b"x" * 65_532 + end) == [Reply(250, ("x" * 65_532,))]
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\n", b""])
+def test_a_line_one_over_the_limit_is_at_fault(end):
+    """65,537 bytes: at fault when the line ends, and if it does not, one byte later."""
+    data = b"250 " + b"x" * 65_533 + (end or b"x")
+    assert replies(data) == ["reply line over 65536 bytes"]
+
+
+def test_a_line_of_the_limit_may_still_get_its_end():
+    """Its CR belongs to the line end, and is no byte too much."""
+    assert replies(b"250 " + b"x" * 65_532 + b"\r", b"\n") == [Reply(250, ("x" * 65_532,))]
+
+
+def test_a_reply_of_exactly_the_limit_is_read():
+    """262,144 bytes in all: 256 lines of 1,024, line ends included."""
+    lines = [b"250-" + b"x" * 1018 + b"\r\n"] * 255 + [b"250 " + b"y" * 1018 + b"\r\n"]
+    data = b"".join(lines)
+    assert len(data) == 262_144
+    assert replies(data) == [Reply(250, ("x" * 1018,) * 255 + ("y" * 1018,))]
+
+
+def test_a_reply_one_over_the_limit_is_at_fault():
+    """262,145 bytes in all."""
+    lines = [b"250-" + b"x" * 1018 + b"\r\n"] * 255 + [b"250 " + b"y" * 1019 + b"\r\n"]
+    data = b"".join(lines)
+    assert len(data) == 262_145
+    assert replies(data) == ["reply over 262144 bytes"]
+
+
+def test_the_limit_holds_for_each_reply_anew():
+    """Two replies that are too large together are both read."""
+    one = b"250-" + b"x" * 60_000 + b"\r\n"
+    reply = one * 3 + b"250 " + b"x" * 60_000 + b"\r\n"
+    assert replies(reply + reply) == [Reply(250, ("x" * 60_000,) * 4)] * 2
+
+
+def test_a_reply_of_exactly_a_thousand_lines_is_read():
+    """1,000 lines."""
+    data = b"250-x\r\n" * 999 + b"250 y\r\n"
+    assert replies(data) == [Reply(250, ("x",) * 999 + ("y",))]
+
+
+def test_a_reply_of_a_thousand_and_one_lines_is_at_fault():
+    """1,001 lines, whether the last one ends the reply or not."""
+    assert replies(b"250-x\r\n" * 1000 + b"250 y\r\n") == ["reply over 1000 lines"]
+    assert replies(b"250-x\r\n" * 1001) == ["reply over 1000 lines"]
+
+
+@pytest.mark.parametrize(
+    ("data", "pending"),
+    [
+        (b"", b""),
+        (b"250 OK\r\n", b""),
+        (b"25", b"25"),
+        (b"250-a\r\n", b"250-a\r\n"),
+        (b"250-a\r\n250 b", b"250-a\r\n250 b"),
+        (b"250 OK\r\n221", b"221"),
+    ],
+)
+def test_pending_is_what_no_reply_was_made_of(data, pending):
+    """For quoting how far a reply had come."""
+    parser = ReplyParser()
+    parser.feed(data)
+    parser.next_reply()
+    assert parser.pending == pending
+
+
+# Enhanced status codes (RFC 3463) and the texts of a reply.
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "expected"),
+    [
+        (250, "2.1.5 Recipient OK", (2, 1, 5)),
+        (250, "2.6.0 <1@a> [InternalId=1] Queued mail for delivery", (2, 6, 0)),
+        (550, "5.7.54 SMTP; Unable to relay", (5, 7, 54)),
+        (452, "4.3.1 Insufficient system resources", (4, 3, 1)),
+        (451, "4.7.500 Server busy", (4, 7, 500)),
+        (550, "5.1.10", (5, 1, 10)),
+        (550, "5.123.456 x", (5, 123, 456)),
+        (550, "5.7.1: text", (5, 7, 1)),
+        (550, "5.7.1, text", (5, 7, 1)),
+        # The class must agree with the reply code (RFC 2034 4).
+        (550, "4.7.1 x", None),
+        (250, "5.7.1 x", None),
+        (354, "2.0.0 go", None),
+        (354, "3.0.0 go", None),
+        # Version numbers and other numbers are no codes.
+        (220, "2.0.0.1 version", None),
+        (220, "2.1 x", None),
+        (550, "5.1234.1 x", None),
+        (550, "5.1.1234 x", None),
+        (550, "SMTP; 5.7.1 x", None),
+        (550, " 5.7.1 x", (5, 7, 1)),
+        (550, "5. 7.1 x", None),
+        (550, "\u0665.7.1 x", None),
+        (550, "5.\uff17.1 x", None),
+        (550, "", None),
+    ],
+)
+def test_the_enhanced_code_begins_the_text_and_agrees(code, text, expected):
+    """What merely looks like one is none."""
+    found = Reply(code, (text,)).enhanced
+    assert found == (None if expected is None else EnhancedStatusCode(*expected))
+
+
+def test_an_enhanced_code_is_written_with_dots():
+    """As in RFC 3463."""
+    assert str(EnhancedStatusCode(5, 7, 54)) == "5.7.54"
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (Reply(250, ("OK",)), "250 OK"),
+        (Reply(250, ("",)), "250"),
+        (Reply(250, ("a", "", "b")), "250 a b"),
+        (Reply(250, ("", "")), "250"),
+    ],
+)
+def test_a_reply_is_written_in_one_line(reply, expected):
+    """Its code once, and the text of all lines."""
+    assert str(reply) == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"", ""),
+        (b"plain", "plain"),
+        (b"\xe2\x82\xac", "\u20ac"),
+        (b"\xff\xfe", r"\xff\xfe"),
+        (b"\xed\xa0\x80", r"\xed\xa0\x80"),
+        (b"cut \xe2\x82", r"cut \xe2\x82"),
+    ],
+)
+def test_bytes_that_are_not_utf8_are_escaped(data, text):
+    """No byte is lost, and no lone surrogate comes in that would break the output."""
+    assert decode(data) == text
+
+
+# Properties.
+
+_TEXT = st.binary(max_size=40).map(lambda text: text.replace(b"\n", b"").rstrip(b"\r"))
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> tuple[bytes, list[Reply]]:
+    """Replies as bytes, with the ends of lines that the world sends, and what they say."""
+    data, expected = b"", []
+    for _ in range(draw(st.integers(1, 4))):
+        code = draw(st.integers(200, 599))
+        texts = draw(st.lists(_TEXT, min_size=1, max_size=5))
+        for number, text in enumerate(texts):
+            separator = b" " if number == len(texts) - 1 else b"-"
+            data += b"%d" % code + separator + text + draw(st.sampled_from([b"\r\n", b"\n"]))
+        lines = tuple(text.decode("utf-8", "backslashreplace") for text in texts)
+        expected.append(Reply(code, lines))
+    return data, expected
+
+
+def cut(data: bytes, places: list[int]) -> list[bytes]:
+    bounds = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
+    return [data[low:high] for low, high in zip(bounds, bounds[1:])]
+
+
+@given(conversations(), st.lists(st.integers(0, 10_000), max_size=12))
+def test_however_they_are_cut_the_replies_are_the_same(conversation, places):
+    """The network cuts where it likes."""
+    data, expected = conversation
+    assert replies(*cut(data, places)) == expected
+
+
+@given(st.binary(max_size=80), st.lists(st.integers(0, 10_000), max_size=8))
+@example(b"250-a\r\n251 b\r\n", [9])
+@example(b"250\r\n250\r\n", [3, 4])
+def test_rubbish_gives_the_same_however_it_is_cut(data, places):
+    """The same replies, and the same fault if there is one; and never another exception."""
+    assert replies(*cut(data, places)) == replies(data)
+
+
+@given(st.text("25034-\r\n .x+_\u0665", max_size=40), st.lists(st.integers(0, 10_000), max_size=8))
+def test_near_replies_give_the_same_however_they_are_cut(text, places):
+    """The same, with bytes that come close to replies."""
+    data = text.encode()
+    assert replies(*cut(data, places)) == replies(data)
+
+
+@pytest.mark.parametrize("word", [b"OK\r\n", b"OK \r\n"])
+def test_a_bare_ok_is_at_fault_and_out_of_the_way(word):
+    """A PIX of old says it to what it does not know, and answers HELO after it."""
+    parser = ReplyParser()
+    parser.feed(word)
+    with pytest.raises(ProtocolError, match="not an SMTP reply"):
+        parser.next_reply()
+    parser.feed(b"250 mail.contoso.com\r\n")
+    assert str(parser.next_reply()) == "250 mail.contoso.com"

@@ -1,0 +1,278 @@
+"""AUTH mechanisms without a server: responses to challenges, the choice among them, the masking."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exchange_mailaccept.protocol import auth
+from exchange_mailaccept.protocol.auth import Credentials
+from exchange_mailaccept.protocol.reply import Reply
+
+PROBE = Credentials("AUTO", "probe", "pass word", "token")
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "challenges", "responses"),
+    [
+        ("PLAIN", [], [b"\0probe\0pass word"]),
+        ("LOGIN", [b"Username:", b"Password:"], [None, b"probe", b"pass word"]),
+        # What the prompts say has never mattered.
+        ("LOGIN", [b"", b"\xff"], [None, b"probe", b"pass word"]),
+        ("XOAUTH2", [], [b"user=probe\1auth=Bearer token\1\1"]),
+        ("XOAUTH2", [b'{"status":"401"}'], [b"user=probe\1auth=Bearer token\1\1", b""]),
+    ],
+)
+def test_what_a_mechanism_says(mechanism, challenges, responses):
+    """The initial response (None if there is none), then one for each challenge."""
+    talking = auth.respond(mechanism, PROBE)
+    assert [next(talking), *(talking.send(each) for each in challenges)] == responses
+
+
+@pytest.mark.parametrize(("mechanism", "most"), [("PLAIN", 0), ("LOGIN", 2), ("XOAUTH2", 1)])
+def test_a_mechanism_ends(mechanism, most):
+    """A server that goes on asking gets no more answers."""
+    talking = auth.respond(mechanism, PROBE)
+    next(talking)
+    for _ in range(most):
+        talking.send(b"")
+    with pytest.raises(StopIteration):
+        talking.send(b"")
+    assert most < auth.MOST_CHALLENGES
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "XOAUTH2"])
+def test_names_and_secrets_go_out_in_utf_8(mechanism):
+    """And what was no UTF-8 goes out in the bytes it came in."""
+    talking = auth.respond(mechanism, Credentials(mechanism, "jörg", "p\udcff", "t\udcff"))
+    said = b"".join(each or b"" for each in (next(talking), *_rest(talking)))
+    assert "jörg".encode() in said
+    assert b"\xff" in said
+
+
+def _rest(talking):
+    said = []
+    while True:
+        try:
+            said.append(talking.send(b""))
+        except StopIteration:
+            return said
+
+
+def test_ntlm_says_two_messages():
+    """The second proves the password; see ``test_auth`` for a server that checks it."""
+    talking = auth.respond("NTLM", Credentials("NTLM", "CONTOSO\\probe", "secret"))
+    first = next(talking)
+    assert first is not None
+    assert first[:12] == b"NTLMSSP\0\1\0\0\0"
+    second = talking.send(CHALLENGE)
+    assert second is not None
+    assert second[:12] == b"NTLMSSP\0\3\0\0\0"
+    assert "probe".encode("utf-16-le") in second
+    assert b"secret" not in second
+    assert "secret".encode("utf-16-le") not in second
+    with pytest.raises(StopIteration):
+        talking.send(b"")
+
+
+#: What a server of the domain MX.TEST sends after the first message ([MS-NLMP] 2.2.1.2).
+CHALLENGE = bytes.fromhex(
+    "4e544c4d53535000 02000000 0e000e0038000000 35828ae2 0123456789abcdef 0000000000000000"
+    "2a002a0046000000 0a0063450000000f"
+    "4d0058002e005400450053005400"
+    "02000e004d0058002e005400450053005400"
+    "01000400 4d005800 0700080000000000 0000da01 00000000"
+)
+
+
+@given(
+    places=st.lists(st.tuples(st.integers(8, len(CHALLENGE) - 1), st.integers(0, 255)), max_size=9),
+    length=st.integers(0, len(CHALLENGE)),
+)
+def test_an_ntlm_challenge_that_is_garbled(places, length):
+    """Gives a response or a ValueError, and nothing else."""
+    garbled = bytearray(CHALLENGE)
+    for place, value in places:
+        garbled[place] = value
+    talking = auth.respond("NTLM", Credentials("NTLM", "probe", "secret"))
+    next(talking)
+    said = "the challenge is no NTLM challenge: "
+    try:
+        response = talking.send(bytes(garbled[:length])) or b""
+    except ValueError as error:
+        response, said = b"", str(error)
+    assert response.startswith(b"NTLMSSP\0\3") or not response
+    assert said.startswith("the challenge is no NTLM challenge: ")
+
+
+@given(st.binary(max_size=80))
+def test_bytes_that_are_no_ntlm_challenge(rubbish):
+    talking = auth.respond("NTLM", Credentials("NTLM", "probe", "secret"))
+    next(talking)
+    with pytest.raises(ValueError, match="the challenge is no NTLM challenge: "):
+        talking.send(rubbish)
+
+
+# The choice.
+
+
+@pytest.mark.parametrize(
+    ("credentials", "usable"),
+    [
+        (Credentials("AUTO", "u", "p", "t"), ("XOAUTH2", "NTLM", "PLAIN", "LOGIN")),
+        (Credentials("AUTO", "u", "p"), ("NTLM", "PLAIN", "LOGIN")),
+        (Credentials("AUTO", "u", "", "t"), ("XOAUTH2",)),
+        (Credentials("AUTO", "u"), ()),
+        (Credentials("LOGIN", "u", "p", "t"), ("LOGIN",)),
+        (Credentials("NTLM", "u", "p", "t"), ("NTLM",)),
+    ],
+)
+def test_which_mechanisms_have_a_secret(credentials, usable):
+    """The preferred one first; a mechanism that was asked for is the only one."""
+    assert credentials.usable == usable
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [
+        (("LOGIN", "PLAIN", "NTLM", "XOAUTH2"), "XOAUTH2"),
+        (("GSSAPI", "LOGIN", "PLAIN"), "PLAIN"),
+        (("GSSAPI",), ""),
+        ((), ""),
+    ],
+)
+def test_the_choice_is_ours_and_not_the_servers(offered, chosen):
+    """Whatever the order of what it offers."""
+    assert auth.choose(offered, PROBE) == chosen
+
+
+# Challenges.
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (("VXNlcm5hbWU6",), b"Username:"),
+        (("",), b""),
+        ((" VXNlcm5hbWU6 ",), b"Username:"),
+    ],
+)
+def test_a_challenge_is_decoded(lines, expected):
+    assert auth.challenge(Reply(334, lines)) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["%%%", "VXNlcm5hbWU", "VXNl cm5h", "ä", "=", "====", "ntlm supported"]
+)
+def test_a_challenge_that_is_not_base64(text):
+    """Is quoted."""
+    with pytest.raises(ValueError, match="the challenge is not valid base64: 334 "):
+        auth.challenge(Reply(334, (text,)))
+
+
+@given(st.binary(max_size=300))
+def test_encoding_is_undone_by_decoding(data):
+    assert auth.challenge(Reply(334, (auth.encode(data),))) == data
+
+
+# The masking.
+
+SECRET = "correct horse battery"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("5.7.3 correct horse battery is wrong", "5.7.3 **** is wrong"),
+        ("Y29ycmVjdCBob3JzZSBiYXR0ZXJ5", "****"),
+        ("not a reply: 'correct horse bat...'", "not a reply: '****...'"),
+        # Of what was cut, too little is left to help anybody.
+        ("not a reply: 'correct ...'", "not a reply: '****...'"),
+        ("not a reply: 'correct...'", "not a reply: 'correct...'"),
+        ("the end of it: horse battery", "the end of it:****"),
+        ("nothing to hide", "nothing to hide"),
+        ("", ""),
+        ("correct horse batterycorrect horse battery", "****"),
+    ],
+)
+def test_a_password_is_masked(text, masked):
+    """Whole, in base64, and in part."""
+    assert Credentials("PLAIN", "probe", SECRET).mask(text) == masked
+
+
+@pytest.mark.parametrize("secret", ["p", "pw", "äö", "*", "****", "hunter2"])
+def test_a_short_secret_is_masked_where_it_stands(secret):
+    """And a part of the text with it; better than to show it."""
+    encoded = base64.b64encode(secret.encode()).decode()
+    credentials = Credentials("PLAIN", "u", secret)
+    assert credentials.mask(f"<{secret}> <{encoded}>") == "<****> <****>"
+
+
+def test_less_than_half_of_a_short_secret_is_left():
+    """If four characters are less than that."""
+    masked = Credentials("PLAIN", "u", "pa55word").mask("pa55wor pa55 a55w pa5 ord")
+    assert masked == "**** **** **** pa5 ord"
+
+
+def test_an_empty_secret_hides_nothing():
+    assert Credentials("XOAUTH2", "u", "", "").mask("text") == "text"
+
+
+@given(
+    secret=st.text(min_size=3, max_size=40),
+    before=st.binary(max_size=20),
+    after=st.binary(max_size=20),
+)
+def test_a_secret_inside_something_encoded_is_masked(secret, before, after):
+    """At each of the three places at which base64 may cut it; a character at the edges may stay."""
+    raw = (
+        secret.encode("utf-8", "surrogateescape")
+        if secret.isascii()
+        else secret.encode("utf-8", "backslashreplace")
+    )
+    text = raw.decode()
+    encoded = base64.b64encode(before + raw + after).decode()
+    core_begin, core_end = (8 * len(before) + 5) // 6, 8 * (len(before) + len(raw)) // 6
+    core = encoded[core_begin:core_end]
+    masked = Credentials("PLAIN", "u", text).mask(encoded)
+    if len(core) >= 4:
+        assert core not in masked
+
+
+@given(
+    secret=st.text(
+        st.characters(blacklist_characters="*", blacklist_categories=("Cs",)), min_size=16
+    ),
+    begin=st.integers(0, 60),
+    end=st.integers(0, 60),
+    around=st.text(),
+    form=st.sampled_from(["clear", "one line", "base64"]),
+)
+def test_no_eight_characters_of_a_secret_are_left(secret, begin, end, around, form):
+    """However a quotation of it was cut."""
+    looks = {
+        "clear": secret,
+        "one line": " ".join(secret.split()),
+        "base64": base64.b64encode(secret.encode()).decode(),
+    }[form]
+    masked = Credentials("PLAIN", "u", secret).mask(f"{around}{looks[begin:end]}{around}")
+    assert not [at for at in range(len(looks) - 7) if looks[at : at + 8] in masked]
+
+
+@given(st.text("abcdefgh", min_size=16, max_size=40), st.text("ijklmnop *"))
+def test_nothing_but_the_secret_is_masked(secret, text):
+    assert Credentials("PLAIN", "u", secret).mask(text) == text
+
+
+@given(st.text(), st.text(max_size=30))
+def test_masking_never_fails(text, secret):
+    assert isinstance(Credentials("PLAIN", "u", secret, secret).mask(text), str)
+
+
+def test_credentials_keep_their_secrets_to_themselves():
+    """In a traceback, for instance."""
+    assert repr(PROBE) == "Credentials('AUTO', 'probe', ...)"
+    assert "pass" not in f"{PROBE} {PROBE!r} {(PROBE,)}"

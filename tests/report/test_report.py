@@ -1,0 +1,536 @@
+"""Outcomes to text: nothing foreign gets through, and each first line says what happened."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from exchange_mailaccept.exchange.recognition import Expectation
+from exchange_mailaccept.protocol.dialogue import Plan
+from exchange_mailaccept.protocol.message import Content, Envelope
+from exchange_mailaccept.protocol.receipt import Receipt
+from exchange_mailaccept.protocol.reply import Reply
+from exchange_mailaccept.protocol.stages import (
+    MailHost,
+    Server,
+    Session,
+    Stage,
+    StageOutcome,
+    TranscriptLine,
+    Verdict,
+)
+from exchange_mailaccept.report import headline
+from exchange_mailaccept.report import lines as report_lines
+from exchange_mailaccept.report.headline import printable
+from exchange_mailaccept.run.acceptance import Acceptance, Member, Target
+from exchange_mailaccept.run.examined import Examined, examine
+
+#: The servers of the domain.
+HOSTS = tuple(MailHost(10, f"mail{number}.contoso.com") for number in (1, 2, 3))
+TARGET = Target("contoso.com", "", 25)
+PLAN = Plan(
+    Envelope("probe@client.example", "postmaster@contoso.com"), "probe.client.example", Content(),
+    "<1@client.example>", 0.0,
+)  # fmt: skip
+SERVER = Server("mail1.contoso.com", ("192.0.2.25",), 25, 10)
+
+
+def session(*outcomes: StageOutcome, server: Server = SERVER, **more) -> Session:
+    return Session(server, server.addresses[0] if server.addresses else "", outcomes, **more)
+
+
+def reply(code: int, text: str) -> Reply:
+    return Reply(code, (text,))
+
+
+# printable()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        (
+            "plain text 123 ;:,.-_#'+*~!\"%&/()=?[]{}^@",
+            "plain text 123 ;:,.-_#'+*~!\"%&/()=?[]{}^@",
+        ),
+        ("a|b", "a/b"),
+        ("<script>", "[script]"),
+        ("`id` $HOME $(id) ${x}", "'id' /x24HOME /x24(id) /x24{x}"),
+        (r"a\nb\\c\x0ad", "a/nb//c/x0ad"),
+        ("a\r\nb\n\nc\td\ve\ff", "a b c d e f"),
+        ("  a   b  ", "a b"),
+        ("\0\x07\x1b[31m\x7f", "/x00/x07/x1b[31m/x7f"),
+        ("\x80x\x9fx", "/x80x/x9fx"),
+        ("Gr\u00fc\u00dfe", "Gr/xfc/xdfe"),
+        ("\u20ac", "/u20ac"),
+        ("a\u202eb\u2066c", "a/u202eb/u2066c"),
+        ("a\u2028b", "a/u2028b"),
+        ("a\ud800b", "a/ud800b"),
+        ("\U0001f4e7", "/U0001f4e7"),
+    ],
+)
+def test_foreign_text_is_made_harmless(text, expected):
+    """ASCII, one line, and nothing that speaks to Nagios, Icinga, a shell or a browser."""
+    assert printable(text, 100) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "expected"),
+    [
+        ("abcdefghij", 10, "abcdefghij"),
+        ("abcdefghijk", 10, "abcdefg..."),
+        ("abcd", 3, "..."),
+        ("a" * 100_000, 10, "aaaaaaa..."),
+        (" " * 100_000 + "a", 10, "a"),
+        ("\u20ac\u20ac", 12, "/u20ac/u20ac"),
+        ("$$$", 12, "/x24/x24/x24"),
+    ],
+)
+def test_foreign_text_is_cut(text, most, expected):
+    """What is counted is what is printed, not what was received."""
+    assert printable(text, most) == expected
+
+
+_FOREIGN = st.text(
+    st.one_of(
+        st.characters(),
+        st.sampled_from("|<>`$\\\r\n\t\0\x1b\x7f\x85\u2028\u202e\ud800\udcff xu04"),
+    ),
+    max_size=60,
+)
+
+
+@given(_FOREIGN, st.integers(3, 80))
+@example("\\\\x0a\\u000a\\U0000000a", 80)
+def test_whatever_comes_is_one_short_line_of_harmless_ascii(text, most):
+    """The whole promise at once."""
+    line = printable(text, most)
+    assert re.fullmatch(r"[ -~]*", line)
+    assert not set(line) & set("|<>`$\\")
+    assert len(line) <= most
+    assert "  " not in line
+    assert line == line.strip()
+
+
+@pytest.mark.parametrize("text", [r"a\nb", r"\x0ab", "\x85b", "\u2028b", "\x1b[2J", r"\044(id)"])
+def test_printf_prints_it_as_it_is(text):
+    """Nagios and Icinga 2 notify by ``printf %b``, which makes all of a backslash."""
+    line = printable(text, 100)
+    printed = subprocess.run(["/usr/bin/printf", "%b", line], capture_output=True, check=True)
+    assert printed.stdout.decode() == line
+
+
+@given(_FOREIGN)
+def test_what_is_printable_stays_as_it_is(text):
+    """To make it printable twice is to do it once."""
+    once = printable(text, 1000)
+    assert printable(once, 1000) == once
+
+
+def test_a_reply_is_quoted_with_its_code_once():
+    """In one line, cut at 160 characters."""
+    lines = Reply(550, ("5.7.1 one", "5.7.1 <two>", "x" * 200))
+    assert headline.quote(lines) == "550 5.7.1 one 5.7.1 [two] " + "x" * 131 + "..."
+
+
+# The first line, for each stage and each way in which it can end.
+
+FAULT = "what happened"
+FIRST_LINES: list[tuple[Stage, Verdict, object, str]] = [
+    (Stage.CONNECT, Verdict.BROKEN, FAULT,
+     "mail1.contoso.com could not be connected: what happened"),
+    (Stage.CONNECT, Verdict.TIMED_OUT, "within 50s (192.0.2.25 port 25)",
+     "mail1.contoso.com could not be connected within 50s (192.0.2.25 port 25)"),
+    (Stage.CONNECT, Verdict.TIMED_OUT, "no answer to the connection attempt (192.0.2.25 port 25)",
+     "mail1.contoso.com could not be connected: no answer to the connection attempt (192.0.2.25"
+     " port 25)"),
+    (Stage.CONNECT, Verdict.UNTESTED, FAULT,
+     "could not test mail1.contoso.com at connect: what happened"),
+    (Stage.BANNER, Verdict.BROKEN, FAULT, "mail1.contoso.com sent no SMTP greeting: what happened"),
+    (Stage.BANNER, Verdict.TIMED_OUT, "within 50s",
+     "mail1.contoso.com sent no greeting within 50s"),
+    (Stage.BANNER, Verdict.DEFERRED, reply(421, "4.3.2 Service not available"),
+     "mail1.contoso.com refused the connection: 421 4.3.2 Service not available"),
+    (Stage.BANNER, Verdict.DEFERRED, reply(450, "4.7.1 later"),
+     "mail1.contoso.com refused the connection: 450 4.7.1 later"),
+    (Stage.BANNER, Verdict.REFUSED, reply(554, "No SMTP service here"),
+     "mail1.contoso.com refused the connection: 554 No SMTP service here"),
+    (Stage.BANNER, Verdict.BROKEN, reply(250, "hello"),
+     "mail1.contoso.com greeted wrongly: 250 hello"),
+    (Stage.EHLO, Verdict.BROKEN, FAULT, "mail1.contoso.com failed at EHLO: what happened"),
+    (Stage.EHLO, Verdict.TIMED_OUT, "within 50s",
+     "mail1.contoso.com did not answer EHLO within 50s"),
+    (Stage.EHLO, Verdict.DEFERRED, reply(421, "busy"), "mail1.contoso.com refused EHLO: 421 busy"),
+    (Stage.EHLO, Verdict.DEFERRED, reply(450, "later"),
+     "mail1.contoso.com deferred EHLO: 450 later"),
+    (Stage.EHLO, Verdict.REFUSED, reply(501, "5.5.4 Invalid domain name"),
+     "mail1.contoso.com refused EHLO: 501 5.5.4 Invalid domain name"),
+    (Stage.EHLO, Verdict.BROKEN, reply(220, "what"),
+     "mail1.contoso.com answered EHLO without 250: 220 what"),
+    (Stage.MAIL, Verdict.BROKEN, FAULT, "mail1.contoso.com failed at MAIL: what happened"),
+    (Stage.MAIL, Verdict.TIMED_OUT, "within 50s",
+     "mail1.contoso.com did not answer MAIL within 50s"),
+    (Stage.MAIL, Verdict.MISSING, "does not offer SMTPUTF8, which the address needs",
+     "mail1.contoso.com does not offer SMTPUTF8, which the address needs"),
+    (Stage.MAIL, Verdict.DEFERRED, reply(452, "4.3.1 Insufficient system resources"),
+     "mail1.contoso.com deferred MAIL probe@client.example:"
+     " 452 4.3.1 Insufficient system resources"),
+    (Stage.MAIL, Verdict.DEFERRED, reply(421, "bye"),
+     "mail1.contoso.com refused MAIL probe@client.example: 421 bye"),
+    (Stage.MAIL, Verdict.REFUSED, reply(550, "5.7.1 no"),
+     "mail1.contoso.com refused MAIL probe@client.example: 550 5.7.1 no"),
+    (Stage.MAIL, Verdict.BROKEN, reply(354, "go"),
+     "mail1.contoso.com answered MAIL without 250: 354 go"),
+    (Stage.RCPT, Verdict.BROKEN, FAULT, "mail1.contoso.com failed at RCPT: what happened"),
+    (Stage.RCPT, Verdict.TIMED_OUT, "within 50s",
+     "mail1.contoso.com did not answer RCPT within 50s"),
+    (Stage.RCPT, Verdict.DEFERRED, reply(451, "4.7.1 Greylisting"),
+     "mail1.contoso.com deferred RCPT postmaster@contoso.com: 451 4.7.1 Greylisting"),
+    (Stage.RCPT, Verdict.REFUSED,
+     reply(550, "5.7.54 SMTP; Unable to relay recipient in non-accepted domain"),
+     "mail1.contoso.com refused RCPT postmaster@contoso.com: 550 5.7.54 SMTP; Unable to relay"
+     " recipient in non-accepted domain"),
+    (Stage.RCPT, Verdict.BROKEN, reply(252, "perhaps"),
+     "mail1.contoso.com answered RCPT without 250 or 251: 252 perhaps"),
+    (Stage.DATA, Verdict.BROKEN, FAULT, "mail1.contoso.com failed at DATA: what happened"),
+    (Stage.DATA, Verdict.TIMED_OUT, "within 50s",
+     "mail1.contoso.com did not answer DATA within 50s"),
+    (Stage.DATA, Verdict.DEFERRED, reply(451, "x"), "mail1.contoso.com deferred DATA: 451 x"),
+    (Stage.DATA, Verdict.REFUSED, reply(503, "5.5.2 Need rcpt command"),
+     "mail1.contoso.com refused DATA: 503 5.5.2 Need rcpt command"),
+    (Stage.DATA, Verdict.BROKEN, reply(250, "x"),
+     "mail1.contoso.com answered DATA without 354: 250 x"),
+    (Stage.MESSAGE, Verdict.BROKEN, FAULT,
+     "mail1.contoso.com failed at the message: what happened"),
+    (Stage.MESSAGE, Verdict.TIMED_OUT, "within 50s",
+     "mail1.contoso.com did not answer the message within 50s"),
+    (Stage.MESSAGE, Verdict.DEFERRED, reply(451, "x"),
+     "mail1.contoso.com deferred the message: 451 x"),
+    (Stage.MESSAGE, Verdict.REFUSED, reply(554, "5.6.0 x"),
+     "mail1.contoso.com refused the message: 554 5.6.0 x"),
+    (Stage.MESSAGE, Verdict.BROKEN, reply(354, "x"),
+     "mail1.contoso.com answered the message without 250: 354 x"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("stage", "verdict", "why", "expected"), FIRST_LINES)
+def test_the_first_line_of_a_failure(stage, verdict, why, expected):
+    """Who, at which stage, and why, in the server's words."""
+    by_reply = isinstance(why, Reply)
+    outcome = StageOutcome(
+        stage, verdict, 1.0, why if by_reply else None, "" if by_reply else str(why)
+    )
+    acceptance = Acceptance(None, (session(outcome),))
+    assert headline.failure(acceptance, TARGET, PLAN) == expected
+
+
+@pytest.mark.parametrize(
+    ("verdict", "why", "expected"),
+    [
+        (
+            Verdict.BROKEN,
+            "contoso.com does not exist (NXDOMAIN)",
+            "no mail server at contoso.com: contoso.com does not exist (NXDOMAIN)",
+        ),
+        (
+            Verdict.UNTESTED,
+            "no name server answered",
+            "could not look up contoso.com: no name server answered",
+        ),
+        (Verdict.TIMED_OUT, "within 50s", "no mail server at contoso.com: within 50s"),
+    ],
+)
+def test_the_first_line_of_a_lookup_that_failed(verdict, why, expected):
+    """The domain, and what became of it."""
+    lookup = StageOutcome(Stage.MX, verdict, 1.0, None, why)
+    assert headline.failure(Acceptance(lookup), TARGET, PLAN) == expected
+
+
+def test_the_first_line_when_a_host_has_no_address():
+    """The host, which is not the domain."""
+    outcome = StageOutcome(Stage.MX, Verdict.BROKEN, 1.0, None, "does not exist or has no address")
+    server = Server("mail9.contoso.com", (), 25)
+    acceptance = Acceptance(None, (session(outcome, server=server),))
+    assert headline.failure(acceptance, TARGET, PLAN) == (
+        "no mail server at mail9.contoso.com: does not exist or has no address"
+    )
+
+
+def test_the_first_line_when_no_server_answers():
+    """How many were tried, and what became of the one that came furthest."""
+    broken = StageOutcome(Stage.CONNECT, Verdict.BROKEN, 1.0, None, "192.0.2.25 port 25: refused")
+    acceptance = Acceptance(None, (session(broken), session(broken)), HOSTS[:3])
+    assert headline.failure(acceptance, TARGET, PLAN) == (
+        "no server of contoso.com answers (2 of 3 servers tried);"
+        " mail1.contoso.com could not be connected: 192.0.2.25 port 25: refused"
+    )
+
+
+def test_the_first_line_of_the_null_sender():
+    """A command with nothing behind it would read as a mistake."""
+    plan = PLAN._replace(envelope=Envelope("", "postmaster@contoso.com"))
+    outcome = StageOutcome(Stage.MAIL, Verdict.REFUSED, 1.0, reply(550, "no"))
+    found = headline.failure(Acceptance(None, (session(outcome),)), TARGET, plan)
+    assert found == "mail1.contoso.com refused MAIL of the null sender: 550 no"
+
+
+@pytest.mark.parametrize(
+    ("until", "title", "expected"),
+    [
+        (
+            Stage.MESSAGE,
+            "Exchange 2019/SE",
+            "mail1.contoso.com accepted mail for postmaster@contoso.com in 0.412s"
+            " (Exchange 2019/SE)",
+        ),
+        (
+            Stage.MESSAGE,
+            "",
+            "mail1.contoso.com accepted mail for postmaster@contoso.com in 0.412s",
+        ),
+        (
+            Stage.RCPT,
+            "",
+            "mail1.contoso.com passed every stage up to rcpt for postmaster@contoso.com in 0.412s",
+        ),
+    ],
+)
+def test_the_first_line_of_a_success(until, title, expected):
+    """How long it took, and which Exchange it was."""
+    passed = StageOutcome(Stage.CONNECT, Verdict.PASSED, 0.1)
+    acceptance = Acceptance(None, (session(passed, seconds=0.4119),))
+    assert headline.success(acceptance, PLAN._replace(until=until), title) == expected
+
+
+def test_the_first_line_of_a_success_names_a_delay_that_is_known():
+    """Behind the receipt, so that it is what is cut of a line that is too long."""
+    outcomes = (
+        StageOutcome(Stage.BANNER, Verdict.PASSED, 10.0, reply(220, "ready")),
+        StageOutcome(Stage.MAIL, Verdict.PASSED, 10.02, reply(250, "2.1.0 Sender OK")),
+        StageOutcome(Stage.MESSAGE, Verdict.PASSED, 25.639, reply(250, "2.6.0 queued")),
+    )
+    receipt = Receipt("<1@client.example>", "mbx01.contoso.com")
+    acceptance = Acceptance(None, (session(*outcomes, seconds=45.9, receipt=receipt),))
+    assert headline.success(acceptance, PLAN, "Exchange 2010") == (
+        "mail1.contoso.com accepted mail for postmaster@contoso.com in 45.900s (Exchange 2010; "
+        "queued on mbx01.contoso.com as 1@client.example; MAIL took 10.0s, back pressure?; "
+        "the message took 25.6s, delayed acknowledgement?)"
+    )
+
+
+def test_a_recipient_in_the_reply_is_no_other_message():
+    """``250 2.0.0 <postmaster@contoso.com> Saved``, as who delivers at once says it."""
+    passed = StageOutcome(Stage.CONNECT, Verdict.PASSED, 0.1)
+    receipt = Receipt("<postmaster@contoso.com>")
+    acceptance = Acceptance(None, (session(passed, seconds=0.4, receipt=receipt),))
+    assert headline.success(acceptance, PLAN, "") == (
+        "mail1.contoso.com accepted mail for postmaster@contoso.com in 0.400s"
+    )
+
+
+def test_the_first_line_of_a_lookup_alone():
+    """With ``--until mx``."""
+    lookup = StageOutcome(Stage.MX, Verdict.PASSED, 0.0123)
+    acceptance = Acceptance(lookup, (), HOSTS[:2])
+    assert headline.success(acceptance, PLAN, "") == "2 mail servers found in 0.012s"
+
+
+def test_the_first_line_of_a_lookup_that_found_one():
+    """The same for one server."""
+    lookup = StageOutcome(Stage.MX, Verdict.PASSED, 0.0123)
+    acceptance = Acceptance(lookup, (), HOSTS[:1])
+    assert headline.success(acceptance, PLAN, "") == "1 mail server found in 0.012s"
+
+
+@given(st.sampled_from(FIRST_LINES), _FOREIGN, _FOREIGN, _FOREIGN)
+def test_no_first_line_lets_foreign_text_through(row, name, words, recipient):
+    """Whatever a server calls itself and says, and whoever the message is for."""
+    stage, verdict, why, _ = row
+    said = reply(why.code, words) if isinstance(why, Reply) else None
+    outcome = StageOutcome(stage, verdict, 1.0, said, words)
+    server = Server(name, ("192.0.2.25",), 25)
+    plan = PLAN._replace(envelope=Envelope(recipient, recipient))
+    acceptance = Acceptance(None, (session(outcome, server=server),))
+    line = headline.failure(acceptance, Target(name, "", 25), plan)
+    assert re.fullmatch(r"[ -~]*", line)
+    assert not set(line) & set("|<>`$\\")
+
+
+def test_the_backup_is_named_with_the_reason():
+    """Of several the first, and how many more there are."""
+    refused = StageOutcome(Stage.BANNER, Verdict.DEFERRED, 1.0, reply(421, "busy"))
+    accepted = StageOutcome(Stage.BANNER, Verdict.PASSED, 1.0, reply(220, "hello"))
+    backup = session(accepted, server=SERVER._replace(preference=20))
+    sessions = (session(refused), session(refused), backup)
+    assert headline.backup(Acceptance(None, sessions, HOSTS[:3]), PLAN) == (
+        "better MX failed: mail1.contoso.com refused the connection: 421 busy (and 1 more)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("expectation", "expected"),
+    [
+        (
+            Expectation("", ("XRDST", "X|EXPS"), "does not offer XRDST, X|EXPS: a box", True),
+            "mail1.contoso.com does not offer XRDST, X/EXPS: a box",
+        ),
+        (Expectation("", (), "no <Exchange>", True), "no [Exchange]"),
+    ],
+)
+def test_missing_keywords_are_named(expectation, expected):
+    """Or what else is wrong with them."""
+    assert headline.missing(expectation, "mail1.contoso.com") == expected
+
+
+def test_what_to_do_about_the_keywords_is_said_before_the_stages():
+    """What is wrong is in the first line, and again only if it was cut there."""
+    found = Expectation("", (), "a gateway answers", True, "Look at the MX.", "cisco", ("note",))
+    assert report_lines.expectation_lines(found) == [
+        "Next step: Look at the MX.",
+        "Read: https://learn.microsoft.com/troubleshoot/exchange/mailflow/"
+        "cannot-send-receive-email-behind-cisco-firewall",
+    ]
+    cut = found._replace(remark="x" * 200, page="")
+    assert report_lines.expectation_lines(cut) == [
+        f"Meaning: {'x' * 200}",
+        "Next step: Look at the MX.",
+    ]
+    assert report_lines.expectation_lines(Expectation("", notes=("note",))) == []
+
+
+def test_a_server_of_a_set_says_what_to_do_about_its_keywords():
+    """In its place among the others, although it accepts."""
+    passed = StageOutcome(Stage.CONNECT, Verdict.PASSED, 0.1)
+    walked = session(passed, seconds=0.4119)
+    member = Member("mail1", Acceptance(None, (walked,)))
+    found = Expectation("", ("XRDST",), "does not offer XRDST: a box", True, "Look at the box.")
+    assert report_lines.set_lines([Examined(member, walked, found, None)], PLAN, full=False) == [
+        "mail1.contoso.com 192.0.2.25 (MX 10): accepts, 0.412s",
+        "  mail1.contoso.com does not offer XRDST: a box",
+        "  Next step: Look at the box.",
+    ]
+
+
+def test_the_stage_lines():
+    """One for each stage, in columns."""
+    outcomes = (
+        StageOutcome(Stage.CONNECT, Verdict.PASSED, 0.0012),
+        StageOutcome(Stage.BANNER, Verdict.PASSED, 0.01, reply(220, "mail1.contoso.com <ready>")),
+        StageOutcome(Stage.EHLO, Verdict.PASSED, 0.02, reply(250, "ok"), "EHLO was refused"),
+        StageOutcome(Stage.MAIL, Verdict.REFUSED, 0.03, reply(550, "5.7.1 no|way")),
+        StageOutcome(Stage.QUIT, Verdict.BROKEN, 1.5, None, "connection closed by the server"),
+    )
+    assert report_lines.stage_lines(Acceptance(None, (session(*outcomes),))) == [
+        "Stages at mail1.contoso.com (192.0.2.25 port 25):",
+        "  connect     0.0012s  passed",
+        "  banner      0.0100s  220 mail1.contoso.com [ready]",
+        "  ehlo        0.0200s  250 ok (EHLO was refused)",
+        "  mail        0.0300s  refused: 550 5.7.1 no/way",
+    ]
+
+
+def test_a_farewell_is_missed_only_when_all_was_well():
+    """Of a server that is gone nobody expects one."""
+    accepted = StageOutcome(Stage.MAIL, Verdict.PASSED, 0.03, reply(250, "ok"))
+    lost = StageOutcome(Stage.QUIT, Verdict.BROKEN, 1.5, None, "connection closed by the server")
+    found = report_lines.stage_lines(Acceptance(None, (session(accepted, lost),)))
+    assert found[-1] == "  quit        1.5000s  broken (connection closed by the server)"
+    refused = accepted._replace(verdict=Verdict.REFUSED)
+    assert len(report_lines.stage_lines(Acceptance(None, (session(refused, lost),)))) == 2
+
+
+def test_a_stage_line_is_followed_by_what_its_time_gives_away():
+    """Also for a reply that came in time."""
+    outcome = StageOutcome(Stage.MESSAGE, Verdict.PASSED, 25.639, reply(250, "queued"))
+    found = report_lines.stage_lines(Acceptance(None, (session(outcome),)), "Exchange 2010")
+    assert found[1:] == [
+        "  message    25.6390s  250 queued",
+        "                      The last reply took 25.6s: Exchange 2010 delays it by up to 30s "
+        "(MaxAcknowledgementDelay).",
+    ]
+
+
+def test_the_transcript_lines():
+    """Who said what and when; foreign text made printable, long talk cut."""
+    lines = (
+        TranscriptLine(0.0012, "~", "connected to 192.0.2.25 port 25"),
+        TranscriptLine(0.01, "S", "220 <hello>|"),
+        TranscriptLine(12.3456, "C", "x" * 300),
+    )
+    assert report_lines.transcript_lines([session(transcript=lines)]) == [
+        "Transcript of mail1.contoso.com:",
+        "   0.0012 ~: connected to 192.0.2.25 port 25",
+        "   0.0100 S: 220 [hello]/",
+        "  12.3456 C: " + "x" * 237 + "...",
+    ]
+
+
+def test_a_long_transcript_is_cut():
+    """After 400 lines, with how many are left out."""
+    lines = tuple(TranscriptLine(0.0, "S", str(number)) for number in range(403))
+    found = report_lines.transcript_lines([session(transcript=lines)])
+    assert len(found) == 402
+    assert found[-2:] == ["   0.0000 S: 399", "  (3 lines left out)"]
+
+
+def next_step(recipient: str) -> str:
+    """What to do when RCPT is refused with 5.1.1."""
+    unknown = StageOutcome(Stage.RCPT, Verdict.REFUSED, 0.1, reply(550, "5.1.1 User unknown"))
+    plan = PLAN._replace(envelope=Envelope("probe@client.example", recipient))
+    examined = examine(Member("", Acceptance(None, (session(unknown),))), "none", ())
+    (line,) = (
+        line
+        for line in report_lines.server_lines(examined, plan, full=False)
+        if line.startswith("Next step: ")
+    )
+    return line
+
+
+def test_the_next_step_can_be_pasted():
+    """What the run knows is filled in."""
+    assert next_step("postmaster@contoso.com") == (
+        "Next step: Get-Recipient postmaster@contoso.com; add the alias (Set-Mailbox MAILBOX"
+        " -EmailAddresses @{add='postmaster@contoso.com'}), or test an existing one with"
+        " --recipient."
+    )
+
+
+@pytest.mark.parametrize(
+    "recipient", ["o'hara@contoso.com", "a;b@contoso.com", "-a@contoso.com", '"a b"@contoso.com']
+)
+def test_the_next_step_runs_nothing_else(recipient):
+    """A local part may hold what a shell would take for a command."""
+    assert next_step(recipient).startswith("Next step: Get-Recipient RECIPIENT; add the alias")
+
+
+def test_the_next_step_names_host_and_port():
+    """Where the connection failed."""
+    late = StageOutcome(Stage.CONNECT, Verdict.TIMED_OUT, 50.0, None, "within 50s")
+    examined = examine(Member("", Acceptance(None, (session(late),))), "none", ())
+    lines = report_lines.server_lines(examined, PLAN, full=False)
+    assert "(Test-NetConnection mail1.contoso.com -Port 25)" in lines[1]
+
+
+@pytest.mark.parametrize("stage", [Stage.DATA, Stage.MESSAGE])
+def test_the_message_id_is_said_when_the_fate_of_the_message_is_unknown(stage):
+    """The tracking log is asked for it."""
+    silent = StageOutcome(stage, Verdict.TIMED_OUT, 45.0, None, "within 50s")
+    acceptance = Acceptance(None, (session(silent),))
+    examined = examine(Member("", acceptance), "none", ())
+    lines = report_lines.server_lines(examined, PLAN, full=False)
+    assert ("Message-ID (in angle brackets): 1@client.example" in lines) is (stage is Stage.MESSAGE)
+
+
+def test_remarks_become_notes():
+    """In their order, without those that are empty."""
+    assert report_lines.remark_lines("a|b", "", "c") == ["Note: a/b", "Note: c"]
+
+
+def test_more_than_eight_remarks_are_cut():
+    """What matters stands first."""
+    assert len(report_lines.remark_lines(*["x"] * 20)) == 8

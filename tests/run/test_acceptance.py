@@ -1,0 +1,627 @@
+"""Which server answers for a domain: the order, the passing over, and never a second message.
+
+Against a world of lists: a zone, and what each address says.  Nothing is sent anywhere.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exchange_mailaccept.names import is_address
+from exchange_mailaccept.protocol.dialogue import Plan
+from exchange_mailaccept.protocol.message import Content, Envelope
+from exchange_mailaccept.protocol.reply import Reply
+from exchange_mailaccept.protocol.requests import (
+    Answer,
+    Ask,
+    Close,
+    Connect,
+    Exchange,
+    Fault,
+    Resolve,
+)
+from exchange_mailaccept.protocol.stages import Server, Session, Stage, StageOutcome, Verdict
+from exchange_mailaccept.report import headline
+from exchange_mailaccept.run.acceptance import (
+    Acceptance,
+    Target,
+    accept_mail,
+    find_servers,
+)
+
+if TYPE_CHECKING:
+    from exchange_mailaccept.protocol.requests import Request
+
+PLAN = Plan(
+    Envelope("probe@fabrikam.com", "postmaster@contoso.com"),
+    "probe.fabrikam.com",
+    Content(),
+    "<1@fabrikam.com>",
+    0.0,
+)
+DOMAIN = Target("contoso.com", "", 25, nameservers=(("192.0.2.53", 53),))
+RCPT_ONLY = PLAN._replace(until=Stage.RCPT)
+
+REFUSED = Fault(Verdict.BROKEN, "connection refused")
+SILENT = Fault(Verdict.TIMED_OUT, "within 5s")
+LOST = Fault(Verdict.BROKEN, "connection closed by the server")
+INTERRUPTED = Fault(Verdict.UNTESTED, "interrupted by SIGTERM")
+
+GREETS = ["220 ready", "250 Hello"]
+ACCEPTS = [*GREETS, "250 OK", "250 OK", "354 Start", "250 Queued", "221 Bye"]
+
+#: Name and type, and the records; None for no answer, an rcode's name for an error.
+Zone = Mapping[tuple[str, str], Union[Sequence[str], str, None]]
+#: What each address says, reply by reply; what is not there refuses the connection.
+Hosts = Mapping[str, Union[Sequence[Any], Fault]]
+
+
+def zone(*hosts: str, **besides: Any) -> dict[tuple[str, str], Any]:
+    """The domain with mail servers of these names, each with an address of its number."""
+    records: dict[tuple[str, str], Any] = {
+        ("contoso.com.", "MX"): [f"{10 * at} {host}." for at, host in enumerate(hosts, 1)]
+    }
+    for at, host in enumerate(hosts, 1):
+        records[f"{host}.", "A"] = [f"192.0.2.{at}"]
+    return {**records, **besides}
+
+
+TWO = zone("mail1.contoso.com", "mail2.contoso.com")
+THREE = zone("mail1.contoso.com", "mail2.contoso.com", "mail3.contoso.com")
+
+
+class World:
+    """Answers all requests of a test, and writes down what was done."""
+
+    def __init__(
+        self, records: Zone, hosts: Hosts, seconds: float = 1.0, between: float = 0.0
+    ) -> None:
+        self._records = records
+        self._hosts = hosts
+        self._seconds = seconds
+        #: Seconds that pass between an answer and the next request.
+        self._between = between
+        self._left = 0.0
+        self._talking: list[Any] = []
+        self._address = ""
+        #: Addresses that were connected or tried, in order.
+        self.tried: list[str] = []
+        #: The patience of each connection attempt.
+        self.patience: list[Optional[float]] = []
+        #: Address and command.
+        self.sent: list[tuple[str, str]] = []
+        self.asked: list[str] = []
+
+    def play(self, test: Generator[Request, Answer, Any]) -> Any:
+        answer: Optional[Answer] = None
+        try:
+            while True:
+                request = test.send(answer)  # type: ignore[arg-type]
+                answer = self._answer(request)
+                interrupted = answer.fault == INTERRUPTED
+                self._left -= self._left if interrupted else answer.seconds + self._between
+                answer = answer._replace(left=self._left)
+        except StopIteration as end:
+            return end.value
+
+    def accept(
+        self, target: Target = DOMAIN, plan: Plan = PLAN, timeout: float = 60.0
+    ) -> Acceptance:
+        self._left = timeout
+        found: Acceptance = self.play(accept_mail(target, plan))
+        return found
+
+    @property
+    def messages(self) -> list[str]:
+        """Addresses to which the message was sent."""
+        return [address for address, command in self.sent if command.startswith("From: ")]
+
+    def _answer(self, request: Request) -> Answer:
+        if isinstance(request, Ask):
+            responses = [self._response(dns.message.from_wire(wire)) for wire in request.messages]
+            fault = None if any(responses) else SILENT
+            return Answer(0.25, fault, responses=tuple(responses))
+        if isinstance(request, Resolve):
+            self.asked.append(f"{request.name} of the system")
+            found = self._hosts.get(request.name)
+            if isinstance(found, Fault) or found is None:
+                return Answer(0.5, found or Fault(Verdict.BROKEN, "does not exist"))
+            return Answer(0.5, addresses=tuple(found), canonical_name=request.name)
+        if isinstance(request, Connect):
+            return self._connect(request)
+        if isinstance(request, Close):
+            return Answer(0.0)
+        assert isinstance(request, Exchange)
+        if request.data:
+            self.sent.append((self._address, request.data.decode().rstrip("\r\n")))
+        said = self._talking.pop(0) if self._talking else LOST
+        if isinstance(said, Fault):
+            return Answer(self._seconds, said)
+        code, _, text = said.partition(" ")
+        return Answer(self._seconds, reply=Reply(int(code), (text,)))
+
+    def _connect(self, request: Connect) -> Answer:
+        self._address = request.addresses[0]
+        self.tried += request.addresses
+        self.patience.append(request.patience)
+        said = self._hosts.get(self._address, REFUSED)
+        if isinstance(said, Fault):
+            return Answer(self._seconds, said)
+        self._talking = list(said)
+        return Answer(self._seconds, addresses=(self._address, "192.0.2.99"))
+
+    def _response(self, query: dns.message.Message) -> Optional[bytes]:
+        question = query.question[0]
+        rdtype = dns.rdatatype.to_text(question.rdtype)
+        self.asked.append(f"{question.name.to_text(True)} {rdtype}")
+        records = self._records.get((question.name.to_text(), rdtype), [])
+        if records is None:
+            return None
+        response = dns.message.make_response(query, recursion_available=True)
+        if isinstance(records, str):
+            response.set_rcode(dns.rcode.from_text(records))
+        elif records:
+            rrset = dns.rrset.from_text_list(question.name, 300, "IN", rdtype, list(records))
+            response.answer.append(rrset)
+        return response.to_wire(max_size=65_535)
+
+
+def stages(acceptance: Acceptance) -> str:
+    """The stages of the outcomes, each with its verdict unless it passed."""
+    return " ".join(
+        each.stage.value if each.passed else f"{each.stage.value}={each.verdict.value}"
+        for each in acceptance.outcomes
+    )
+
+
+def names(sessions: Sequence[Session]) -> list[str]:
+    return [session.server.name for session in sessions]
+
+
+# One server.
+
+
+def test_the_first_server_accepts():
+    """Nobody asks the second."""
+    world = World(TWO, {"192.0.2.1": ACCEPTS, "192.0.2.2": ACCEPTS})
+    acceptance = world.accept()
+    assert stages(acceptance) == "mx connect banner ehlo mail rcpt data message quit"
+    assert acceptance.failure is None
+    assert names(acceptance.sessions) == ["mail1.contoso.com"]
+    assert acceptance.passed_over == ()
+    assert len(acceptance.hosts) == 2
+    assert world.tried == ["192.0.2.1"]
+    assert world.asked == ["contoso.com MX", "mail1.contoso.com A", "mail1.contoso.com AAAA"]
+
+
+def test_seconds_are_those_of_the_lookups_and_of_the_walk():
+    """Two lookups of 0.25 s, a connection and six replies of 1 s; QUIT does not count."""
+    acceptance = World(TWO, {"192.0.2.1": ACCEPTS}).accept()
+    assert acceptance.lookup is not None
+    assert acceptance.lookup.seconds == 0.5
+    assert acceptance.seconds == 7.5
+
+
+def test_the_order_is_that_of_the_preferences():
+    """And not that of the response."""
+    records = {**THREE, ("contoso.com.", "MX"): [
+        "300 mail3.contoso.com.", "5 mail1.contoso.com.", "20 mail2.contoso.com.",
+    ]}  # fmt: skip
+    world = World(records, {})
+    world.accept()
+    assert world.tried == ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
+
+
+def test_a_host_given_by_address_is_not_looked_up():
+    world = World({}, {"192.0.2.1": ACCEPTS})
+    acceptance = world.accept(Target("contoso.com", "192.0.2.1", 25))
+    assert stages(acceptance) == "connect banner ehlo mail rcpt data message quit"
+    assert acceptance.lookup is None
+    assert world.asked == []
+    assert world.patience == [None]
+
+
+def test_a_host_given_by_name_is_found_by_the_system():
+    """Its hosts file included."""
+    world = World({}, {"mail1": ["192.0.2.1"], "192.0.2.1": ACCEPTS})
+    acceptance = world.accept(Target("contoso.com", "mail1", 25))
+    assert stages(acceptance) == "mx connect banner ehlo mail rcpt data message quit"
+    assert world.asked == ["mail1 of the system"]
+
+
+def test_a_host_given_by_name_is_found_by_the_name_server_that_was_given():
+    world = World(TWO, {"192.0.2.2": ACCEPTS})
+    acceptance = world.accept(DOMAIN._replace(host="mail2.contoso.com"))
+    assert acceptance.failure is None
+    assert world.asked == ["mail2.contoso.com A", "mail2.contoso.com AAAA"]
+
+
+def test_a_host_that_does_not_exist():
+    world = World({}, {})
+    acceptance = world.accept(Target("contoso.com", "mail9", 25))
+    assert stages(acceptance) == "mx=broken"
+    assert acceptance.failure is not None
+    assert acceptance.failure.explanation == "does not exist"
+    assert world.tried == []
+
+
+# Passing over.
+
+NO_GREETING = [
+    ("refused connection", REFUSED),
+    ("silence", SILENT),
+    ("no greeting", [LOST]),
+    ("silent greeting", [SILENT]),
+    ("421", ["421 4.3.2 Service not available", "221 Bye"]),
+    ("450", ["450 Later", "221 Bye"]),
+    ("554", ["554 No", "221 Bye"]),
+    ("250", ["250 Hello", "221 Bye"]),
+]
+
+
+@pytest.mark.parametrize("said", [said for _, said in NO_GREETING], ids=dict(NO_GREETING))
+def test_a_server_that_does_not_greet_is_passed_over(said):
+    """RFC 5321 5.1: nothing has been handed over."""
+    world = World(TWO, {"192.0.2.1": said, "192.0.2.2": ACCEPTS})
+    acceptance = world.accept()
+    assert acceptance.failure is None
+    assert acceptance.decisive is acceptance.sessions[1]
+    assert names(acceptance.passed_over) == ["mail1.contoso.com"]
+    assert world.messages == ["192.0.2.2"]
+
+
+def test_a_host_without_an_address_is_passed_over():
+    records = {key: value for key, value in TWO.items() if key != ("mail1.contoso.com.", "A")}
+    acceptance = World(records, {"192.0.2.2": ACCEPTS}).accept()
+    assert acceptance.failure is None
+    (failed,) = acceptance.passed_over
+    assert failed.failure is not None
+    assert failed.failure.stage is Stage.MX
+    assert failed.failure.explanation == "mail1.contoso.com has no address"
+
+
+#: What a server says that has greeted, and does not accept in the end.
+GREETED = [
+    ("EHLO refused", ["220 ready", "550 No", "221 Bye"]),
+    ("EHLO 421", ["220 ready", "421 Closing"]),
+    ("EHLO lost", ["220 ready", LOST]),
+    ("EHLO silent", ["220 ready", SILENT]),
+    ("MAIL refused", [*GREETS, "530 No", "221 Bye"]),
+    ("MAIL deferred", [*GREETS, "452 Later", "221 Bye"]),
+    ("MAIL lost", [*GREETS, LOST]),
+    ("RCPT refused", [*GREETS, "250 OK", "550 No", "221 Bye"]),
+    ("RCPT 421", [*GREETS, "250 OK", "421 Closing"]),
+    ("DATA refused", [*ACCEPTS[:4], "554 No", "221 Bye"]),
+    ("DATA silent", [*ACCEPTS[:4], SILENT]),
+    ("message refused", [*ACCEPTS[:5], "554 No", "221 Bye"]),
+    ("message deferred", [*ACCEPTS[:5], "451 Later", "221 Bye"]),
+    ("message 421", [*ACCEPTS[:5], "421 Closing"]),
+    ("message lost", [*ACCEPTS[:5], LOST]),
+    ("message silent", [*ACCEPTS[:5], SILENT]),
+]
+
+
+@pytest.mark.parametrize("said", [said for _, said in GREETED], ids=dict(GREETED))
+def test_no_second_server_after_a_greeting(said):
+    """Whatever happens later is the answer of the domain; a second try could deliver twice."""
+    world = World(THREE, {"192.0.2.1": said, "192.0.2.2": ACCEPTS, "192.0.2.3": ACCEPTS})
+    acceptance = world.accept()
+    assert acceptance.failure is not None
+    assert world.tried == ["192.0.2.1"]
+    assert len(world.messages) <= 1
+    assert acceptance.decisive is acceptance.sessions[0]
+
+
+@pytest.mark.parametrize("farewell", ["500 What?", LOST, SILENT])
+def test_no_second_server_after_a_bad_farewell(farewell):
+    """The message was accepted."""
+    said = [*ACCEPTS[:-1], farewell]
+    world = World(TWO, {"192.0.2.1": said, "192.0.2.2": ACCEPTS})
+    acceptance = world.accept()
+    assert acceptance.failure is None
+    assert world.messages == ["192.0.2.1"]
+
+
+def test_the_one_that_got_furthest_speaks_for_servers_that_all_fail():
+    """That a greeting was refused says more than that nobody listens."""
+    world = World(THREE, {"192.0.2.2": ["554 No", "221 Bye"]})
+    acceptance = world.accept()
+    assert names(acceptance.sessions) == [
+        "mail1.contoso.com", "mail2.contoso.com", "mail3.contoso.com",
+    ]  # fmt: skip
+    assert acceptance.decisive is acceptance.sessions[1]
+    assert names(acceptance.passed_over) == ["mail1.contoso.com", "mail3.contoso.com"]
+    assert stages(acceptance) == "mx connect banner=refused quit"
+
+
+def test_the_first_speaks_for_servers_that_all_fail_alike():
+    acceptance = World(THREE, {}).accept()
+    assert acceptance.decisive is acceptance.sessions[0]
+    assert stages(acceptance) == "mx connect=broken"
+
+
+def test_a_server_that_refuses_after_others_were_passed_over():
+    """It answers for the domain, though another got as far."""
+    world = World(TWO, {"192.0.2.1": ["554 No", "221 Bye"], "192.0.2.2": GREETED[0][1]})
+    acceptance = world.accept()
+    assert acceptance.decisive is acceptance.sessions[1]
+    assert stages(acceptance) == "mx connect banner ehlo=refused quit"
+
+
+def test_a_server_of_the_same_preference_is_not_a_better_one():
+    """Which of two equals is tried first is chance (RFC 5321 5.1)."""
+    records = {
+        ("contoso.com.", "MX"): ["10 mail1.contoso.com.", "10 mail2.contoso.com."],
+        ("mail1.contoso.com.", "A"): ["192.0.2.1"],
+        ("mail2.contoso.com.", "A"): ["192.0.2.2"],
+    }
+    # One of both orders has the failing server first.
+    tests = [World(records, {f"192.0.2.{at}": ACCEPTS}).accept() for at in (1, 2) * 20]
+    words = [headline.backup(each, PLAN) for each in tests if each.passed_over]
+    assert words
+    assert not any("better" in each for each in words)
+
+
+def test_300_hosts_that_refuse():
+    """All are tried, each once, and the run ends."""
+    hosts = [f"mail{number}.contoso.com" for number in range(1, 301)]
+    records = zone(*hosts)
+    for at, host in enumerate(hosts):
+        records[f"{host}.", "A"] = [f"198.51.{at // 250}.{at % 250 + 1}"]
+    world = World(records, {}, seconds=0.01)
+    acceptance = world.accept(timeout=1000.0)
+    assert (len(acceptance.sessions), len(acceptance.hosts)) == (300, 300)
+    assert len(set(world.tried)) == 300
+    assert acceptance.failure is not None
+    assert acceptance.failure.verdict is Verdict.BROKEN
+
+
+def test_300_hosts_when_the_time_is_over():
+    """The rest is not tried: every one would only fail at once."""
+    world = World(zone(*(f"mail{number}.contoso.com" for number in range(1, 301))), {}, seconds=2)
+    acceptance = world.accept(timeout=20.0)
+    # Two seconds each, a quarter for its address, and a quarter for all.
+    assert len(acceptance.sessions) == 9
+    assert len(acceptance.hosts) == 300
+    assert world.tried == [f"192.0.2.{number}" for number in range(1, 10)]
+
+
+def test_time_that_passes_between_two_answers_is_over_too():
+    """The clock of the run counts, and not the sum of what each answer took."""
+    hosts = zone(*(f"mail{number}.contoso.com" for number in range(1, 301)))
+    world = World(hosts, {}, seconds=2, between=0.125)
+    # 2.5 s each, and 0.375 s for all.
+    assert len(world.accept(timeout=20.0).sessions) == 8
+    assert world.patience[-1] == 1.0
+
+
+def test_an_interrupted_run_does_not_go_on():
+    """The servers left were not tried, and nothing is said of them."""
+    world = World(THREE, {"192.0.2.1": INTERRUPTED})
+    acceptance = world.accept()
+    assert world.tried == ["192.0.2.1"]
+    assert acceptance.failure is not None
+    assert acceptance.failure.verdict is Verdict.UNTESTED
+
+
+# Patience.
+
+
+def test_the_time_is_shared_among_the_servers_left():
+    """Lookups and failed attempts are taken off; 60 s for three, then what is left for two, one."""
+    world = World(THREE, {}, seconds=10.0)
+    world.accept(timeout=60.25)
+    assert world.patience == pytest.approx([20.0, 24.875, 39.5])
+
+
+def test_each_server_has_at_least_a_second():
+    """Even where hundreds share the time."""
+    world = World(zone(*(f"mail{number}.contoso.com" for number in range(1, 200))), {}, 0.1)
+    world.accept(timeout=10.0)
+    assert world.patience[0] == 1.0
+
+
+def test_a_single_server_has_all_the_time():
+    world = World(zone("mail1.contoso.com"), {"192.0.2.1": ACCEPTS})
+    world.accept()
+    assert world.patience == [None]
+
+
+# Lookups that fail.
+
+
+@pytest.mark.parametrize(
+    ("records", "verdict", "explanation"),
+    [
+        ("NXDOMAIN", Verdict.BROKEN, "contoso.com does not exist (NXDOMAIN)"),
+        ("SERVFAIL", Verdict.BROKEN, "SERVFAIL from 192.0.2.53"),
+        ("REFUSED", Verdict.UNTESTED, "no name server answered: REFUSED from 192.0.2.53"),
+        (["0 ."], Verdict.BROKEN, "contoso.com accepts no mail (null MX, RFC 7505)"),
+        (None, Verdict.UNTESTED, "no name server answered: 192.0.2.53 timed out"),
+    ],
+)
+def test_a_domain_without_servers(records, verdict, explanation):
+    """Nobody is connected, and least the domain itself."""
+    world = World({("contoso.com.", "MX"): records, ("contoso.com.", "A"): ["192.0.2.1"]}, {})
+    acceptance = world.accept()
+    assert acceptance.failure is not None
+    assert (acceptance.failure.stage, acceptance.failure.verdict) == (Stage.MX, verdict)
+    assert acceptance.failure.explanation == explanation
+    assert acceptance.outcomes == (acceptance.failure,)
+    assert (acceptance.sessions, acceptance.decisive) == ((), None)
+    assert acceptance.seconds == acceptance.failure.seconds
+    assert world.tried == []
+
+
+def test_a_domain_without_mx_is_its_own_server():
+    """RFC 5321 5.1, the implicit MX."""
+    world = World({("contoso.com.", "A"): ["192.0.2.1"]}, {"192.0.2.1": ACCEPTS})
+    acceptance = world.accept()
+    assert acceptance.failure is None
+    assert names(acceptance.sessions) == ["contoso.com"]
+
+
+@pytest.mark.parametrize("lost", ["mail1", "mail2"])
+def test_a_server_that_is_down_weighs_more_than_one_that_could_not_be_tested(lost):
+    """Whichever of them is the better one."""
+    zones = {**TWO, (f"{lost}.contoso.com.", "A"): "REFUSED"}
+    zones[(f"{lost}.contoso.com.", "AAAA")] = "REFUSED"
+    acceptance = World(zones, {}).accept()
+    assert acceptance.failure is not None
+    assert (acceptance.failure.stage, acceptance.failure.verdict) == (Stage.CONNECT, Verdict.BROKEN)
+
+
+def test_who_is_told_to_end_says_nothing_of_the_servers_before():
+    """The next one might have taken the mail."""
+    acceptance = World(TWO, {"192.0.2.2": [INTERRUPTED]}).accept()
+    assert acceptance.failure is not None
+    assert (acceptance.failure.stage, acceptance.failure.verdict) == (
+        Stage.BANNER,
+        Verdict.UNTESTED,
+    )
+
+
+def test_until_mx_looks_up_only():
+    world = World(THREE, {})
+    acceptance = world.accept(plan=PLAN._replace(until=Stage.MX))
+    assert (stages(acceptance), len(acceptance.hosts)) == ("mx", 3)
+    assert acceptance.failure is None
+    assert world.tried == []
+
+
+def test_servers_are_found_without_being_tried():
+    """For ``--all-mx``."""
+    world = World(TWO, {})
+    found = world.play(find_servers(DOMAIN, PLAN))
+    assert [each.name for each in found.hosts] == ["mail1.contoso.com", "mail2.contoso.com"]
+    assert world.tried == []
+
+
+# Our own name.
+
+
+class _Named(World):
+    """A world whose resolver knows this host by a longer name."""
+
+    def _answer(self, request: Request) -> Answer:
+        answer = super()._answer(request)
+        if isinstance(request, Resolve) and answer.fault is None:
+            return answer._replace(canonical_name=answer.addresses[0])
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("node", "known", "ehlo"),
+    [
+        ("probe.fabrikam.com", {}, "EHLO probe.fabrikam.com"),
+        ("probe", {"probe": ["probe.fabrikam.com"]}, "EHLO probe.fabrikam.com"),
+        ("probe", {"probe": ["probe"]}, "EHLO [192.0.2.99]"),
+        ("probe", {"probe": ["localhost.localdomain"]}, "EHLO [192.0.2.99]"),
+        ("probe", {}, "EHLO [192.0.2.99]"),
+        ("probe", {"probe": SILENT}, "EHLO [192.0.2.99]"),
+        ("probe_1.fabrikam.com", {}, "EHLO [192.0.2.99]"),
+        ("10.1.2.3", {}, "EHLO [192.0.2.99]"),
+        ("localhost.localdomain", {}, "EHLO [192.0.2.99]"),
+        ("", {}, "EHLO [192.0.2.99]"),
+    ],
+)
+def test_our_own_name(monkeypatch, node, known, ehlo):
+    """Fully qualified, or else the address literal (RFC 5321 4.1.4)."""
+    uname = os.uname()
+    changed = os.uname_result((uname.sysname, node, uname.release, uname.version, uname.machine))
+    monkeypatch.setattr(os, "uname", lambda: changed)
+    world = _Named({}, {**known, "192.0.2.1": ACCEPTS})
+    world.accept(Target("contoso.com", "192.0.2.1", 25), PLAN._replace(ehlo_name=""))
+    assert world.sent[0] == ("192.0.2.1", ehlo)
+
+
+def test_a_name_that_was_given_is_not_looked_up():
+    world = World({}, {"192.0.2.1": ACCEPTS})
+    world.accept(Target("contoso.com", "192.0.2.1", 25))
+    assert world.asked == []
+    assert world.sent[0] == ("192.0.2.1", "EHLO probe.fabrikam.com")
+
+
+# Values.
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("192.0.2.1", True),
+        ("2001:db8::1", True),
+        ("fe80::1%eth0", True),
+        ("mail1.contoso.com", False),
+        ("1.2.3.contoso", False),
+        ("1.2.3", False),
+        ("localhost", False),
+    ],
+)
+def test_an_address_is_told_from_a_name(host, expected):
+    assert is_address(host) is expected
+
+
+def test_nothing_was_tried():
+    """A lookup that passed and no session: there is nothing to fail."""
+    acceptance = Acceptance(StageOutcome(Stage.MX, Verdict.PASSED, 0.5))
+    assert (acceptance.decisive, acceptance.failure, acceptance.seconds) == (None, None, 0.5)
+    assert acceptance.passed_over == ()
+
+
+def test_a_session_that_begins_with_its_own_lookup_has_each_stage_once():
+    """The host that has no address, after the domain's MX were found."""
+    failed = StageOutcome(Stage.MX, Verdict.BROKEN, 0.5, None, "mail1 has no address")
+    session = Session(Server("mail1", (), 25, 10), "", (failed,))
+    acceptance = Acceptance(StageOutcome(Stage.MX, Verdict.PASSED, 0.5), (session,))
+    assert acceptance.outcomes == (failed,)
+    assert acceptance.failure is failed
+
+
+# Whatever happens.
+
+WORDS = st.sampled_from(
+    [*ACCEPTS, "251 OK", "421 Closing", "450 Later", "500 What?", "554 No", LOST, SILENT]
+)
+SAYING = st.one_of(
+    st.sampled_from([REFUSED, SILENT]),
+    st.lists(WORDS, max_size=9),
+    st.integers(0, 6).flatmap(
+        lambda passed: st.lists(WORDS, max_size=3).map(lambda rest: [*ACCEPTS[:passed], *rest])
+    ),
+)
+
+
+@given(said=st.lists(SAYING, min_size=3, max_size=3))
+def test_the_message_goes_to_one_server_at_most(said):
+    """And OK means that this server took this message after this dot."""
+    world = World(THREE, {f"192.0.2.{at}": each for at, each in enumerate(said, 1)})
+    acceptance = world.accept(timeout=1000.0)
+    assert len(world.messages) <= 1
+    assert len(set(world.tried)) == len(world.tried)
+    if acceptance.failure is None:
+        session = acceptance.decisive
+        assert session is not None
+        assert session is acceptance.sessions[-1]
+        assert world.messages == [session.address]
+        message = session.outcome(Stage.MESSAGE)
+        assert message is not None
+        assert message.reply is not None
+        assert message.reply.code == 250
+
+
+@given(said=st.lists(SAYING, min_size=3, max_size=3))
+def test_no_message_goes_out_when_none_is_wanted(said):
+    world = World(THREE, {f"192.0.2.{at}": each for at, each in enumerate(said, 1)})
+    world.accept(plan=RCPT_ONLY, timeout=1000.0)
+    assert world.messages == []
+    assert "DATA" not in [command for _, command in world.sent]

@@ -1,0 +1,179 @@
+"""The rules of the house that a program can check: who may import what, and what nobody may do.
+
+Read from the source and not from what is loaded, so that imports within functions and those for the
+type checker count too.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+PACKAGE = CHECKOUT / "exchange_mailaccept"
+SHIM = CHECKOUT / "check_exchange_mailaccept.py"
+
+#: The rooms in the order of the import rule (``exchange_mailaccept/__init__.py``): a module imports
+#: from its own room and from those above it.
+ORDER = (
+    {"record", "names", "dates", "vocabulary"},
+    {"cli"},
+    {"protocol"},
+    {"exchange", "net"},
+    {"run"},
+    {"options"},
+    {"judgement", "report"},
+    {"launch"},
+    {"plugin"},
+)
+LEVELS = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
+MAX_MODULES_OF_A_ROOM = 13
+#: Which modules may import what is not for everyone.
+RESERVED = {
+    "nagiosplugin": {"plugin"},
+    "socket": set(),
+    "_socket": {"net.sockets", "net.connect", "net.loop"},
+    "ssl": {"net.trust", "net.tls"},
+    "_ssl": {"net.trust"},
+    "dns": {"protocol.mx"},
+    "idna": {"names"},
+    "cryptography": {"net.tls"},
+    # Opened by everybody, they would be a second way to the network or to the terminal.
+    **dict.fromkeys(("smtplib", "http", "urllib", "asyncio", "selectors", "subprocess"), set()),
+    "sys": {"launch", "net.sockets", "cli.words"},
+}
+
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
+    for path in PACKAGE.rglob("*.py")
+    if path != PACKAGE / "__init__.py"
+}
+
+
+def nodes(path: Path) -> Iterator[ast.AST]:
+    return ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path)))
+
+
+def imported(path: Path) -> tuple[set[str], set[str]]:
+    """The modules of the package that ``path`` imports, and the top-level names of all others."""
+    inner: set[str] = set()
+    outer: set[str] = set()
+    package = path.relative_to(PACKAGE).parts[:-1]
+    for node in nodes(path):
+        if isinstance(node, ast.Import):
+            outer.update(alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1]
+            for alias in node.names:
+                parts = (*base, *(node.module or alias.name).split("."))
+                if alias.name != "__version__":
+                    inner.add(".".join(parts))
+        elif isinstance(node, ast.ImportFrom):
+            outer.add((node.module or "").partition(".")[0])
+    return inner, outer
+
+
+def room(module: str) -> str:
+    return module.partition(".")[0]
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_a_module_imports_from_its_own_room_and_those_above_it(module):
+    inner, outer = imported(MODULES[module])
+    below = {
+        each
+        for each in inner
+        if room(each) != room(module) and LEVELS[room(each)] >= LEVELS[room(module)]
+    }
+    if LEVELS[room(module)] == 0:
+        below -= {"record", "names", "dates", "vocabulary"}
+    assert below == set()
+    assert PACKAGE.name not in outer
+
+
+def test_no_room_has_a_circle():
+    """Each module of a room can be read without those that import it."""
+    within = {
+        name: {each for each in imported(path)[0] if each in MODULES and room(each) == room(name)}
+        for name, path in MODULES.items()
+        if not name.endswith("__init__")
+    }
+    while free := {name for name, needs in within.items() if not needs & set(within)}:
+        within = {name: needs for name, needs in within.items() if name not in free}
+    assert within == {}
+
+
+def test_no_room_has_more_modules_than_one_can_survey():
+    rooms = {path.parent for path in MODULES.values()} - {PACKAGE}
+    sizes = {path.name: len(list(path.glob("[!_]*.py"))) for path in rooms}
+    assert {name: size for name, size in sizes.items() if size > MAX_MODULES_OF_A_ROOM} == {}
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_a_module_imports_nothing_that_is_reserved_for_another(module):
+    """Nagiosplugin for ``plugin``, dnspython for ``mx``, ``ssl`` for ``trust`` and ``tls``."""
+    _, outer = imported(MODULES[module])
+    assert {name for name in outer if module not in RESERVED.get(name, {module})} == set()
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {"launch"}))
+def test_no_module_catches_what_it_does_not_name(module):
+    """``except Exception`` swallows the watchdog's alarm; it stands at the border only."""
+    broad = [
+        node.lineno
+        for node in nodes(MODULES[module])
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or ast.unparse(node.type) in ("Exception", "BaseException"))
+    ]
+    assert broad == []
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_no_module_prints_exits_or_runs_text(module):
+    """One function of ``launch`` does; and nothing ever evaluates text."""
+    forbidden = {"print", "input", "exit", "quit", "eval", "exec", "compile", "__import__"}
+    calls = [
+        (node.func.id, node.lineno)
+        for node in nodes(MODULES[module])
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    ]
+    assert [call for call in calls if call[0] in forbidden] == []
+
+
+@pytest.mark.parametrize(
+    "module", sorted(set(MODULES) - {"launch", "net.loop", "net.sockets", "cli.ini_file"})
+)
+def test_only_four_modules_read_clocks(module):
+    """``time`` is for everyone, the time of day and waiting are not."""
+    clocks = {"time", "monotonic", "perf_counter", "time_ns", "monotonic_ns", "sleep"}
+    read = [
+        (node.attr, node.lineno)
+        for node in nodes(MODULES[module])
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "time"
+    ]
+    assert [each for each in read if each[0] in clocks] == []
+
+
+def test_the_plugin_prints_and_exits_in_one_place():
+    """``launch.finish``, which never fails for a full standard output or a reader that is gone."""
+    exits = [
+        (path.stem, ast.unparse(node))
+        for path in (*MODULES.values(), SHIM)
+        for node in nodes(path)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("sys.exit", "exit", "os._exit")
+    ]
+    # The second is for a plugin file that stands alone, without the package.
+    assert exits == [("launch", "os._exit(status)"), (SHIM.stem, "os._exit(3)")]
+
+
+@pytest.mark.parametrize("path", [*MODULES.values(), PACKAGE / "__init__.py", SHIM], ids=str)
+def test_every_module_says_what_it_is_in_its_first_sentence(path):
+    """One line that ends as a sentence or leads to the next words."""
+    first = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n")[0]
+    assert len(first) > 20
+    assert first[-1] in ".?:"
