@@ -16,8 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from exchange_mailaccept.exchange.failures import ROWS  # noqa: E402
-from exchange_mailaccept.exchange.failures.row import Kind, Row  # noqa: E402
+from exchange_mailaccept.exchange.failures.row import Row  # noqa: E402
 from exchange_mailaccept.exchange.pages import PAGES, TROUBLESHOOTING, Page  # noqa: E402
+from exchange_mailaccept.vocabulary import Kind  # noqa: E402
 
 PLACE = ROOT / "docs" / "failures"
 

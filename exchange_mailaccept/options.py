@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from .cli import parser
 from .cli.words import DEFAULT_SUBJECT
-from .protocol.dialogue import Tls
 from .protocol.message import Content, Envelope
-from .protocol.stages import Stage
 from .record import TYPE_CHECKING, NamedTuple
 from .run.acceptance import Target
+from .vocabulary import Stage, Tls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Optional
 
     from .protocol import auth
-    from .run.server_set import Rule
+    from .vocabulary import Rule
 
 
 class Options(NamedTuple):
@@ -86,7 +85,7 @@ def _rule(line: parser.CommandLine) -> Optional[Rule]:
     if not line.judges_a_set:
         return None
     # Imported here because most runs test one server.
-    from .run.server_set import Rule
+    from .vocabulary import Rule
 
     return Rule(line.last("set", Rule.WORST.value))
 

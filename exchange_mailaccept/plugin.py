@@ -27,11 +27,11 @@ from nagiosplugin.runtime import Runtime
 
 from .cli.words import BACKUP_MX, CERTIFICATE, EXTENSIONS, MEASURED, TOTAL
 from .launch import MOST_OF_LINE, finish, unknown
-from .protocol.stages import Stage, Verdict
 from .record import TYPE_CHECKING
 from .report import headline
 from .run.acceptance import ServerSet
 from .run.examined import examine
+from .vocabulary import Stage, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

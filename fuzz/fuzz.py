@@ -20,22 +20,16 @@ with atheris.instrument_imports(include=["exchange_mailaccept"]):
     from exchange_mailaccept.protocol import mx
     from exchange_mailaccept.protocol import reply as reply_module
     from exchange_mailaccept.protocol.auth import Credentials
-    from exchange_mailaccept.protocol.dialogue import Plan, Tls, walk
+    from exchange_mailaccept.protocol.dialogue import Plan, walk
     from exchange_mailaccept.protocol.message import Content, Envelope
     from exchange_mailaccept.protocol.reply import ProtocolError, Reply, ReplyParser
-    from exchange_mailaccept.protocol.requests import (
-        Answer,
-        Close,
-        Connect,
-        Exchange,
-        Fault,
-        StartTls,
-    )
-    from exchange_mailaccept.protocol.stages import Security, Server, Session, Stage, Verdict
+    from exchange_mailaccept.protocol.requests import Answer, Close, Connect, Exchange, StartTls
+    from exchange_mailaccept.protocol.stages import Fault, Security, Server, Session
     from exchange_mailaccept.report import headline, lines
     from exchange_mailaccept.run.acceptance import Acceptance, Target
     from exchange_mailaccept.run.examined import examine
     from exchange_mailaccept.run.server_set import Member
+    from exchange_mailaccept.vocabulary import Cause, Stage, Tls
 # Of dnspython what reads responses, so that the fuzzer finds its way to records that can be read;
 # not what every query goes through as well, which would take most of the time.
 with atheris.instrument_imports(include=["dns"], exclude=["dns.name", "dns.enum", "dns.set"]):
@@ -135,9 +129,9 @@ def next_answer(parser: ReplyParser) -> Answer:
     try:
         found = parser.next_reply()
     except ProtocolError as error:
-        return Answer(0.0, Fault(Verdict.BROKEN, f"{error}: {error.received}"))
+        return Answer(0.0, Fault(Cause.NOT_SMTP, f"{error}: {error.received}"))
     if found is None:
-        return Answer(0.0, Fault(Verdict.BROKEN, "connection closed by the server"))
+        return Answer(0.0, Fault(Cause.CLOSED, "connection closed by the server"))
     return Answer(0.0, reply=found)
 
 

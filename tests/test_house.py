@@ -42,7 +42,12 @@ RESERVED = {
     "idna": {"names"},
     "cryptography": {"net.tls"},
     # Opened by everybody, they would be a second way to the network or to the terminal.
-    **dict.fromkeys(("smtplib", "http", "urllib", "asyncio", "selectors", "subprocess"), set()),
+    "smtplib": set(),
+    "http": set(),
+    "urllib": set(),
+    "asyncio": set(),
+    "selectors": set(),
+    "subprocess": set(),
     "sys": {"launch", "net.sockets", "cli.words"},
 }
 

@@ -21,7 +21,7 @@ from exchange_mailaccept.exchange.failures import ROWS
 from exchange_mailaccept.exchange.failures.row import Row
 from exchange_mailaccept.exchange.masks import UNMASKED
 from exchange_mailaccept.exchange.profiles import PROFILES, Profile
-from exchange_mailaccept.protocol.stages import Stage, Verdict
+from exchange_mailaccept.vocabulary import Stage, Verdict
 
 #: Longer than any client waits.
 FOR_EVER = 3600.0

@@ -7,8 +7,9 @@ Exchange's delays are round numbers: TarpitInterval is 5 s, back pressure waits 
 
 from __future__ import annotations
 
-from ..protocol.stages import Stage, StageOutcome, Verdict
+from ..protocol.stages import StageOutcome
 from ..record import TYPE_CHECKING, NamedTuple
+from ..vocabulary import Stage, Verdict
 
 if TYPE_CHECKING:
     from typing import Optional

@@ -13,11 +13,11 @@ import re
 
 from ..names import DIGITS
 from ..protocol.reply import EnhancedStatusCode, Reply
-from ..protocol.requests import TLS_FAILED
-from ..protocol.stages import Stage, StageOutcome, Verdict
+from ..protocol.stages import StageOutcome
 from ..record import TYPE_CHECKING, NamedTuple
+from ..vocabulary import Cause, Kind, Stage, Verdict
 from .failures import ROWS
-from .failures.row import Kind, Row
+from .failures.row import Row
 from .pages import PAGES
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def _weight(row: Row, outcome: StageOutcome, title: str) -> tuple[int, ...]:
 
 def _stage(outcome: StageOutcome) -> Stage:
     """The stage whose command it was: what is answered to EHLO means the same inside TLS."""
-    of_tls = outcome.explanation.startswith(TLS_FAILED)
+    of_tls = outcome.cause is Cause.TLS
     return Stage.EHLO if outcome.second_ehlo and not of_tls else outcome.stage
 
 

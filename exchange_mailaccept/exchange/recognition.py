@@ -12,8 +12,9 @@ import re
 from ..names import DIGITS, LETTERS, consists_of
 from ..protocol.extensions import NONE
 from ..protocol.reply import Reply
-from ..protocol.stages import Session, Stage
+from ..protocol.stages import Session
 from ..record import TYPE_CHECKING, NamedTuple
+from ..vocabulary import Cause, Stage
 from .profiles import (
     EXCHANGE_2000_2003,
     EXCHANGE_2019_SE,
@@ -199,7 +200,7 @@ class _Seen:
         self._ehlo_passed = ehlo is not None and ehlo.passed
         banner = session.outcome(Stage.BANNER)
         self._greeted = banner is not None and banner.passed
-        self._explanation = ehlo.explanation if ehlo is not None else ""
+        self._helo_only = ehlo is not None and ehlo.cause is Cause.HELO_ONLY
         self._ehlo = ehlo.reply if ehlo is not None else None
         self._offers = session.extensions
         self._masked = _masked(session.extensions, profile)
@@ -248,7 +249,7 @@ class _Seen:
 
     @property
     def _spoke_helo(self) -> bool:
-        return self._ehlo_passed and self._offers == NONE and "HELO" in self._explanation
+        return self._ehlo_passed and self._offers == NONE and self._helo_only
 
     def _names_itself(self, products: tuple[str, ...]) -> str:
         """Which of ``products`` the banner names; what it begins with is only a host."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 import select
 
 from ..protocol.reply import ProtocolError, ReplyParser, decode
-from ..protocol.requests import Answer, Exchange, Fault
-from ..protocol.stages import Verdict
+from ..protocol.requests import Answer, Exchange
+from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING
+from ..vocabulary import Cause
 from .operation import CLOSED, Deadline, Operation, fault_of
 
 if TYPE_CHECKING:
@@ -76,7 +77,11 @@ class Line:
                 return self.lost(fault_of(error))
         words = self.parser.pending
         if words:
-            return Fault(Verdict.BROKEN, f"the server spoke before it was asked: {quote(words)}")
+            return Fault(
+                Cause.OUT_OF_TURN,
+                f"the server spoke before it was asked: {quote(words)}",
+                decode(words),
+            )
         return None if open_ else CLOSED
 
     def lost(self, fault: Fault) -> Fault:
@@ -92,6 +97,12 @@ def quote(received: Union[bytes, str]) -> str:
     text = decode(received) if isinstance(received, bytes) else received
     text = " ".join(text.split())
     return f"'{text}'" if len(text) <= _QUOTED else f"'{text[:_QUOTED]}...'"
+
+
+def _malformed(error: ProtocolError) -> Fault:
+    """The fault of a reply that breaks the rules of SMTP."""
+    cause = Cause.BARE_OK if error.received == "OK" else Cause.NOT_SMTP
+    return Fault(cause, f"{error}: {quote(error.received)}", error.received)
 
 
 class Exchanging(Operation):
@@ -155,12 +166,13 @@ class Exchanging(Operation):
         except BlockingIOError:
             return None
         except ProtocolError as error:
-            return Fault(Verdict.BROKEN, f"{error}: {quote(error.received)}")
+            return _malformed(error)
         except OSError as error:
             return self._line.lost(fault_of(error))
         if reply is not None:
-            words = quote(str(reply))
-            return Fault(Verdict.BROKEN, f"the server answered before it had heard all: {words}")
+            said = str(reply)
+            words = f"the server answered before it had heard all: {quote(said)}"
+            return Fault(Cause.EARLY_REPLY, words, said)
         return None if open_ else self._line.lost(CLOSED)
 
     def _take_leave(self) -> None:
@@ -200,7 +212,7 @@ class Exchanging(Operation):
         except BlockingIOError:
             return None
         except ProtocolError as error:
-            return self._answer(Fault(Verdict.BROKEN, f"{error}: {quote(error.received)}"))
+            return self._answer(_malformed(error))
         if reply is not None:
             return self._answer(None, reply, lag)
         return None if open_ else self._answer(line.lost(CLOSED))

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import select
 
-from ..protocol.requests import Answer, Connect, Fault
-from ..protocol.stages import Verdict
+from ..protocol.requests import Answer, Connect
+from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING, NamedTuple
+from ..vocabulary import Cause, Verdict
 from . import sockets
 from .operation import Deadline, Operation, fault_of
 
 if TYPE_CHECKING:
     import _socket
+    from collections.abc import Sequence
     from typing import Optional
 
     from .sockets import HeadStart
 
 #: Seconds before the next address is tried beside one that has not answered (RFC 8305 5).
 ATTEMPT_DELAY = 0.25
-#: Which verdict speaks for several addresses.
-_VERDICT_ORDER = [Verdict.BROKEN, Verdict.TIMED_OUT, Verdict.UNTESTED]
+#: Which cause speaks for several addresses that are unusable.
+_PRECEDENCE = (
+    *(Cause.FORBIDDEN, Cause.UNREACHABLE, Cause.REFUSED),
+    *(Cause.CLOSED, Cause.RESET, Cause.NETWORK),
+)
 
 
 class _Attempt(NamedTuple):
@@ -130,7 +135,7 @@ class Connecting(Operation):
             fault = self._out_of_time()
             if self._ahead is None and fault.verdict is Verdict.TIMED_OUT:
                 # Nothing is known of a server that nothing was sent to.
-                fault = Fault(Verdict.UNTESTED, "no time was left to connect")
+                fault = Fault(Cause.NO_TURN, "no time was left to connect")
             return self._answer(fault)
         port = self._request.port
         faults = [fault for _, fault in self._faults]
@@ -139,14 +144,29 @@ class Connecting(Operation):
         )
         if len(faults) > 2:
             words += f"; {len(faults)} of {len(self._request.addresses)} addresses tried"
-        # One address that may still be alive behind a silent firewall outweighs nothing: what is
-        # known to be broken is the better answer, and our own fault the last.
-        verdict = min((fault.verdict for fault in faults), key=_VERDICT_ORDER.index)
-        if verdict is Verdict.TIMED_OUT and len(faults) == 1:
+        if len(faults) == 1 and faults[0].verdict is Verdict.TIMED_OUT:
             words = f"{faults[0].explanation} ({self._faults[0][0]} port {port})"
-        return self._answer(Fault(verdict, words))
+        return self._answer(Fault(_cause_of_all(faults), words))
+
+
+def _cause_of_all(faults: Sequence[Fault]) -> Cause:
+    """The cause that speaks for all addresses.
+
+    What is known to be broken is a better answer than silence, and a fault of this host is the
+    last.  A silent address beside a broken one is unreachable.
+    """
+    causes = [fault.cause for fault in faults]
+    verdicts = {fault.verdict for fault in faults}
+    if len(causes) == 1:
+        return causes[0]
+    if Verdict.BROKEN in verdicts:
+        known = {fault.cause for fault in faults if fault.verdict is Verdict.BROKEN}
+        if Verdict.TIMED_OUT in verdicts and Cause.FORBIDDEN not in known:
+            return Cause.UNREACHABLE
+        return min(known, key=_PRECEDENCE.index)
+    return Cause.NO_ANSWER if Verdict.TIMED_OUT in verdicts else causes[0]
 
 
 def _in_a_list(fault: Fault) -> str:
     words = fault.explanation
-    return f"no answer {words}" if words.startswith("within ") else words
+    return f"no answer {words}" if fault.cause is Cause.SILENT else words

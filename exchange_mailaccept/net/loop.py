@@ -11,19 +11,10 @@ import _socket
 import os
 import time
 
-from ..protocol.requests import (
-    INTERRUPTED,
-    Answer,
-    Ask,
-    Close,
-    Connect,
-    Exchange,
-    Fault,
-    Resolve,
-    StartTls,
-)
-from ..protocol.stages import Verdict
+from ..protocol.requests import Answer, Ask, Close, Connect, Exchange, Resolve, StartTls
+from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING
+from ..vocabulary import Cause
 from . import sockets
 from .command import Exchanging, Line
 from .connect import Connecting
@@ -137,7 +128,7 @@ def _interruption(descriptor: int) -> Fault:
     # Imported here because its enums cost more than most runs need of them.
     import signal
 
-    return Fault(Verdict.UNTESTED, f"{INTERRUPTED} {signal.Signals(number).name}")
+    return Fault(Cause.INTERRUPTED, f"interrupted by {signal.Signals(number).name}")
 
 
 def _look_up(request: Resolve) -> Answer:
@@ -161,8 +152,8 @@ def _look_up(request: Resolve) -> Answer:
 
 def _resolver_fault(error: _socket.gaierror) -> Fault:
     if error.errno in (_socket.EAI_NONAME, getattr(_socket, "EAI_NODATA", None)):
-        return Fault(Verdict.BROKEN, "does not exist or has no address")
-    return Fault(Verdict.UNTESTED, f"the system's resolver: {error.strerror}")
+        return Fault(Cause.NXDOMAIN, "does not exist or has no address")
+    return Fault(Cause.RESOLVER, f"the system's resolver: {error.strerror}")
 
 
 class _Channel:

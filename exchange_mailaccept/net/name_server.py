@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import select
 
-from ..protocol.requests import Answer, Ask, Fault
+from ..protocol.requests import Answer, Ask
+from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING
 from . import sockets
 from .operation import CLOSED, Deadline, Operation, fault_of

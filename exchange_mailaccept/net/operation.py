@@ -8,9 +8,10 @@ from __future__ import annotations
 import errno
 import os
 
-from ..protocol.requests import Answer, Fault
-from ..protocol.stages import Verdict
+from ..protocol.requests import Answer
+from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING
+from ..vocabulary import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,6 +55,15 @@ _WORDS = {
     errno.EINVAL: "not possible from this source address, or without a zone",
     errno.EPERM: "forbidden by a firewall of this host",
 }
+_CAUSES = {
+    errno.ECONNREFUSED: Cause.REFUSED,
+    errno.ECONNRESET: Cause.RESET,
+    errno.EPIPE: Cause.CLOSED,
+    errno.EHOSTUNREACH: Cause.UNREACHABLE,
+    errno.ENETUNREACH: Cause.UNREACHABLE,
+    errno.ETIMEDOUT: Cause.NO_ANSWER,
+    errno.EACCES: Cause.FORBIDDEN,
+}
 #: Errors that say something of this host and nothing of the server.
 _OUR_OWN = (
     *(errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL, errno.EPERM),
@@ -82,16 +92,22 @@ class Deadline:
         self.ends = self.clock()
 
 
+class TlsError(ConnectionError):
+    """TLS broke after a good handshake, which ends the connection; the text says how."""
+
+
 def fault_of(error: OSError) -> Fault:
     """What an error of the operating system means for the test."""
+    if isinstance(error, TlsError):
+        return Fault(Cause.TLS, str(error))
     code = error.errno
     if code is None or code < 0:
         # A name that is no address or no interface, which only our own side can have given.
-        return Fault(Verdict.UNTESTED, error.strerror or str(error))
+        return Fault(Cause.OWN_SIDE, error.strerror or str(error))
     words = _WORDS.get(code) or (os.strerror(code) if code else str(error.strerror))
     if code in _OUR_OWN:
-        return Fault(Verdict.UNTESTED, words)
-    return Fault(Verdict.TIMED_OUT if code == errno.ETIMEDOUT else Verdict.BROKEN, words)
+        return Fault(Cause.OWN_SIDE, words)
+    return Fault(_CAUSES.get(code, Cause.NETWORK), words)
 
 
 #: The end of the connection, which is no error of the system.
@@ -141,7 +157,7 @@ class Operation:
     def _out_of_time(self, besides: str = "") -> Fault:
         """Why there is no more time for the request, with what to say besides."""
         words = f"{within(self._allowed)}{besides}"
-        return self._deadline.interruption or Fault(Verdict.TIMED_OUT, words)
+        return self._deadline.interruption or Fault(Cause.SILENT, words)
 
     def _answer(
         self, fault: Optional[Fault] = None, reply: Optional[Reply] = None, lag: float = 0.0

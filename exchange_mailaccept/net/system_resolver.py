@@ -6,9 +6,10 @@ import os
 import select
 import threading
 
-from ..protocol.requests import Answer, Fault, Resolve
-from ..protocol.stages import Verdict
+from ..protocol.requests import Answer, Resolve
+from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING
+from ..vocabulary import Cause
 from .operation import Deadline, Operation, within
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Resolving(Operation):
     def expire(self) -> Optional[Answer]:
         """Leave the thread behind."""
         words = f"the system's resolver gave no answer {within(self._allowed)}"
-        return self._answer(self._deadline.interruption or Fault(Verdict.UNTESTED, words))
+        return self._answer(self._deadline.interruption or Fault(Cause.RESOLVER, words))
 
     def close(self) -> None:
         """Close the pipe, of which the thread may still know."""
@@ -61,7 +62,7 @@ class Resolving(Operation):
         # name in no encoding.  Python would print it to standard error, and the run wait in vain.
         except (OSError, ValueError) as error:
             why = f"the system's resolver: {_words(error)}"
-            found = Answer(0.0, Fault(Verdict.UNTESTED, why))
+            found = Answer(0.0, Fault(Cause.RESOLVER, why))
         with self._lock:
             if not self._left_behind:
                 self._found = found._replace(seconds=self._answer().seconds)

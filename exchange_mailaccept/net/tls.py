@@ -16,11 +16,12 @@ import ssl
 import warnings
 
 from ..protocol.message import MONTHS
-from ..protocol.requests import TLS_FAILED, Answer, Fault, StartTls
-from ..protocol.stages import Certificate, Security, Verdict
+from ..protocol.requests import Answer, StartTls
+from ..protocol.stages import Certificate, Fault, Security
 from ..record import TYPE_CHECKING
+from ..vocabulary import Cause
 from .command import Line
-from .operation import CLOSED, Deadline, Operation, fault_of
+from .operation import CLOSED, Deadline, Operation, TlsError, fault_of
 
 if TYPE_CHECKING:
     from typing import Any, Optional
@@ -230,12 +231,11 @@ class Handshaking(Operation):
 def _handshake_fault(error: ssl.SSLError) -> Fault:
     """Why the handshake failed, in words, with OpenSSL's own."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        words = _VERIFY_WORDS.get(error.verify_code)
-        reason = f" (OpenSSL: {error.verify_message})"
-        return Fault(Verdict.BROKEN, f"{words}{reason}" if words else _spoken(error.verify_message))
+        words = _VERIFY_WORDS.get(error.verify_code, "the certificate could not be verified")
+        return Fault(Cause.CERTIFICATE, f"{words} (OpenSSL: {error.verify_message})")
     if _is_end(error):
-        return Fault(Verdict.BROKEN, f"handshake failed: {CLOSED.explanation}")
-    return Fault(Verdict.BROKEN, f"handshake failed: {_reason(error)}")
+        return Fault(Cause.TLS, f"handshake failed: {CLOSED.explanation}")
+    return Fault(Cause.TLS, f"handshake failed: {_reason(error)}")
 
 
 def _is_end(error: ssl.SSLError) -> bool:
@@ -244,10 +244,6 @@ def _is_end(error: ssl.SSLError) -> bool:
         return True
     # Python 3.9 does not know how OpenSSL 3 says it.
     return error.reason == "UNEXPECTED_EOF_WHILE_READING"
-
-
-def _spoken(message: str) -> str:
-    return f"the certificate could not be verified (OpenSSL: {message})"
 
 
 def _reason(error: ssl.SSLError) -> str:
@@ -259,7 +255,7 @@ def _reason(error: ssl.SSLError) -> str:
 
 def _lost(error: ssl.SSLError) -> OSError:
     """A TLS fault after the handshake, as a lost connection."""
-    return ConnectionError(0, f"{TLS_FAILED}: {_reason(error)}")
+    return TlsError(f"TLS failed: {_reason(error)}")
 
 
 #: The alternative names that a server can have, as ``ssl`` calls them; the value of another kind,

@@ -9,12 +9,13 @@ PIPELINING is offered.
 
 from __future__ import annotations
 
-from ..record import TYPE_CHECKING, Enum, NamedTuple
+from ..record import TYPE_CHECKING, NamedTuple
+from ..vocabulary import Cause, Stage, Tls, Verdict
 from . import extensions, receipt
 from .message import Content, Envelope, compose, data_stream, mail_command, rcpt_command
 from .reply import Reply, decode
-from .requests import Answer, Close, Connect, Exchange, Fault, StartTls
-from .stages import Security, Server, Session, Stage, StageOutcome, TranscriptLine, Verdict
+from .requests import Answer, Close, Connect, Exchange, StartTls
+from .stages import Fault, Security, Server, Session, StageOutcome, TranscriptLine
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -40,20 +41,6 @@ EXPECTED = {
 }
 #: What an old server or a firewall says to EHLO when it knows only HELO (RFC 5321 4.1.4).
 HELO_ONLY = (500, 502)
-#: The same by a PIX before version 5.
-HELO_ONLY_FAULT = "not an SMTP reply: 'OK'"
-
-
-class Tls(Enum):
-    """When the connection is to be secured; the value is the option that asks for it."""
-
-    NEVER = ""
-    #: As senders on the Internet do: STARTTLS where it is offered.
-    IF_OFFERED = "starttls-if-offered"
-    #: STARTTLS, and nothing without it.
-    STARTTLS = "starttls"
-    #: From the first byte.
-    IMPLICIT = "ssl"
 
 
 class Plan(NamedTuple):
@@ -204,6 +191,7 @@ class _Walk:
             Stage.EHLO,
             answer._replace(seconds=seconds + answer.seconds),
             explanation=f"EHLO was refused ({refusal}), HELO was tried",
+            cause=Cause.HELO_ONLY,
         )
 
     def _starttls(self) -> Generator[Request, Answer, None]:
@@ -299,7 +287,7 @@ class _Walk:
     def _abort_auth(self, why: str, begun: float) -> Generator[Request, Answer, NoReturn]:
         seconds = self._seconds - begun
         yield from self._ask("*")
-        self._fail(Stage.AUTH, seconds, Fault(Verdict.BROKEN, why))
+        self._fail(Stage.AUTH, seconds, Fault(Cause.AUTH, why))
 
     def _mail(self) -> Generator[Request, Answer, None]:
         envelope = self._plan.envelope
@@ -362,12 +350,14 @@ class _Walk:
             return
         self._transcript.append(TranscriptLine(self._seconds, speaker, text))
 
-    def _judge(self, stage: Stage, answer: Answer, explanation: str = "") -> Reply:
+    def _judge(
+        self, stage: Stage, answer: Answer, explanation: str = "", cause: Optional[Cause] = None
+    ) -> Reply:
         """Record how a stage of one step went; the reply if it passed."""
         begun = self._seconds - answer.seconds
         reply = self._expect(stage, answer, EXPECTED[stage], begun, explanation)
         self._outcomes.append(
-            StageOutcome(stage, Verdict.PASSED, answer.seconds, reply, explanation)
+            StageOutcome(stage, Verdict.PASSED, answer.seconds, reply, explanation, cause=cause)
         )
         return reply
 
@@ -384,7 +374,7 @@ class _Walk:
         reply = answer.reply
         if reply is None:
             # A world that gives neither a reply nor a reason is broken, and must not pass.
-            self._fail(stage, seconds, answer.fault or Fault(Verdict.BROKEN, "no reply"))
+            self._fail(stage, seconds, answer.fault or Fault(Cause.NETWORK, "no reply"))
         if reply.code not in expected:
             verdicts = {4: Verdict.DEFERRED, 5: Verdict.REFUSED}
             verdict = verdicts.get(reply.code // 100, Verdict.BROKEN)
@@ -392,10 +382,10 @@ class _Walk:
         return reply
 
     def _miss(self, stage: Stage, explanation: str) -> NoReturn:
-        self._stop(StageOutcome(stage, Verdict.MISSING, 0.0, None, explanation))
+        self._stop(StageOutcome.failed(stage, Fault(Cause.NOT_OFFERED, explanation), 0.0))
 
     def _fail(self, stage: Stage, seconds: float, fault: Fault) -> NoReturn:
-        self._stop(StageOutcome(stage, fault.verdict, seconds, None, fault.explanation))
+        self._stop(StageOutcome.failed(stage, fault, seconds))
 
     def _stop(self, outcome: StageOutcome) -> NoReturn:
         self._outcomes.append(outcome)
@@ -424,9 +414,7 @@ class _Walk:
             verdict = Verdict.PASSED if reply.code in EXPECTED[Stage.QUIT] else Verdict.BROKEN
             self._outcomes.append(StageOutcome(Stage.QUIT, verdict, answer.seconds, reply))
         elif fault is not None:
-            self._outcomes.append(
-                StageOutcome(Stage.QUIT, fault.verdict, answer.seconds, None, fault.explanation)
-            )
+            self._outcomes.append(StageOutcome.failed(Stage.QUIT, fault, answer.seconds))
 
     def _hears_out(self, data: bytes, shown: str) -> Generator[Request, Answer, bool]:
         """Hear what changes no verdict; without it, the next reply would not be that to QUIT."""
@@ -439,7 +427,7 @@ def _refusal_of_ehlo(answer: Answer) -> str:
     reply, fault = answer.reply, answer.fault
     if reply is not None:
         return str(reply) if reply.code in HELO_ONLY else ""
-    return "OK" if fault is not None and fault.explanation == HELO_ONLY_FAULT else ""
+    return "OK" if fault is not None and fault.cause is Cause.BARE_OK else ""
 
 
 def _address_literal(address: str) -> str:

@@ -17,9 +17,10 @@ from itertools import repeat, zip_longest
 
 from ..names import DNS_PORT, is_host_name
 from ..record import TYPE_CHECKING, Enum, NamedTuple
+from ..vocabulary import Cause, Verdict
 from .dns_query import compose
-from .requests import Answer, Ask, Fault
-from .stages import MailHost, Verdict
+from .requests import Answer, Ask
+from .stages import Fault, MailHost
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Sequence
@@ -142,7 +143,7 @@ def mail_hosts(
     remarks = [f"{domain} is an alias of {finding.alias}"] if finding.alias else []
     subject = f"{remarks[0]}, which" if remarks else domain
     if not finding.exists:
-        return Fault(Verdict.BROKEN, f"{subject} does not exist (NXDOMAIN)")
+        return Fault(Cause.NXDOMAIN, f"{subject} does not exist (NXDOMAIN)")
     if not finding.records:
         # RFC 5321 5.1: the name that the alias leads to is processed as if it were the initial one.
         name = finding.alias or domain
@@ -152,7 +153,7 @@ def mail_hosts(
     listed = [MailHost(int(number), name.removesuffix(".")) for number, name in records]
     hosts = [host for host in listed if host.name]
     if not hosts:
-        return Fault(Verdict.BROKEN, f"{subject} accepts no mail (null MX, RFC 7505)")
+        return Fault(Cause.NULL_MX, f"{subject} accepts no mail (null MX, RFC 7505)")
     if len(hosts) < len(listed):
         remarks.append(f"{domain} has a null MX beside others, against RFC 7505 3; it was ignored")
     # The sort is stable, so what was shuffled stays so among equals.
@@ -193,11 +194,11 @@ def addresses(
             return fault
     # NXDOMAIN is said of the name and so of both families (RFC 8020), whatever became of the other.
     if not all(each.exists for each in findings.values()):
-        return Fault(Verdict.BROKEN, f"{subject} does not exist (NXDOMAIN)")
+        return Fault(Cause.NXDOMAIN, f"{subject} does not exist (NXDOMAIN)")
     if faults and not findings:
         return min(faults.values(), key=lambda fault: fault.verdict is not Verdict.BROKEN)
     asked = "IPv4 " if "AAAA" not in findings else "IPv6 " if "A" not in findings else ""
-    return Fault(Verdict.BROKEN, "; ".join([f"{subject} has no {asked}address", *unknown]))
+    return Fault(Cause.NO_ADDRESS, "; ".join([f"{subject} has no {asked}address", *unknown]))
 
 
 def _lookup(
@@ -205,8 +206,8 @@ def _lookup(
 ) -> Generator[Ask, Answer, dict[str, _Result]]:
     """Look up records of several types, and follow the aliases to their end."""
     if not is_host_name(name):
-        return dict.fromkeys(rdtypes, Fault(Verdict.BROKEN, f"{name or '.'} is not a domain name"))
-    endless = Fault(Verdict.BROKEN, f"{name} leads through too many aliases")
+        return dict.fromkeys(rdtypes, Fault(Cause.BAD_NAME, f"{name or '.'} is not a domain name"))
+    endless = Fault(Cause.ALIASES, f"{name} leads through too many aliases")
     found: dict[str, _Result] = dict.fromkeys(rdtypes, endless)
     names = dict.fromkeys(rdtypes, name)
     for _ in range(1 + MAX_FURTHER_QUERIES):
@@ -220,7 +221,7 @@ def _lookup(
                 names[question.rdtype] = result.alias
             elif result.unfinished:
                 words = f"{name} is an alias of {result.alias}, which is not a domain name"
-                found[question.rdtype] = Fault(Verdict.BROKEN, words)
+                found[question.rdtype] = Fault(Cause.BAD_NAME, words)
             else:
                 alias = result.alias or (question.name if question.name != name else "")
                 found[question.rdtype] = result._replace(alias=alias)
@@ -250,7 +251,7 @@ def _query(
             if isinstance(result, Fault):
                 failures[question][flight.nameserver] = result
             elif isinstance(result, _Defect):
-                fault = Fault(Verdict.UNTESTED, f"{flight.server} {result.value}")
+                fault = Fault(Cause.RESOLVER, f"{flight.server} {result.value}")
                 failures[question][flight.nameserver] = fault
                 if following := flight.after(result):
                     again.setdefault(following, []).append(question)
@@ -274,9 +275,12 @@ def _verdict(faults: Collection[Fault]) -> Fault:
         if fault.interrupted:
             return fault
     said = ", ".join(fault.explanation for fault in faults)
-    if any(fault.verdict is Verdict.BROKEN for fault in faults):
-        return Fault(Verdict.BROKEN, said)
-    return Fault(Verdict.UNTESTED, f"no name server answered: {said or 'none is known'}")
+    broken = [fault.cause for fault in faults if fault.verdict is Verdict.BROKEN]
+    if broken:
+        return Fault(broken[0], said)
+    refusals = [fault.cause for fault in faults if fault.cause is Cause.RESOLVER_REFUSES]
+    cause = refusals[0] if refusals else Cause.RESOLVER
+    return Fault(cause, f"no name server answered: {said or 'none is known'}")
 
 
 def _ask(flight: _Flight) -> Generator[Ask, Answer, dict[_Question, _Judged]]:
@@ -290,7 +294,7 @@ def _ask(flight: _Flight) -> Generator[Ask, Answer, dict[_Question, _Judged]]:
     if fault and fault.verdict is not Verdict.TIMED_OUT:
         # "Port unreachable" will not change within seconds.
         if not fault.interrupted:
-            fault = Fault(Verdict.UNTESTED, f"{flight.server}: {fault.explanation}")
+            fault = Fault(Cause.RESOLVER, f"{flight.server}: {fault.explanation}")
         return dict.fromkeys(flight.questions, fault)
     responses = answer.responses or repeat(None)
     judged = (_judge(query, wire, flight) for query, wire in zip(queries, responses))
@@ -318,8 +322,8 @@ def _judge(query: bytes, wire: Optional[bytes], flight: _Flight) -> _Judged:
             return _Defect.EDNS_REFUSED
         if code not in (rcode.NOERROR, rcode.NXDOMAIN):
             # Only a failure can be the domain's; who refuses was the wrong server to ask.
-            verdict = Verdict.BROKEN if code == rcode.SERVFAIL else Verdict.UNTESTED
-            return Fault(verdict, f"{rcode.to_text(code)} from {flight.server}")
+            cause = Cause.SERVFAIL if code == rcode.SERVFAIL else Cause.RESOLVER_REFUSES
+            return Fault(cause, f"{rcode.to_text(code)} from {flight.server}")
         result = response.resolve_chaining()
         authority = {rrset.rdtype for rrset in response.authority}
         alias = result.canonical_name.to_text(omit_final_dot=True) if result.cnames else ""
@@ -332,9 +336,9 @@ def _judge(query: bytes, wire: Optional[bytes], flight: _Flight) -> _Judged:
             return _Finding(True, (), alias, unfinished=rdatatype.SOA not in authority)
         # Who neither knows nor resolves points elsewhere or says nothing (RFC 2308 2.1, and glibc).
         if rdatatype.SOA not in authority and not response.flags & (flags.AA | flags.RA):
-            return Fault(Verdict.UNTESTED, f"referral and no answer from {flight.server}")
+            return Fault(Cause.RESOLVER_REFUSES, f"referral and no answer from {flight.server}")
         return _Finding(True, (), "")
     except message.ChainTooLong:
-        return Fault(Verdict.BROKEN, f"alias loop from {flight.server}")
+        return Fault(Cause.ALIASES, f"alias loop from {flight.server}")
     except (exception.DNSException, ValueError):
         return _Defect.UNUSABLE

@@ -8,29 +8,10 @@ from __future__ import annotations
 
 from ..record import TYPE_CHECKING, NamedTuple
 from .reply import Reply
-from .stages import Security, Verdict
+from .stages import Fault, Security
 
 if TYPE_CHECKING:
     from typing import Optional, Union
-
-#: How the explanation of a fault begins when the run was told to end.
-INTERRUPTED = "interrupted by"
-#: The same when what ended the connection is TLS.
-TLS_FAILED = "TLS failed"
-
-
-class Fault(NamedTuple):
-    """Why a request could not be fulfilled."""
-
-    #: BROKEN, TIMED_OUT or UNTESTED.
-    verdict: Verdict
-    #: In words: "connection refused", "reset by the server".
-    explanation: str
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether the run was told to end, so that nothing was found out."""
-        return self.explanation.startswith(INTERRUPTED)
 
 
 class Answer(NamedTuple):

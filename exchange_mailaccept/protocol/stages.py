@@ -6,7 +6,8 @@ Everything here is an immutable value.  They are named tuples and not frozen dat
 
 from __future__ import annotations
 
-from ..record import TYPE_CHECKING, Enum, NamedTuple
+from ..record import TYPE_CHECKING, NamedTuple
+from ..vocabulary import Cause, Stage, Verdict
 from .extensions import NONE, Extensions
 from .receipt import Receipt
 from .reply import Reply
@@ -16,52 +17,37 @@ if TYPE_CHECKING:
     from typing import Optional
 
 
-class Stage(Enum):
-    """A step of the test; the value is its name in options, perfdata and texts."""
-
-    #: From the domain to its servers and their addresses (DNS).
-    MX = "mx"
-    #: The TCP connection.
-    CONNECT = "connect"
-    #: The greeting, 220.
-    BANNER = "banner"
-    #: EHLO, or the HELO after a refused EHLO; 250.
-    EHLO = "ehlo"
-    #: STARTTLS, the handshake and the EHLO after it.
-    STARTTLS = "starttls"
-    #: AUTH; 235.
-    AUTH = "auth"
-    #: MAIL FROM; 250.
-    MAIL = "mail"
-    #: RCPT TO; 250 or 251.
-    RCPT = "rcpt"
-    #: DATA; 354.
-    DATA = "data"
-    #: The message and the reply to its final dot; 250.
-    MESSAGE = "message"
-    #: QUIT; a courtesy, never judged.
-    QUIT = "quit"
+#: Causes that show a fault of the network, of TLS or of the protocol are BROKEN; the others:
+_VERDICTS = {
+    Cause.SILENT: Verdict.TIMED_OUT,
+    Cause.NO_ANSWER: Verdict.TIMED_OUT,
+    Cause.OWN_SIDE: Verdict.UNTESTED,
+    Cause.NO_TURN: Verdict.UNTESTED,
+    Cause.INTERRUPTED: Verdict.UNTESTED,
+    Cause.RESOLVER: Verdict.UNTESTED,
+    Cause.RESOLVER_REFUSES: Verdict.UNTESTED,
+    Cause.NOT_OFFERED: Verdict.MISSING,
+}
 
 
-class Verdict(Enum):
-    """What became of a stage; the value is its name in ``--severity``, where it has one there.
+class Fault(NamedTuple):
+    """Why a request could not be fulfilled."""
 
-    Neither PASSED nor UNTESTED has, since neither is a finding about the server.
-    """
+    cause: Cause
+    #: In words, for people: "connection refused", "within 5s".
+    explanation: str
+    #: What the server had said, if that is the reason.
+    received: str = ""
 
-    PASSED = "passed"
-    #: A 4yz reply: the server asks to try again later.
-    DEFERRED = "deferred"
-    #: A 5yz reply.
-    REFUSED = "refused"
-    #: The network, TLS or the protocol failed.
-    BROKEN = "broken"
-    #: Nothing, or not enough, came in time.
-    TIMED_OUT = "timeout"
-    #: The server did not offer what was required.
-    MISSING = "missing"
-    #: Our own side failed (no resolver, no such source address): nothing is known of the server.
-    UNTESTED = "untested"
+    @property
+    def verdict(self) -> Verdict:
+        """What the stage that made the request comes to."""
+        return _VERDICTS.get(self.cause, Verdict.BROKEN)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the run was told to end, so that nothing was found out."""
+        return self.cause is Cause.INTERRUPTED
 
 
 class StageOutcome(NamedTuple):
@@ -77,6 +63,22 @@ class StageOutcome(NamedTuple):
     explanation: str = ""
     #: Whether what failed at STARTTLS is the EHLO inside TLS, after a good handshake.
     second_ehlo: bool = False
+    #: Why it did not pass, if no reply says so; or what else is to be known of it.
+    cause: Optional[Cause] = None
+    #: What the server had said, if that is the reason.
+    received: str = ""
+
+    @classmethod
+    def failed(cls, stage: Stage, fault: Fault, seconds: float) -> StageOutcome:
+        """The outcome of a stage whose request was not fulfilled, after ``seconds``."""
+        return cls(
+            stage,
+            fault.verdict,
+            seconds,
+            explanation=fault.explanation,
+            cause=fault.cause,
+            received=fault.received,
+        )
 
     @property
     def passed(self) -> bool:

@@ -7,12 +7,13 @@ shell and a tired person, and must not be able to speak to any of them.
 from __future__ import annotations
 
 from ..exchange.recognition import Expectation
-from ..protocol.dialogue import EXPECTED, Plan, Tls
+from ..protocol.dialogue import EXPECTED, Plan
 from ..protocol.message import date
 from ..protocol.reply import Reply
-from ..protocol.stages import Certificate, Session, Stage, StageOutcome, Verdict
+from ..protocol.stages import Certificate, Session, StageOutcome
 from ..record import TYPE_CHECKING
 from ..run.acceptance import Acceptance, Member, ServerSet, Target
+from ..vocabulary import Cause, Stage, Tls, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -162,7 +163,7 @@ def stage_failure(session: Session, outcome: StageOutcome, plan: Plan) -> str:
     if verdict is Verdict.MISSING:
         return f"{host} {explanation}{_mask(session, stage)}"
     if stage is Stage.CONNECT:
-        colon = "" if explanation.startswith("within ") else ":"
+        colon = "" if outcome.cause is Cause.SILENT else ":"
         return f"{host} could not be connected{colon} {explanation}"
     if stage is Stage.BANNER:
         if reply is not None:

@@ -13,10 +13,11 @@ from ..exchange.recognition import Expectation
 from ..protocol.dialogue import Plan
 from ..protocol.message import date
 from ..protocol.receipt import Receipt
-from ..protocol.stages import MailHost, Security, Server, Session, Stage, TranscriptLine
+from ..protocol.stages import MailHost, Security, Server, Session, TranscriptLine
 from ..record import TYPE_CHECKING
 from ..run.acceptance import Acceptance
 from ..run.examined import Examined
+from ..vocabulary import Stage
 from .headline import QUOTED, SECONDS_OF_A_DAY, missing, printable, quote, stage_failure
 
 if TYPE_CHECKING:

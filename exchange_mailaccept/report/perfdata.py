@@ -8,9 +8,8 @@ so that the labels are the same in each run.
 from __future__ import annotations
 
 from ..cli.words import CERTIFICATE, EXTENSIONS, MEASURED, TOTAL
-from ..protocol.dialogue import Tls
-from ..protocol.stages import Stage
 from ..record import TYPE_CHECKING
+from ..vocabulary import Stage, Tls
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -11,9 +11,10 @@ import os
 
 from ..names import is_address, is_qualified, system_nameservers
 from ..protocol.dialogue import Plan, walk
-from ..protocol.requests import INTERRUPTED, Answer, Fault, Resolve
-from ..protocol.stages import MailHost, Server, Session, Stage, StageOutcome, Verdict
+from ..protocol.requests import Answer, Resolve
+from ..protocol.stages import Fault, MailHost, Server, Session, StageOutcome
 from ..record import TYPE_CHECKING, NamedTuple
+from ..vocabulary import Cause, Stage, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -249,7 +250,7 @@ class _Test:
         server = Server(host.name, (), self._target.port, host.preference)
         if isinstance(found, Fault):
             seconds = self._looking - begun
-            outcome = StageOutcome(Stage.MX, found.verdict, seconds, None, found.explanation)
+            outcome = StageOutcome.failed(Stage.MX, found, seconds)
             return Session(server, "", (outcome,))
         return server._replace(addresses=found)
 
@@ -298,7 +299,7 @@ class _Test:
     def _lookup(self, fault: Optional[Fault] = None) -> StageOutcome:
         if fault is None:
             return StageOutcome(Stage.MX, Verdict.PASSED, self._looking)
-        return StageOutcome(Stage.MX, fault.verdict, self._looking, None, fault.explanation)
+        return StageOutcome.failed(Stage.MX, fault, self._looking)
 
 
 def _resolve(name: str, family: int) -> Generator[Request, Answer, Answer]:
@@ -308,7 +309,7 @@ def _resolve(name: str, family: int) -> Generator[Request, Answer, Answer]:
 def _interrupted(session: Session) -> bool:
     """Whether the run was told to end in it, so that nobody knows what would have come of it."""
     failure = session.failure
-    return failure is not None and failure.explanation.startswith(INTERRUPTED)
+    return failure is not None and failure.cause is Cause.INTERRUPTED
 
 
 def _furthest(session: Session) -> tuple[bool, int]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ..exchange import recognition
-from ..protocol.stages import Certificate, Security, Session, Stage, StageOutcome
+from ..protocol.stages import Certificate, Security, Session, StageOutcome
 from ..record import TYPE_CHECKING, NamedTuple
+from ..vocabulary import Stage
 from .acceptance import Member
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ from functools import partial
 from ..names import DIGITS, LETTERS, is_address
 from ..net import loop
 from ..protocol.dialogue import walk
-from ..protocol.stages import Server, Session, Stage, StageOutcome
+from ..protocol.stages import Server, Session, StageOutcome
 from ..record import TYPE_CHECKING, Enum
+from ..vocabulary import Rule, Stage
 from .acceptance import (
     LEAST_PATIENCE,
     Acceptance,
@@ -30,18 +31,7 @@ if TYPE_CHECKING:
     from typing import Optional, Union
 
     from ..net.trust import Context
-    from ..protocol.requests import Fault
-
-
-class Rule(Enum):
-    """How a set of servers is judged; the value is its name in ``--set``."""
-
-    #: As its worst server.
-    WORST = "worst"
-    #: One that accepts is enough.
-    ANY = "any"
-    #: A backup that fails is a warning, and so is one of several primaries.
-    PRIMARY = "primary"
+    from ..protocol.stages import Fault
 
 
 class Gravity(Enum):
@@ -167,7 +157,7 @@ def _untested(server: Union[Server, Session], interruption: Fault) -> Session:
     """A server that was found before the run was told to end, as a session that was not begun."""
     if isinstance(server, Session):
         return server
-    outcome = StageOutcome(Stage.CONNECT, interruption.verdict, 0.0, None, interruption.explanation)
+    outcome = StageOutcome.failed(Stage.CONNECT, interruption, 0.0)
     return Session(server, "", (outcome,))
 
 

@@ -14,7 +14,7 @@ from support.scripted_server import PATIENCE, PLUGIN, PluginRun, run_plugin
 from support.tls_servers import Plugin
 
 from exchange_mailaccept.cli import ini_file
-from exchange_mailaccept.protocol.dialogue import Tls
+from exchange_mailaccept.vocabulary import Tls
 
 PROGRAM = "check_exchange_mailaccept"
 LONG_FORMS = {"-p": "--port", "--port": "--port", "-v": "--verbose"}

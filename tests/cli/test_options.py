@@ -15,13 +15,11 @@ from hypothesis import strategies as st
 from exchange_mailaccept import __version__, options
 from exchange_mailaccept.cli import parser, words
 from exchange_mailaccept.cli.parser import Answered, UsageError
-from exchange_mailaccept.exchange.failures.row import Kind
 from exchange_mailaccept.net import trust
 from exchange_mailaccept.net.trust import TlsSettings
 from exchange_mailaccept.options import Options
 from exchange_mailaccept.protocol import auth
 from exchange_mailaccept.protocol.auth import Credentials
-from exchange_mailaccept.protocol.dialogue import Tls
 from exchange_mailaccept.protocol.extensions import NONE
 from exchange_mailaccept.protocol.message import (
     Content,
@@ -30,9 +28,8 @@ from exchange_mailaccept.protocol.message import (
     mail_command,
     rcpt_command,
 )
-from exchange_mailaccept.protocol.stages import Stage, Verdict
 from exchange_mailaccept.run.acceptance import Target
-from exchange_mailaccept.run.server_set import Rule
+from exchange_mailaccept.vocabulary import Kind, Rule, Stage, Tls, Verdict
 
 DEFAULTS = Options(
     target=Target("contoso.com", "", 25, 0, ()),

@@ -8,8 +8,9 @@ import pytest
 
 from exchange_mailaccept.exchange.delays import Signature, signature
 from exchange_mailaccept.protocol.reply import Reply
-from exchange_mailaccept.protocol.stages import Stage, StageOutcome, Verdict
+from exchange_mailaccept.protocol.stages import StageOutcome
 from exchange_mailaccept.report.headline import LEAST_DELAY
+from exchange_mailaccept.vocabulary import Stage, Verdict
 
 
 def timed(

@@ -7,10 +7,10 @@ from typing import Optional
 import pytest
 
 from exchange_mailaccept.exchange.diagnosis import diagnose, matching_row
-from exchange_mailaccept.exchange.failures.row import Kind
 from exchange_mailaccept.exchange.pages import TROUBLESHOOTING
 from exchange_mailaccept.protocol.reply import Reply
-from exchange_mailaccept.protocol.stages import Stage, StageOutcome, Verdict
+from exchange_mailaccept.protocol.stages import StageOutcome
+from exchange_mailaccept.vocabulary import Kind, Stage, Verdict
 
 SPOKEN = [stage for stage in Stage if stage not in (Stage.MX, Stage.CONNECT, Stage.QUIT)]
 FORBIDDEN = set("|<>`$\\")

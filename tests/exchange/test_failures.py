@@ -16,10 +16,11 @@ import pytest
 
 from exchange_mailaccept.exchange.diagnosis import covers, diagnose, matching_row
 from exchange_mailaccept.exchange.failures import ROWS
-from exchange_mailaccept.exchange.failures.row import Kind, Row
+from exchange_mailaccept.exchange.failures.row import Row
 from exchange_mailaccept.exchange.pages import PAGES, TROUBLESHOOTING
 from exchange_mailaccept.protocol.reply import EnhancedStatusCode, Reply
-from exchange_mailaccept.protocol.stages import Stage, StageOutcome, Verdict
+from exchange_mailaccept.protocol.stages import StageOutcome
+from exchange_mailaccept.vocabulary import Kind, Stage, Verdict
 
 ROOT = Path(__file__).parents[2]
 SPOKEN = [stage for stage in Stage if stage not in (Stage.MX, Stage.CONNECT, Stage.QUIT)]

@@ -15,7 +15,8 @@ from exchange_mailaccept.exchange.profiles import EXMFA, PROFILES
 from exchange_mailaccept.exchange.recognition import Expectation, expect
 from exchange_mailaccept.protocol import extensions
 from exchange_mailaccept.protocol.reply import ProtocolError, Reply, ReplyParser
-from exchange_mailaccept.protocol.stages import Server, Session, Stage, StageOutcome, Verdict
+from exchange_mailaccept.protocol.stages import Server, Session, StageOutcome
+from exchange_mailaccept.vocabulary import Stage, Verdict
 
 TRANSCRIPTS = sorted((Path(__file__).parent / "transcripts").glob("*.txt"))
 STAGES = {

@@ -15,11 +15,12 @@ from support.dialogue_server import DialogueServer, Line, lines_of
 from support.scripted_server import run_plugin
 
 from exchange_mailaccept.protocol.auth import Credentials
-from exchange_mailaccept.protocol.dialogue import Plan, Tls, walk
+from exchange_mailaccept.protocol.dialogue import Plan, walk
 from exchange_mailaccept.protocol.message import Content, Envelope
 from exchange_mailaccept.protocol.reply import Reply
-from exchange_mailaccept.protocol.requests import Answer, Close, Connect, Exchange, Fault, StartTls
-from exchange_mailaccept.protocol.stages import Security, Server, Session, Stage, Verdict
+from exchange_mailaccept.protocol.requests import Answer, Close, Connect, Exchange, StartTls
+from exchange_mailaccept.protocol.stages import Fault, Security, Server, Session
+from exchange_mailaccept.vocabulary import Cause, Stage, Tls, Verdict
 
 PLAN = Plan(
     Envelope("probe@fabrikam.com", "postmaster@contoso.com"),
@@ -30,8 +31,8 @@ PLAN = Plan(
 )
 SERVER = Server("mail1.contoso.com", ("192.0.2.1",), 25)
 SECURITY = Security("TLSv1.3", "TLS_AES_256_GCM_SHA384", False)
-LOST = Fault(Verdict.BROKEN, "connection closed by the server")
-SILENCE = Fault(Verdict.TIMED_OUT, "within 5s")
+LOST = Fault(Cause.CLOSED, "connection closed by the server")
+SILENCE = Fault(Cause.SILENT, "within 5s")
 
 BANNER = "220 mail1.contoso.com Microsoft ESMTP MAIL Service ready"
 EHLO = "250 mail1.contoso.com Hello [192.0.2.9]"
@@ -298,7 +299,7 @@ def test_nobody_is_bid_farewell_who_was_never_met() -> None:
     conversation = walk(PLAN, SERVER)
     next(conversation)
     with pytest.raises(StopIteration) as end:
-        conversation.send(Answer(0.1, Fault(Verdict.BROKEN, "connection refused")))
+        conversation.send(Answer(0.1, Fault(Cause.REFUSED, "connection refused")))
     assert [each.stage for each in end.value.value.outcomes] == [Stage.CONNECT]
 
 
@@ -381,7 +382,7 @@ def test_a_refused_starttls_is_judged_by_its_reply(said: str) -> None:
 
 def test_after_a_failed_handshake_not_a_word() -> None:
     """QUIT would go out in clear text, into the middle of a handshake."""
-    fault = Fault(Verdict.BROKEN, "handshake failed: wrong version number")
+    fault = Fault(Cause.TLS, "handshake failed: wrong version number")
     talk = Talk([BANNER, OFFERED, "220 ready", fault], STARTTLS)
     assert talk.sent[-1] == "(closes)"
     assert talk.outcome(Stage.STARTTLS) == (Verdict.BROKEN, None)
@@ -411,7 +412,7 @@ def test_nothing_is_said_in_plain_text_where_tls_comes_first() -> None:
 
 def test_nothing_is_said_before_the_greeting() -> None:
     """RFC 5321 4.3.1: whoever does is a spammer to some servers."""
-    silence = Fault(Verdict.TIMED_OUT, "within 2s")
+    silence = Fault(Cause.SILENT, "within 2s")
     talk = Talk([silence], PLAN._replace(until=Stage.CONNECT))
     assert (talk.stages, talk.sent) == ("connect", ["(closes)"])
 
@@ -420,7 +421,7 @@ def test_nothing_is_said_before_the_greeting() -> None:
 def test_a_silent_rset_costs_no_time_of_the_test(until: Stage) -> None:
     """Its reply, if it came late, would be taken for that to QUIT."""
     number = {Stage.MAIL: 3, Stage.RCPT: 4}[until]
-    silence = Fault(Verdict.TIMED_OUT, "within 2s")
+    silence = Fault(Cause.SILENT, "within 2s")
     talk = Talk([*ACCEPTED[:number], silence], PLAN._replace(until=until))
     assert talk.sent[-2:] == ["RSET", "(closes)"]
     assert talk.session.failure is None
@@ -566,7 +567,7 @@ def test_a_secret_that_the_server_echoes_is_masked(echo: str) -> None:
 
 def test_a_secret_that_was_cut_is_masked() -> None:
     """A quotation ends where it is long enough, maybe in the middle of a secret."""
-    cut = Fault(Verdict.BROKEN, f"not an SMTP reply: 'auth {PLAIN[:-6]}...'")
+    cut = Fault(Cause.NOT_SMTP, f"not an SMTP reply: 'auth {PLAIN[:-6]}...'")
     talk = logging_on("PLAIN", [cut, GOODBYE])
     assert PLAIN[:12] not in f"{talk.session.outcomes} {talk.session.transcript}"
 

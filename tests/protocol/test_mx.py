@@ -32,8 +32,9 @@ from exchange_mailaccept.names import system_nameservers, to_ascii
 from exchange_mailaccept.net import loop
 from exchange_mailaccept.protocol import dns_query, mx
 from exchange_mailaccept.protocol.mx import Addresses, MailHost, MailHosts, addresses, mail_hosts
-from exchange_mailaccept.protocol.requests import Answer, Ask, Fault
-from exchange_mailaccept.protocol.stages import Verdict
+from exchange_mailaccept.protocol.requests import Answer, Ask
+from exchange_mailaccept.protocol.stages import Fault
+from exchange_mailaccept.vocabulary import Cause, Verdict
 
 NS = ("192.0.2.53", 53)
 BOTH = (NS, ("198.51.100.53", 53))
@@ -233,7 +234,7 @@ def play(conversation, behaviour: Union[Behaviour, Mapping, None] = None):
             continue
         responses = tuple(chosen(each, request.tcp) for each in request.messages)
         gone = not any(responses)
-        fault = Fault(Verdict.TIMED_OUT, f"within {request.patience:.3g}s") if gone else None
+        fault = Fault(Cause.SILENT, f"within {request.patience:.3g}s") if gone else None
         answer = Answer(0.0, fault, responses=responses)
 
 
@@ -250,11 +251,11 @@ def addresses_of(name: str, behaviour=None, nameservers=(NS,), family: int = 0):
 
 
 def broken(explanation: str) -> Fault:
-    return Fault(Verdict.BROKEN, explanation)
+    return Fault(Cause.RESOLVER, explanation)
 
 
 def untested(explanation: str) -> Fault:
-    return Fault(Verdict.UNTESTED, f"no name server answered: {explanation}")
+    return Fault(Cause.RESOLVER, f"no name server answered: {explanation}")
 
 
 # Domains.
@@ -811,7 +812,7 @@ def test_silence_of_all_is_waited_for_twice():
 
 
 @pytest.mark.parametrize(
-    "first", [saying(2), saying(5), Fault(Verdict.BROKEN, "connection refused")]
+    "first", [saying(2), saying(5), Fault(Cause.REFUSED, "connection refused")]
 )
 def test_a_server_that_fails_leaves_it_to_the_next(first):
     """And is not asked again."""
@@ -850,21 +851,22 @@ def test_a_question_passed_over_in_silence_is_not_asked_elsewhere():
     ("fault", "explanation"),
     [
         (
-            Fault(Verdict.BROKEN, "connection refused"),
+            Fault(Cause.REFUSED, "connection refused"),
             "no name server answered: 192.0.2.53: connection refused",
         ),
         (
-            Fault(Verdict.UNTESTED, "no interface with this name"),
+            Fault(Cause.OWN_SIDE, "no interface with this name"),
             "no name server answered: 192.0.2.53: no interface with this name",
         ),
-        (Fault(Verdict.UNTESTED, "interrupted by SIGTERM"), "interrupted by SIGTERM"),
+        (Fault(Cause.INTERRUPTED, "interrupted by SIGTERM"), "interrupted by SIGTERM"),
     ],
 )
 def test_a_server_that_can_not_be_reached_leaves_the_domain_untested(fault, explanation):
     """Nothing is known of it; asking again within seconds would not change it."""
     for conversation in (mail_hosts("two.example", [NS]), addresses("mail1.example", [NS])):
         found, asked = play(conversation, {"192.0.2.53": fault})
-        assert found == Fault(Verdict.UNTESTED, explanation)
+        cause = fault.cause if fault.interrupted else Cause.RESOLVER
+        assert found == Fault(cause, explanation)
         assert len(asked) == 1
 
 

@@ -18,16 +18,15 @@ from exchange_mailaccept.protocol.stages import (
     MailHost,
     Server,
     Session,
-    Stage,
     StageOutcome,
     TranscriptLine,
-    Verdict,
 )
 from exchange_mailaccept.report import headline
 from exchange_mailaccept.report import lines as report_lines
 from exchange_mailaccept.report.headline import printable
 from exchange_mailaccept.run.acceptance import Acceptance, Member, Target
 from exchange_mailaccept.run.examined import Examined, examine
+from exchange_mailaccept.vocabulary import Stage, Verdict
 
 #: The servers of the domain.
 HOSTS = tuple(MailHost(10, f"mail{number}.contoso.com") for number in (1, 2, 3))

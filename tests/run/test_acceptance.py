@@ -21,16 +21,8 @@ from exchange_mailaccept.names import is_address
 from exchange_mailaccept.protocol.dialogue import Plan
 from exchange_mailaccept.protocol.message import Content, Envelope
 from exchange_mailaccept.protocol.reply import Reply
-from exchange_mailaccept.protocol.requests import (
-    Answer,
-    Ask,
-    Close,
-    Connect,
-    Exchange,
-    Fault,
-    Resolve,
-)
-from exchange_mailaccept.protocol.stages import Server, Session, Stage, StageOutcome, Verdict
+from exchange_mailaccept.protocol.requests import Answer, Ask, Close, Connect, Exchange, Resolve
+from exchange_mailaccept.protocol.stages import Fault, Server, Session, StageOutcome
 from exchange_mailaccept.report import headline
 from exchange_mailaccept.run.acceptance import (
     Acceptance,
@@ -38,6 +30,7 @@ from exchange_mailaccept.run.acceptance import (
     accept_mail,
     find_servers,
 )
+from exchange_mailaccept.vocabulary import Cause, Stage, Verdict
 
 if TYPE_CHECKING:
     from exchange_mailaccept.protocol.requests import Request
@@ -52,10 +45,10 @@ PLAN = Plan(
 DOMAIN = Target("contoso.com", "", 25, nameservers=(("192.0.2.53", 53),))
 RCPT_ONLY = PLAN._replace(until=Stage.RCPT)
 
-REFUSED = Fault(Verdict.BROKEN, "connection refused")
-SILENT = Fault(Verdict.TIMED_OUT, "within 5s")
-LOST = Fault(Verdict.BROKEN, "connection closed by the server")
-INTERRUPTED = Fault(Verdict.UNTESTED, "interrupted by SIGTERM")
+REFUSED = Fault(Cause.REFUSED, "connection refused")
+SILENT = Fault(Cause.SILENT, "within 5s")
+LOST = Fault(Cause.CLOSED, "connection closed by the server")
+INTERRUPTED = Fault(Cause.INTERRUPTED, "interrupted by SIGTERM")
 
 GREETS = ["220 ready", "250 Hello"]
 ACCEPTS = [*GREETS, "250 OK", "250 OK", "354 Start", "250 Queued", "221 Bye"]
@@ -135,7 +128,7 @@ class World:
             self.asked.append(f"{request.name} of the system")
             found = self._hosts.get(request.name)
             if isinstance(found, Fault) or found is None:
-                return Answer(0.5, found or Fault(Verdict.BROKEN, "does not exist"))
+                return Answer(0.5, found or Fault(Cause.NXDOMAIN, "does not exist"))
             return Answer(0.5, addresses=tuple(found), canonical_name=request.name)
         if isinstance(request, Connect):
             return self._connect(request)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...protocol.stages import Verdict
-from .row import ANYWHERE, AUTH, ONLINE, Kind, Row
+from ...vocabulary import Kind, Verdict
+from .row import ANYWHERE, AUTH, ONLINE, Row
 
 ROWS: tuple[Row, ...] = (
     Row(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...protocol.stages import Stage, Verdict
-from .row import ANYWHERE, CONTENT, GONE, MAIL, MESSAGE, ONLINE, TIMED_OUT, TRANSACTION, Kind, Row
+from ...vocabulary import Kind, Stage, Verdict
+from .row import ANYWHERE, CONTENT, GONE, MAIL, MESSAGE, ONLINE, TIMED_OUT, TRANSACTION, Row
 
 ROWS: tuple[Row, ...] = (
     Row(

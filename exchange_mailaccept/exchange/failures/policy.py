@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .row import ANYWHERE, CONTENT, Kind, Row
+from ...vocabulary import Kind
+from .row import ANYWHERE, CONTENT, Row
 
 ROWS: tuple[Row, ...] = (
     Row(

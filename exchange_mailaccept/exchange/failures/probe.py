@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...protocol.stages import Stage, Verdict
-from .row import ANYWHERE, BROKEN, GONE, MX, ONLINE, OPENING, TRANSACTION, Kind, Row
+from ...vocabulary import Kind, Stage, Verdict
+from .row import ANYWHERE, BROKEN, GONE, MX, ONLINE, OPENING, TRANSACTION, Row
 
 ROWS: tuple[Row, ...] = (
     Row(

@@ -2,20 +2,8 @@
 
 from __future__ import annotations
 
-from ...protocol.stages import Stage, Verdict
-from .row import (
-    ADDRESSED,
-    ANYWHERE,
-    AUTH,
-    BANNER,
-    BROKEN,
-    EHLO,
-    ENVELOPE,
-    MAIL,
-    TRANSACTION,
-    Kind,
-    Row,
-)
+from ...vocabulary import Kind, Stage, Verdict
+from .row import ADDRESSED, ANYWHERE, AUTH, BANNER, BROKEN, EHLO, ENVELOPE, MAIL, TRANSACTION, Row
 
 ROWS: tuple[Row, ...] = (
     Row(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .row import ADDRESSED, ANYWHERE, BROKEN, MX, TRANSACTION, Kind, Row
+from ...vocabulary import Kind
+from .row import ADDRESSED, ANYWHERE, BROKEN, MX, TRANSACTION, Row
 
 ROWS: tuple[Row, ...] = (
     Row(

@@ -2,29 +2,8 @@
 
 from __future__ import annotations
 
-from ...protocol.stages import Stage, Verdict
-from ...record import Enum, NamedTuple
-
-
-class Kind(Enum):
-    """What sort of thing went wrong; the value is its name in ``--severity``."""
-
-    #: A server, a service or a component of Exchange is at fault.
-    SERVER = "server"
-    #: A resource or a limit is used up; usually it passes.
-    LOAD = "load"
-    #: The recipient or the domain is not set up.
-    RECIPIENT = "recipient"
-    #: The connector, or who may use it, is not set up for this.
-    CONNECTOR = "connector"
-    #: TLS or its certificate.
-    TLS = "tls"
-    #: A command was wrong, or a middlebox garbled it.
-    PROTOCOL = "protocol"
-    #: This probe is refused while mail of others may flow.
-    PROBE = "probe"
-    #: A rule of the organization forbids the message.
-    POLICY = "policy"
+from ...record import NamedTuple
+from ...vocabulary import Kind, Stage, Verdict
 
 
 class Row(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...protocol.stages import Stage
+from ...vocabulary import Kind, Stage
 from .row import (
     ANYWHERE,
     AUTH,
@@ -16,7 +16,6 @@ from .row import (
     RCPT,
     TIMED_OUT,
     TRANSACTION,
-    Kind,
     Row,
 )
 

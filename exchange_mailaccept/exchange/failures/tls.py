@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...protocol.stages import Verdict
-from .row import ANYWHERE, BROKEN, GONE, ONLINE, STARTTLS, TIMED_OUT, Kind, Row
+from ...vocabulary import Kind, Verdict
+from .row import ANYWHERE, BROKEN, GONE, ONLINE, STARTTLS, TIMED_OUT, Row
 
 ROWS: tuple[Row, ...] = (
     Row(

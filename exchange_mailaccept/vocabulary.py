@@ -1,0 +1,161 @@
+"""The words that options, tables and code share: enums, and nothing else."""
+
+from __future__ import annotations
+
+from .record import Enum
+
+
+class Stage(Enum):
+    """A step of the test; the value is its name in options, perfdata and texts."""
+
+    #: From the domain to its servers and their addresses (DNS).
+    MX = "mx"
+    #: The TCP connection.
+    CONNECT = "connect"
+    #: The greeting, 220.
+    BANNER = "banner"
+    #: EHLO, or the HELO after a refused EHLO; 250.
+    EHLO = "ehlo"
+    #: STARTTLS, the handshake and the EHLO after it.
+    STARTTLS = "starttls"
+    #: AUTH; 235.
+    AUTH = "auth"
+    #: MAIL FROM; 250.
+    MAIL = "mail"
+    #: RCPT TO; 250 or 251.
+    RCPT = "rcpt"
+    #: DATA; 354.
+    DATA = "data"
+    #: The message and the reply to its final dot; 250.
+    MESSAGE = "message"
+    #: QUIT; a courtesy, never judged.
+    QUIT = "quit"
+
+
+class Verdict(Enum):
+    """What became of a stage; the value is its name in ``--severity``, where it has one there.
+
+    Neither PASSED nor UNTESTED has, since neither is a finding about the server.
+    """
+
+    PASSED = "passed"
+    #: A 4yz reply: the server asks to try again later.
+    DEFERRED = "deferred"
+    #: A 5yz reply.
+    REFUSED = "refused"
+    #: The network, TLS or the protocol failed.
+    BROKEN = "broken"
+    #: Nothing, or not enough, came in time.
+    TIMED_OUT = "timeout"
+    #: The server did not offer what was required.
+    MISSING = "missing"
+    #: Our own side failed (no resolver, no such source address): nothing is known of the server.
+    UNTESTED = "untested"
+
+
+class Cause(Enum):
+    """Why a request was not fulfilled, or what is to be known of a stage besides its reply.
+
+    The explanation beside it is for people; nothing in the program reads that.
+    """
+
+    #: ECONNREFUSED.
+    REFUSED = "refused"
+    #: ECONNRESET.
+    RESET = "reset"
+    #: The server closed the connection.
+    CLOSED = "closed"
+    #: No route, or some addresses silent and others unusable.
+    UNREACHABLE = "unreachable"
+    #: EACCES: SELinux, or an ICMPv6 "administratively prohibited".
+    FORBIDDEN = "forbidden"
+    #: Another error of the system on the way to the server.
+    NETWORK = "network"
+    #: Nothing, or not enough, came in the time that there was.
+    SILENT = "silent"
+    #: No address answered an attempt to connect.
+    NO_ANSWER = "no-answer"
+    #: This host can't do it: no such source address, no descriptors left.
+    OWN_SIDE = "own-side"
+    #: Earlier servers or addresses used up the time.
+    NO_TURN = "no-turn"
+    #: A signal ended the run.
+    INTERRUPTED = "interrupted"
+    #: The server spoke although it had not been asked.
+    OUT_OF_TURN = "out-of-turn"
+    #: The server replied before it can have read the whole request.
+    EARLY_REPLY = "early-reply"
+    #: What came is not an SMTP reply (RFC 5321 4.2).
+    NOT_SMTP = "not-smtp"
+    #: A line that says OK and has no code, as an old PIX answers what it does not know.
+    BARE_OK = "bare-ok"
+    #: The TLS handshake failed, or TLS broke later.
+    TLS = "tls"
+    #: The certificate failed verification.
+    CERTIFICATE = "certificate"
+    #: The server does not offer what was required.
+    NOT_OFFERED = "not-offered"
+    #: The exchange of AUTH went wrong (RFC 4954 4).
+    AUTH = "auth"
+    #: EHLO was refused and HELO tried instead.
+    HELO_ONLY = "helo-only"
+    #: The name does not exist (RFC 8020).
+    NXDOMAIN = "nxdomain"
+    #: The domain says that it takes no mail (RFC 7505).
+    NULL_MX = "null-mx"
+    #: No address is published for the host.
+    NO_ADDRESS = "no-address"
+    #: CNAME records that loop or go on too long.
+    ALIASES = "aliases"
+    #: A name that DNS can't be asked for.
+    BAD_NAME = "bad-name"
+    #: The name server could not find out (RFC 1035 4.1.1, RCODE 2).
+    SERVFAIL = "servfail"
+    #: A name server does not resolve names for this host.
+    RESOLVER_REFUSES = "resolver-refuses"
+    #: No name server gave an answer that can be used.
+    RESOLVER = "resolver"
+
+
+class Kind(Enum):
+    """What sort of thing went wrong; the value is its name in ``--severity``."""
+
+    #: A server, a service or a component of Exchange is at fault.
+    SERVER = "server"
+    #: A resource or a limit is used up; usually it passes.
+    LOAD = "load"
+    #: The recipient or the domain is not set up.
+    RECIPIENT = "recipient"
+    #: The connector, or who may use it, is not set up for this.
+    CONNECTOR = "connector"
+    #: TLS or its certificate.
+    TLS = "tls"
+    #: A command was wrong, or a middlebox garbled it.
+    PROTOCOL = "protocol"
+    #: This probe is refused while mail of others may flow.
+    PROBE = "probe"
+    #: A rule of the organization forbids the message.
+    POLICY = "policy"
+
+
+class Rule(Enum):
+    """How a set of servers is judged; the value is its name in ``--set``."""
+
+    #: As its worst server.
+    WORST = "worst"
+    #: One that accepts is enough.
+    ANY = "any"
+    #: A backup that fails is a warning, and so is one of several primaries.
+    PRIMARY = "primary"
+
+
+class Tls(Enum):
+    """When the connection is to be secured; the value is the option that asks for it."""
+
+    NEVER = ""
+    #: As senders on the Internet do: STARTTLS where it is offered.
+    IF_OFFERED = "starttls-if-offered"
+    #: STARTTLS, and nothing without it.
+    STARTTLS = "starttls"
+    #: From the first byte.
+    IMPLICIT = "ssl"
