@@ -250,12 +250,8 @@ def addresses_of(name: str, behaviour=None, nameservers=(NS,), family: int = 0):
     return play(addresses(name, nameservers, family), behaviour)[0]
 
 
-def broken(explanation: str) -> Fault:
-    return Fault(Cause.RESOLVER, explanation)
-
-
-def untested(explanation: str) -> Fault:
-    return Fault(Cause.RESOLVER, f"no name server answered: {explanation}")
+def untested(explanation: str, cause: Cause = Cause.RESOLVER) -> Fault:
+    return Fault(cause, f"no name server answered: {explanation}")
 
 
 # Domains.
@@ -330,31 +326,33 @@ def test_the_servers_of_a_domain(domain, found):
 
 
 @pytest.mark.parametrize(
-    ("domain", "explanation"),
+    ("domain", "cause", "explanation"),
     [
-        ("nowhere.example", "nowhere.example does not exist (NXDOMAIN)"),
+        ("nowhere.example", Cause.NXDOMAIN, "nowhere.example does not exist (NXDOMAIN)"),
         (
             "alias-nowhere.example",
+            Cause.NXDOMAIN,
             "alias-nowhere.example is an alias of nowhere.example, which does not exist (NXDOMAIN)",
         ),
-        ("null.example", "null.example accepts no mail (null MX, RFC 7505)"),
+        ("null.example", Cause.NULL_MX, "null.example accepts no mail (null MX, RFC 7505)"),
         (
             "null-alias.example",
+            Cause.NULL_MX,
             "null-alias.example is an alias of null.example, which accepts no mail (null MX, RFC"
             " 7505)",
         ),
-        ("loop.example", "alias loop from 192.0.2.53"),
-        ("mail..example", "mail..example is not a domain name"),
-        ("192.0.2.1", "192.0.2.1 is not a domain name"),
-        (f"{'a' * 64}.example", f"{'a' * 64}.example is not a domain name"),
-        ("a." * 124 + "example", f"{'a.' * 124}example is not a domain name"),
-        ("", ". is not a domain name"),
-        (".", ". is not a domain name"),
+        ("loop.example", Cause.ALIASES, "alias loop from 192.0.2.53"),
+        ("mail..example", Cause.BAD_NAME, "mail..example is not a domain name"),
+        ("192.0.2.1", Cause.BAD_NAME, "192.0.2.1 is not a domain name"),
+        (f"{'a' * 64}.example", Cause.BAD_NAME, f"{'a' * 64}.example is not a domain name"),
+        ("a." * 124 + "example", Cause.BAD_NAME, f"{'a.' * 124}example is not a domain name"),
+        ("", Cause.BAD_NAME, ". is not a domain name"),
+        (".", Cause.BAD_NAME, ". is not a domain name"),
     ],
 )
-def test_a_domain_without_a_server_is_broken(domain, explanation):
+def test_a_domain_without_a_server_is_broken(domain, cause, explanation):
     """No mail gets there, and the reason is a name server's or the domain's."""
-    assert hosts_of(domain) == broken(explanation)
+    assert hosts_of(domain) == Fault(cause, explanation)
 
 
 def test_the_case_of_a_name_means_nothing():
@@ -433,7 +431,7 @@ def alias_of_a_longer_name(wire: bytes, _tcp: bool) -> bytes:
 def test_aliases_without_end_are_given_up():
     """Each leads to another one that must be asked for."""
     found, asked = play(mail_hosts("two.example", [NS]), alias_of_a_longer_name)
-    assert found == broken("two.example leads through too many aliases")
+    assert found == Fault(Cause.ALIASES, "two.example leads through too many aliases")
     assert len(asked) == 9
 
 
@@ -445,14 +443,16 @@ def test_an_alias_of_what_is_no_name_is_not_asked_for(target, words):
     """Its text has more bytes than it: a query for that is none, and would never be answered."""
     away = f"$ORIGIN example.\n$TTL 60\n@ SOA a b 1 1 1 1 1\n NS a\nodd CNAME {target}\n"
     found, asked = play(mail_hosts("odd.example", [NS]), Zones({"example.": away}))
-    assert found == broken(f"odd.example is an alias of {words}, which is not a domain name")
+    assert found == Fault(
+        Cause.BAD_NAME, f"odd.example is an alias of {words}, which is not a domain name"
+    )
     assert len(asked) == 1
 
 
 def test_an_alias_into_a_failing_zone_is_broken():
     """The fault names the server that failed."""
     found = hosts_of("alias-away.example", in_turn(EXAMPLE, saying(dns.rcode.SERVFAIL)))
-    assert found == broken("SERVFAIL from 192.0.2.53")
+    assert found == Fault(Cause.SERVFAIL, "SERVFAIL from 192.0.2.53")
 
 
 @pytest.mark.parametrize("flags", [dns.flags.AA, dns.flags.RA])
@@ -482,7 +482,9 @@ def test_an_alias_that_ends_in_the_response_is_not_asked_for_again():
 def test_nothing_at_all_from_who_can_not_know_means_nothing():
     """An implicit MX must not come of it."""
     behaviour = edited(lambda it: (it.authority.clear(), setattr(it, "flags", 0x8000)))
-    assert hosts_of("none.example", behaviour) == untested("referral and no answer from 192.0.2.53")
+    assert hosts_of("none.example", behaviour) == untested(
+        "referral and no answer from 192.0.2.53", Cause.RESOLVER_REFUSES
+    )
 
 
 # Addresses.
@@ -502,27 +504,39 @@ def test_nothing_at_all_from_who_can_not_know_means_nothing():
         ("nickname.example", 0, Addresses(("2001:db8::1", "192.0.2.1"), "mail1.example")),
         ("nickname4.example", 0, Addresses(("192.0.2.2",), "mail2.example")),
         ("nickname4.example", 4, Addresses(("192.0.2.2",), "mail2.example")),
-        ("nowhere.example", 0, broken("nowhere.example does not exist (NXDOMAIN)")),
-        ("null.example", 0, broken("null.example has no address")),
-        ("mail2.example", 6, broken("mail2.example has no IPv6 address")),
-        ("mail6.example", 4, broken("mail6.example has no IPv4 address")),
+        ("nowhere.example", 0, Fault(Cause.NXDOMAIN, "nowhere.example does not exist (NXDOMAIN)")),
+        ("null.example", 0, Fault(Cause.NO_ADDRESS, "null.example has no address")),
+        ("mail2.example", 6, Fault(Cause.NO_ADDRESS, "mail2.example has no IPv6 address")),
+        ("mail6.example", 4, Fault(Cause.NO_ADDRESS, "mail6.example has no IPv4 address")),
         (
-            "nickname0.example", 0,
-            broken("nickname0.example is an alias of none.example, which has no address"),
+            "nickname0.example",
+            0,
+            Fault(
+                Cause.NO_ADDRESS,
+                "nickname0.example is an alias of none.example, which has no address",
+            ),
         ),
         (
-            "alias-nowhere.example", 6,
-            broken("alias-nowhere.example is an alias of nowhere.example, which does not exist"
-                   " (NXDOMAIN)"),
+            "alias-nowhere.example",
+            6,
+            Fault(
+                Cause.NXDOMAIN,
+                "alias-nowhere.example is an alias of nowhere.example, which does not exist"
+                " (NXDOMAIN)",
+            ),
         ),
-        ("loop.example", 0, broken("alias loop from 192.0.2.53")),
-        ("delegated.example", 0, untested("referral and no answer from 192.0.2.53")),
-        ("192.0.2.1", 0, broken("192.0.2.1 is not a domain name")),
-        ("[192.0.2.1]", 0, broken("[192.0.2.1] is not a domain name")),
-        ("2001:db8::1", 0, broken("2001:db8::1 is not a domain name")),
-        ("mail1.example:25", 0, broken("mail1.example:25 is not a domain name")),
+        ("loop.example", 0, Fault(Cause.ALIASES, "alias loop from 192.0.2.53")),
+        (
+            "delegated.example",
+            0,
+            untested("referral and no answer from 192.0.2.53", Cause.RESOLVER_REFUSES),
+        ),
+        ("192.0.2.1", 0, Fault(Cause.BAD_NAME, "192.0.2.1 is not a domain name")),
+        ("[192.0.2.1]", 0, Fault(Cause.BAD_NAME, "[192.0.2.1] is not a domain name")),
+        ("2001:db8::1", 0, Fault(Cause.BAD_NAME, "2001:db8::1 is not a domain name")),
+        ("mail1.example:25", 0, Fault(Cause.BAD_NAME, "mail1.example:25 is not a domain name")),
     ],
-)  # fmt: skip
+)
 def test_the_addresses_of_a_host(name, family, found):
     """IPv6 and IPv4 by turns, and what stands in their place."""
     got = addresses_of(name, family=family)
@@ -578,16 +592,34 @@ def test_one_family_does_not_spoil_the_other(rdtype, behaviour, found):
 @pytest.mark.parametrize(
     ("name", "rdtype", "behaviour", "found"),
     [
-        ("none.example", "AAAA", saying(2), broken(
-            "none.example has no IPv4 address; the AAAA records of none.example are unknown:"
-            " SERVFAIL from 192.0.2.53")),
-        ("none.example", "A", silent, broken(
-            "none.example has no IPv6 address; the A records of none.example are unknown: no name"
-            " server answered: 192.0.2.53 timed out")),
-        ("nowhere.example", "AAAA", saying(2),
-         broken("nowhere.example does not exist (NXDOMAIN)")),
+        (
+            "none.example",
+            "AAAA",
+            saying(2),
+            Fault(
+                Cause.NO_ADDRESS,
+                "none.example has no IPv4 address; the AAAA records of none.example are unknown:"
+                " SERVFAIL from 192.0.2.53",
+            ),
+        ),
+        (
+            "none.example",
+            "A",
+            silent,
+            Fault(
+                Cause.NO_ADDRESS,
+                "none.example has no IPv6 address; the A records of none.example are unknown: no name"
+                " server answered: 192.0.2.53 timed out",
+            ),
+        ),
+        (
+            "nowhere.example",
+            "AAAA",
+            saying(2),
+            Fault(Cause.NXDOMAIN, "nowhere.example does not exist (NXDOMAIN)"),
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_family_that_fails_beside_one_without_addresses_is_broken(name, rdtype, behaviour, found):
     """For a name server has answered."""
     assert addresses_of(name, only(rdtype, behaviour)) == found
@@ -596,7 +628,9 @@ def test_a_family_that_fails_beside_one_without_addresses_is_broken(name, rdtype
 def test_of_two_failing_families_what_was_said_counts():
     """A silence says less than SERVFAIL."""
     behaviour = only("A", silent, saying(dns.rcode.SERVFAIL))
-    assert addresses_of("mail1.example", behaviour) == broken("SERVFAIL from 192.0.2.53")
+    assert addresses_of("mail1.example", behaviour) == Fault(
+        Cause.SERVFAIL, "SERVFAIL from 192.0.2.53"
+    )
 
 
 # Name servers that answer otherwise.
@@ -608,12 +642,14 @@ def test_of_two_failing_families_what_was_said_counts():
 )
 def test_a_name_server_that_looks_up_nothing_for_us_leaves_the_domain_untested(code, words):
     """It was the wrong one to ask, and no implicit MX comes of it."""
-    assert hosts_of("two.example", saying(code)) == untested(f"{words} from 192.0.2.53")
+    assert hosts_of("two.example", saying(code)) == untested(
+        f"{words} from 192.0.2.53", Cause.RESOLVER_REFUSES
+    )
 
 
 def test_a_name_server_that_fails_to_find_out_is_broken():
     """Most often it is the domain's own servers that fail."""
-    assert hosts_of("two.example", saying(2)) == broken("SERVFAIL from 192.0.2.53")
+    assert hosts_of("two.example", saying(2)) == Fault(Cause.SERVFAIL, "SERVFAIL from 192.0.2.53")
 
 
 @pytest.mark.parametrize(
@@ -621,7 +657,7 @@ def test_a_name_server_that_fails_to_find_out_is_broken():
     [("delegated.example", "referral and no answer"), ("elsewhere.test", "REFUSED")],
 )
 def test_a_name_server_of_other_domains_leaves_the_domain_untested(domain, words):
-    assert hosts_of(domain) == untested(f"{words} from 192.0.2.53")
+    assert hosts_of(domain) == untested(f"{words} from 192.0.2.53", Cause.RESOLVER_REFUSES)
 
 
 @pytest.mark.parametrize("code", [1, 2, 4, 5])
@@ -630,7 +666,11 @@ def test_a_refusal_needs_no_question(code):
     behaviour = fixed(lambda wire: wire[:2] + bytes([0x81, 0x80 | code]) + bytes(8))
     found = hosts_of("two.example", behaviour)
     words = f"{dns.rcode.to_text(dns.rcode.Rcode.make(code))} from 192.0.2.53"
-    assert found == (broken(words) if code == dns.rcode.SERVFAIL else untested(words))
+    assert found == (
+        Fault(Cause.SERVFAIL, words)
+        if code == dns.rcode.SERVFAIL
+        else untested(words, Cause.RESOLVER_REFUSES)
+    )
 
 
 def _asked_otherwise(message: dns.message.Message) -> None:
@@ -781,7 +821,7 @@ def test_a_family_lost_over_tcp_is_asked_for_elsewhere():
 def test_a_port_other_than_53_is_named():
     """Or nobody would know which of two servers it was."""
     found = hosts_of("two.example", saying(2), [("2001:db8::53", 5353)])
-    assert found == broken("SERVFAIL from 2001:db8::53 port 5353")
+    assert found == Fault(Cause.SERVFAIL, "SERVFAIL from 2001:db8::53 port 5353")
 
 
 # Several name servers.
@@ -826,7 +866,7 @@ def test_a_server_that_fails_leaves_it_to_the_next(first):
 def test_a_name_that_does_not_exist_is_not_asked_for_elsewhere():
     """One server's knowledge is enough."""
     found, asked = play(mail_hosts("nowhere.example", BOTH))
-    assert found == broken("nowhere.example does not exist (NXDOMAIN)")
+    assert found == Fault(Cause.NXDOMAIN, "nowhere.example does not exist (NXDOMAIN)")
     assert len(asked) == 1
 
 
@@ -834,7 +874,7 @@ def test_what_one_server_said_outweighs_the_silence_of_the_other():
     """It is the domain's fault then."""
     behaviours = {"192.0.2.53": silent, "198.51.100.53": saying(2)}
     found = hosts_of("two.example", behaviours, BOTH)
-    assert found == broken("192.0.2.53 timed out, SERVFAIL from 198.51.100.53")
+    assert found == Fault(Cause.SERVFAIL, "192.0.2.53 timed out, SERVFAIL from 198.51.100.53")
 
 
 def test_a_question_passed_over_in_silence_is_not_asked_elsewhere():
@@ -1184,7 +1224,7 @@ def test_a_real_server_that_takes_one_question_in_a_connection(serve):
         (lambda: in_turn(UNUSABLE["another question"], EXAMPLE), MailHosts(TWO), 2),
         (lambda: silent, untested("127.0.0.1 port PORT timed out"), 2),
         (lambda: UNUSABLE["another id"], untested("127.0.0.1 port PORT timed out"), 2),
-        (lambda: saying(2), broken("SERVFAIL from 127.0.0.1 port PORT"), 1),
+        (lambda: saying(2), Fault(Cause.SERVFAIL, "SERVFAIL from 127.0.0.1 port PORT"), 1),
     ],
     ids=["first packet lost", "EDNS dropped", "FORMERR on EDNS", "wrong id once",
          "wrong question once", "silence", "wrong id", "SERVFAIL"],
