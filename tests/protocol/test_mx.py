@@ -608,8 +608,8 @@ def test_one_family_does_not_spoil_the_other(rdtype, behaviour, found):
             silent,
             Fault(
                 Cause.NO_ADDRESS,
-                "none.example has no IPv6 address; the A records of none.example are unknown: no name"
-                " server answered: 192.0.2.53 timed out",
+                "none.example has no IPv6 address; the A records of none.example are unknown: no"
+                " name server answered: 192.0.2.53 timed out",
             ),
         ),
         (
