@@ -1,14 +1,13 @@
 """From a mail domain to its servers and their addresses (RFC 5321 5.1), without a socket.
 
-:func:`mail_hosts` and :func:`addresses` are generators: they yield :class:`~.world.Ask` and are
-sent what came back.  Whatever a name server says or fails to say ends as a value or as a ``Fault``;
-nothing of dnspython leaves this module, neither its types nor its exceptions.  The fault is BROKEN
-if it is known that no mail gets there or if the name servers fail to find out (SERVFAIL), UNTESTED
-if none of them could be reached or looks up anything for us.
+:func:`mail_hosts` and :func:`addresses` are generators: they yield :class:`~.requests.Ask` and are
+sent what came back.  Whatever a name server says or fails to say ends as a value or as a ``Fault``.
+The fault is BROKEN if it is known that no mail gets there, or if the name servers fail to find out
+(SERVFAIL).  It is UNTESTED if no name server could be reached or resolves anything for this host.
 
-This is the only module that knows dnspython, and it imports it only when the first query is on its
-way, for ``dns.message`` takes 49 ms and 13 MiB (dnspython 2.9; half of it with 2.3).
-``dns.resolver`` and ``dns.query`` would add sockets, their own clock, 7 ms and 2 MiB.
+This is the only module that knows dnspython; its types and exceptions do not leave it.  It imports
+``dns.message`` only when the first query is on its way.  ``dns.resolver`` and ``dns.query`` would
+add sockets and a clock of their own.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ from .requests import Answer, Ask
 from .stages import Fault, MailHost
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Sequence
+    from collections.abc import Collection, Generator, Mapping, Sequence
     from typing import Callable, Optional, Union
 
-    _Result = Union["_Finding", Fault]
-    _Judged = Union["_Finding", Fault, "_Defect"]
+    _Result = Union["_Knowledge", Fault]
+    _Judged = Union["_Knowledge", Fault, "_Defect"]
 
 Nameserver = tuple[str, int]
 
@@ -45,7 +44,7 @@ class MailHosts(NamedTuple):
 
     #: In the order in which to try them, at least one.
     hosts: tuple[MailHost, ...]
-    #: What an administrator should mend, though mail does not fail of it; sentences without a dot.
+    #: What an administrator should mend although mail does not fail for it; no final dot.
     remarks: tuple[str, ...] = ()
 
 
@@ -65,7 +64,7 @@ class _Question(NamedTuple):
     rdtype: str
 
 
-class _Finding(NamedTuple):
+class _Knowledge(NamedTuple):
     """What a name server knows of a question; that there is nothing is knowledge too."""
 
     #: False after NXDOMAIN.
@@ -88,7 +87,7 @@ class _Defect(Enum):
 
 
 class _Flight(NamedTuple):
-    """Questions to put to a name server at the same time, and how."""
+    """Questions for one name server at the same time, and how they are asked."""
 
     nameserver: Nameserver
     questions: tuple[_Question, ...]
@@ -98,25 +97,25 @@ class _Flight(NamedTuple):
 
     @property
     def server(self) -> str:
-        """Whom we ask, in words."""
+        """The name server in words."""
         address, port = self.nameserver
         return f"{address}{f' port {port}' * (port != DNS_PORT)}{' over TCP' * self.tcp}"
 
     def after(self, defect: _Defect) -> Optional[_Flight]:
-        """Say how to ask after ``defect``, ``None`` for not at all; every way comes to an end."""
+        """The next try after ``defect``; ``None`` if there is none, as there is at some time."""
         if defect is _Defect.TRUNCATED:
             return self._replace(tcp=True, attempt=len(PATIENCE) - 1)
         if defect is _Defect.EDNS_REFUSED:
             return self._replace(edns=False)
         if self.attempt + 1 < len(PATIENCE):
-            # There are firewalls that drop what has EDNS in it.
+            # Some firewalls drop queries that have EDNS in them.
             return self._replace(edns=False, attempt=self.attempt + 1)
         return None
 
 
 def import_dnspython() -> None:
     """Import what reads a response, while the first one is on its way."""
-    from dns import exception, flags, message, rcode, rdatatype  # noqa: F401 for their sake alone
+    from dns import exception, flags, message, rcode, rdatatype  # noqa: F401
 
 
 def _shuffle(hosts: list[MailHost]) -> None:
@@ -132,24 +131,24 @@ def mail_hosts(
 ) -> Generator[Ask, Answer, Union[MailHosts, Fault]]:
     """Find the hosts that take mail for ``domain`` (ASCII), in the order of RFC 5321 5.1.
 
-    Hosts of equal preference stand in the order that ``shuffle`` gives them, each host once.  The
-    domain itself is the host only if a name server says that it has no MX record; an error never
-    means that.
+    Hosts of equal preference come in the order that ``shuffle`` gives them, and no host comes
+    twice.  The domain itself is the host only if a name server says that it has no MX record; an
+    error never means that.
     """
     domain = domain.removesuffix(".")
-    finding = (yield from _lookup(domain, ("MX",), nameservers))["MX"]
-    if isinstance(finding, Fault):
-        return finding
-    remarks = [f"{domain} is an alias of {finding.alias}"] if finding.alias else []
+    known = (yield from _lookup(domain, ("MX",), nameservers))["MX"]
+    if isinstance(known, Fault):
+        return known
+    remarks = [f"{domain} is an alias of {known.alias}"] if known.alias else []
     subject = f"{remarks[0]}, which" if remarks else domain
-    if not finding.exists:
+    if not known.exists:
         return Fault(Cause.NXDOMAIN, f"{subject} does not exist (NXDOMAIN)")
-    if not finding.records:
+    if not known.records:
         # RFC 5321 5.1: the name that the alias leads to is processed as if it were the initial one.
-        name = finding.alias or domain
+        name = known.alias or domain
         remarks.append(f"{name} has no MX record and stands for itself (RFC 5321 5.1)")
         return MailHosts((MailHost(None, name),), tuple(remarks))
-    records = (record.split(" ", 1) for record in finding.records)
+    records = (record.split(" ", 1) for record in known.records)
     listed = [MailHost(int(number), name.removesuffix(".")) for number, name in records]
     hosts = [host for host in listed if host.name]
     if not hosts:
@@ -176,11 +175,11 @@ def addresses(
     name = name.removesuffix(".")
     results = yield from _lookup(name, _RDTYPES[family], nameservers)
     faults = {rdtype: each for rdtype, each in results.items() if isinstance(each, Fault)}
-    findings = {rdtype: each for rdtype, each in results.items() if isinstance(each, _Finding)}
-    records = {rdtype: each.records for rdtype, each in findings.items()}
+    known = {rdtype: each for rdtype, each in results.items() if isinstance(each, _Knowledge)}
+    records = {rdtype: each.records for rdtype, each in known.items()}
     pairs = zip_longest(records.get("AAAA", ()), records.get("A", ()))
     found = tuple(address for pair in pairs for address in pair if address)
-    alias = next((each.alias for each in findings.values() if each.alias), "")
+    alias = next((each.alias for each in known.values() if each.alias), "")
     unknown = [
         f"the {rdtype} records of {name} are unknown: {fault.explanation}"
         for rdtype, fault in faults.items()
@@ -189,15 +188,15 @@ def addresses(
         return Addresses(found, alias, tuple(unknown))
     subject = f"{name} is an alias of {alias}, which" if alias else name
     for fault in faults.values():
-        # Who was told to stop has found nothing out, whatever one of the answers was.
+        # A run that was told to stop has found nothing out, whatever one of the answers was.
         if fault.interrupted:
             return fault
     # NXDOMAIN is said of the name and so of both families (RFC 8020), whatever became of the other.
-    if not all(each.exists for each in findings.values()):
+    if not all(each.exists for each in known.values()):
         return Fault(Cause.NXDOMAIN, f"{subject} does not exist (NXDOMAIN)")
-    if faults and not findings:
+    if faults and not known:
         return min(faults.values(), key=lambda fault: fault.verdict is not Verdict.BROKEN)
-    asked = "IPv4 " if "AAAA" not in findings else "IPv6 " if "A" not in findings else ""
+    asked = "IPv4 " if "AAAA" not in known else "IPv6 " if "A" not in known else ""
     return Fault(Cause.NO_ADDRESS, "; ".join([f"{subject} has no {asked}address", *unknown]))
 
 
@@ -234,42 +233,78 @@ def _query(
     questions: Sequence[_Question], nameservers: Sequence[Nameserver]
 ) -> Generator[Ask, Answer, dict[_Question, _Result]]:
     """Ask the name servers in their order, and then the silent ones again, as glibc does."""
-    findings: dict[_Question, _Finding] = {}
-    failures: dict[_Question, dict[Nameserver, Fault]] = {each: {} for each in questions}
-    waiting = list(questions)
-    flights = [_Flight(each, tuple(questions)) for each in nameservers]
-    while flights:
-        flight = flights.pop(0)
-        flight = flight._replace(questions=tuple(x for x in flight.questions if x in waiting))
-        if not flight.questions:
-            continue
-        judged = yield from _ask(flight)
-        findings.update((key, each) for key, each in judged.items() if isinstance(each, _Finding))
-        waiting = [question for question in waiting if question not in findings]
+    resolution = _Resolution(questions, nameservers)
+    while flight := resolution.next_flight():
+        resolution.take(flight, (yield from _ask(flight)))
+    return resolution.results
+
+
+class _Resolution:
+    """Which name server is asked what next, and what is known so far.
+
+    As ``dns.resolver`` has it: all decisions are here, and the sending is elsewhere.
+    """
+
+    def __init__(self, questions: Sequence[_Question], nameservers: Sequence[Nameserver]) -> None:
+        self._known: dict[_Question, _Knowledge] = {}
+        self._faults: dict[_Question, dict[Nameserver, Fault]] = {each: {} for each in questions}
+        #: Neither known nor given up.
+        self._open = list(questions)
+        #: Another try at a server that did answer comes first.
+        self._at_once: list[_Flight] = []
+        self._in_turn = [_Flight(each, tuple(questions)) for each in nameservers]
+
+    @property
+    def results(self) -> dict[_Question, _Result]:
+        """What is known of each question, or why nothing is."""
+        return {
+            question: self._known.get(question) or _fault_of_all(faults.values())
+            for question, faults in self._faults.items()
+        }
+
+    def next_flight(self) -> Optional[_Flight]:
+        """What to ask next; ``None`` at the end."""
+        while queue := self._at_once or self._in_turn:
+            flight = queue.pop(0)
+            questions = tuple(each for each in flight.questions if each in self._open)
+            if questions:
+                return flight._replace(questions=questions)
+        return None
+
+    def take(self, flight: _Flight, judged: Mapping[_Question, _Judged]) -> None:
+        """Note what came of ``flight``, and plan what to ask next."""
+        for question, result in judged.items():
+            if isinstance(result, _Knowledge):
+                self._known[question] = result
+                self._open.remove(question)
         again: dict[_Flight, list[_Question]] = {}
         for question, result in judged.items():
             if isinstance(result, Fault):
-                failures[question][flight.nameserver] = result
+                self._faults[question][flight.nameserver] = result
             elif isinstance(result, _Defect):
                 fault = Fault(Cause.RESOLVER, f"{flight.server} {result.value}")
-                failures[question][flight.nameserver] = fault
+                self._faults[question][flight.nameserver] = fault
                 if following := flight.after(result):
                     again.setdefault(following, []).append(question)
-                elif findings and not flight.tcp:
-                    # What is passed over in silence while its sister is answered (AAAA, by old load
-                    # balancers) will be so everywhere; the next servers would cost 6 s each.
-                    waiting.remove(question)
+                elif self._known and not flight.tcp:
+                    # Old load balancers pass AAAA over in silence and answer A.  The next name
+                    # servers would ask the same, and each would cost 6 s.
+                    self._open.remove(question)
         for following, rest in again.items():
-            # Over TCP one by one: not every server takes several questions (RFC 7766 6.2.1.1).
-            parts = [[each] for each in rest] if following.tcp else [rest]
-            added = [following._replace(questions=tuple(part)) for part in parts]
-            # A silent server has to wait until the others have had their chance.
-            silent = following.attempt > flight.attempt and not following.tcp
-            flights = flights + added if silent and not findings else added + flights
-    return {each: findings.get(each) or _verdict(failures[each].values()) for each in questions}
+            self._plan(flight, following, tuple(rest))
+
+    def _plan(self, flight: _Flight, following: _Flight, questions: tuple[_Question, ...]) -> None:
+        parts = [questions]
+        if following.tcp:
+            # One by one: not every server takes several questions (RFC 7766 6.2.1.1).
+            parts = [(question,) for question in questions]
+        # A silent server has to wait until the others have had their chance.
+        silent = following.attempt > flight.attempt and not following.tcp
+        queue = self._in_turn if silent and not self._known else self._at_once
+        queue.extend(following._replace(questions=part) for part in parts)
 
 
-def _verdict(faults: Collection[Fault]) -> Fault:
+def _fault_of_all(faults: Collection[Fault]) -> Fault:
     """What the faults of all name servers come to."""
     for fault in faults:
         if fault.interrupted:
@@ -284,7 +319,7 @@ def _verdict(faults: Collection[Fault]) -> Fault:
 
 
 def _ask(flight: _Flight) -> Generator[Ask, Answer, dict[_Question, _Judged]]:
-    """Put the questions of ``flight``; after a fault there is no use in asking the server again."""
+    """Ask the questions of ``flight``; after a fault there is no use in asking the server again."""
     queries = tuple(
         compose(name, rdtype, position, flight.edns)
         for position, (name, rdtype) in enumerate(flight.questions)
@@ -297,48 +332,87 @@ def _ask(flight: _Flight) -> Generator[Ask, Answer, dict[_Question, _Judged]]:
             fault = Fault(Cause.RESOLVER, f"{flight.server}: {fault.explanation}")
         return dict.fromkeys(flight.questions, fault)
     responses = answer.responses or repeat(None)
-    judged = (_judge(query, wire, flight) for query, wire in zip(queries, responses))
+    judged = (
+        _Defect.SILENCE if wire is None else _classify(_decode(query, wire), flight)
+        for query, wire in zip(queries, responses)
+    )
     return dict(zip(flight.questions, judged))
 
 
-def _judge(query: bytes, wire: Optional[bytes], flight: _Flight) -> _Judged:
-    """Say what the response ``wire`` means; the border that no foreign exception passes."""
+class _Response(NamedTuple):
+    """What a DNS response says, without dnspython's types."""
+
+    #: Mnemonic of the RCODE (RFC 1035 4.1.1).
+    code: str
+    #: The TC bit: nothing else is known then but the code.
+    truncated: bool = False
+    #: Rdata of the type asked for, as in a zone file.
+    records: tuple[str, ...] = ()
+    #: Where the aliases lead, empty if the name is none.
+    alias: str = ""
+    #: Whether the aliases lead in a circle.
+    loops: bool = False
+    #: Whether the zone's SOA record is in it, which says that there is nothing (RFC 2308 2.2).
+    has_soa: bool = False
+    #: Whether the server is one of the zone's own, or resolves for us (the bits AA and RA).
+    competent: bool = False
+
+
+def _decode(query: bytes, wire: bytes) -> Optional[_Response]:
+    """Read the response ``wire``; ``None`` if it is no response to ``query``.
+
+    No exception of dnspython passes this function.
+    """
     from dns import exception, flags, message, rcode, rdatatype
 
-    if wire is None:
-        return _Defect.SILENCE
     try:
         # RFC 1035 4.1.1, the TC bit; the records may end anywhere, but the question is there.
         truncated = len(wire) > 2 and bool(wire[2] & 0x02)
         response = message.from_wire(wire, question_only=truncated)
         asked = message.from_wire(query, question_only=True)
         if not asked.is_response(response) or not isinstance(response, message.QueryMessage):
-            return _Defect.UNUSABLE
-        if truncated:
-            return _Defect.UNUSABLE if flight.tcp else _Defect.TRUNCATED
-        code = response.rcode()
-        # RFC 6891 7: a server that does not know EDNS says one of these.
-        if flight.edns and code in (rcode.FORMERR, rcode.NOTIMP, rcode.BADVERS):
-            return _Defect.EDNS_REFUSED
-        if code not in (rcode.NOERROR, rcode.NXDOMAIN):
-            # Only a failure can be the domain's; who refuses was the wrong server to ask.
-            cause = Cause.SERVFAIL if code == rcode.SERVFAIL else Cause.RESOLVER_REFUSES
-            return Fault(cause, f"{rcode.to_text(code)} from {flight.server}")
-        result = response.resolve_chaining()
-        authority = {rrset.rdtype for rrset in response.authority}
-        alias = result.canonical_name.to_text(omit_final_dot=True) if result.cnames else ""
-        if code == rcode.NXDOMAIN:
-            return _Finding(False, (), alias)
-        if result.answer is not None:
-            return _Finding(True, tuple(rdata.to_text() for rdata in result.answer), alias)
-        # An SOA record says that there is nothing (RFC 2308 2.2); without one, look at the end.
-        if alias:
-            return _Finding(True, (), alias, unfinished=rdatatype.SOA not in authority)
-        # Who neither knows nor resolves points elsewhere or says nothing (RFC 2308 2.1, and glibc).
-        if rdatatype.SOA not in authority and not response.flags & (flags.AA | flags.RA):
-            return Fault(Cause.RESOLVER_REFUSES, f"referral and no answer from {flight.server}")
-        return _Finding(True, (), "")
+            return None
+        code = rcode.to_text(response.rcode())
+        if truncated or code not in ("NOERROR", "NXDOMAIN"):
+            return _Response(code, truncated)
+        chain = response.resolve_chaining()
+        return _Response(
+            code,
+            records=tuple(rdata.to_text() for rdata in chain.answer or ()),
+            alias=chain.canonical_name.to_text(omit_final_dot=True) if chain.cnames else "",
+            has_soa=any(rrset.rdtype == rdatatype.SOA for rrset in response.authority),
+            competent=bool(response.flags & (flags.AA | flags.RA)),
+        )
     except message.ChainTooLong:
-        return Fault(Cause.ALIASES, f"alias loop from {flight.server}")
+        return _Response("NOERROR", loops=True)
     except (exception.DNSException, ValueError):
+        return None
+
+
+def _classify(response: Optional[_Response], flight: _Flight) -> _Judged:
+    """What ``response`` means for the questions of ``flight``."""
+    if response is None:
         return _Defect.UNUSABLE
+    if response.truncated:
+        return _Defect.UNUSABLE if flight.tcp else _Defect.TRUNCATED
+    code, alias = response.code, response.alias
+    # RFC 6891 7: a server that does not know EDNS says one of these.
+    if flight.edns and code in ("FORMERR", "NOTIMP", "BADVERS"):
+        return _Defect.EDNS_REFUSED
+    if code not in ("NOERROR", "NXDOMAIN"):
+        # Only a failure can be the domain's; a server that refuses was the wrong one to ask.
+        cause = Cause.SERVFAIL if code == "SERVFAIL" else Cause.RESOLVER_REFUSES
+        return Fault(cause, f"{code} from {flight.server}")
+    if response.loops:
+        return Fault(Cause.ALIASES, f"alias loop from {flight.server}")
+    if code == "NXDOMAIN":
+        return _Knowledge(False, (), alias)
+    if response.records:
+        return _Knowledge(True, response.records, alias)
+    if alias:
+        # Without an SOA record the end of the aliases has to be asked for.
+        return _Knowledge(True, (), alias, unfinished=not response.has_soa)
+    if not (response.has_soa or response.competent):
+        # It neither knows nor resolves: a referral, or nothing at all (RFC 2308 2.1, and glibc).
+        return Fault(Cause.RESOLVER_REFUSES, f"referral and no answer from {flight.server}")
+    return _Knowledge(True, (), "")
