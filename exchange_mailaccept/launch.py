@@ -187,10 +187,9 @@ class Launched:
         if chosen.rule is None:
             self._found = ServerSet(None, (Member("", found),), (), found.seconds)
         else:
-            from .run.server_set import accept_mail_everywhere
+            from .run.server_set import Conditions, accept_mail_everywhere
 
-            self._found = accept_mail_everywhere(
-                found,
+            conditions = Conditions(
                 chosen.target,
                 self._left,
                 chosen.parallel,
@@ -198,6 +197,7 @@ class Launched:
                 self._context,
                 self._signals,
             )
+            self._found = accept_mail_everywhere(found, conditions)
         return self._found
 
     def _left(self) -> float:

@@ -185,15 +185,15 @@ class MailAccept(Resource):  # type: ignore[misc]  # nagiosplugin has no types
         if examined is None or self.chosen.rule is None or state == Ok:
             return state
         # Imported here because most runs test one server.
-        from .run.server_set import Gravity, gravity
+        from .run.server_set import Weight, counts_as
 
         # Whoever accepts makes up for a failure; for what is slow, only one that is not.
         others = self._fine() if examined.member.accepts else self._accepting()
         members = [each.member for each in others if each is not examined]
-        counts = gravity(self.chosen.rule, examined.member, members)
-        if counts is Gravity.NONE:
+        counts = counts_as(self.chosen.rule, examined.member, members)
+        if counts is Weight.NONE:
             return Ok
-        return Warn if counts is Gravity.WARNING and state in (Critical, Unknown) else state
+        return Warn if counts is Weight.WARNING and state in (Critical, Unknown) else state
 
 
 class Judged(ScalarContext):  # type: ignore[misc]  # nagiosplugin has no types

@@ -10,12 +10,11 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import functools
-import itertools
 
 from ..cli.words import is_installed
 from ..record import TYPE_CHECKING, NamedTuple
-from .reply import Reply, decode
+from . import masking
+from .reply import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 MECHANISMS = ("XOAUTH2", "NTLM", "PLAIN", "LOGIN")
 #: More challenges than any mechanism here needs; a server that goes on is broken.
 MOST_CHALLENGES = 6
-
-_MASK = "****"
 
 
 class Credentials(NamedTuple):
@@ -59,18 +56,8 @@ class Credentials(NamedTuple):
         )
 
     def mask(self, text: str) -> str:
-        """``text`` without the secrets, in clear or in base64, should a server echo them.
-
-        However they were cut or broken into lines: what is left of a secret in a row is less than
-        half of it and less than 8 characters, if it is not so short that 3 are more.
-        """
-        hidden = [False] * len(text)
-        for length, parts in _parts(self).items():
-            for at in range(len(text) - length + 1):
-                if text[at : at + length] in parts:
-                    hidden[at : at + length] = [True] * length
-        runs = itertools.groupby(zip(hidden, text), key=lambda pair: pair[0])
-        return "".join(_MASK if hide else "".join(each for _, each in run) for hide, run in runs)
+        """``text`` without the secrets, should a server echo them (see :mod:`.masking`)."""
+        return masking.mask(text, (self.password, self.token))
 
 
 def respond(mechanism: str, credentials: Credentials) -> Responses:
@@ -172,32 +159,3 @@ def _user_and_password(credentials: Credentials) -> tuple[bytes, bytes]:
         credentials.user.encode("utf-8", "surrogateescape"),
         credentials.password.encode("utf-8", "surrogateescape"),
     )
-
-
-@functools.lru_cache(maxsize=1)
-def _parts(credentials: Credentials) -> dict[int, set[str]]:
-    """What is hidden wherever it stands, by length: every run of half a secret.
-
-    Shorter ones would hide half of the server's words too, longer ones would show too much.
-    """
-    parts: dict[int, set[str]] = {}
-    for secret in filter(None, (credentials.password, credentials.token)):
-        for form in _forms(secret.encode("utf-8", "surrogateescape")):
-            length = max(min(len(form), 4), min(len(form) // 2, 8))
-            runs = {form[at : at + length] for at in range(len(form) - length + 1)}
-            parts.setdefault(length, set()).update(runs)
-    return parts
-
-
-def _forms(secret: bytes) -> set[str]:
-    """How ``secret`` looks in the server's words."""
-    clear = decode(secret)
-    # The second because whoever quotes a reply as one line drops the other spaces.
-    forms = {clear, " ".join(clear.split()), encode(secret)}
-    # Inside more that is encoded, base64 looks differently at each of three places.  Left out are
-    # the characters at both ends that the neighbours have a part in.
-    for place in (1, 2):
-        around = encode(bytes(place) + secret)
-        core = around[(8 * place + 5) // 6 : 8 * (place + len(secret)) // 6]
-        forms.add(core if len(core) >= 4 else "")
-    return forms - {""}
