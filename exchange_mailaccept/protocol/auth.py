@@ -1,8 +1,8 @@
-"""AUTH mechanisms, challenge in, response out, no sockets (RFC 4954, RFC 4422).
+"""The exchange of AUTH and its mechanisms, without a socket (RFC 4954, RFC 4422).
 
-A mechanism is a generator: its first yield is the initial response (``None`` where the server has
-to begin), it is sent each challenge and yields the response to it.  It ends when it has nothing
-more to say.
+:func:`log_on` is the exchange: lines out, replies in.  A mechanism is a generator: its first yield
+is the initial response (``None`` where the server has to begin), it is sent each challenge and
+yields the response to it.  It ends when it has nothing more to say.
 """
 
 from __future__ import annotations
@@ -13,20 +13,28 @@ import contextlib
 
 from ..cli.words import is_installed
 from ..record import TYPE_CHECKING, NamedTuple
+from ..vocabulary import Cause
 from . import masking
-from .reply import Reply
+from .reply import Reply, decode
+from .stages import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from typing import Optional
+
+    from .requests import Answer, Request
+
+    _Asking = Generator[Request, Answer, Answer]
 
     Responses = Generator[Optional[bytes], bytes, None]
 
 #: In the order in which ``auto`` prefers them: a token that expires before a password, and a
 #: mechanism that does not hand the password over before those that do.
 MECHANISMS = ("XOAUTH2", "NTLM", "PLAIN", "LOGIN")
+#: The code of a challenge.
+CHALLENGE = 334
 #: More challenges than any mechanism here needs; a server that goes on is broken.
-MOST_CHALLENGES = 6
+MAX_CHALLENGES = 6
 
 
 class Credentials(NamedTuple):
@@ -49,10 +57,10 @@ class Credentials(NamedTuple):
         if self.mechanism != "AUTO":
             return (self.mechanism,)
         return tuple(
-            each
-            for each in MECHANISMS
-            if (self.token if each == "XOAUTH2" else self.password)
-            and (each != "NTLM" or is_installed("spnego"))
+            mechanism
+            for mechanism in MECHANISMS
+            if (self.token if mechanism == "XOAUTH2" else self.password)
+            and (mechanism != "NTLM" or is_installed("spnego"))
         )
 
     def mask(self, text: str) -> str:
@@ -60,10 +68,49 @@ class Credentials(NamedTuple):
         return masking.mask(text, (self.password, self.token))
 
 
+def log_on(
+    mechanism: str, credentials: Credentials, ask: Callable[[str, str], _Asking]
+) -> Generator[Request, Answer, tuple[Answer, str]]:
+    """Log on with ``mechanism``: the last answer, and what to add to the words of a refusal.
+
+    The answer has a fault of AUTH if a challenge makes no sense or the server goes on asking; the
+    exchange is still open then.
+
+    :param ask: sends one line, which the transcript shows as the second argument, and gives the
+        answer
+    """
+    responses = respond(mechanism, credentials)
+    response = next(responses)
+    line = shown = f"AUTH {mechanism}"
+    if response is not None:
+        # RFC 4954 4: an initial response that is empty is sent as "=".
+        line, shown = f"{line} {encode(response) or '='}", f"{shown} ****"
+    reasons = ""
+    for _ in range(1 + MAX_CHALLENGES):
+        answer = yield from ask(line, shown)
+        if answer.reply is None or answer.reply.code != CHALLENGE:
+            break
+        try:
+            received = challenge(answer.reply)
+            response = responses.send(received)
+        except ValueError as error:
+            return _without_sense(answer, str(error)), reasons
+        except StopIteration:
+            return _without_sense(answer, "the server went on asking"), reasons
+        if mechanism == "XOAUTH2":
+            reasons += f", the server's reason: {decode(received)}"
+        line, shown = encode(response or b""), "****"
+    return answer, reasons
+
+
+def _without_sense(answer: Answer, why: str) -> Answer:
+    return answer._replace(reply=None, fault=Fault(Cause.AUTH, why))
+
+
 def respond(mechanism: str, credentials: Credentials) -> Responses:
     """The responses of ``mechanism``.
 
-    Sent a challenge that makes no sense, it raises ValueError.
+    :raises ValueError: (the generator) the challenge sent to it makes no sense
     """
     if mechanism == "NTLM":
         return _ntlm(credentials)
@@ -74,7 +121,7 @@ def respond(mechanism: str, credentials: Credentials) -> Responses:
 
 def choose(offered: Sequence[str], credentials: Credentials) -> str:
     """The mechanism to use, or an empty string if none that is usable is offered."""
-    return next((each for each in credentials.usable if each in offered), "")
+    return next((usable for usable in credentials.usable if usable in offered), "")
 
 
 def encode(data: bytes) -> str:
@@ -126,12 +173,11 @@ def _xoauth2(credentials: Credentials) -> Responses:
 
 def _ntlm(credentials: Credentials) -> Responses:
     """[MS-SMTPNTLM], the messages made by pyspnego."""
-    # Imported here because only those who log on with NTLM have it and pay for it.
     import struct
 
     import spnego
 
-    # NTLM hashes characters and not bytes: what is not UTF-8 is taken for Windows' Latin.
+    # NTLM hashes characters and not bytes: bytes that are not UTF-8 are taken for Windows-1252.
     user, password = (_characters(each) for each in _user_and_password(credentials))
     client = spnego.client(user, password, service="SMTP", protocol="ntlm")
     token = client.step()
@@ -139,7 +185,7 @@ def _ntlm(credentials: Credentials) -> Responses:
         received = yield token
         try:
             token = None if client.complete else client.step(received)
-        # The others are what pyspnego stumbles over in a message that is garbled.
+        # pyspnego raises the others for a garbled message.
         except (
             *(spnego.exceptions.SpnegoError, struct.error),
             *(ValueError, LookupError, OverflowError),

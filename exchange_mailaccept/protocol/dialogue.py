@@ -1,19 +1,19 @@
 """The mail acceptance dialogue, stage by stage, without a socket (RFC 5321 3.1 to 3.9, 4.3.2).
 
-:func:`walk` is a generator: it yields what it wants from the world and is sent what came back.
-Each reply is judged at its own stage, and what was refused is not followed by what depends on it.
+:func:`walk` is a generator: it yields requests and is sent what came back for each.  Each reply is
+judged at its own stage, and after a stage that did not pass nothing is sent that depends on it.
 No command that is judged is pipelined: replies that arrive together can't be timed apart, and
-Exchange's tarpit holds back the earlier ones.  QUIT, which is not, goes with the message where
+Exchange's tarpit holds back the earlier ones.  QUIT is not judged, and goes with the message where
 PIPELINING is offered.
 """
 
 from __future__ import annotations
 
-from ..record import TYPE_CHECKING, NamedTuple
+from ..record import TYPE_CHECKING, Enum, NamedTuple
 from ..vocabulary import Cause, Stage, Tls, Verdict
 from . import extensions, receipt
 from .message import Content, Envelope, compose, data_stream, mail_command, rcpt_command
-from .reply import Reply, decode
+from .reply import Reply
 from .requests import Answer, Close, Connect, Exchange, StartTls
 from .stages import Fault, Security, Server, Session, StageOutcome, TranscriptLine
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Conversation = Generator[Request, Answer, Session]
     _Asking = Generator[Request, Answer, Answer]
 
-#: The codes that pass a stage, and nothing else does.
+#: The codes that pass a stage; no other code does.
 EXPECTED = {
     Stage.BANNER: (220,),
     Stage.EHLO: (250,),
@@ -71,6 +71,19 @@ class _StoppedError(Exception):
     """A stage did not pass; what depends on it is not tried."""
 
 
+class _State(Enum):
+    """What the client may say next."""
+
+    #: Nothing before the greeting has been waited for (RFC 5321 4.3.1).
+    UNGREETED = "ungreeted"
+    #: A command.
+    READY = "ready"
+    #: Nothing: any word would be taken for a part of the message or of a handshake.
+    MUTE = "mute"
+    #: Nothing more, for QUIT went with the message.
+    QUIT_SENT = "quit sent"
+
+
 def walk(
     plan: Plan, server: Server, patience: Optional[float] = None, turn: Optional[float] = None
 ) -> Conversation:
@@ -78,7 +91,8 @@ def walk(
 
     :param patience: seconds that the connection and the greeting may take each, when another server
         is to be tried after this one; ``None`` for as long as the run lasts
-    :param turn: seconds that the whole walk may take, when others wait for its end; likewise
+    :param turn: seconds that the whole walk may take, when others wait for its end; ``None`` for as
+        long as the run lasts
     """
     return _Walk(plan, server, patience, turn).run()
 
@@ -97,19 +111,17 @@ class _Walk:
         self._ehlo_name = plan.ehlo_name
         self._outcomes: list[StageOutcome] = []
         self._extensions = extensions.NONE
+        #: What was offered before TLS.
+        self._offered_in_plain = extensions.NONE
         self._security: Optional[Security] = None
         self._receipt: Optional[receipt.Receipt] = None
         self._transcript: list[TranscriptLine] = []
         #: Seconds of all answers so far.
         self._seconds = 0.0
-        #: Whether any word would be misread: as part of the message, or of a handshake.
-        self._mute = False
-        #: Whether the greeting was waited for, before which the client has nothing to say.
-        self._greeted = False
-        self._quit_sent = False
-        self._auth_stripped = False
+        self._state = _State.UNGREETED
 
     def run(self) -> Conversation:
+        """Walk, take leave, and give back the session, in which no secret is left."""
         try:  # noqa: SIM105 contextlib takes longer to import than all the rest of this module
             yield from self._stages()
         except _StoppedError:
@@ -164,18 +176,21 @@ class _Walk:
         if answer.fault is not None:
             self._fail(Stage.CONNECT, answer.seconds, answer.fault)
         self._address, own_address = answer.addresses
+        if self._plan.tls is Tls.IMPLICIT:
+            self._state = _State.MUTE
         self._ehlo_name = self._plan.ehlo_name or _address_literal(own_address)
         self._note("~", f"connected to {self._address} port {server.port}")
-        self._outcomes.append(StageOutcome(Stage.CONNECT, Verdict.PASSED, answer.seconds))
+        self._pass(Stage.CONNECT, answer.seconds)
 
     def _tls_first(self) -> Generator[Request, Answer, None]:
         begun = self._seconds
         yield from self._handshake(begun)
-        self._pass_starttls(begun, None)
+        self._state = _State.UNGREETED
+        self._pass_starttls(begun)
 
     def _banner(self) -> Generator[Request, Answer, None]:
-        answer = yield from self._ask("", self._patience)
-        self._greeted = True
+        answer = yield from self._send(Exchange(b"", self._left(self._patience)), "")
+        self._state = _State.READY
         self._judge(Stage.BANNER, answer)
 
     def _hello(self) -> Generator[Request, Answer, None]:
@@ -190,8 +205,8 @@ class _Walk:
         self._judge(
             Stage.EHLO,
             answer._replace(seconds=seconds + answer.seconds),
-            explanation=f"EHLO was refused ({refusal}), HELO was tried",
-            cause=Cause.HELO_ONLY,
+            f"EHLO was refused ({refusal}), HELO was tried",
+            Cause.HELO_ONLY,
         )
 
     def _starttls(self) -> Generator[Request, Answer, None]:
@@ -203,44 +218,41 @@ class _Walk:
         if not offered:
             self._miss(Stage.STARTTLS, "does not offer STARTTLS")
         begun = self._seconds
-        self._expect(Stage.STARTTLS, (yield from self._ask("STARTTLS")), (220,), begun)
+        self._expect(Stage.STARTTLS, (yield from self._ask("STARTTLS")), begun)
         yield from self._handshake(begun)
+        self._state = _State.READY
         answer = yield from self._ask(f"EHLO {self._ehlo_name}")
         try:
-            reply = self._expect(Stage.STARTTLS, answer, (250,), begun)
+            reply = self._expect(Stage.STARTTLS, answer, begun, EXPECTED[Stage.EHLO])
         except _StoppedError:
             self._outcomes[-1] = self._outcomes[-1]._replace(second_ehlo=True)
             raise
         # RFC 3207 4.2: what the server offered before is forgotten; nobody knows who said it.
-        stripped = self._extensions.offers("AUTH")
+        self._offered_in_plain = self._extensions
         self._extensions = extensions.parse(reply)
-        self._auth_stripped = stripped and not self._extensions.offers("AUTH")
         self._pass_starttls(begun, reply)
 
     def _handshake(self, begun: float) -> Generator[Request, Answer, None]:
-        self._mute = True
+        self._state = _State.MUTE
         name = self._plan.tls_name or self._server.name
         answer = yield StartTls(name, self._left(self._patience))
         self._seconds += answer.seconds
         if answer.fault is not None:
             self._note("~", f"{answer.fault.verdict.value}: {answer.fault.explanation}")
             self._fail(Stage.STARTTLS, self._seconds - begun, answer.fault)
-        self._mute = False
         self._security = answer.security
 
-    def _pass_starttls(self, begun: float, reply: Optional[Reply]) -> None:
+    def _pass_starttls(self, begun: float, reply: Optional[Reply] = None) -> None:
         agreed = self._security
         words = f"{agreed.protocol} {agreed.cipher}" if agreed else ""
         self._note("~", words)
-        seconds = self._seconds - begun
-        self._outcomes.append(StageOutcome(Stage.STARTTLS, Verdict.PASSED, seconds, reply, words))
+        self._pass(Stage.STARTTLS, self._seconds - begun, reply, words)
 
     def _auth(self) -> Generator[Request, Answer, None]:
-        """RFC 4954."""
         credentials = self._plan.credentials
         if credentials is None:
             return
-        # Imported here because few log on.
+        # Few runs log on, and only they need the mechanisms.
         from . import auth
 
         if self._security is None and not credentials.without_tls:
@@ -250,44 +262,19 @@ class _Walk:
         if not mechanism:
             wanted = " or ".join(credentials.usable)
             only = f" but {' '.join(offered)}" if offered else ""
-            if self._auth_stripped:
+            if self._offered_in_plain.offers("AUTH") and not self._extensions.offers("AUTH"):
                 only = " inside TLS, though it offered AUTH before"
             self._miss(Stage.AUTH, f"does not offer AUTH {wanted}{only}")
         begun = self._seconds
+        answer, why = yield from auth.log_on(mechanism, credentials, self._ask)
+        if answer.fault is not None and answer.fault.cause is Cause.AUTH:
+            seconds = self._seconds - begun
+            # RFC 4954 4: the client cancels the exchange.
+            yield from self._ask("*")
+            self._fail(Stage.AUTH, seconds, answer.fault)
         explanation = f"AUTH {mechanism}"
-        responses = auth.respond(mechanism, credentials)
-        response = next(responses)
-        command, shown = f"AUTH {mechanism}", f"AUTH {mechanism}"
-        if response is not None:
-            # RFC 4954 4: an initial response that is empty is sent as "=".
-            command, shown = f"{command} {auth.encode(response) or '='}", f"{shown} ****"
-        opening = Exchange(command.encode("ascii") + b"\r\n", self._left())
-        answer = yield from self._send(opening, shown)
-        for _ in range(auth.MOST_CHALLENGES):
-            if answer.reply is None or answer.reply.code != 334:
-                break
-            try:
-                challenge = auth.challenge(answer.reply)
-                response = responses.send(challenge)
-            except ValueError as error:
-                yield from self._abort_auth(str(error), begun)
-            except StopIteration:
-                yield from self._abort_auth("the server went on asking", begun)
-            if mechanism == "XOAUTH2":
-                explanation += f", the server's reason: {decode(challenge)}"
-            line = auth.encode(response or b"") + "\r\n"
-            answer = yield from self._send(Exchange(line.encode("ascii"), self._left()), "****")
-        reply = self._expect(Stage.AUTH, answer, (235,), begun, explanation)
-        self._outcomes.append(
-            StageOutcome(
-                Stage.AUTH, Verdict.PASSED, self._seconds - begun, reply, f"AUTH {mechanism}"
-            )
-        )
-
-    def _abort_auth(self, why: str, begun: float) -> Generator[Request, Answer, NoReturn]:
-        seconds = self._seconds - begun
-        yield from self._ask("*")
-        self._fail(Stage.AUTH, seconds, Fault(Cause.AUTH, why))
+        reply = self._expect(Stage.AUTH, answer, begun, explanation=f"{explanation}{why}")
+        self._pass(Stage.AUTH, self._seconds - begun, reply, explanation)
 
     def _mail(self) -> Generator[Request, Answer, None]:
         envelope = self._plan.envelope
@@ -301,7 +288,7 @@ class _Walk:
 
     def _data(self) -> Generator[Request, Answer, None]:
         self._judge(Stage.DATA, (yield from self._ask("DATA")))
-        self._mute = True
+        self._state = _State.MUTE
 
     def _message(self) -> Generator[Request, Answer, None]:
         plan = self._plan
@@ -312,17 +299,22 @@ class _Walk:
         flight = data_stream(message)
         # RFC 2920 3.1 lets the next command follow the message at once.  QUIT saves a round trip
         # there and falsifies no time but its own; MAIL, RCPT and DATA are never sent together.
-        self._quit_sent = self._extensions.offers("PIPELINING")
-        if self._quit_sent:
+        afterwards = _State.READY
+        if self._extensions.offers("PIPELINING"):
             flight += b"QUIT\r\n"
+            afterwards = _State.QUIT_SENT
         answer = yield from self._send(Exchange(flight, self._left()), ".")
-        self._mute = answer.reply is None
+        if answer.reply is not None:
+            self._state = afterwards
         self._receipt = receipt.parse(self._judge(Stage.MESSAGE, answer))
 
-    def _ask(self, command: str, patience: Optional[float] = None) -> _Asking:
-        """One command (none for the greeting) in one flight, and its reply."""
-        data = command.encode("utf-8") + b"\r\n" if command else b""
-        return self._send(Exchange(data, self._left(patience)), command)
+    def _ask(self, line: str, shown: str = "") -> _Asking:
+        """One line of the client in one flight, and the reply to it.
+
+        :param shown: what the transcript has in its place
+        """
+        data = line.encode("utf-8") + b"\r\n"
+        return self._send(Exchange(data, self._left()), shown or line)
 
     def _left(self, patience: Optional[float] = None) -> Optional[float]:
         """How many of the seconds ``patience`` there are before the turn is over."""
@@ -355,31 +347,45 @@ class _Walk:
     ) -> Reply:
         """Record how a stage of one step went; the reply if it passed."""
         begun = self._seconds - answer.seconds
-        reply = self._expect(stage, answer, EXPECTED[stage], begun, explanation)
-        self._outcomes.append(
-            StageOutcome(stage, Verdict.PASSED, answer.seconds, reply, explanation, cause=cause)
-        )
+        reply = self._expect(stage, answer, begun, explanation=explanation)
+        self._pass(stage, answer.seconds, reply, explanation, cause)
         return reply
 
     def _expect(
         self,
         stage: Stage,
         answer: Answer,
-        expected: tuple[int, ...],
         begun: float,
+        expected: Optional[tuple[int, ...]] = None,
         explanation: str = "",
     ) -> Reply:
-        """The reply if its code is one of ``expected``; otherwise the stage has failed."""
+        """The reply if its code is one of ``expected``; otherwise the stage has failed.
+
+        :param begun: of all seconds, those before the stage
+        :param expected: other codes than those that pass the stage
+        """
         seconds = self._seconds - begun
         reply = answer.reply
         if reply is None:
-            # A world that gives neither a reply nor a reason is broken, and must not pass.
+            # A driver that gives neither a reply nor a reason is broken, and must not pass.
             self._fail(stage, seconds, answer.fault or Fault(Cause.NETWORK, "no reply"))
-        if reply.code not in expected:
+        if reply.code not in (expected or EXPECTED[stage]):
             verdicts = {4: Verdict.DEFERRED, 5: Verdict.REFUSED}
             verdict = verdicts.get(reply.code // 100, Verdict.BROKEN)
             self._stop(StageOutcome(stage, verdict, seconds, reply, explanation))
         return reply
+
+    def _pass(
+        self,
+        stage: Stage,
+        seconds: float,
+        reply: Optional[Reply] = None,
+        explanation: str = "",
+        cause: Optional[Cause] = None,
+    ) -> None:
+        self._outcomes.append(
+            StageOutcome(stage, Verdict.PASSED, seconds, reply, explanation, cause=cause)
+        )
 
     def _miss(self, stage: Stage, explanation: str) -> NoReturn:
         self._stop(StageOutcome.failed(stage, Fault(Cause.NOT_OFFERED, explanation), 0.0))
@@ -392,22 +398,21 @@ class _Walk:
         raise _StoppedError
 
     def _quit(self) -> Generator[Request, Answer, None]:
-        """Take leave where one can: neither slowness nor failure here changes what was found."""
+        """Take leave where possible: neither slowness nor failure here changes what was found."""
         if not self._address:
             return
-        plan, last = self._plan, self._outcomes[-1]
-        if not (self._greeted or self._mute):
-            # The plan ends before the greeting (RFC 5321 4.3.1), or even before the handshake.
-            plain = plan.tls is Tls.IMPLICIT and self._security is None
-            self._mute = plain or not (yield from self._hears_out(b"", ""))
+        last = self._outcomes[-1]
+        if self._state is _State.UNGREETED:
+            # The plan ends before the greeting.
+            yield from self._exchange_quietly(b"", "")
         if last.passed and last.stage in (Stage.MAIL, Stage.RCPT):
-            # Here it ends in a transaction, which would end with the session anyway.
-            self._mute = not (yield from self._hears_out(b"RSET\r\n", "RSET"))
-        if self._mute:
+            # The plan ends in a transaction, which would end with the session anyway.
+            yield from self._exchange_quietly(b"RSET\r\n", "RSET")
+        if self._state is _State.MUTE:
             # A broken connection discards an unfinished message (RFC 5321 4.1.1.4).
             yield Close()
             return
-        flight = b"" if self._quit_sent else b"QUIT\r\n"
+        flight = b"" if self._state is _State.QUIT_SENT else b"QUIT\r\n"
         answer = yield from self._send(Exchange(flight, self._left(), farewell=True), "QUIT")
         reply, fault = answer.reply, answer.fault
         if reply is not None:
@@ -416,14 +421,15 @@ class _Walk:
         elif fault is not None:
             self._outcomes.append(StageOutcome.failed(Stage.QUIT, fault, answer.seconds))
 
-    def _hears_out(self, data: bytes, shown: str) -> Generator[Request, Answer, bool]:
-        """Hear what changes no verdict; without it, the next reply would not be that to QUIT."""
+    def _exchange_quietly(self, data: bytes, shown: str) -> Generator[Request, Answer, None]:
+        """Send ``data`` and hear a reply that changes no verdict."""
         answer = yield from self._send(Exchange(data, self._left(), farewell=True), shown)
-        return answer.reply is not None
+        # Without that reply, the next one would not be the reply to QUIT.
+        self._state = _State.MUTE if answer.reply is None else _State.READY
 
 
 def _refusal_of_ehlo(answer: Answer) -> str:
-    """What the server said to EHLO if it may know HELO, else nothing."""
+    """What the server said to EHLO if it may know HELO only; empty if it knows EHLO."""
     reply, fault = answer.reply, answer.fault
     if reply is not None:
         return str(reply) if reply.code in HELO_ONLY else ""

@@ -39,7 +39,7 @@ def test_a_mechanism_ends(mechanism, most):
         talking.send(b"")
     with pytest.raises(StopIteration):
         talking.send(b"")
-    assert most < auth.MOST_CHALLENGES
+    assert most < auth.MAX_CHALLENGES
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "XOAUTH2"])
