@@ -277,8 +277,10 @@ def _send_ahead(line: parser.CommandLine) -> Optional[HeadStart]:
 
 
 def _first_nameserver(line: parser.CommandLine) -> tuple[str, int]:
+    from .net.resolv_conf import system_nameservers
+
     given: tuple[tuple[str, int], ...] = line.all("nameserver")
-    return (given or names.system_nameservers())[0]
+    return (given or system_nameservers())[0]
 
 
 def _first_query(domain: str) -> bytes:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 #: The port of name servers (RFC 1035 4.2).
 DNS_PORT = 53
-#: How many ``nameserver`` lines glibc takes note of (resolv.h, MAXNS).
-MAX_NAMESERVERS = 3
 
 DIGITS = "0123456789"
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -116,26 +114,3 @@ def _a_label(label: str, domain: str) -> str:
         return idna.encode(label, uts46=True, std3_rules=True).decode("ascii")
     except UnicodeError as error:
         raise ValueError(f"{domain!r} is not a domain: {error}") from error
-
-
-def system_nameservers(path: str = "/etc/resolv.conf") -> tuple[tuple[str, int], ...]:
-    """Read the name servers of the system, as glibc does (resolv.conf(5)).
-
-    Malformed addresses are passed over.  Without any, or without the file, it is 127.0.0.1.  The
-    search list and the options are not for us: domains are absolute, patience is ours.
-    """
-    try:
-        with open(path, encoding="ascii", errors="replace") as file:  # noqa: PTH123 - one call
-            lines = file.read().split("\n")
-    except OSError:
-        lines = []
-    found = []
-    for line in lines:
-        # As glibc: the keyword begins the line, and a comment ends the address.
-        if line.startswith(("nameserver ", "nameserver\t")):
-            value = line[len("nameserver") :].replace(";", " ").replace("#", " ").split()
-            try:
-                found.append((address(value[0] if value else ""), DNS_PORT))
-            except ValueError:
-                continue
-    return tuple(found[:MAX_NAMESERVERS]) or (("127.0.0.1", DNS_PORT),)

@@ -40,7 +40,7 @@ RESERVED = {
     "_ssl": {"net.trust"},
     "dns": {"protocol.mx"},
     "idna": {"names"},
-    "cryptography": {"net.tls"},
+    "cryptography": {"net.certificate"},
     # Opened by everybody, they would be a second way to the network or to the terminal.
     "smtplib": set(),
     "http": set(),

@@ -13,16 +13,18 @@ from ..protocol.requests import Answer, Exchange
 from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING
 from ..vocabulary import Cause
-from .operation import CLOSED, Deadline, Operation, fault_of
+from .faults import CLOSED, fault_of
+from .operation import Operation
+from .sockets import CHUNK
 
 if TYPE_CHECKING:
     from typing import Optional, Union
 
-    from .operation import Connection
+    from .operation import Deadline
+    from .sockets import Connection
 
 #: Seconds that QUIT may take: its reply is a courtesy that nobody has to wait for.
 QUIT_PATIENCE = 2.0
-_CHUNK = 65_536
 #: Most bytes that are sent before the server is listened to again.
 _PIECE = 16_384
 #: Fewest bytes to be left for the last piece, so that the final dot comes with the text before it.
@@ -58,7 +60,7 @@ class Line:
         :raises BlockingIOError: nothing has come
         :raises OSError: the connection is lost
         """
-        data = self.connection.recv(_CHUNK)
+        data = self.connection.recv(CHUNK)
         self.parser.feed(data)
         return bool(data)
 

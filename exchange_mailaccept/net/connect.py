@@ -9,13 +9,15 @@ from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Cause, Verdict
 from . import sockets
-from .operation import Deadline, Operation, fault_of
+from .faults import fault_of
+from .operation import Operation
 
 if TYPE_CHECKING:
     import _socket
     from collections.abc import Sequence
     from typing import Optional
 
+    from .operation import Deadline
     from .sockets import HeadStart
 
 #: Seconds before the next address is tried beside one that has not answered (RFC 8305 5).

@@ -11,14 +11,14 @@ from ..protocol.requests import Answer, Ask
 from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING
 from . import sockets
-from .operation import CLOSED, Deadline, Operation, fault_of
+from .faults import CLOSED, fault_of
+from .operation import Operation
 
 if TYPE_CHECKING:
     from typing import Optional
 
+    from .operation import Deadline
     from .sockets import HeadStart
-
-_CHUNK = 65_536
 
 
 class Asking(Operation):
@@ -75,7 +75,7 @@ class Asking(Operation):
         try:
             if self._request.tcp:
                 return self._over_tcp(self._connection)
-            self._keep(self._connection.recv(_CHUNK))
+            self._keep(self._connection.recv(sockets.CHUNK))
             return self._complete()
         except BlockingIOError:
             return None
@@ -97,7 +97,7 @@ class Asking(Operation):
             if not self._unsent:
                 self.watched = {connection.fileno(): select.POLLIN}
             return None
-        data = connection.recv(_CHUNK)
+        data = connection.recv(sockets.CHUNK)
         if not data:
             return self._done(CLOSED)
         self._received += data

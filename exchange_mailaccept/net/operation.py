@@ -1,12 +1,10 @@
-"""One request in progress, its bounds in time, and what an error of the system means for the test.
+"""One request in progress: how it begins, goes on and ends, and its bounds in time.
 
-``sockets`` opens what they talk through; ``network`` gives them the clock and says when it is time.
+``sockets`` opens what operations talk through; ``loop`` says when something has happened or when it
+is time.
 """
 
 from __future__ import annotations
-
-import errno
-import os
 
 from ..protocol.requests import Answer
 from ..protocol.stages import Fault
@@ -15,60 +13,12 @@ from ..vocabulary import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Optional, Protocol
+    from typing import Optional
 
     from ..protocol.reply import Reply
 
+    #: Gives the seconds of a clock that only goes forward.
     Clock = Callable[[], float]
-
-    class Connection(Protocol):
-        """A connected socket that never blocks, plain or secured.
-
-        ``send`` and ``recv`` raise BlockingIOError when they would have to wait, and OSError when
-        the connection is lost.
-        """
-
-        @property
-        def lag(self) -> float:
-            """Seconds that the bytes received last had been waiting for us; 0 if nobody knows."""
-
-        def send(self, data: bytes, /) -> int:
-            """Send some of ``data``; how many bytes were taken."""
-
-        def recv(self, most: int, /) -> bytes:
-            """At most ``most`` received bytes; none at the end of the connection."""
-
-        def fileno(self) -> int:
-            """The descriptor to watch."""
-
-        def close(self) -> None:
-            """Close without a word."""
-
-
-_WORDS = {
-    errno.ECONNREFUSED: "connection refused",
-    errno.ECONNRESET: "connection reset by the server",
-    errno.EPIPE: "connection closed by the server",
-    errno.EHOSTUNREACH: "no route to host",
-    errno.ENETUNREACH: "network unreachable",
-    errno.ETIMEDOUT: "no answer to the connection attempt",
-    errno.EINVAL: "not possible from this source address, or without a zone",
-    errno.EPERM: "forbidden by a firewall of this host",
-}
-_CAUSES = {
-    errno.ECONNREFUSED: Cause.REFUSED,
-    errno.ECONNRESET: Cause.RESET,
-    errno.EPIPE: Cause.CLOSED,
-    errno.EHOSTUNREACH: Cause.UNREACHABLE,
-    errno.ENETUNREACH: Cause.UNREACHABLE,
-    errno.ETIMEDOUT: Cause.NO_ANSWER,
-    errno.EACCES: Cause.FORBIDDEN,
-}
-#: Errors that say something of this host and nothing of the server.
-_OUR_OWN = (
-    *(errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL, errno.EPERM),
-    *(errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM),
-)
 
 
 class Deadline:
@@ -90,28 +40,6 @@ class Deadline:
         """End the run: what is waited for now, and whatever is asked for later, fails at once."""
         self.interruption = why
         self.ends = self.clock()
-
-
-class TlsError(ConnectionError):
-    """TLS broke after a good handshake, which ends the connection; the text says how."""
-
-
-def fault_of(error: OSError) -> Fault:
-    """What an error of the operating system means for the test."""
-    if isinstance(error, TlsError):
-        return Fault(Cause.TLS, str(error))
-    code = error.errno
-    if code is None or code < 0:
-        # A name that is no address or no interface, which only our own side can have given.
-        return Fault(Cause.OWN_SIDE, error.strerror or str(error))
-    words = _WORDS.get(code) or (os.strerror(code) if code else str(error.strerror))
-    if code in _OUR_OWN:
-        return Fault(Cause.OWN_SIDE, words)
-    return Fault(_CAUSES.get(code, Cause.NETWORK), words)
-
-
-#: The end of the connection, which is no error of the system.
-CLOSED = fault_of(OSError(errno.EPIPE, ""))
 
 
 def within(seconds: float) -> str:

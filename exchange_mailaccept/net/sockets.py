@@ -15,10 +15,36 @@ from sys import byteorder
 from ..record import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing import Union
+    from typing import Protocol, Union
 
     Address = Union[tuple[str, int], tuple[str, int, int, int]]
 
+    class Connection(Protocol):
+        """A connected socket that never blocks, plain or secured.
+
+        ``send`` and ``recv`` raise BlockingIOError when they would have to wait, and OSError when
+        the connection is lost.
+        """
+
+        @property
+        def lag(self) -> float:
+            """Seconds that the bytes received last had been waiting for us; 0 if nobody knows."""
+
+        def send(self, data: bytes, /) -> int:
+            """Send some of ``data``; how many bytes were taken."""
+
+        def recv(self, most: int, /) -> bytes:
+            """At most ``most`` received bytes; none at the end of the connection."""
+
+        def fileno(self) -> int:
+            """The descriptor to watch."""
+
+        def close(self) -> None:
+            """Close without a word."""
+
+
+#: Most bytes to receive at once.
+CHUNK = 65_536
 #: Linux' SO_TIMESTAMPNS, which Python 3.9 has no name for, and its struct timespec.
 _STAMPS = 35
 _STAMP_SIZE, _STAMP_HALF = 16, 8
@@ -28,7 +54,7 @@ _ROUND_TRIP, _RETRANSMISSIONS, _TCP_INFO_SIZE = 68, 100, 104
 
 
 class Wire:
-    """A socket that never blocks; see :class:`~.operation.Connection` for the contract."""
+    """A socket that never blocks; see :class:`Connection` for the contract."""
 
     def __init__(self, plain: _socket.socket) -> None:
         self._socket = plain

@@ -10,11 +10,13 @@ from ..protocol.requests import Answer, Resolve
 from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING
 from ..vocabulary import Cause
-from .operation import Deadline, Operation, within
+from .operation import Operation, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Optional, Union
+
+    from .operation import Deadline
 
     #: Blocks until the system has answered.
     LookUp = Callable[[Resolve], Answer]

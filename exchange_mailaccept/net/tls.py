@@ -1,11 +1,7 @@
-"""TLS over a connection (RFC 8446, RFC 3207), and what the server's certificate says.
+"""TLS over a connection (RFC 8446, RFC 3207).
 
 Imported only when TLS is asked for.  It works on memory and leaves the socket to ``sockets``, so
 that every byte comes and goes under one deadline.
-
-Without ``--verify`` Python's ``ssl`` hands out a certificate only in DER; the ``cryptography``
-package reads it.  That costs 50 ms and 12 MiB, more than all the rest of a run, so it is an extra
-and is not imported where the handshake has verified the certificate: then ``ssl`` reads it itself.
 """
 
 from __future__ import annotations
@@ -13,23 +9,23 @@ from __future__ import annotations
 import contextlib
 import select
 import ssl
-import warnings
 
-from ..protocol.message import MONTHS
 from ..protocol.requests import Answer, StartTls
 from ..protocol.stages import Certificate, Fault, Security
 from ..record import TYPE_CHECKING
 from ..vocabulary import Cause
+from . import certificate
 from .command import Line
-from .operation import CLOSED, Deadline, Operation, TlsError, fault_of
+from .faults import CLOSED, TlsError, fault_of
+from .operation import Operation
+from .sockets import CHUNK
 
 if TYPE_CHECKING:
-    from typing import Any, Optional
+    from typing import Optional
 
-    from .operation import Connection
+    from .operation import Deadline
+    from .sockets import Connection
     from .trust import Context
-
-_CHUNK = 65_536
 
 #: Results of X509_verify_cert(3) in an administrator's words; the others speak OpenSSL's.
 _VERIFY_WORDS = {
@@ -60,7 +56,7 @@ _REASON_WORDS = (
 
 
 class Secured:
-    """A connection inside TLS; see :class:`~.operation.Connection` for the contract."""
+    """A connection inside TLS; see :class:`~.sockets.Connection` for the contract."""
 
     def __init__(self, connection: Connection, context: Context, server_name: str) -> None:
         self._connection = connection
@@ -105,7 +101,7 @@ class Secured:
         :raises BlockingIOError: nothing has come
         :raises OSError: the connection is lost
         """
-        data = self._connection.recv(_CHUNK)
+        data = self._connection.recv(CHUNK)
         if data:
             self._incoming.write(data)
         else:
@@ -165,9 +161,9 @@ class Secured:
 
     def _certificate(self, verified: bool) -> Optional[Certificate]:
         if verified:
-            return _from_ssl(self._object.getpeercert() or {})
+            return certificate.from_ssl(self._object.getpeercert() or {})
         der = self._object.getpeercert(binary_form=True)
-        return _from_der(der) if der else None
+        return certificate.from_der(der) if der else None
 
 
 class Handshaking(Operation):
@@ -256,110 +252,3 @@ def _reason(error: ssl.SSLError) -> str:
 def _lost(error: ssl.SSLError) -> OSError:
     """A TLS fault after the handshake, as a lost connection."""
     return TlsError(f"TLS failed: {_reason(error)}")
-
-
-#: The alternative names that a server can have, as ``ssl`` calls them; the value of another kind,
-#: like that of a place in a directory, need not be text.
-_KINDS_OF_NAMES = ("DNS", "IP Address")
-
-
-def _from_ssl(facts: dict[str, Any]) -> Optional[Certificate]:
-    """The certificate as ``SSLSocket.getpeercert()`` describes a verified one."""
-    if not facts:
-        return None
-    return Certificate(
-        subject=_name(facts.get("subject", ())),
-        issuer=_name(facts.get("issuer", ())),
-        names=tuple(
-            value for kind, value in facts.get("subjectAltName", ()) if kind in _KINDS_OF_NAMES
-        ),
-        not_before=since_epoch(facts["notBefore"]),
-        not_after=since_epoch(facts["notAfter"]),
-    )
-
-
-def since_epoch(text: str) -> float:
-    """A time as OpenSSL writes it, ``Jan  5 09:34:43 2018 GMT``, in seconds since the epoch.
-
-    What ``ssl.cert_time_to_seconds`` does, without the 6 ms of its ``calendar`` and ``strptime``.
-    """
-    # Imported here because there may be no certificate to be read.
-    from datetime import datetime, timezone
-
-    month, day, clock, year, _ = text.split()
-    hour, minute, second = map(int, clock.split(":"))
-    date = datetime(int(year), MONTHS.index(month) + 1, int(day), hour, minute, tzinfo=timezone.utc)
-    # Apart, since there are leap seconds in UTC and none in datetime.
-    return date.timestamp() + second
-
-
-_SHORT = {"commonName": "CN", "organizationName": "O", "countryName": "C"}
-
-
-def _name(parts: Any) -> str:
-    """A distinguished name, the most telling part first."""
-    pairs = [(_SHORT.get(key, key), value) for part in parts for key, value in part]
-    return ", ".join(f"{key}={value}" for key, value in reversed(pairs))
-
-
-def _from_der(der: bytes) -> Optional[Certificate]:
-    """The certificate read by the ``cryptography`` package; ``None`` without it, or if it can't."""
-    # What the library thinks of this Python, or of a certificate that is not quite right, would go
-    # to stderr.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return _facts(der)
-
-
-def _facts(der: bytes) -> Optional[Certificate]:
-    try:
-        from cryptography import x509
-    except ImportError:
-        return None
-    try:
-        certificate = x509.load_der_x509_certificate(der)
-        not_before, not_after = _validity(certificate)
-        names = _alternative_names(certificate)
-        subject, issuer = (
-            ", ".join(
-                f"{part.rfc4514_attribute_name}={part.value!s}" for part in reversed(list(name))
-            )
-            for name in (certificate.subject, certificate.issuer)
-        )
-    # A certificate can be wrong in many ways; there are no facts then, and the test goes on.
-    except (ValueError, TypeError, x509.InvalidVersion):
-        return None
-    return Certificate(subject, issuer, names, not_before, not_after)
-
-
-def _validity(certificate: Any) -> tuple[float, float]:
-    """Begin and end of the validity in seconds since the epoch."""
-    # Imported here because nothing else of the plugin needs it; cryptography has it already.
-    from datetime import timezone
-
-    if hasattr(certificate, "not_valid_after_utc"):
-        begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    else:  # before cryptography 42, as Debian 12 has it: UTC without saying so
-        begin, end = (
-            each.replace(tzinfo=timezone.utc)
-            for each in (certificate.not_valid_before, certificate.not_valid_after)
-        )
-    return begin.timestamp(), end.timestamp()
-
-
-def _alternative_names(certificate: Any) -> tuple[str, ...]:
-    from cryptography import x509
-
-    try:
-        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (
-        ValueError,
-        x509.ExtensionNotFound,
-        x509.DuplicateExtension,
-        x509.UnsupportedGeneralNameType,
-    ):
-        return ()
-    return (
-        *found.get_values_for_type(x509.DNSName),
-        *(str(each) for each in found.get_values_for_type(x509.IPAddress)),
-    )

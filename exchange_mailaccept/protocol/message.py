@@ -7,19 +7,13 @@ The message is harmless by construction: it asks every responder to stay silent 
 
 from __future__ import annotations
 
-import time
-
-from .. import __version__
+from .. import __version__, dates
 from ..cli.words import DEFAULT_SUBJECT
 from ..record import NamedTuple
 from .extensions import Extensions
 
 #: Header that every probe carries, so that a transport or mailbox rule can tell and drop it.
 PROBE_HEADER = "X-Exchange-Mailaccept"
-
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-#: As RFC 5322 3.3 and OpenSSL write them.
-MONTHS = ("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec").split()
 
 
 class Envelope(NamedTuple):
@@ -59,15 +53,6 @@ def rcpt_command(envelope: Envelope, extensions: Extensions) -> str:
     return f"RCPT TO:<{envelope.recipient}>{notify}"
 
 
-def date(now: float) -> str:
-    """``now`` (seconds since the epoch) as RFC 5322 3.3 writes it, whatever the locale and zone."""
-    day = time.gmtime(now)
-    return (
-        f"{_DAYS[day.tm_wday]}, {day.tm_mday:02} {MONTHS[day.tm_mon - 1]} {day.tm_year}"
-        f" {day.tm_hour:02}:{day.tm_min:02}:{day.tm_sec:02} +0000"
-    )
-
-
 def compose(envelope: Envelope, content: Content, message_id: str, now: float) -> bytes:
     """The probe message, CRLF lines, not yet dot-stuffed.
 
@@ -80,7 +65,7 @@ def compose(envelope: Envelope, content: Content, message_id: str, now: float) -
     lines = (
         f"From: Mail acceptance test <{author}>",
         f"To: <{envelope.recipient}>",
-        f"Date: {date(now)}",
+        f"Date: {dates.rfc5322(now)}",
         f"Message-ID: {message_id}",
         f"Subject: {content.subject}",
         "Auto-Submitted: auto-generated",

@@ -6,9 +6,9 @@ shell and a tired person, and must not be able to speak to any of them.
 
 from __future__ import annotations
 
+from ..dates import rfc5322
 from ..exchange.recognition import Expectation
 from ..protocol.dialogue import EXPECTED, Plan
-from ..protocol.message import date
 from ..protocol.reply import Reply
 from ..protocol.stages import Certificate, Session, StageOutcome
 from ..record import TYPE_CHECKING
@@ -239,7 +239,7 @@ def missing(expectation: Expectation, host: str) -> str:
 
 def expiry(certificate: Certificate, days: float) -> str:
     """When the certificate ends or has ended."""
-    when = date(certificate.not_after)
+    when = rfc5322(certificate.not_after)
     name = printable(certificate.subject, 60) or "the certificate"
     if days < 0:
         return f"certificate {name} expired {-days:.1f} days ago ({when})"

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 
+from ..dates import rfc5322
 from ..exchange.delays import signature
 from ..exchange.pages import PAGES, TROUBLESHOOTING
 from ..exchange.recognition import Expectation
 from ..protocol.dialogue import Plan
-from ..protocol.message import date
 from ..protocol.receipt import Receipt
 from ..protocol.stages import MailHost, Security, Server, Session, TranscriptLine
 from ..record import TYPE_CHECKING
@@ -103,7 +103,7 @@ def certificate_lines(security: Optional[Security], now: float) -> list[str]:
         days = (certificate.not_after - now) / SECONDS_OF_A_DAY
         names = printable(" ".join(certificate.names), QUOTED)
         lines.append(f"Certificate: {printable(certificate.subject, QUOTED)}; names: {names}")
-        period = f"{date(certificate.not_before)} to {date(certificate.not_after)}"
+        period = f"{rfc5322(certificate.not_before)} to {rfc5322(certificate.not_after)}"
         issuer = printable(certificate.issuer, QUOTED)
         lines.append(f"  issued by {issuer}, valid from {period} ({days:.1f} days left)")
     return lines

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 
-from ..names import is_address, is_qualified, system_nameservers
+from ..names import is_address, is_qualified
+from ..net.resolv_conf import system_nameservers
 from ..protocol.dialogue import Plan, walk
 from ..protocol.requests import Answer, Resolve
 from ..protocol.stages import Fault, MailHost, Server, Session, StageOutcome

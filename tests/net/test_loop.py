@@ -21,8 +21,9 @@ from support.scripted_server import PortOfAll
 
 from exchange_mailaccept.net import sockets
 from exchange_mailaccept.net.command import Exchanging, Line
+from exchange_mailaccept.net.faults import fault_of
 from exchange_mailaccept.net.loop import Run, run
-from exchange_mailaccept.net.operation import Deadline, Operation, fault_of
+from exchange_mailaccept.net.operation import Deadline, Operation
 from exchange_mailaccept.net.system_resolver import Resolving
 from exchange_mailaccept.protocol.requests import Answer, Ask, Close, Connect, Exchange, Resolve
 from exchange_mailaccept.protocol.stages import Fault

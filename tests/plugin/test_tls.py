@@ -19,8 +19,6 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from hypothesis import given
-from hypothesis import strategies as st
 from support.tls_servers import (
     PASSWORD,
     TOKEN,
@@ -39,7 +37,7 @@ from support.tls_servers import (
     smtp,
 )
 
-from exchange_mailaccept.net import tls
+from exchange_mailaccept.net import certificate
 
 OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
 #: No Exchange is expected, since these tests are about TLS.
@@ -990,7 +988,7 @@ def test_facts_of_a_certificate_that_is_not_quite_right():
     for der in (b"", b"0", b"\x30\x82\x01\x00", bytes(100)):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            assert tls._from_der(der) is None
+            assert certificate.from_der(der) is None
 
 
 def test_a_certificate_with_a_negative_serial_number_is_read(plugin, peers, certificates, tmp_path):
@@ -1026,8 +1024,8 @@ def test_facts_are_the_same_from_both_libraries(certificates):
                 shaken += 1
             except ssl.SSLWantReadError:
                 pass
-    from_ssl = tls._from_ssl(near.getpeercert() or {})
-    assert from_ssl == tls._from_der(der)
+    from_ssl = certificate.from_ssl(near.getpeercert() or {})
+    assert from_ssl == certificate.from_der(der)
     assert from_ssl is not None
     assert (from_ssl.subject, from_ssl.issuer, from_ssl.names) == (
         "CN=mx.test, O=Contoso",
@@ -1130,15 +1128,3 @@ def test_the_servers_of_these_tests_are_strict():
         assert client.makefile("rb").read() == b"220 mx.test ESMTP\r\n"
     with pytest.raises(AssertionError, match="HELP"):
         peer.close()
-
-
-# Times.
-
-
-@given(st.integers(0, 253_402_300_799))
-def test_a_time_of_a_certificate_is_what_ssl_takes_it_for(moment):
-    """In every month and century, without the modules that ``ssl`` imports for it."""
-    day = time.gmtime(moment)
-    month = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()[day.tm_mon - 1]
-    text = f"{month} {day.tm_mday:2} {time.strftime('%H:%M:%S %Y', day)} GMT"
-    assert tls.since_epoch(text) == ssl.cert_time_to_seconds(text) == moment

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import locale
-import subprocess
-import time
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.programs import find_program, unavailable
 
 from exchange_mailaccept.cli.words import OWN_HEADERS
 from exchange_mailaccept.protocol import message
@@ -19,7 +14,6 @@ from exchange_mailaccept.protocol.message import (
     Envelope,
     compose,
     data_stream,
-    date,
     mail_command,
     rcpt_command,
 )
@@ -97,50 +91,6 @@ def test_the_mail_command(envelope, expected):
 def test_the_rcpt_command_asks_for_no_report_where_it_may(offered, expected):
     """NOTIFY=NEVER only with DSN (RFC 3461 4.1): a server without it would refuse the command."""
     assert rcpt_command(PROBE, offered) == expected
-
-
-@pytest.mark.parametrize(
-    ("now", "expected"),
-    [
-        (0, "Thu, 01 Jan 1970 00:00:00 +0000"),
-        (784_111_777, "Sun, 06 Nov 1994 08:49:37 +0000"),
-        (951_782_399.999, "Mon, 28 Feb 2000 23:59:59 +0000"),
-        (951_782_400, "Tue, 29 Feb 2000 00:00:00 +0000"),
-        (1_709_210_096, "Thu, 29 Feb 2024 12:34:56 +0000"),
-        (4_102_444_799, "Thu, 31 Dec 2099 23:59:59 +0000"),
-    ],
-)
-@pytest.mark.parametrize("zone", ["UTC0", "Pacific/Kiritimati", "<-0330>3:30", "XXX-14", ""])
-def test_the_date_knows_no_time_zone(now, expected, zone, monkeypatch):
-    """RFC 5322 3.3, in UTC, wherever the monitoring host stands."""
-    monkeypatch.setenv("TZ", zone)
-    time.tzset()
-    try:
-        found = date(now)
-    finally:
-        monkeypatch.undo()
-        time.tzset()
-    assert found == expected
-
-
-@pytest.mark.parametrize("name", ["de_DE", "ar_EG"])
-def test_the_date_knows_no_locale(name, tmp_path, monkeypatch):
-    """Names of days and months are English."""
-    # Made here, since hardly any machine has it.
-    made = [find_program("localedef", "libc-bin"), "-i", name, "-f", "UTF-8", tmp_path / name]
-    if subprocess.run(made, capture_output=True, check=False).returncode != 0:
-        unavailable(f"locale {name} can't be made (apt install locales)")
-    before = locale.setlocale(locale.LC_ALL)
-    monkeypatch.setenv("LOCPATH", str(tmp_path))
-    try:
-        locale.setlocale(locale.LC_ALL, name)
-        assert time.strftime("%a", time.gmtime(784_111_777)) != "Sun"
-        found = date(784_111_777)
-    finally:
-        # The machine's own locales are not below LOCPATH.
-        monkeypatch.undo()
-        locale.setlocale(locale.LC_ALL, before)
-    assert found == "Sun, 06 Nov 1994 08:49:37 +0000"
 
 
 @pytest.mark.parametrize(
