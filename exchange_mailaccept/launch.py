@@ -151,7 +151,8 @@ class Launched:
         # From here on the first packet is on its way.
         from . import options
         from .net import loop
-        from .run.acceptance import accept_mail, find_servers
+        from .run.acceptance import accept_mail
+        from .run.servers import find_servers
 
         self._context = _tls_context(secured) if secured is not None else None
         self.chosen = chosen = options.chosen(line)

@@ -33,6 +33,40 @@ def is_address(host: str) -> bool:
     return ":" in host or (host.count(".") == 3 and host.replace(".", "").isdecimal())
 
 
+#: What an address is that is special because only this host itself answers there.
+THIS_HOST = "this host itself"
+
+
+def what_is_special(address: str) -> str:
+    """Why no other host can reach ``address``, in its canonical form; empty if others may.
+
+    Loopback and unspecified addresses (RFC 1122 3.2.1.3, RFC 4291 2.5), also as IPv4-mapped ones,
+    link-local ones (RFC 3927, RFC 4291 2.5.6) and groups (RFC 5771, RFC 4291 2.7).  Private ones
+    are ordinary.
+    """
+    if ":" in address:
+        mapped = address.lower().removeprefix("::ffff:")
+        if "." in mapped and ":" not in mapped:
+            return what_is_special(mapped)
+        if address in ("::", "::1"):
+            return THIS_HOST
+        group = address.partition(":")[0].lower()
+        first = int(group, 16) if len(group) == 4 else 0
+        if first & 0xFFC0 == 0xFE80:
+            return "a link-local address"
+        return "a multicast address" if first & 0xFF00 == 0xFF00 else ""
+    if address.startswith("127.") or address == "0.0.0.0":
+        return THIS_HOST
+    if address.startswith("169.254."):
+        return "a link-local address"
+    return "a multicast address" if 224 <= int(address.partition(".")[0]) <= 239 else ""
+
+
+def is_localhost(name: str) -> bool:
+    """Whether ``name`` is of this host itself, whatever a name server says (RFC 6761 6.3)."""
+    return f".{name.lower()}".endswith(".localhost")
+
+
 def address(text: str) -> str:
     """An IP address in its canonical form, with the zone that it may have (RFC 4007 11).
 

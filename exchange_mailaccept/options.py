@@ -6,7 +6,7 @@ from .cli import parser
 from .cli.words import DEFAULT_SUBJECT
 from .protocol.message import Content, Envelope
 from .record import TYPE_CHECKING, NamedTuple
-from .run.acceptance import Target
+from .run.servers import Target
 from .vocabulary import Stage, Tls
 
 if TYPE_CHECKING:

@@ -380,7 +380,7 @@ class MailAcceptSummary(Summary):  # type: ignore[misc]  # nagiosplugin has no t
             shown += lines.server_lines(examined, resource.plan, full)
         else:
             shown += lines.set_lines(examined_in_order, resource.plan, talkative, wrong)
-            shown += lines.remark_lines(*resource.found.remarks) if talkative or wrong else []
+            shown += lines.remark_lines(*resource.found.notes) if talkative or wrong else []
         if findings or results.most_significant_state != Ok:
             begins = [each.begin for each in (*(finding for finding, _ in remedies), *findings)]
             shown += lines.troubleshooting_lines(begins[0] if begins else "mail-flow")

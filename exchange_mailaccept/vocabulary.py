@@ -83,6 +83,8 @@ class Cause(Enum):
     INTERRUPTED = "interrupted"
     #: The server spoke although it had not been asked.
     OUT_OF_TURN = "out-of-turn"
+    #: The replies belong to earlier commands than those that they came after.
+    OUT_OF_STEP = "out-of-step"
     #: The server replied before it can have read the whole request.
     EARLY_REPLY = "early-reply"
     #: What came is not an SMTP reply (RFC 5321 4.2).
@@ -105,6 +107,8 @@ class Cause(Enum):
     NULL_MX = "null-mx"
     #: No address is published for the host.
     NO_ADDRESS = "no-address"
+    #: An MX that leads to this host itself, or to an address that no other host can reach.
+    NOT_PUBLIC = "not-public"
     #: CNAME records that loop or go on too long.
     ALIASES = "aliases"
     #: A name that DNS can't be asked for.

@@ -26,9 +26,10 @@ with atheris.instrument_imports(include=["exchange_mailaccept"]):
     from exchange_mailaccept.protocol.requests import Answer, Close, Connect, Exchange, StartTls
     from exchange_mailaccept.protocol.stages import Fault, Security, Server, Session
     from exchange_mailaccept.report import headline, lines
-    from exchange_mailaccept.run.acceptance import Acceptance, Target
+    from exchange_mailaccept.run.acceptance import Acceptance
     from exchange_mailaccept.run.examined import examine
     from exchange_mailaccept.run.server_set import Member
+    from exchange_mailaccept.run.servers import Target
     from exchange_mailaccept.vocabulary import Cause, Stage, Tls
 # Of dnspython what reads responses, so that the fuzzer finds its way to records that can be read;
 # not what every query goes through as well, which would take most of the time.

@@ -146,7 +146,7 @@ class Exchanging(Operation):
         """Give up, with what had come of the reply."""
         begun = self._line.parser.pending
         besides = f", its reply had begun: {quote(begun)}" if begun else ""
-        return self._answer(self._out_of_time(besides))
+        return self._answer(self._out_of_time(besides)._replace(received=decode(begun)))
 
     def _proceed(self) -> Optional[Answer]:
         try:

@@ -51,6 +51,8 @@ class Connecting(Operation):
         self._untried = list(request.addresses)
         self._attempts: dict[int, _Attempt] = {}
         self._faults: list[tuple[str, Fault]] = []
+        #: Those that the network reported, and not this host, which may have no route.
+        self._failed: list[tuple[str, Fault]] = []
         self.connected: Optional[sockets.Wire] = None
         #: When the connection stood.
         self.since = 0.0
@@ -67,7 +69,9 @@ class Connecting(Operation):
             return self._success(attempt)
         del self._attempts[descriptor]
         attempt.socket.close()
-        self._faults.append((attempt.address, fault_of(OSError(code, ""))))
+        failed = (attempt.address, fault_of(OSError(code, "")))
+        self._faults.append(failed)
+        self._failed.append(failed)
         return self._next_attempt()
 
     def expire(self) -> Optional[Answer]:
@@ -129,7 +133,7 @@ class Connecting(Operation):
             seconds = min(seconds, attempt.begun - self._begun + waited)
         self.since = self._begun + seconds
         addresses = (attempt.address, attempt.socket.getsockname()[0])
-        return answer._replace(seconds=seconds, addresses=addresses)
+        return answer._replace(seconds=seconds, addresses=addresses, failed=tuple(self._failed))
 
     def _give_up(self) -> Answer:
         """The fault of all attempts: of each address what became of it, many in short."""

@@ -1,7 +1,7 @@
 """Clock and deadline: drives one conversation or hundreds in one loop, over real sockets.
 
 Every wait is bounded by one monotonic deadline, whatever comes: silence, a byte at a time, a flood.
-What the operating system reports becomes a :class:`~.world.Fault` in an operation, and travels no
+What the operating system reports becomes a :class:`~.stages.Fault` in an operation, and travels no
 further as an exception.
 """
 
@@ -11,14 +11,26 @@ import _socket
 import os
 import time
 
-from ..protocol.requests import Answer, Ask, Close, Connect, Exchange, Resolve, StartTls
+from ..protocol.requests import (
+    Answer,
+    Ask,
+    Await,
+    Begin,
+    Clock,
+    Close,
+    Connect,
+    End,
+    Exchange,
+    Resolve,
+    StartTls,
+)
 from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING
 from ..vocabulary import Cause
 from . import sockets
 from .command import Exchanging, Line
 from .connect import Connecting
-from .operation import Deadline
+from .operation import Deadline, Operation
 from .poller import Watch
 
 if TYPE_CHECKING:
@@ -26,7 +38,8 @@ if TYPE_CHECKING:
     from typing import Any, Optional, TypeVar
 
     from ..protocol.requests import Request
-    from .operation import Clock, Operation
+    from . import operation
+    from .poller import Watched
     from .trust import Context
 
     Result = TypeVar("Result")
@@ -55,14 +68,19 @@ class Run:
         context: Optional[Context] = None,
         signals: int = -1,
         parallel: int = MOST_AT_ONCE,
-        clock: Clock = time.monotonic,
+        clock: operation.Clock = time.monotonic,
         ahead: Optional[sockets.HeadStart] = None,
     ) -> None:
         self._clock = clock
         self._parallel = parallel
         self._deadline = Deadline(clock() + timeout, timeout, clock)
         self._watch = Watch(signals)
-        self._channels = [_Channel(each, self._deadline, context) for each in conversations]
+        #: Channels that have gone on, so that they wait for something else now.
+        self._changed: list[_Channel] = []
+        self._channels = [
+            _Channel(conversation, self._deadline, context, self._changed)
+            for conversation in conversations
+        ]
         if ahead is not None:
             self._channels[0].ahead = ahead
         self._waiting = self._channels[::-1]
@@ -90,11 +108,11 @@ class Run:
                     deadline.end_now(_interruption(descriptor))
                     break
                 went_on = awake.ready(descriptor) or went_on
-                watch.settle(awake)
+                self._settle(awake)
             overdue = list(watch.active) if deadline.interruption else watch.overdue(clock())
             for late in overdue:
                 late.expire()
-                watch.settle(late)
+                self._settle(late)
             self._start_some()
             if undone and went_on and not first:
                 undone.pop(0)()
@@ -107,7 +125,15 @@ class Run:
         while self._waiting and len(self._watch.active) < self._parallel:
             channel = self._waiting.pop()
             channel.start()
-            self._watch.settle(channel)
+            self._settle(channel)
+
+    def _settle(self, channel: Watched) -> None:
+        """Watch what ``channel`` waits for now, and what the channels that it made go on do."""
+        self._watch.settle(channel)
+        for changed in self._changed:
+            if changed is not channel:
+                self._watch.settle(changed)
+        self._changed.clear()
 
 
 def run(
@@ -116,7 +142,7 @@ def run(
     context: Optional[Context] = None,
     signals: int = -1,
     parallel: int = MOST_AT_ONCE,
-    clock: Clock = time.monotonic,
+    clock: operation.Clock = time.monotonic,
 ) -> list[Result]:
     """Drive all ``conversations`` to their ends; see :class:`Run`."""
     return Run(conversations, timeout, context, signals, parallel, clock).finish()
@@ -156,15 +182,40 @@ def _resolver_fault(error: _socket.gaierror) -> Fault:
     return Fault(Cause.RESOLVER, f"the system's resolver: {error.strerror}")
 
 
+class _Awaiting(Operation):
+    """Waiting for the end of a conversation that was begun."""
+
+    def __init__(self, deadline: Deadline, request: Await, ended: list[tuple[int, Any]]) -> None:
+        super().__init__(deadline, request.patience)
+        self._ended = ended
+
+    def begin(self) -> Optional[Answer]:
+        """Tell of the first that has ended, if one has."""
+        return self._answer()._replace(ended=self._ended.pop(0)) if self._ended else None
+
+
 class _Channel:
     """One conversation, its connection and the request it waits for."""
 
     result: Any
 
     def __init__(
-        self, conversation: Conversation, deadline: Deadline, context: Optional[Context]
+        self,
+        conversation: Conversation,
+        deadline: Deadline,
+        context: Optional[Context],
+        changed: list[_Channel],
+        told: Optional[Callable[[Any], None]] = None,
     ) -> None:
         self._conversation = conversation
+        self._changed = changed
+        #: Wants to know the result.
+        self._told = told
+        self._begun: list[_Channel] = []
+        #: Numbers and results of those that have ended.
+        self._ended: list[tuple[int, Any]] = []
+        #: Seconds of all answers.
+        self._waited = 0.0
         self._deadline = deadline
         self._context = context
         #: What was sent ahead is for the first request that wants the same, or for nobody.
@@ -198,10 +249,27 @@ class _Channel:
         if answer is not None:
             self._go_on(answer)
 
+    def end(self) -> None:
+        """Have all that the conversation waits for or asks later fail at once."""
+        if self._operation is None:
+            return
+        answer = self._operation.cut_short()
+        self._deadline = Deadline(self._deadline.clock(), 0.0, self._deadline.clock)
+        if answer is not None:
+            self._go_on(answer)
+
+    def _hear(self, number: int, result: Any) -> None:
+        """Take note that conversation ``number`` has ended."""
+        self._ended.append((number, result))
+        if isinstance(self._operation, _Awaiting):
+            self._go_on(self._operation.begin())
+
     def _go_on(self, answer: Optional[Answer]) -> None:
         """Give the conversation its answer and begin what it asks next, until it has to wait."""
+        self._changed.append(self)
         while True:
             self._end_operation()
+            self._waited += answer.seconds if answer is not None else 0.0
             try:
                 # A fresh generator is started by sending None.
                 request = self._conversation.send(answer)  # type: ignore[arg-type]
@@ -209,6 +277,8 @@ class _Channel:
                 self._hang_up()
                 self.result = end.value
                 self.done = True
+                if self._told is not None:
+                    self._told(self.result)
                 return
             answer = self._begin(request)
             if answer is None:
@@ -217,11 +287,28 @@ class _Channel:
     def _begin(self, request: Request) -> Optional[Answer]:
         if isinstance(request, Close):
             self._hang_up()
-            return Answer(0.0, left=self._deadline.left)
-        self._operation = self._operation_for(request)
-        return self._operation.begin()
+        elif isinstance(request, Begin):
+            self._begin_beside(request.conversation)
+        elif isinstance(request, End):
+            self._begun[request.number].end()
+        elif not isinstance(request, Clock):
+            self._operation = self._operation_for(request)
+            return self._operation.begin()
+        return Answer(0.0, left=self._deadline.left, waited=self._waited)
+
+    def _begin_beside(self, conversation: Conversation) -> None:
+        number = len(self._begun)
+
+        def told(result: Any) -> None:
+            self._hear(number, result)
+
+        beside = _Channel(conversation, self._deadline, self._context, self._changed, told)
+        self._begun.append(beside)
+        beside.start()
 
     def _operation_for(self, request: Any) -> Operation:
+        if isinstance(request, Await):
+            return _Awaiting(self._deadline, request, self._ended)
         if isinstance(request, Exchange):
             return Exchanging(self._deadline, request, self._connected)
         if isinstance(request, StartTls):

@@ -48,9 +48,8 @@ class Asking(Operation):
     def _was_asked_ahead(self) -> bool:
         """Take the query that has been sent before, if it is the one that is wanted now."""
         request, ahead = self._request, self._ahead
-        if ahead is None or request != (
-            (ahead.address, ahead.port), (ahead.query,), False, request.patience
-        ):  # fmt: skip
+        asked = (request.nameserver, request.messages, request.tcp)
+        if ahead is None or asked != ((ahead.address, ahead.port), (ahead.query,), False):
             return False
         self._connection = sockets.Wire(ahead.socket)
         self._begun = ahead.begun
@@ -115,9 +114,12 @@ class Asking(Operation):
             self._responses.setdefault(response[:2], response)
 
     def _complete(self) -> Optional[Answer]:
-        if len(self._responses) < len({message[:2] for message in self._request.messages}):
-            return None
-        return self._done(None)
+        messages = self._request.messages
+        if len(self._responses) == len({message[:2] for message in messages}):
+            return self._done(None)
+        if messages[0][:2] in self._responses:
+            self.due = min(self.due, self._clock() + self._request.patience_for_rest)
+        return None
 
     def _done(self, fault: Optional[Fault]) -> Answer:
         """The answer; a fault counts only if nothing came at all."""

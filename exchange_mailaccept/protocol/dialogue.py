@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from ..record import TYPE_CHECKING, Enum, NamedTuple
 from ..vocabulary import Cause, Stage, Tls, Verdict
-from . import extensions, receipt
+from . import extensions, out_of_step, receipt
 from .message import Content, Envelope, compose, data_stream, mail_command, rcpt_command
-from .reply import Reply
+from .reply import UNKNOWN_COMMAND, Reply
 from .requests import Answer, Close, Connect, Exchange, StartTls
 from .stages import Fault, Security, Server, Session, StageOutcome, TranscriptLine
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import NoReturn, Optional
 
     from . import auth
+    from .race import Race
     from .requests import Request
 
     Conversation = Generator[Request, Answer, Session]
@@ -39,8 +40,6 @@ EXPECTED = {
     Stage.MESSAGE: (250,),
     Stage.QUIT: (221,),
 }
-#: What an old server or a firewall says to EHLO when it knows only HELO (RFC 5321 4.1.4).
-HELO_ONLY = (500, 502)
 
 
 class Plan(NamedTuple):
@@ -85,29 +84,29 @@ class _State(Enum):
 
 
 def walk(
-    plan: Plan, server: Server, patience: Optional[float] = None, turn: Optional[float] = None
+    plan: Plan, server: Server, turn: Optional[float] = None, race: Optional[Race] = None
 ) -> Conversation:
     """Test ``server`` as far as ``plan`` says.
 
-    :param patience: seconds that the connection and the greeting may take each, when another server
-        is to be tried after this one; ``None`` for as long as the run lasts
     :param turn: seconds that the whole walk may take, when others wait for its end; ``None`` for as
         long as the run lasts
+    :param race: with other servers; one that greets later than another is left after its greeting
     """
-    return _Walk(plan, server, patience, turn).run()
+    return _Walk(plan, server, turn, race).run()
 
 
 class _Walk:
     """One walk in progress."""
 
     def __init__(
-        self, plan: Plan, server: Server, patience: Optional[float], turn: Optional[float]
+        self, plan: Plan, server: Server, turn: Optional[float], race: Optional[Race]
     ) -> None:
         self._plan = plan
         self._server = server
-        self._patience = patience
         self._turn = turn
+        self._race = race
         self._address = ""
+        self._failed_addresses: tuple[tuple[str, Fault], ...] = ()
         self._ehlo_name = plan.ehlo_name
         self._outcomes: list[StageOutcome] = []
         self._extensions = extensions.NONE
@@ -137,6 +136,7 @@ class _Walk:
             seconds,
             tuple(self._transcript),
             self._security,
+            self._failed_addresses,
             self._receipt,
         )
         credentials = self._plan.credentials
@@ -170,12 +170,15 @@ class _Walk:
     def _connect(self) -> Generator[Request, Answer, None]:
         server = self._server
         answer = yield Connect(
-            server.addresses, server.port, self._plan.source_address, self._left(self._patience)
+            server.addresses, server.port, self._plan.source_address, self._left()
         )
         self._seconds += answer.seconds
         if answer.fault is not None:
             self._fail(Stage.CONNECT, answer.seconds, answer.fault)
         self._address, own_address = answer.addresses
+        self._failed_addresses = answer.failed
+        if self._race is not None:
+            self._race.connect(server)
         if self._plan.tls is Tls.IMPLICIT:
             self._state = _State.MUTE
         self._ehlo_name = self._plan.ehlo_name or _address_literal(own_address)
@@ -189,9 +192,11 @@ class _Walk:
         self._pass_starttls(begun)
 
     def _banner(self) -> Generator[Request, Answer, None]:
-        answer = yield from self._send(Exchange(b"", self._left(self._patience)), "")
+        answer = yield from self._send(Exchange(b"", self._left()), "")
         self._state = _State.READY
         self._judge(Stage.BANNER, answer)
+        if self._race is not None and not self._race.wins(self._server):
+            raise _StoppedError
 
     def _hello(self) -> Generator[Request, Answer, None]:
         name = self._ehlo_name
@@ -202,6 +207,14 @@ class _Walk:
             return
         seconds = answer.seconds
         answer = yield from self._ask(f"HELO {name}")
+        if answer.reply is not None and extensions.lists_keywords(answer.reply):
+            self._fail(
+                Stage.EHLO,
+                seconds + answer.seconds,
+                out_of_step.fault(
+                    f"HELO was answered with the keywords of EHLO, after '{refusal}'"
+                ),
+            )
         self._judge(
             Stage.EHLO,
             answer._replace(seconds=seconds + answer.seconds),
@@ -235,7 +248,7 @@ class _Walk:
     def _handshake(self, begun: float) -> Generator[Request, Answer, None]:
         self._state = _State.MUTE
         name = self._plan.tls_name or self._server.name
-        answer = yield StartTls(name, self._left(self._patience))
+        answer = yield StartTls(name, self._left())
         self._seconds += answer.seconds
         if answer.fault is not None:
             self._note("~", f"{answer.fault.verdict.value}: {answer.fault.explanation}")
@@ -316,12 +329,9 @@ class _Walk:
         data = line.encode("utf-8") + b"\r\n"
         return self._send(Exchange(data, self._left()), shown or line)
 
-    def _left(self, patience: Optional[float] = None) -> Optional[float]:
-        """How many of the seconds ``patience`` there are before the turn is over."""
-        if self._turn is None:
-            return patience
-        left = max(0.0, self._turn - self._seconds)
-        return left if patience is None else min(left, patience)
+    def _left(self) -> Optional[float]:
+        """Seconds before the turn is over; ``None`` if it lasts as long as the run."""
+        return None if self._turn is None else max(0.0, self._turn - self._seconds)
 
     def _send(self, exchange: Exchange, shown: str) -> _Asking:
         if shown:
@@ -402,18 +412,29 @@ class _Walk:
         if not self._address:
             return
         last = self._outcomes[-1]
+        strayed = ""
         if self._state is _State.UNGREETED:
             # The plan ends before the greeting.
             yield from self._exchange_quietly(b"", "")
         if last.passed and last.stage in (Stage.MAIL, Stage.RCPT):
             # The plan ends in a transaction, which would end with the session anyway.
-            yield from self._exchange_quietly(b"RSET\r\n", "RSET")
+            answer = yield from self._exchange_quietly(b"RSET\r\n", "RSET")
+            strayed = out_of_step.proof("RSET", answer)
         if self._state is _State.MUTE:
             # A broken connection discards an unfinished message (RFC 5321 4.1.1.4).
             yield Close()
-            return
-        flight = b"" if self._state is _State.QUIT_SENT else b"QUIT\r\n"
-        answer = yield from self._send(Exchange(flight, self._left(), farewell=True), "QUIT")
+        else:
+            flight = b"" if self._state is _State.QUIT_SENT else b"QUIT\r\n"
+            answer = yield from self._send(Exchange(flight, self._left(), farewell=True), "QUIT")
+            strayed = strayed or out_of_step.proof("QUIT", answer)
+            self._end(answer)
+        # After a 354 the replies were in step: no other command than DATA has it.
+        if strayed and last.passed and last.stage is not Stage.MESSAGE:
+            failed = StageOutcome.failed(last.stage, out_of_step.fault(strayed), last.seconds)
+            self._outcomes[self._outcomes.index(last)] = failed
+
+    def _end(self, answer: Answer) -> None:
+        """Record how QUIT was answered."""
         reply, fault = answer.reply, answer.fault
         if reply is not None:
             verdict = Verdict.PASSED if reply.code in EXPECTED[Stage.QUIT] else Verdict.BROKEN
@@ -421,18 +442,19 @@ class _Walk:
         elif fault is not None:
             self._outcomes.append(StageOutcome.failed(Stage.QUIT, fault, answer.seconds))
 
-    def _exchange_quietly(self, data: bytes, shown: str) -> Generator[Request, Answer, None]:
-        """Send ``data`` and hear a reply that changes no verdict."""
+    def _exchange_quietly(self, data: bytes, shown: str) -> _Asking:
+        """Send ``data`` and hear a reply that no stage depends on."""
         answer = yield from self._send(Exchange(data, self._left(), farewell=True), shown)
         # Without that reply, the next one would not be the reply to QUIT.
         self._state = _State.MUTE if answer.reply is None else _State.READY
+        return answer
 
 
 def _refusal_of_ehlo(answer: Answer) -> str:
     """What the server said to EHLO if it may know HELO only; empty if it knows EHLO."""
     reply, fault = answer.reply, answer.fault
     if reply is not None:
-        return str(reply) if reply.code in HELO_ONLY else ""
+        return str(reply) if reply.code in UNKNOWN_COMMAND else ""
     return "OK" if fault is not None and fault.cause is Cause.BARE_OK else ""
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from ..names import LETTERS, consists_of
+from ..names import DIGITS, LETTERS, consists_of
 from ..record import TYPE_CHECKING, NamedTuple
 from .reply import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Optional
 
 
 class Extensions(NamedTuple):
@@ -19,7 +20,7 @@ class Extensions(NamedTuple):
     keywords: Mapping[str, tuple[str, ...]]
 
     def offers(self, keyword: str) -> bool:
-        """Whether the server listed ``keyword``, in whatever case."""
+        """Whether the server listed ``keyword``, case-insensitively."""
         return keyword.upper() in self.keywords
 
     def missing(self, required: tuple[str, ...]) -> tuple[str, ...]:
@@ -34,6 +35,27 @@ class Extensions(NamedTuple):
             for keyword in self.keywords
             if consists_of("X", keyword[:-1]) and keyword[-1] in LETTERS
         )
+
+    @property
+    def max_size(self) -> Optional[int]:
+        """The largest message that the server takes, in bytes (RFC 1870 4).
+
+        ``None`` if it names no limit: without SIZE, with SIZE alone, and with ``SIZE 0``.
+        """
+        number = next(iter(self.keywords.get("SIZE", ())), "")
+        return int(number) or None if consists_of(DIGITS, number) and len(number) <= 20 else None
+
+
+#: Keywords of the RFCs and of Exchange that every reply to EHLO has some of.
+_USUAL = frozenset((
+    *("SIZE", "PIPELINING", "8BITMIME", "DSN", "ENHANCEDSTATUSCODES", "STARTTLS", "AUTH", "HELP"),
+    *("CHUNKING", "BINARYMIME", "SMTPUTF8", "ETRN", "VRFY", "XRDST", "XEXCH50", "X-EXPS"),
+))  # fmt: skip
+
+
+def lists_keywords(reply: Reply) -> bool:
+    """Whether ``reply`` can only be one to EHLO, for no other lists keywords (RFC 5321 4.1.1.1)."""
+    return any(line.upper().split()[0] in _USUAL for line in reply.lines[1:] if line.split())
 
 
 #: Nothing known: before EHLO, and after a HELO.

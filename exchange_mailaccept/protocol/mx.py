@@ -32,6 +32,9 @@ Nameserver = tuple[str, int]
 
 #: Seconds to wait for a name server, the first time and the second.
 PATIENCE = (2.0, 4.0)
+#: Seconds to wait for the other addresses of a host once those of IPv4 have come (RFC 8305 3, which
+#: has less, for it goes on to listen).
+PATIENCE_FOR_REST = 0.25
 #: How often a name is asked for anew because the aliases lead out of a response.
 MAX_FURTHER_QUERIES = 8
 
@@ -45,7 +48,7 @@ class MailHosts(NamedTuple):
     #: In the order in which to try them, at least one.
     hosts: tuple[MailHost, ...]
     #: What an administrator should mend although mail does not fail for it; no final dot.
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Addresses(NamedTuple):
@@ -56,7 +59,7 @@ class Addresses(NamedTuple):
     #: The canonical name if the host's name is an alias (CNAME), else empty.
     alias: str = ""
     #: As for :class:`MailHosts`.
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class _Question(NamedTuple):
@@ -139,30 +142,36 @@ def mail_hosts(
     known = (yield from _lookup(domain, ("MX",), nameservers))["MX"]
     if isinstance(known, Fault):
         return known
-    remarks = [f"{domain} is an alias of {known.alias}"] if known.alias else []
-    subject = f"{remarks[0]}, which" if remarks else domain
+    notes = [f"{domain} is an alias of {known.alias}"] if known.alias else []
+    subject = f"{notes[0]}, which" if notes else domain
     if not known.exists:
         return Fault(Cause.NXDOMAIN, f"{subject} does not exist (NXDOMAIN)")
     if not known.records:
         # RFC 5321 5.1: the name that the alias leads to is processed as if it were the initial one.
         name = known.alias or domain
-        remarks.append(f"{name} has no MX record and stands for itself (RFC 5321 5.1)")
-        return MailHosts((MailHost(None, name),), tuple(remarks))
+        notes.append(f"{name} has no MX record and stands for itself (RFC 5321 5.1)")
+        return MailHosts((MailHost(None, name),), tuple(notes))
     records = (record.split(" ", 1) for record in known.records)
     listed = [MailHost(int(number), name.removesuffix(".")) for number, name in records]
     hosts = [host for host in listed if host.name]
     if not hosts:
         return Fault(Cause.NULL_MX, f"{subject} accepts no mail (null MX, RFC 7505)")
     if len(hosts) < len(listed):
-        remarks.append(f"{domain} has a null MX beside others, against RFC 7505 3; it was ignored")
+        notes.append(f"{domain} has a null MX beside others, against RFC 7505 3; it was ignored")
+    kept = [host for host in hosts if not f".{host.name.lower()}".endswith(".invalid")]
+    # If nothing else is there, senders do try them.
+    for host in hosts if kept else ():
+        if host not in kept:
+            notes.append(f"MX {host.name} never exists (RFC 6761 6.4) and takes no mail")
+    hosts = kept or hosts
     # The sort is stable, so what was shuffled stays so among equals.
     shuffle(hosts)
     hosts.sort(key=lambda host: host.preference or 0)
     unique: dict[str, MailHost] = {}
     for host in hosts:
         if unique.setdefault(host.name.lower(), host) is host and not is_host_name(host.name):
-            remarks.append(f"MX {host.name} is not a domain name; most senders pass it over")
-    return MailHosts(tuple(unique.values()), tuple(remarks))
+            notes.append(f"MX {host.name} is not a domain name; most senders pass it over")
+    return MailHosts(tuple(unique.values()), tuple(notes))
 
 
 def addresses(
@@ -170,7 +179,7 @@ def addresses(
 ) -> Generator[Ask, Answer, Union[Addresses, Fault]]:
     """Find the addresses of the mail host ``name`` (ASCII): of ``family`` 4, 6, or 0 for both.
 
-    One family's failure is a remark as long as the other one has addresses.
+    One family's failure is a note as long as the other one has addresses.
     """
     name = name.removesuffix(".")
     results = yield from _lookup(name, _RDTYPES[family], nameservers)
@@ -248,6 +257,8 @@ class _Resolution:
     def __init__(self, questions: Sequence[_Question], nameservers: Sequence[Nameserver]) -> None:
         self._known: dict[_Question, _Knowledge] = {}
         self._faults: dict[_Question, dict[Nameserver, Fault]] = {each: {} for each in questions}
+        #: The one that matters most: A before AAAA.
+        self._first = questions[0]
         #: Neither known nor given up.
         self._open = list(questions)
         #: Another try at a server that did answer comes first.
@@ -284,14 +295,24 @@ class _Resolution:
             elif isinstance(result, _Defect):
                 fault = Fault(Cause.RESOLVER, f"{flight.server} {result.value}")
                 self._faults[question][flight.nameserver] = fault
-                if following := flight.after(result):
-                    again.setdefault(following, []).append(question)
-                elif self._known and not flight.tcp:
-                    # Old load balancers pass AAAA over in silence and answer A.  The next name
-                    # servers would ask the same, and each would cost 6 s.
+                following = flight.after(result)
+                if self._is_given_up(flight, result, following):
                     self._open.remove(question)
+                elif following:
+                    again.setdefault(following, []).append(question)
         for following, rest in again.items():
             self._plan(flight, following, tuple(rest))
+
+    def _is_given_up(self, flight: _Flight, defect: _Defect, following: Optional[_Flight]) -> bool:
+        """Whether a question is asked no more, not even of the other name servers.
+
+        Old load balancers pass AAAA over in silence and answer A: all name servers would hear the
+        same silence from them, and mail gets there without.
+        """
+        if flight.tcp or not self._known:
+            return False
+        silent_beside_a = defect is _Defect.SILENCE and self._first in self._known
+        return silent_beside_a or following is None
 
     def _plan(self, flight: _Flight, following: _Flight, questions: tuple[_Question, ...]) -> None:
         parts = [questions]
@@ -324,7 +345,8 @@ def _ask(flight: _Flight) -> Generator[Ask, Answer, dict[_Question, _Judged]]:
         compose(name, rdtype, position, flight.edns)
         for position, (name, rdtype) in enumerate(flight.questions)
     )
-    answer = yield Ask(flight.nameserver, queries, flight.tcp, PATIENCE[flight.attempt])
+    patience = PATIENCE[flight.attempt]
+    answer = yield Ask(flight.nameserver, queries, flight.tcp, patience, PATIENCE_FOR_REST)
     fault = answer.fault
     if fault and fault.verdict is not Verdict.TIMED_OUT:
         # "Port unreachable" will not change within seconds.

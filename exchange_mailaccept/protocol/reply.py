@@ -20,6 +20,10 @@ MAX_LINE = 65_536
 MAX_REPLY = 262_144
 MAX_LINES = 1_000
 
+#: The codes for a command that the server does not know (RFC 5321 4.2.4), as a server or a firewall
+#: that knows only HELO says to EHLO (RFC 5321 4.1.4).
+UNKNOWN_COMMAND = (500, 502)
+
 _ENHANCED = r"([245])\.([0-9]{1,3})\.([0-9]{1,3})(?![0-9.])"
 
 

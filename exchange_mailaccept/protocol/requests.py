@@ -1,7 +1,7 @@
-"""What a conversation may ask of the world, and what comes back.
+"""What a conversation may ask for, and what comes back.
 
 The protocols (``dialogue``, ``mx``) are generators: they yield one of these requests and are sent
-an :class:`Answer`.  ``network`` fulfils them on real sockets, a test with a list.
+an :class:`Answer`.  ``net.loop`` fulfils them on real sockets, a test with a list.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from .reply import Reply
 from .stages import Fault, Security
 
 if TYPE_CHECKING:
-    from typing import Optional, Union
+    from collections.abc import Generator
+    from typing import Any, Optional, Union
 
 
 class Answer(NamedTuple):
@@ -33,6 +34,12 @@ class Answer(NamedTuple):
     responses: tuple[Optional[bytes], ...] = ()
     #: For :class:`StartTls`: what was agreed.
     security: Optional[Security] = None
+    #: For :class:`Clock`: seconds of all answers that the conversation has had.
+    waited: float = 0.0
+    #: For :class:`Await`: the number of the conversation that has ended, and its result.
+    ended: Optional[tuple[int, Any]] = None
+    #: For :class:`Connect`: addresses that were tried before and failed, each with the reason.
+    failed: tuple[tuple[str, Fault], ...] = ()
 
 
 class Ask(NamedTuple):
@@ -50,6 +57,8 @@ class Ask(NamedTuple):
     tcp: bool
     #: Seconds to wait for all responses.
     patience: float
+    #: Seconds to wait for the others once the first message has its response.
+    patience_for_rest: float = float("inf")
 
 
 class Resolve(NamedTuple):
@@ -104,5 +113,31 @@ class Close(NamedTuple):
     """Close the connection, without a word."""
 
 
+class Clock(NamedTuple):
+    """Tell the time: what is left of the run, and how long this conversation has waited."""
+
+
+class Begin(NamedTuple):
+    """Begin another conversation, which goes on beside this one; they are numbered from 0."""
+
+    conversation: Generator[Any, Answer, Any]
+
+
+class Await(NamedTuple):
+    """Wait until a conversation that was begun has ended."""
+
+    #: Seconds until the wait is given up; ``None``: as long as the run lasts.
+    patience: Optional[float] = None
+
+
+class End(NamedTuple):
+    """End a conversation that was begun: all that it waits for or asks later fails at once.
+
+    :class:`Await` tells of its end.
+    """
+
+    number: int
+
+
 if TYPE_CHECKING:
-    Request = Union[Ask, Resolve, Connect, Exchange, StartTls, Close]
+    Request = Union[Ask, Resolve, Connect, Exchange, StartTls, Close, Clock, Begin, Await, End]

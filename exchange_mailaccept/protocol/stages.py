@@ -106,6 +106,8 @@ class Server(NamedTuple):
     port: int
     #: MX preference (RFC 5321 5.1); ``None`` if the server was not found by MX.
     preference: Optional[int] = None
+    #: Its addresses that no other host can reach, which are not tried.
+    skipped: tuple[str, ...] = ()
 
 
 class TranscriptLine(NamedTuple):
@@ -156,6 +158,8 @@ class Session(NamedTuple):
     transcript: tuple[TranscriptLine, ...] = ()
     #: ``None`` without TLS.
     security: Optional[Security] = None
+    #: Addresses that could not be connected, each with the reason, before one could.
+    failed_addresses: tuple[tuple[str, Fault], ...] = ()
     receipt: Optional[Receipt] = None
 
     def outcome(self, stage: Stage) -> Optional[StageOutcome]:

@@ -12,7 +12,8 @@ from ..protocol.dialogue import EXPECTED, Plan
 from ..protocol.reply import Reply
 from ..protocol.stages import Certificate, Session, StageOutcome
 from ..record import TYPE_CHECKING
-from ..run.acceptance import Acceptance, Member, ServerSet, Target
+from ..run.acceptance import Acceptance, Member, ServerSet
+from ..run.servers import Target
 from ..vocabulary import Cause, Stage, Tls, Verdict
 
 if TYPE_CHECKING:

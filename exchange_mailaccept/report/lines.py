@@ -52,7 +52,7 @@ def server_lines(examined: Examined, plan: Plan, full: bool) -> list[str]:
         lines += certificate_lines(examined.security, plan.now)
         lines += receipt_lines(session.receipt if session is not None else None)
         lines += host_lines(acceptance.hosts)
-        remarks = acceptance.remarks
+        remarks = acceptance.notes
         if examined.finding is not None:
             remarks = (*remarks, expectation.remark)
         lines += remark_lines(*remarks, *expectation.notes)

@@ -1,48 +1,32 @@
-"""The mail acceptance of one domain: find its servers, and walk through the first that answers.
+"""The mail acceptance of one domain: find its servers, and walk through the first that greets.
 
-As a mail transfer agent would (RFC 5321 5.1): the next server is tried only while nothing has been
-handed over, that is when one can't be reached or refuses its greeting.  Whatever happens later is
-the answer of the domain; after the final dot a second try could deliver twice.
+As a mail transfer agent would (RFC 5321 5.1): the next server is tried only if one can't be reached
+or refuses its greeting, for then nothing has been handed over.  Whatever happens later is the
+answer of the domain; after the final dot a second try could deliver twice.
+
+A server that keeps silent is not given up: after its share of the time the next one is begun beside
+it (RFC 5321 4.5.3.2.1 lets a greeting take five minutes).
 """
 
 from __future__ import annotations
 
-import os
-
-from ..names import is_address, is_qualified
-from ..net.resolv_conf import system_nameservers
+from ..names import is_address
 from ..protocol.dialogue import Plan, walk
-from ..protocol.requests import Answer, Resolve
-from ..protocol.stages import Fault, MailHost, Server, Session, StageOutcome
+from ..protocol.race import Race
+from ..protocol.requests import Answer, Await, Begin, Clock, End
+from ..protocol.stages import MailHost, Server, Session, StageOutcome
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Cause, Stage, Verdict
+from .servers import Located, Servers, Target, find_addresses, find_servers
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from typing import Optional, TypeVar, Union
+    from typing import Optional
 
     from ..protocol.requests import Request
 
-    _Found = TypeVar("_Found")
-
-#: Seconds that finding this host's own name may take.
-OWN_NAME_PATIENCE = 1.0
-#: Seconds that each of several servers gets at least to connect and to greet.
+#: Seconds that each of several servers has at least before the next one is begun beside it.
 LEAST_PATIENCE = 1.0
-
-
-class Target(NamedTuple):
-    """What is to be tested."""
-
-    #: Domain whose servers are to be found; empty if ``host`` names the server.
-    domain: str
-    #: Name or address of the server; empty for the domain's MX.
-    host: str
-    port: int
-    #: 4, 6, or 0 for both.
-    family: int = 0
-    #: Address and port of the DNS servers to ask; empty for the system's.
-    nameservers: tuple[tuple[str, int], ...] = ()
 
 
 class Acceptance(NamedTuple):
@@ -55,7 +39,9 @@ class Acceptance(NamedTuple):
     #: The servers that there are, in the order in which a sender tries them.
     hosts: tuple[MailHost, ...] = ()
     #: What is worth saying of the way to the servers: aliases, hosts without an address.
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    #: Seconds that the sessions took beside one another, and not one after another.
+    overlap: float = 0.0
 
     @property
     def decisive(self) -> Optional[Session]:
@@ -97,7 +83,7 @@ class Acceptance(NamedTuple):
     def seconds(self) -> float:
         """Seconds from the start of the test to the last reply before QUIT."""
         lookup = self.lookup.seconds if self.lookup else 0.0
-        return lookup + sum(session.seconds for session in self.sessions)
+        return lookup + sum(session.seconds for session in self.sessions) - self.overlap
 
 
 class Member(NamedTuple):
@@ -122,189 +108,185 @@ class ServerSet(NamedTuple):
     lookup: Optional[StageOutcome]
     #: By preference and name, so that graphs stay the same from run to run.
     members: tuple[Member, ...] = ()
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     #: Seconds from the start of the run to the end of its last walk.
     seconds: float = 0.0
 
 
 def accept_mail(target: Target, plan: Plan) -> Generator[Request, Answer, Acceptance]:
-    """Test the ``target``; servers that don't answer share the time that the run has left."""
-    return _Test(target, plan).run()
+    """Test ``target``: walk through the first of its servers that greets."""
+    found = yield from find_servers(target, plan)
+    if found.lookup is not None and not found.lookup.passed:
+        return Acceptance(found.lookup)
+    search = _Search(found, target)
+    if plan.until is Stage.MX:
+        yield from search.find_one()
+    elif len(found.hosts) == 1:
+        yield from search.walk_only_one()
+    else:
+        yield from search.walk_first_to_greet()
+    return search.acceptance()
 
 
-class Servers(NamedTuple):
-    """The servers of a target, before any of them is tried."""
+class _Try(NamedTuple):
+    """A server that was begun."""
 
-    #: Finding them; ``None`` if there was nothing to look up.
-    lookup: Optional[StageOutcome]
-    hosts: tuple[MailHost, ...]
-    remarks: tuple[str, ...]
-    #: The plan, with our own name for EHLO.
-    plan: Plan
-
-
-def find_servers(target: Target, plan: Plan) -> Generator[Request, Answer, Servers]:
-    """Find the servers of ``target``, in the order in which a sender would try them."""
-    return _Test(target, plan).find()
+    position: int
+    server: Server
+    #: Seconds that servers had been waited for until then.
+    begun: float
+    #: Whether another was still waited for.
+    beside: bool
 
 
-def find_addresses(
-    host: MailHost, target: Target, plan: Plan
-) -> Generator[Request, Answer, Union[Server, Session]]:
-    """Find the addresses of ``host``; a session that failed at once if it has none."""
-    return _Test(target, plan).server(host)
+class _Search:
+    """The search for the server that answers for the target, in progress."""
 
-
-class _Test:
-    """One test in progress."""
-
-    def __init__(self, target: Target, plan: Plan) -> None:
+    def __init__(self, found: Servers, target: Target) -> None:
+        self._found = found
         self._target = target
-        self._plan = plan
-        self._sessions: list[Session] = []
-        self._remarks: list[str] = []
-        #: Seconds spent on names.
+        #: Seconds spent on the addresses of hosts, and on waiting for servers.
         self._looking = 0.0
-        #: Seconds that the run has left, by the last answer.
-        self._left = float("inf")
+        self._waiting = 0.0
+        self._notes = list(found.notes)
+        self._race = Race()
+        self._begun: list[_Try] = []
+        #: Sessions by the position of their host.
+        self._sessions: dict[int, Session] = {}
+        #: The position of the session that answers for the target.
+        self._decisive: Optional[int] = None
 
-    def find(self) -> Generator[Request, Answer, Servers]:
-        target = self._target
-        if not self._plan.ehlo_name:
-            yield from self._name_ourselves()
-        if target.host:
-            return Servers(None, (MailHost(None, target.host),), (), self._plan)
-        hosts = yield from self._mail_hosts()
-        if isinstance(hosts, Fault):
-            return Servers(self._lookup(hosts), (), (), self._plan)
-        return Servers(self._lookup(), hosts, tuple(self._remarks), self._plan)
+    def acceptance(self) -> Acceptance:
+        """What became of it, the decisive session last."""
+        late = [
+            position
+            for position, session in self._sessions.items()
+            if position != self._decisive and session.failure is None
+        ]
+        for position in late:
+            name = self._found.hosts[position].name
+            seconds = self._sessions.pop(position).seconds
+            self._notes.append(f"{name} greeted late, after {seconds:.1f}s")
+        order = sorted(self._sessions, key=lambda position: (position == self._decisive, position))
+        return Acceptance(
+            None if is_address(self._target.host) else self._lookup,
+            tuple(self._sessions[position] for position in order),
+            self._found.hosts,
+            tuple(self._notes),
+            self._overlap(),
+        )
 
-    def run(self) -> Generator[Request, Answer, Acceptance]:
-        target = self._target
-        lookup, hosts, _, _ = yield from self.find()
-        if lookup is not None and not lookup.passed:
-            return Acceptance(lookup)
-        if self._plan.until is Stage.MX:
-            return (yield from self._find_one(hosts))
-        for position, host in enumerate(hosts):
-            patience = None
-            if len(hosts) > 1:
-                patience = max(self._left / (len(hosts) - position), LEAST_PATIENCE)
-            session = yield from self._try(host, patience)
-            self._sessions.append(session)
-            if _greeted(session) or self._left <= 0:
-                break
-        lookup = None if is_address(target.host) else self._lookup()
-        return Acceptance(lookup, tuple(self._sessions), hosts, tuple(self._remarks))
-
-    def _find_one(self, hosts: tuple[MailHost, ...]) -> Generator[Request, Answer, Acceptance]:
-        """Find a server that has an address, which is all there is to the stage ``mx``."""
-        for host in hosts:
-            found = yield from self.server(host)
-            if isinstance(found, Session):
-                self._sessions.append(found)
-            elif self._sessions:
-                # It stands for the target, and those before it were passed over.
-                self._sessions.append(Session(found, "", (self._lookup(),)))
-            if isinstance(found, Server) or self._left <= 0:
-                break
-        lookup = None if is_address(self._target.host) else self._lookup()
-        return Acceptance(lookup, tuple(self._sessions), hosts, tuple(self._remarks))
+    def _overlap(self) -> float:
+        """Seconds that sessions took beside one another."""
+        if not any(attempt.beside for attempt in self._begun):
+            return 0.0
+        ends = {
+            attempt.position: attempt.begun + self._sessions[attempt.position].seconds
+            for attempt in self._begun
+            if attempt.position in self._sessions
+        }
+        end = max(ends.values()) if self._decisive is None else ends[self._decisive]
+        return sum(session.seconds for session in self._sessions.values()) - end
 
     @property
-    def _nameservers(self) -> tuple[tuple[str, int], ...]:
-        return self._target.nameservers or system_nameservers()
+    def _lookup(self) -> StageOutcome:
+        seconds = self._looking + (self._found.lookup.seconds if self._found.lookup else 0.0)
+        return StageOutcome(Stage.MX, Verdict.PASSED, seconds)
 
-    def _name_ourselves(self) -> Generator[Request, Answer, None]:
-        """Find this host's fully qualified name for EHLO; without one the literal serves."""
-        name = os.uname().nodename
-        if "." not in name:
-            answer = yield Resolve(name, 0, OWN_NAME_PATIENCE)
-            name = answer.canonical_name
-        if is_qualified(name) and not name.startswith("localhost."):
-            self._plan = self._plan._replace(ehlo_name=name)
+    def find_one(self) -> Generator[Request, Answer, None]:
+        """Find a server that has an address, which is all there is to the stage ``mx``."""
+        for position, host in enumerate(self._found.hosts):
+            located = yield from self._locate(host)
+            if not located.lookup.passed:
+                self._sessions[position] = located.session
+            elif self._sessions:
+                # It stands for the target, and those before it were passed over.
+                self._sessions[position] = Session(located.server, "", (self._lookup,))
+                self._decisive = position
+            if located.lookup.passed or (yield Clock()).left <= 0:
+                return
 
-    def _mail_hosts(
-        self,
-    ) -> Generator[Request, Answer, Union[tuple[MailHost, ...], Fault]]:
-        # Imported here because a server that was named is not to be found.
-        from ..protocol import mx
+    def walk_only_one(self) -> Generator[Request, Answer, None]:
+        """Walk through the only server, in the connection that may have been begun already."""
+        located = yield from self._locate(self._found.hosts[0])
+        self._decisive = 0
+        self._sessions[0] = located.session
+        if located.lookup.passed:
+            self._sessions[0] = yield from walk(self._found.plan, located.server)
 
-        found = yield from self._looked_up(mx.mail_hosts(self._target.domain, self._nameservers))
-        if isinstance(found, Fault):
-            return found
-        self._remarks.extend(found.remarks)
-        return found.hosts
+    def walk_first_to_greet(self) -> Generator[Request, Answer, None]:
+        """Begin with one server after another, until one greets, and walk through that one.
 
-    def _try(
-        self, host: MailHost, patience: Optional[float]
-    ) -> Generator[Request, Answer, Session]:
-        server = yield from self.server(host)
-        if isinstance(server, Session):
-            return server
-        session, _ = yield from self._timed(walk(self._plan, server, patience))
-        return session
+        A server that does not greet has its share of the time to itself.  After that the next one
+        is begun beside it.
+        """
+        hosts = self._found.hosts
+        for position, host in enumerate(hosts):
+            left = (yield Clock()).left
+            if self._race.winner is not None or left <= 0:
+                break
+            located = yield from self._locate(host)
+            if not located.lookup.passed:
+                self._sessions[position] = located.session
+                continue
+            attempt = _Try(position, located.server, self._waiting, bool(self._running))
+            self._begun.append(attempt)
+            yield Begin(walk(self._found.plan, located.server, race=self._race))
+            left = (yield Clock()).left
+            yield from self._wait(left - max(left / (len(hosts) - position), LEAST_PATIENCE))
+        yield from self._finish()
 
-    def server(self, host: MailHost) -> Generator[Request, Answer, Union[Server, Session]]:
-        begun = self._looking
-        found = yield from self._addresses(host.name)
-        server = Server(host.name, (), self._target.port, host.preference)
-        if isinstance(found, Fault):
-            seconds = self._looking - begun
-            outcome = StageOutcome.failed(Stage.MX, found, seconds)
-            return Session(server, "", (outcome,))
-        return server._replace(addresses=found)
+    def _wait(self, left_then: float) -> Generator[Request, Answer, None]:
+        """Wait until the server begun last ends, or another greets, or ``left_then`` is left."""
+        last = self._begun[-1].position
+        while self._race.winner is None and last not in self._sessions:
+            left = (yield Clock()).left
+            yield from self._hear(max(0.0, left - left_then))
+            if left <= left_then:
+                return
 
-    def _addresses(self, name: str) -> Generator[Request, Answer, Union[tuple[str, ...], Fault]]:
-        target = self._target
-        # Only the user may name a server by its address; an MX record that does is broken.
-        if target.host and is_address(name):
-            return (name,)
-        if target.host and not target.nameservers:
-            # A server named by the user is found as other programs find it, hosts file included.
-            answer = yield from self._looked_up(_resolve(name, target.family))
-            return answer.fault or answer.addresses
-        from ..protocol import mx
+    def _finish(self) -> Generator[Request, Answer, None]:
+        """Wait for the server that is walked, and for better ones that may still greet."""
+        while self._race.winner is None and self._running:
+            yield from self._hear()
+        winner = next((each for each in self._begun if each.server is self._race.winner), None)
+        if winner is None:
+            return
+        self._decisive = winner.position
+        while winner in self._running:
+            yield from self._hear()
+        for attempt in self._running:
+            better = attempt.position < winner.position
+            if not (better and self._race.is_connected(attempt.server)):
+                yield End(self._begun.index(attempt))
+        while self._running:
+            yield from self._hear()
+        # The servers after it were begun for nothing, and say nothing of the target.
+        for attempt in self._begun:
+            if attempt.position > winner.position:
+                del self._sessions[attempt.position]
 
-        found = yield from self._looked_up(mx.addresses(name, self._nameservers, target.family))
-        if isinstance(found, Fault):
-            return found
-        if found.alias and not target.host:
-            self._remarks.append(f"MX {name} is an alias of {found.alias} (RFC 2181 10.3)")
-        self._remarks.extend(found.remarks)
-        return found.addresses
+    @property
+    def _running(self) -> list[_Try]:
+        return [attempt for attempt in self._begun if attempt.position not in self._sessions]
 
-    def _looked_up(
-        self, asking: Generator[Request, Answer, _Found]
-    ) -> Generator[Request, Answer, _Found]:
-        found, seconds = yield from self._timed(asking)
-        self._looking += seconds
-        return found
+    def _hear(self, patience: Optional[float] = None) -> Generator[Request, Answer, None]:
+        """Wait until the session of a server that was begun ends, if one does in time."""
+        answer = yield Await(patience)
+        self._waiting += answer.seconds
+        if answer.ended is None:
+            return
+        number, session = answer.ended
+        attempt = self._begun[number]
+        self._sessions[attempt.position] = session
+        if _greeted(session) or _interrupted(session):
+            self._race.wins(attempt.server)
 
-    def _timed(
-        self, asking: Generator[Request, Answer, _Found]
-    ) -> Generator[Request, Answer, tuple[_Found, float]]:
-        """Pass the requests of ``asking`` on: what it found, and the seconds of all answers."""
-        answer, seconds = None, 0.0
-        try:
-            request = next(asking)
-            while True:
-                answer = yield request
-                seconds += answer.seconds
-                self._left = answer.left
-                request = asking.send(answer)
-        except StopIteration as end:
-            found: _Found = end.value
-            return found, seconds
-
-    def _lookup(self, fault: Optional[Fault] = None) -> StageOutcome:
-        if fault is None:
-            return StageOutcome(Stage.MX, Verdict.PASSED, self._looking)
-        return StageOutcome.failed(Stage.MX, fault, self._looking)
-
-
-def _resolve(name: str, family: int) -> Generator[Request, Answer, Answer]:
-    return (yield Resolve(name, family))
+    def _locate(self, host: MailHost) -> Generator[Request, Answer, Located]:
+        located = yield from find_addresses(host, self._target)
+        self._looking += located.lookup.seconds
+        self._notes.extend(located.notes)
+        return located
 
 
 def _interrupted(session: Session) -> bool:

@@ -15,12 +15,10 @@ from .acceptance import (
     LEAST_PATIENCE,
     Acceptance,
     Member,
-    Servers,
     ServerSet,
-    Target,
-    find_addresses,
 )
 from .labels import labels
+from .servers import Located, Servers, Target, find_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -85,15 +83,18 @@ def accept_mail_everywhere(found: Servers, conditions: Conditions) -> ServerSet:
         return ServerSet(None, (Member("", Acceptance(lookup)),), (), lookup.seconds)
     members = _assemble(_reach(found, conditions))
     seconds = (lookup.seconds if lookup else 0.0) + left_at_first - conditions.left()
-    return ServerSet(lookup, members, found.remarks, seconds)
+    return ServerSet(lookup, members, found.notes, seconds)
 
 
 def _reach(found: Servers, conditions: Conditions) -> list[Session]:
     """Find the addresses of all servers at the same time, and walk through those that have one."""
     plan, target = found.plan, conditions.target
     hosts = sorted(found.hosts, key=lambda host: (host.preference or 0, host.name))
-    finding = conditions.begin([find_addresses(host, target, plan) for host in hosts])
-    servers: list[Reached] = finding.finish()
+    finding = conditions.begin([find_addresses(host, target) for host in hosts])
+    located: list[Located] = finding.finish()
+    servers: list[Reached] = [
+        each.server if each.lookup.passed else each.session for each in located
+    ]
     if conditions.every_address:
         servers = _one_by_one(servers)
     if finding.interruption is not None:

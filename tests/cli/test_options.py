@@ -28,7 +28,7 @@ from exchange_mailaccept.protocol.message import (
     mail_command,
     rcpt_command,
 )
-from exchange_mailaccept.run.acceptance import Target
+from exchange_mailaccept.run.servers import Target
 from exchange_mailaccept.vocabulary import Kind, Rule, Stage, Tls, Verdict
 
 DEFAULTS = Options(

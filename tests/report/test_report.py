@@ -24,8 +24,9 @@ from exchange_mailaccept.protocol.stages import (
 from exchange_mailaccept.report import headline
 from exchange_mailaccept.report import lines as report_lines
 from exchange_mailaccept.report.headline import printable
-from exchange_mailaccept.run.acceptance import Acceptance, Member, Target
+from exchange_mailaccept.run.acceptance import Acceptance, Member
 from exchange_mailaccept.run.examined import Examined, examine
+from exchange_mailaccept.run.servers import Target
 from exchange_mailaccept.vocabulary import Stage, Verdict
 
 #: The servers of the domain.

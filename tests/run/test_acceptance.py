@@ -21,15 +21,22 @@ from exchange_mailaccept.names import is_address
 from exchange_mailaccept.protocol.dialogue import Plan
 from exchange_mailaccept.protocol.message import Content, Envelope
 from exchange_mailaccept.protocol.reply import Reply
-from exchange_mailaccept.protocol.requests import Answer, Ask, Close, Connect, Exchange, Resolve
+from exchange_mailaccept.protocol.requests import (
+    Answer,
+    Ask,
+    Await,
+    Begin,
+    Clock,
+    Close,
+    Connect,
+    End,
+    Exchange,
+    Resolve,
+)
 from exchange_mailaccept.protocol.stages import Fault, Server, Session, StageOutcome
 from exchange_mailaccept.report import headline
-from exchange_mailaccept.run.acceptance import (
-    Acceptance,
-    Target,
-    accept_mail,
-    find_servers,
-)
+from exchange_mailaccept.run.acceptance import Acceptance, accept_mail
+from exchange_mailaccept.run.servers import Target, find_servers
 from exchange_mailaccept.vocabulary import Cause, Stage, Verdict
 
 if TYPE_CHECKING:
@@ -85,12 +92,16 @@ class World:
         #: Seconds that pass between an answer and the next request.
         self._between = between
         self._left = 0.0
+        self._waited = 0.0
+        self._interrupted = False
         self._talking: list[Any] = []
         self._address = ""
+        #: Conversations that were begun: what each came to, and the seconds until it does.
+        self._begun: list[list[Any]] = []
+        #: How long each wait for them may last.
+        self.patience: list[Optional[float]] = []
         #: Addresses that were connected or tried, in order.
         self.tried: list[str] = []
-        #: The patience of each connection attempt.
-        self.patience: list[Optional[float]] = []
         #: Address and command.
         self.sent: list[tuple[str, str]] = []
         self.asked: list[str] = []
@@ -101,9 +112,12 @@ class World:
             while True:
                 request = test.send(answer)  # type: ignore[arg-type]
                 answer = self._answer(request)
-                interrupted = answer.fault == INTERRUPTED
-                self._left -= self._left if interrupted else answer.seconds + self._between
-                answer = answer._replace(left=self._left)
+                if answer.fault == INTERRUPTED:
+                    self._interrupted, self._left = True, 0.0
+                elif not isinstance(request, (Clock, Begin, End)):
+                    self._left -= answer.seconds + self._between
+                self._waited += answer.seconds
+                answer = answer._replace(left=self._left, waited=self._waited)
         except StopIteration as end:
             return end.value
 
@@ -132,7 +146,15 @@ class World:
             return Answer(0.5, addresses=tuple(found), canonical_name=request.name)
         if isinstance(request, Connect):
             return self._connect(request)
-        if isinstance(request, Close):
+        if isinstance(request, (Close, Clock)):
+            return Answer(0.0)
+        if isinstance(request, Begin):
+            self._begin(request)
+            return Answer(0.0)
+        if isinstance(request, Await):
+            return self._await(request)
+        if isinstance(request, End):
+            self._begun[request.number][0] = 0.0
             return Answer(0.0)
         assert isinstance(request, Exchange)
         if request.data:
@@ -143,10 +165,32 @@ class World:
         code, _, text = said.partition(" ")
         return Answer(self._seconds, reply=Reply(int(code), (text,)))
 
+    def _begin(self, request: Begin) -> None:
+        """Play the conversation at once, and keep what it came to until its time is over."""
+        left, waited = self._left, self._waited
+        result = self.play(request.conversation)
+        self._begun.append([self._waited - waited, len(self._begun), result])
+        if not self._interrupted:
+            self._left = left
+        self._waited = waited
+
+    def _await(self, request: Await) -> Answer:
+        running = [each for each in self._begun if each[2] is not None]
+        seconds, number, result = min(running)
+        self.patience.append(request.patience)
+        passed = max(0.0, min(seconds, self._left))
+        if request.patience is not None and request.patience < passed:
+            passed = request.patience
+        for each in running:
+            each[0] -= passed
+        if passed < min(seconds, self._left):
+            return Answer(passed, SILENT)
+        self._begun[number][2] = None
+        return Answer(passed, ended=(number, result))
+
     def _connect(self, request: Connect) -> Answer:
         self._address = request.addresses[0]
         self.tried += request.addresses
-        self.patience.append(request.patience)
         said = self._hosts.get(self._address, REFUSED)
         if isinstance(said, Fault):
             return Answer(self._seconds, said)
@@ -221,7 +265,7 @@ def test_a_host_given_by_address_is_not_looked_up():
     assert stages(acceptance) == "connect banner ehlo mail rcpt data message quit"
     assert acceptance.lookup is None
     assert world.asked == []
-    assert world.patience == [None]
+    assert world.patience == []
 
 
 def test_a_host_given_by_name_is_found_by_the_system():
@@ -383,19 +427,18 @@ def test_300_hosts_when_the_time_is_over():
     """The rest is not tried: every one would only fail at once."""
     world = World(zone(*(f"mail{number}.contoso.com" for number in range(1, 301))), {}, seconds=2)
     acceptance = world.accept(timeout=20.0)
-    # Two seconds each, a quarter for its address, and a quarter for all.
-    assert len(acceptance.sessions) == 9
+    # A quarter of a second for all, and for each a quarter for its address and one until the next.
+    assert len(acceptance.sessions) == 16
     assert len(acceptance.hosts) == 300
-    assert world.tried == [f"192.0.2.{number}" for number in range(1, 10)]
+    assert world.tried == [f"192.0.2.{number}" for number in range(1, 17)]
 
 
 def test_time_that_passes_between_two_answers_is_over_too():
     """The clock of the run counts, and not the sum of what each answer took."""
     hosts = zone(*(f"mail{number}.contoso.com" for number in range(1, 301)))
     world = World(hosts, {}, seconds=2, between=0.125)
-    # 2.5 s each, and 0.375 s for all.
-    assert len(world.accept(timeout=20.0).sessions) == 8
-    assert world.patience[-1] == 1.0
+    # 1.5 s each, and 0.375 s for all.
+    assert len(world.accept(timeout=20.0).sessions) == 13
 
 
 def test_an_interrupted_run_does_not_go_on():
@@ -411,9 +454,9 @@ def test_an_interrupted_run_does_not_go_on():
 
 
 def test_the_time_is_shared_among_the_servers_left():
-    """Lookups and failed attempts are taken off; 60 s for three, then what is left for two, one."""
+    """60 s for three, then what is left for two, then all; look-ups are taken off before."""
     world = World(THREE, {}, seconds=10.0)
-    world.accept(timeout=60.25)
+    world.accept(timeout=60.5)
     assert world.patience == pytest.approx([20.0, 24.875, 39.5])
 
 
@@ -427,7 +470,7 @@ def test_each_server_has_at_least_a_second():
 def test_a_single_server_has_all_the_time():
     world = World(zone("mail1.contoso.com"), {"192.0.2.1": ACCEPTS})
     world.accept()
-    assert world.patience == [None]
+    assert world.patience == []
 
 
 # Lookups that fail.

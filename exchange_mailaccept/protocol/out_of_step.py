@@ -1,0 +1,50 @@
+"""Replies that belong to earlier commands than those that they came after.
+
+Bytes that a balancer puts in front of the session (PROXY protocol) get a reply of their own, and so
+every later reply comes one command late.  The refusal of a recipient would then be taken for the
+answer to RSET, and the 250 to MAIL for the acceptance of the recipient.
+"""
+
+from __future__ import annotations
+
+from ..record import TYPE_CHECKING
+from ..vocabulary import Cause
+from .reply import UNKNOWN_COMMAND
+from .stages import Fault
+
+if TYPE_CHECKING:
+    from .reply import Reply
+    from .requests import Answer
+
+
+def fault(words: str) -> Fault:
+    """The fault of replies that belong to earlier commands than those that they came after."""
+    return Fault(Cause.OUT_OF_STEP, f"replies are out of step: {words}")
+
+
+def proof(command: str, answer: Answer) -> str:
+    """What proves that the answer to ``command`` (RSET or QUIT) belongs to an earlier one, or "".
+
+    A server that closes, does not know the command or says nothing proves nothing.
+    """
+    if answer.reply is not None:
+        moved = _is_for_address(answer.reply) or (command == "QUIT" and answer.reply.code == 250)
+        return f"{command} was answered with '{answer.reply}'" if moved else ""
+    if answer.fault is None or answer.fault.cause is not Cause.OUT_OF_TURN:
+        return ""
+    line = answer.fault.received.partition("\n")[0].strip()
+    code = line[:3]
+    harmless = not code.isdecimal() or int(code) in (221, 421, *UNKNOWN_COMMAND)
+    return "" if harmless else f"'{line}' came without a command"
+
+
+def _is_for_address(reply: Reply) -> bool:
+    """Whether ``reply`` can only be one to MAIL or RCPT, by its code (RFC 5321 4.3.2).
+
+    450, 452, 530, 550 to 553 and 555 refuse an address or a transaction.  451 and 554 may be said
+    to anything, unless the enhanced code is of an address, a mailbox or a policy (RFC 3463 3).
+    """
+    if reply.code in (450, 452, 530, 550, 551, 552, 553, 555):
+        return True
+    enhanced = reply.enhanced if reply.code in (451, 554) else None
+    return enhanced is not None and enhanced.subject in (1, 2, 7)

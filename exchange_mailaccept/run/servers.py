@@ -1,0 +1,168 @@
+"""The servers of a target and their addresses, by DNS or as the user named them."""
+
+from __future__ import annotations
+
+import os
+
+from ..names import (
+    DNS_PORT,
+    THIS_HOST,
+    is_address,
+    is_localhost,
+    is_qualified,
+    what_is_special,
+)
+from ..net.resolv_conf import system_nameservers
+from ..protocol.requests import Answer, Clock, Resolve
+from ..protocol.stages import Fault, MailHost, Server, Session, StageOutcome
+from ..record import TYPE_CHECKING, NamedTuple
+from ..vocabulary import Cause, Stage, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import Optional, Union
+
+    from ..protocol.dialogue import Plan
+    from ..net.resolv_conf import system_nameservers
+from ..protocol.requests import Request
+
+#: Seconds that finding this host's own name may take.
+OWN_NAME_PATIENCE = 1.0
+
+
+class Target(NamedTuple):
+    """What is to be tested."""
+
+    #: Domain whose servers are to be found; empty if ``host`` names the server.
+    domain: str
+    #: Name or address of the server; empty for the domain's MX.
+    host: str
+    port: int
+    #: 4, 6, or 0 for both.
+    family: int = 0
+    #: Address and port of the DNS servers to ask; empty for the system's.
+    nameservers: tuple[tuple[str, int], ...] = ()
+
+
+class Servers(NamedTuple):
+    """The servers of a target, before any of them is tried."""
+
+    #: Finding them; ``None`` if there was nothing to look up.
+    lookup: Optional[StageOutcome]
+    hosts: tuple[MailHost, ...]
+    notes: tuple[str, ...]
+    #: The plan, with this host's name for EHLO.
+    plan: Plan
+
+
+class Located(NamedTuple):
+    """A mail host with its addresses, or why it has none."""
+
+    server: Server
+    #: The outcome of the stage ``mx``.
+    lookup: StageOutcome
+    notes: tuple[str, ...] = ()
+
+    @property
+    def session(self) -> Session:
+        """The session of a server that is not tried."""
+        return Session(self.server, "", () if self.lookup.passed else (self.lookup,))
+
+
+def find_servers(target: Target, plan: Plan) -> Generator[Request, Answer, Servers]:
+    """Find the servers of ``target``, in the order in which a sender would try them."""
+    if not plan.ehlo_name:
+        plan = plan._replace(ehlo_name=(yield from _find_ehlo_name()))
+    if target.host:
+        return Servers(None, (MailHost(None, target.host),), (), plan)
+    # Only a domain needs dnspython.
+    from ..protocol import mx
+
+    begun = yield Clock()
+    found = yield from mx.mail_hosts(target.domain, _nameservers(target))
+    ended = yield Clock()
+    seconds = ended.waited - begun.waited
+    if isinstance(found, Fault):
+        return Servers(StageOutcome.failed(Stage.MX, found, seconds), (), (), plan)
+    lookup = StageOutcome(Stage.MX, Verdict.PASSED, seconds)
+    return Servers(lookup, found.hosts, found.notes, plan)
+
+
+def find_addresses(host: MailHost, target: Target) -> Generator[Request, Answer, Located]:
+    """Find the addresses of ``host``, one of the servers of ``target``."""
+    begun = yield Clock()
+    found = yield from _addresses(host.name, target)
+    ended = yield Clock()
+    seconds = ended.waited - begun.waited
+    server = Server(host.name, (), target.port, host.preference)
+    if isinstance(found, Fault):
+        return Located(server, StageOutcome.failed(Stage.MX, found, seconds))
+    server = server._replace(addresses=found.addresses, skipped=found.skipped)
+    return Located(server, StageOutcome(Stage.MX, Verdict.PASSED, seconds), found.notes)
+
+
+def _nameservers(target: Target) -> tuple[tuple[str, int], ...]:
+    return target.nameservers or system_nameservers()
+
+
+def _find_ehlo_name() -> Generator[Request, Answer, str]:
+    """This host's fully qualified name for EHLO; empty for the address literal."""
+    name = os.uname().nodename
+    if "." not in name:
+        answer = yield Resolve(name, 0, OWN_NAME_PATIENCE)
+        name = answer.canonical_name
+    return name if is_qualified(name) and not name.startswith("localhost.") else ""
+
+
+class _Found(NamedTuple):
+    """The addresses of a host."""
+
+    #: Those to try, in their order.
+    addresses: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    #: Those that no other host can reach.
+    skipped: tuple[str, ...] = ()
+
+
+def _addresses(name: str, target: Target) -> Generator[Request, Answer, Union[_Found, Fault]]:
+    # Only the user may name a server by its address; an MX record that does is broken.
+    if target.host and is_address(name):
+        return _Found((name,))
+    if target.host and not target.nameservers:
+        # A server named by the user is found as other programs find it, hosts file included.
+        answer = yield Resolve(name, target.family)
+        return answer.fault or _Found(answer.addresses)
+    # Only a name needs dnspython.
+    from ..protocol import mx
+
+    if target.host:
+        found = yield from mx.addresses(name, _nameservers(target), target.family)
+        return found if isinstance(found, Fault) else _Found(found.addresses, found.notes)
+    lab = _is_lab(target.nameservers)
+    if is_localhost(name) and not lab:
+        return Fault(Cause.NOT_PUBLIC, f"{name} is this host itself (RFC 6761 6.3)")
+    found = yield from mx.addresses(name, _nameservers(target), target.family)
+    if isinstance(found, Fault):
+        return found
+    notes = found.notes
+    if found.alias:
+        notes = (f"MX {name} is an alias of {found.alias} (RFC 2181 10.3)", *notes)
+    return _Found(found.addresses, notes) if lab else _public(name, found.addresses, notes)
+
+
+def _public(name: str, addresses: tuple[str, ...], notes: tuple[str, ...]) -> Union[_Found, Fault]:
+    """Those of the ``addresses`` of an MX that other hosts can reach; a fault if none is left."""
+    skipped = tuple(address for address in addresses if what_is_special(address))
+    kept = tuple(address for address in addresses if address not in skipped)
+    words = [f"{address} is {what_is_special(address)}" for address in skipped[:2]]
+    if not skipped:
+        return _Found(addresses, notes)
+    why = f"{name} leads where no other host can send mail: {', '.join(words)}"
+    return _Found(kept, (*notes, why), skipped) if kept else Fault(Cause.NOT_PUBLIC, why)
+
+
+def _is_lab(nameservers: tuple[tuple[str, int], ...]) -> bool:
+    """Whether a name server of a lab is asked, whose servers may be this host itself."""
+    return any(
+        what_is_special(address) == THIS_HOST and port != DNS_PORT for address, port in nameservers
+    )
