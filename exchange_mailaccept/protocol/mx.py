@@ -306,13 +306,15 @@ class _Resolution:
     def _is_given_up(self, flight: _Flight, defect: _Defect, following: Optional[_Flight]) -> bool:
         """Whether a question is asked no more, not even of the other name servers.
 
-        Old load balancers pass AAAA over in silence and answer A: all name servers would hear the
-        same silence from them, and mail gets there without.
+        Old load balancers pass AAAA over in silence and answer A.  All name servers hear the same
+        silence from them, and mail gets there by A.
         """
         if flight.tcp or not self._known:
             return False
-        silent_beside_a = defect is _Defect.SILENCE and self._first in self._known
-        return silent_beside_a or following is None
+        first = self._known.get(self._first)
+        return following is None or (
+            defect is _Defect.SILENCE and first is not None and bool(first.records)
+        )
 
     def _plan(self, flight: _Flight, following: _Flight, questions: tuple[_Question, ...]) -> None:
         parts = [questions]
