@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from typing import Optional, Union
 
     from ..protocol.dialogue import Plan
-    from ..net.resolv_conf import system_nameservers
-from ..protocol.requests import Request
+    from ..protocol.requests import Request
 
 #: Seconds that finding this host's own name may take.
 OWN_NAME_PATIENCE = 1.0
