@@ -95,6 +95,12 @@ _OWN_WAY: dict[str, dict[str, Any]] = {
     "spoke-out-of-turn": {
         "reply": {"banner": "220 mail1.contoso.com ready\n421 4.4.1 Connection timed out"}
     },
+    "out-of-step": {
+        "reply": {
+            "ehlo": "500 5.3.3 Unrecognized command 'unknown'",
+            "helo": "250-mail1.contoso.com Hello\n250-SIZE 37748736\n250 8BITMIME",
+        }
+    },
     "pix-banner": {"reply": {"banner": "2002*******2***0*00"}},
     # With HELO refused too: after EHLO alone the plugin goes on.
     "pix-answers-ok": {"reply": {"ehlo": "OK", "helo": "OK"}},

@@ -1,8 +1,10 @@
 """SMTP replies: bytes in, replies out, no sockets (RFC 5321 4.2, RFC 3463).
 
-Strict where a reply decides: three ASCII digits, the first 2 to 5, one code through all lines.
-Generous where the world is: bare LF, a code without text, any bytes in the text, an asterisk for
-the blank behind the code (Cisco's PIX masks a banner so).  Bounded always: a server that never ends
+Strict where a reply decides: three ASCII digits, the first 2 to 5, one code in all lines.  A refusal
+may follow lines with another code, as postscreen sends ``220-`` and six seconds later ``521``: the
+server errs (RFC 5321 4.2.1), and yet the last lines are a whole reply that says why.
+Generous where servers differ: bare LF, a code without text, any bytes in the text, an asterisk for
+the blank after the code (Cisco's PIX masks a banner so).  Bounded always: a server that never ends
 a line or a reply is at fault at once, not when the time is over.
 """
 
@@ -144,7 +146,9 @@ class ReplyParser:
             raise ProtocolError("not an SMTP reply", line)
         code = int(line[:3])
         if self._lines and code != self._code:
-            raise ProtocolError(f"reply changes its code from {self._code}", line)
+            if code < 400:
+                raise ProtocolError(f"reply changes its code from {self._code}", line)
+            self._lines.clear()
         self._code = code
         # A firewall that writes its asterisks over a banner writes them over the space too.
         self._lines.append(decode(line[3 if line[3:4] == b"*" else 4 :]))

@@ -47,6 +47,20 @@ ROWS: tuple[Row, ...] = (
         begin="dns",
     ),
     Row(
+        "mx-not-public",
+        MX,
+        Kind.RECIPIENT,
+        "The MX leads to an address that no other host can reach, so mail never arrives; some "
+        "domains say so that they take none",
+        "Let the MX name a host with a public address; a domain without mail has a null MX "
+        "(RFC 7505). In a lab give --nameserver a loopback address with a port of its own.",
+        "mail1.contoso.com leads where no other host can send mail: 127.0.0.1 is this host itself",
+        texts=("no other host can send mail", "is this host itself"),
+        verdicts=BROKEN,
+        page="dns",
+        begin="dns",
+    ),
+    Row(
         "dns-aliases",
         MX,
         Kind.RECIPIENT,
