@@ -72,7 +72,7 @@ _MET_AT = {
     "banner": "service-not-available connections-exceeded connections-per-source "
     "connections-per-forest gateway-only-quit no-smtp",
     # Its banner is sound; the line after it comes unasked.
-    "ehlo": "ehlo-name-bad ehlo-name-stolen security-subsystem spoke-out-of-turn",
+    "ehlo": "ehlo-name-bad ehlo-name-stolen security-subsystem spoke-out-of-turn out-of-step",
     "auth": "auth-basic-retired",
     "rcpt": "relay-refused non-accepted-domain recipients-too-many ip-banned ip-throttled "
     "ip-reputation ip-suspicious ipv6-without-ptr ipv6-range-limit tenant-block-list "

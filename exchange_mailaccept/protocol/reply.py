@@ -1,8 +1,8 @@
 """SMTP replies: bytes in, replies out, no sockets (RFC 5321 4.2, RFC 3463).
 
-Strict where a reply decides: three ASCII digits, the first 2 to 5, one code in all lines.  A refusal
-may follow lines with another code, as postscreen sends ``220-`` and six seconds later ``521``: the
-server errs (RFC 5321 4.2.1), and yet the last lines are a whole reply that says why.
+Strict where a reply decides: three ASCII digits, the first 2 to 5, one code in all lines.  But a
+refusal may follow lines with another code, as postscreen sends ``220-`` and six seconds later
+``521``: the server errs (RFC 5321 4.2.1), and yet the last lines are a whole reply that says why.
 Generous where servers differ: bare LF, a code without text, any bytes in the text, an asterisk for
 the blank after the code (Cisco's PIX masks a banner so).  Bounded always: a server that never ends
 a line or a reply is at fault at once, not when the time is over.
