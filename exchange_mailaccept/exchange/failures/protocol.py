@@ -52,8 +52,8 @@ ROWS: tuple[Row, ...] = (
         "took for a command (a PROXY protocol header of a balancer), or a proxy answers twice",
         "Switch the balancer's PROXY protocol off for this port (HAProxy: send-proxy), or have the "
         "server expect it; look at the order of the replies with -vv.",
-        "replies are out of step: HELO got the keywords of EHLO, after '500 5.3.3 Unrecognized "
-        "command'",
+        "replies are out of step: HELO was answered with the keywords of EHLO, after '500 5.3.3 "
+        "Unrecognized command'",
         texts=("replies are out of step",),
         verdicts=BROKEN,
         page="protocol-logging",
