@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 QUOTED = 160
 #: Fewest seconds by which Exchange holds back what it accepts (see ``timing``).
 LEAST_DELAY = 3
+#: Fewest seconds of a look-up of names that are worth a word.
+SLOW_LOOKUP = 1
 #: Most bytes of output below -vv, as the guidelines of the plugins have it.
 MOST_OUTPUT = 4096
 SECONDS_OF_A_DAY = 86_400
@@ -92,7 +94,12 @@ def success(acceptance: Acceptance, plan: Plan, title: str) -> str:
     host = printable(session.server.name, 80)
     recipient = printable(plan.envelope.recipient, 100)
     took = f"in {acceptance.seconds:.3f}s"
-    remarks = [printable(title, 40), _queued(session, plan), *_delays(session, title)]
+    remarks = [
+        printable(title, 40),
+        _queued(session, plan),
+        _slow_lookup(acceptance),
+        *_delays(session, title),
+    ]
     details = f" ({'; '.join(filter(None, remarks))})" if any(remarks) else ""
     if plan.until is Stage.MESSAGE:
         return f"{host} accepted mail for {recipient} {took}{details}"
@@ -117,6 +124,12 @@ def _queued(session: Session, plan: Plan) -> str:
         # Not ours: a gateway answers for another message, or gave this one an id of its own.
         return f"receipt is for another Message-ID, {message_id}"
     return f"queued{where} as {message_id}"
+
+
+def _slow_lookup(acceptance: Acceptance) -> str:
+    """How long the look-up of names took, if that is long for one."""
+    seconds = acceptance.lookup.seconds if acceptance.lookup else 0.0
+    return f"name look-up took {seconds:.1f}s" if seconds >= SLOW_LOOKUP else ""
 
 
 def _delays(session: Session, title: str) -> list[str]:
@@ -148,7 +161,11 @@ def failure(acceptance: Acceptance, target: Target, plan: Plan) -> str:
         return f"{words} ({printable(target.domain, 80)} has no MX record)"
     if len(acceptance.sessions) > 1 and outcome.stage in (Stage.MX, Stage.CONNECT, Stage.BANNER):
         tried = f"{len(acceptance.sessions)} of {len(acceptance.hosts)} servers tried"
-        return f"no server of {printable(target.domain, 80)} answers ({tried}); {words}"
+        domain = printable(target.domain, 80)
+        if outcome.cause is Cause.SILENT and outcome.received:
+            # It had begun to greet, so it does answer.
+            return f"{domain} answers too late for -t ({tried}); {words}"
+        return f"no server of {domain} answers ({tried}); {words}"
     return words
 
 

@@ -1,0 +1,249 @@
+"""Servers of a domain that greet late, or never: which is walked, which is late, which has failed.
+
+Through the plugin as a process, against servers that greet when the test wants them to.  Nothing
+waits for a time to pass but the plugin itself, for its share of ``-t``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any, Optional
+
+import pytest
+from plugin.test_plugin import NameServer
+from support.scripted_server import PATIENCE, PluginRun, PortOfAll, run_plugin
+
+OK, WARNING, CRITICAL = 0, 1, 2
+FIRST, SECOND, THIRD = "127.0.0.2", "127.0.0.3", "127.0.0.4"
+NAMES = {FIRST: "mx1.contoso.com", SECOND: "mx2.contoso.com", THIRD: "mx3.contoso.com"}
+
+
+class Host:
+    """A mail server that accepts everything, and greets when it is told to."""
+
+    def __init__(self, address: str, port: int, begins: bytes = b"") -> None:
+        self._begins = begins
+        #: Set when it may greet.
+        self.may_greet = threading.Event()
+        #: Set when a client has said EHLO.
+        self.walked = threading.Event()
+        #: Set when a client is connected.
+        self.connected = threading.Event()
+        #: What it does when a client has said EHLO, before it answers.
+        self.at_ehlo: Any = lambda: None
+        #: The verbs that it heard.
+        self.heard: list[str] = []
+        self._listener = socket.create_server((address, port))
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self.may_greet.set()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join(PATIENCE)
+        self._listener.close()
+        assert not self._thread.is_alive()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                with connection, contextlib.suppress(OSError):
+                    self._talk(connection)
+
+    def _talk(self, connection: socket.socket) -> None:
+        self.connected.set()
+        connection.settimeout(PATIENCE)
+        connection.sendall(self._begins)
+        self.may_greet.wait(PATIENCE)
+        connection.sendall(b"220 ready\r\n")
+        with connection.makefile("rb") as lines:
+            for line in lines:
+                verb = line.split()[0].decode().upper()
+                self.heard.append(verb)
+                if verb == "EHLO":
+                    self.walked.set()
+                    self.at_ehlo()
+                if verb == "DATA":
+                    connection.sendall(b"354 go on\r\n")
+                    while lines.readline() not in (b".\r\n", b""):
+                        pass
+                connection.sendall(b"221 bye\r\n" if verb == "QUIT" else b"250 fine\r\n")
+
+
+class Domain:
+    """Mail servers at several addresses with one port, and the name server that leads to them."""
+
+    def __init__(self) -> None:
+        self._held = PortOfAll()
+        self.hosts: list[Host] = []
+
+    def __call__(self, address: str, begins: bytes = b"") -> Host:
+        self.hosts.append(Host(address, self._held.number, begins))
+        return self.hosts[-1]
+
+    def check(self, *addresses: str, seconds: str) -> PluginRun:
+        """Run the plugin for a domain whose MX lead to ``addresses``, best first."""
+        table: dict[tuple[str, str], object] = {
+            ("contoso.com.", "MX"): [f"{at} {NAMES[each]}." for at, each in enumerate(addresses)]
+        }
+        for address in addresses:
+            table[(f"{NAMES[address]}.", "A")] = [address]
+        names = NameServer(table)
+        try:
+            return run_plugin(
+                *("-d", "contoso.com", "-p", str(self._held.number), "-F", "probe.fabrikam.com"),
+                *("--nameserver", f"127.0.0.1:{names.port}", "--profile", "none", "-v"),
+                *("-t", seconds),
+            )
+        finally:
+            names.close()
+
+    def close(self) -> None:
+        for host in self.hosts:
+            host.close()
+        self._held.close()
+
+
+@pytest.fixture
+def domain() -> Iterator[Domain]:
+    made = Domain()
+    yield made
+    made.close()
+
+
+def first_line(run: PluginRun) -> str:
+    return run.masked.partition("\n")[0].partition(" | ")[0]
+
+
+def messages(*hosts: Host) -> int:
+    """How many messages the hosts were given."""
+    return sum(host.heard.count("DATA") for host in hosts)
+
+
+def test_two_servers_that_greet_late_are_not_given_up(domain):
+    """Each has half of the time to itself, and greets when all of it is nearly over."""
+    hosts = [domain(FIRST, b"220-mx1\r\n"), domain(SECOND, b"220-mx2\r\n")]
+
+    def greet() -> None:
+        # The second was begun beside the first, whose share is over then.
+        if hosts[1].connected.wait(PATIENCE):
+            hosts[0].may_greet.set()
+
+    threading.Thread(target=greet, daemon=True).start()
+    run = domain.check(FIRST, SECOND, seconds="6")
+    assert (run.exit_code, first_line(run)) == (
+        OK,
+        "MAILACCEPT OK - mx1.contoso.com accepted mail for postmaster@contoso.com in #s",
+    )
+    assert messages(*hosts) == 1
+    assert hosts[1].heard == []
+
+
+def test_a_primary_that_greets_while_the_backup_is_walked_is_late(domain):
+    """It has not failed: a note, and no change of state."""
+    primary, backup = domain(FIRST), domain(SECOND)
+    backup.may_greet.set()
+    backup.at_ehlo = primary.may_greet.set
+    run = domain.check(FIRST, SECOND, seconds="4")
+    assert (run.exit_code, first_line(run)) == (
+        OK,
+        "MAILACCEPT OK - mx2.contoso.com accepted mail for postmaster@contoso.com in #s",
+    )
+    assert "Note: mx1.contoso.com greeted late, after #s" in run.masked
+    # No more than a farewell.
+    assert primary.heard in ([], ["QUIT"])
+    assert messages(primary, backup) == 1
+
+
+def test_a_connected_primary_has_the_whole_of_the_time(domain):
+    """The backup has accepted long before; the primary greets a second before the end."""
+    primary, backup = domain(FIRST), domain(SECOND)
+    backup.may_greet.set()
+    timer = threading.Timer(3, primary.may_greet.set)
+    timer.start()
+    run = domain.check(FIRST, SECOND, seconds="4")
+    timer.join()
+    assert (run.exit_code, messages(primary, backup)) == (OK, 1)
+    assert "Note: mx1.contoso.com greeted late, after #s" in run.masked
+
+
+def test_a_primary_that_never_greets_has_failed(domain):
+    """The domain lives on its backup."""
+    primary, backup = domain(FIRST), domain(SECOND)
+    backup.may_greet.set()
+    run = domain.check(FIRST, SECOND, seconds="3")
+    assert (run.exit_code, first_line(run)) == (
+        WARNING,
+        "MAILACCEPT WARNING - better MX failed: mx1.contoso.com sent no greeting within #s;"
+        " mx2.contoso.com accepted mail for postmaster@contoso.com in #s",
+    )
+    assert messages(primary, backup) == 1
+
+
+def test_no_server_that_is_not_connected_is_waited_for(domain):
+    """Nobody listens at the first address: the second is tried at once, and the run ends with it."""
+    backup = domain(SECOND)
+    backup.may_greet.set()
+    run = domain.check(FIRST, SECOND, seconds="20")
+    assert run.exit_code == WARNING
+    assert first_line(run).startswith(
+        "MAILACCEPT WARNING - better MX failed: mx1.contoso.com could"
+    )
+    assert backup.heard[-1:] == ["QUIT"]
+
+
+def test_of_three_the_first_to_greet_is_walked(domain):
+    """The two that were begun before it are quitted and get no message."""
+    hosts = [domain(FIRST), domain(SECOND), domain(THIRD)]
+    hosts[2].may_greet.set()
+    hosts[2].at_ehlo = lambda: [host.may_greet.set() for host in hosts]
+    run = domain.check(FIRST, SECOND, THIRD, seconds="6")
+    assert run.exit_code == OK
+    assert "mx3.contoso.com accepted mail" in first_line(run)
+    assert run.masked.count("greeted late") == 2
+    assert messages(*hosts) == 1
+
+
+def test_no_server_answers_is_said_after_all_of_the_time_only(domain):
+    """A greeting that has begun is one that comes too late for -t."""
+    domain(FIRST, b"220-mx1 ESMTP\r\n")
+    domain(SECOND)
+    run = domain.check(FIRST, SECOND, seconds="3")
+    assert (run.exit_code, first_line(run)) == (
+        CRITICAL,
+        "MAILACCEPT CRITICAL - contoso.com answers too late for -t (2 of 2 servers tried);"
+        " mx1.contoso.com sent no greeting within #s, its reply had begun: '220-mx1 ESMTP'",
+    )
+
+
+def test_a_signal_ends_all_of_them(domain):
+    """With the exit code and words of an interruption."""
+    import os
+    import signal
+    import subprocess
+    import sys
+
+    from support.scripted_server import PLUGIN
+
+    hosts = [domain(FIRST), domain(SECOND)]
+    names = NameServer({
+        ("contoso.com.", "MX"): ["1 mx1.contoso.com.", "2 mx2.contoso.com."],
+        ("mx1.contoso.com.", "A"): [FIRST],
+        ("mx2.contoso.com.", "A"): [SECOND],
+    })  # fmt: skip
+    run = subprocess.Popen(
+        [sys.executable, str(PLUGIN), "-d", "contoso.com", "-p", str(domain._held.number),
+         "--nameserver", f"127.0.0.1:{names.port}", "-F", "probe.fabrikam.com", "-t", "4"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert hosts[1].connected.wait(PATIENCE)
+    os.kill(run.pid, signal.SIGTERM)
+    said, complained = run.communicate(timeout=PATIENCE)
+    names.close()
+    assert (run.returncode, complained) == (3, b"")
+    assert b"interrupted by SIGTERM" in said.partition(b"\n")[0]
