@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Optional
 
 import pytest
 from hypothesis import settings
-from support.measuring import FIGURES
 from support.scripted_server import ScriptedServer, Step
 
 # The same examples in every run, so that a build fails only for what was changed; looking for new
@@ -19,11 +20,20 @@ settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each core: half of the time a test waits for a server or a clock."""
+    return 2 * (os.cpu_count() or 1)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the figures of the fault matrix, which README gives."""
-    figures = terminalreporter.config.stash.get(FIGURES, "")
-    if figures:
-        terminalreporter.write_line(figures)
+    """Say how many tests were skipped for each reason."""
+    reasons = Counter(
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", [])
+    )
+    for reason, number in sorted(reasons.items()):
+        terminalreporter.write_line(f"skipped {number:4}  {reason}")
 
 
 @pytest.fixture(autouse=True)

@@ -138,12 +138,13 @@ def test_copy_in_a_directory_that_cannot_be_written(tmp_path, works):
     # without what lets it write where the mode forbids it.
     without = ["setpriv", "--inh-caps=-dac_override", "--bounding-set=-dac_override"]
     who = [] if os.getuid() else without
-    for each in (directory, directory / PACKAGE):
+    directories = [path for path in (directory, *directory.rglob("*")) if path.is_dir()]
+    for each in directories:
         each.chmod(0o555)
     try:
         works(*who, sys.executable, plugin)
     finally:
-        for each in (directory, directory / PACKAGE):
+        for each in directories:
             each.chmod(0o755)
     assert [*directory.rglob("__pycache__")] == []
 
@@ -194,12 +195,14 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     return Built(sdist, wheel, done.stdout + done.stderr)
 
 
+@pytest.mark.slow
 def test_nothing_is_to_be_warned_of(built):
     """Neither of files that are not there nor of what setuptools will not do much longer."""
     lines = [line for line in built.said.splitlines() if re.search("(?i)warn|deprecat", line)]
     assert lines == []
 
 
+@pytest.mark.slow
 def test_the_sdist_is_complete(built):
     """All that is needed to test, to package and to extend it."""
     with tarfile.open(built.sdist) as archive:
@@ -208,6 +211,7 @@ def test_the_sdist_is_complete(built):
     assert names - made == set(sources()) - {".gitattributes", ".gitignore"}
 
 
+@pytest.mark.slow
 def test_contents_of_the_wheel(built):
     with zipfile.ZipFile(built.wheel) as archive:
         names = archive.namelist()
@@ -222,6 +226,7 @@ def test_contents_of_the_wheel(built):
     assert "check_exchange_mailaccept = exchange_mailaccept.launch:main" in scripts.splitlines()
 
 
+@pytest.mark.slow
 def test_metadata_of_the_wheel(built):
     with zipfile.ZipFile(built.wheel) as archive:
         (name,) = (each for each in archive.namelist() if each.endswith("/METADATA"))
@@ -249,6 +254,7 @@ def test_every_package_is_of_this_version(path, pattern):
     assert re.search(pattern, (CHECKOUT / path).read_text())[1] == __version__
 
 
+@pytest.mark.slow
 def test_wheel_in_an_environment_of_its_own(built, tmp_path, works):
     environment = tmp_path / "environment"
     venv.create(environment, with_pip=False, symlinks=True)
@@ -301,10 +307,12 @@ def without(zipapp: Path, directory: Path, unwanted: str) -> Path:
 BARE = (sys.executable, "-I", "-S", "-W", "error")
 
 
+@pytest.mark.slow
 def test_one_file(zipapp, works):
     works(*BARE, zipapp)
 
 
+@pytest.mark.slow
 def test_one_file_has_every_module(zipapp):
     modules = {path.relative_to(CHECKOUT).as_posix() for path in (CHECKOUT / PACKAGE).rglob("*.py")}
     names = zipfile.ZipFile(zipapp).namelist()
@@ -314,14 +322,17 @@ def test_one_file_has_every_module(zipapp):
     assert compiled == {f"{module}c" for module in modules}
 
 
+@pytest.mark.slow
 def test_one_file_runs_from_its_byte_code(zipapp, tmp_path, works):
     works(*BARE, without(zipapp, tmp_path, r"(?<!^__main__)\.py$"))
 
 
+@pytest.mark.slow
 def test_one_file_serves_a_python_whose_byte_code_it_lacks(zipapp, tmp_path, works):
     works(*BARE, without(zipapp, tmp_path, r"\.pyc$"))
 
 
+@pytest.mark.slow
 def test_one_file_for_everybody(zipapp, port):
     """By its first line, as a user who has no home directory and may write nowhere."""
     who = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if not os.getuid() else []
@@ -340,6 +351,7 @@ def test_one_file_for_everybody(zipapp, port):
     assert FIRST_LINE.fullmatch(ran.stdout.splitlines()[0])
 
 
+@pytest.mark.slow
 def test_one_file_says_what_it_lacks(zipapp, tmp_path):
     """Libraries that are not Python alone are not in it."""
     arguments = "-H mx.test -r good@mx.test -S --auth ntlm --user probe".split()
@@ -348,6 +360,7 @@ def test_one_file_says_what_it_lacks(zipapp, tmp_path):
     assert ran.stdout.startswith("MAILACCEPT UNKNOWN - --auth ntlm needs the Python package ")
 
 
+@pytest.mark.slow
 def test_one_file_is_always_the_same(zipapp, tmp_path):
     again = tmp_path / "again"
     make_zipapp.main(["-o", str(again), "--python", sys.executable])

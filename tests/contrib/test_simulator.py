@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-import concurrent.futures
 import importlib.util
 import json
 import os
@@ -1019,6 +1018,7 @@ REMARKS = {
 
 def _play(name: str) -> subprocess.CompletedProcess[str]:
     """Run the plugin against a scenario, in a hurry where that changes nothing."""
+    pytest.importorskip("cryptography")
     scenario = scenarios.find(name)
     silent = scenarios.FOR_EVER in scenario.delay.values()
     wanted = "-A" in scenario.options and "AUTH" not in scenario.without
@@ -1039,16 +1039,6 @@ def _play(name: str) -> subprocess.CompletedProcess[str]:
             timeout=60,
             check=False,
         )
-
-
-@pytest.fixture(scope="module")
-def played() -> dict[str, subprocess.CompletedProcess[str]]:
-    """What the plugin says of each scenario."""
-    pytest.importorskip("nagiosplugin")
-    pytest.importorskip("dns")
-    pytest.importorskip("cryptography")
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        return dict(zip(NAMES, pool.map(_play, NAMES)))
 
 
 def test_every_row_that_can_be_met_is_a_scenario() -> None:
@@ -1084,11 +1074,11 @@ def test_name_of_a_scenario(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FAILING)
-def test_failing_scenario(name: str, played: Any) -> None:
+def test_failing_scenario(name: str) -> None:
     """The plugin fails at the scenario's stage, quotes the reply and knows what it means."""
     from exchange_mailaccept.exchange.diagnosis import ROWS
 
-    scenario, ended = scenarios.find(name), played[name]
+    scenario, ended = scenarios.find(name), _play(name)
     first = ended.stdout.split("\n")[0]
     assert ended.returncode in (1, 2), ended.stdout + ended.stderr
     assert first.startswith("MAILACCEPT ")
@@ -1107,9 +1097,9 @@ def test_failing_scenario(name: str, played: Any) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in FAILING])
-def test_scenario_in_which_mail_is_taken(name: str, played: Any) -> None:
+def test_scenario_in_which_mail_is_taken(name: str) -> None:
     """The plugin says what it notices, and nothing where there is nothing."""
-    ended = played[name]
+    ended = _play(name)
     first = ended.stdout.split("\n")[0]
     assert "127.0.0.1 accepted mail for probe@contoso.com" in first
     assert REMARKS.get(name, "MAILACCEPT OK - 127.0.0.1 accepted") in first

@@ -60,8 +60,9 @@ def simulate() -> Iterator[Any]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give engines and databases more time to start than other tests may take."""
+    """Engines and databases are slow, and need more time to start than other tests may take."""
     here = Path(__file__).resolve().parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.timeout(600))
+            item.add_marker(pytest.mark.slow)

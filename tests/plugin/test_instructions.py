@@ -20,6 +20,8 @@ from support.scripted_server import CHECKOUT, PATIENCE, PLUGIN
 # Fixtures of the module that asks what is loaded.
 __all__ = ["authority", "names", "sink"]
 
+#: Valgrind is slow by its nature.
+pytestmark = pytest.mark.slow
 #: Most instructions of a run, as a multiple of ``import nagiosplugin``, with a tenth of room.
 MOST_FOR_A_HOST = 1.25
 MOST_FOR_TLS = 1.83

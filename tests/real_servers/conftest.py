@@ -358,3 +358,11 @@ def run_plugin() -> Callable[..., PluginRun]:
         return PluginRun(finished.returncode, finished.stdout, finished.stderr, seconds)
 
     return run
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """They need servers that few have installed."""
+    here = Path(__file__).resolve().parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.slow)

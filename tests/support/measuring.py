@@ -1,4 +1,4 @@
-"""Runs of the plugin with what they took, and what many of them came to."""
+"""Runs of the plugin with what they took."""
 
 from __future__ import annotations
 
@@ -8,12 +8,7 @@ import subprocess
 import sys
 from typing import NamedTuple
 
-import pytest
 from support.scripted_server import PATIENCE, PLUGIN, PluginRun
-
-#: Where the fault matrix leaves its figures for the summary.  Not in conftest.py: there are several
-#: modules of that name, and which one is imported depends on what is collected.
-FIGURES = pytest.StashKey[str]()
 
 #: Runs a command line.  A process of its own, and a small one: Linux counts the memory of the
 #: process that forked to the peak of the one that was begun.
