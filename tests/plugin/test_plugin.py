@@ -980,7 +980,7 @@ def test_a_package_without_the_module_that_makes_text_harmless(alone):
     """Then it is done by hand."""
     package = alone.parent / "exchange_mailaccept"
     shutil.copytree(PLUGIN.parent / package.name, package)
-    breaking(package, "report")
+    breaking(package / "report", "headline")
     command = [sys.executable, alone, "-H", "127.0.0.1", "-p", "1", "-r", "a@b.example"]
     done = subprocess.run(command, capture_output=True, timeout=30)
     run = PluginRun(done.returncode, done.stdout.decode("ascii"), done.stderr.decode("ascii"))
