@@ -253,6 +253,25 @@ def _beside_the_table() -> Iterator[Scenario]:
         "slow", "each reply after 1.5 s, a server under load",
         delay=dict.fromkeys(("banner", "ehlo", "mail", "rcpt", "data", "message"), 1.5),
     )  # fmt: skip
+    yield Scenario(
+        "late-greeting", "a greeting after 15 s, as with a pause or a slow look-up before it",
+        delay={"banner": 15},
+    )  # fmt: skip
+    yield Scenario(
+        "blocked-after-220", "a front end that greets, looks up the client, refuses it", "banner",
+        pose=plain, reply={
+            "banner": "220-mx.contoso.com ESMTP\n"
+            "521 5.7.1 Service unavailable; client blocked using dnsbl.example.org",
+        },
+    )  # fmt: skip
+    yield Scenario(
+        "size-small", "a server that takes 400 KB at most",
+        pose=new._replace(
+            keywords=tuple(
+                "SIZE 409600" if line.startswith("SIZE") else line for line in new.keywords
+            )
+        ),
+    )  # fmt: skip
     yield Scenario("healthy", "nothing is wrong")
 
 

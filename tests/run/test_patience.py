@@ -7,14 +7,18 @@ waits for a time to pass but the plugin itself, for its share of ``-t``.
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Any
 
 import pytest
 from plugin.test_plugin import NameServer
-from support.scripted_server import PATIENCE, PluginRun, PortOfAll, run_plugin
+from support.scripted_server import PATIENCE, PLUGIN, PluginRun, PortOfAll, run_plugin
 
 OK, WARNING, CRITICAL = 0, 1, 2
 FIRST, SECOND, THIRD = "127.0.0.2", "127.0.0.3", "127.0.0.4"
@@ -80,10 +84,11 @@ class Domain:
 
     def __init__(self) -> None:
         self._held = PortOfAll()
+        self.port = self._held.number
         self.hosts: list[Host] = []
 
     def __call__(self, address: str, begins: bytes = b"") -> Host:
-        self.hosts.append(Host(address, self._held.number, begins))
+        self.hosts.append(Host(address, self.port, begins))
         return self.hosts[-1]
 
     def check(self, *addresses: str, seconds: str) -> PluginRun:
@@ -96,7 +101,7 @@ class Domain:
         names = NameServer(table)
         try:
             return run_plugin(
-                *("-d", "contoso.com", "-p", str(self._held.number), "-F", "probe.fabrikam.com"),
+                *("-d", "contoso.com", "-p", str(self.port), "-F", "probe.fabrikam.com"),
                 *("--nameserver", f"127.0.0.1:{names.port}", "--profile", "none", "-v"),
                 *("-t", seconds),
             )
@@ -186,7 +191,7 @@ def test_a_primary_that_never_greets_has_failed(domain):
 
 
 def test_no_server_that_is_not_connected_is_waited_for(domain):
-    """Nobody listens at the first address: the second is tried at once, and the run ends with it."""
+    """Nobody listens at the first address: the second is tried at once, and ends the run."""
     backup = domain(SECOND)
     backup.may_greet.set()
     run = domain.check(FIRST, SECOND, seconds="20")
@@ -223,13 +228,6 @@ def test_no_server_answers_is_said_after_all_of_the_time_only(domain):
 
 def test_a_signal_ends_all_of_them(domain):
     """With the exit code and words of an interruption."""
-    import os
-    import signal
-    import subprocess
-    import sys
-
-    from support.scripted_server import PLUGIN
-
     hosts = [domain(FIRST), domain(SECOND)]
     names = NameServer({
         ("contoso.com.", "MX"): ["1 mx1.contoso.com.", "2 mx2.contoso.com."],
@@ -237,7 +235,7 @@ def test_a_signal_ends_all_of_them(domain):
         ("mx2.contoso.com.", "A"): [SECOND],
     })  # fmt: skip
     run = subprocess.Popen(
-        [sys.executable, str(PLUGIN), "-d", "contoso.com", "-p", str(domain._held.number),
+        [sys.executable, str(PLUGIN), "-d", "contoso.com", "-p", str(domain.port),
          "--nameserver", f"127.0.0.1:{names.port}", "-F", "probe.fabrikam.com", "-t", "4"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
