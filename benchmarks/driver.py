@@ -29,12 +29,12 @@ def main() -> None:
     number, parallel, port = map(int, sys.argv[1:4])
     network_of_servers = sys.argv[4]
     ca_file = sys.argv[5] if len(sys.argv) > 5 else ""
-    context = None
+    contexts = None
     if ca_file:
         # Imported here because ssl takes its time.
         from exchange_mailaccept.net import trust
 
-        context = trust.context(trust.TlsSettings(verify=True, ca_file=ca_file))
+        contexts = trust.Contexts(trust.TlsSettings(verify=True, ca_file=ca_file))
     plan = Plan(
         Envelope("probe@client.example", "postmaster@bench.example"),
         "client.example",
@@ -43,13 +43,14 @@ def main() -> None:
         time.time(),
         tls=Tls.STARTTLS if ca_file else Tls.NEVER,
         tls_name="mail.bench.example",
+        verify=True,
         transcript=False,
     )
     addresses = [
         f"{network_of_servers}.{index // 250}.{index % 250 + 2}" for index in range(number)
     ]
     walks = [walk(plan, Server(each, (each,), port)) for each in addresses]
-    sessions = loop.run(walks, 60, context, parallel=parallel)
+    sessions = loop.Run(walks, 60, contexts, parallel=parallel).drive()
     failed = [session.failure for session in sessions if session.failure]
     if failed:
         raise SystemExit(str(failed[0]))

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn, Optional, TypeVar
 
     from .net.sockets import HeadStart
-    from .net.trust import Context, TlsSettings
+    from .net.trust import Contexts, TlsSettings
     from .options import Options
     from .protocol.dialogue import Plan
     from .run.acceptance import ServerSet
@@ -154,7 +154,7 @@ class Launched:
         from .run.acceptance import accept_mail
         from .run.servers import find_servers
 
-        self._context = _tls_context(secured) if secured is not None else None
+        self._contexts = _tls_contexts(secured) if secured is not None else None
         self.chosen = chosen = options.chosen(line)
         self.plan = _plan(chosen)
         self._run = loop.Run(
@@ -164,7 +164,7 @@ class Launched:
                 else find_servers(chosen.target, self.plan)
             ],
             chosen.timeout,
-            self._context,
+            self._contexts,
             self._signals,
             ahead=ahead,
         )
@@ -184,7 +184,7 @@ class Launched:
         chosen = self.chosen
         if self._found is not None:
             return self._found
-        (found,) = self._run.finish(chores)
+        (found,) = self._run.drive(chores)
         if chosen.rule is None:
             self._found = ServerSet(None, (Member("", found),), (), found.seconds)
         else:
@@ -195,7 +195,7 @@ class Launched:
                 self._left,
                 chosen.parallel,
                 chosen.every_address,
-                self._context,
+                self._contexts,
                 self._signals,
             )
             self._found = accept_mail_everywhere(found, conditions)
@@ -306,6 +306,7 @@ def _plan(chosen: Options) -> Plan:
         source_address=chosen.source_address,
         tls=chosen.tls,
         tls_name=chosen.tls_name,
+        verify=chosen.verify,
         credentials=chosen.credentials,
         transcript=chosen.verbosity >= 2,
     )
@@ -325,12 +326,12 @@ def _tls_settings(line: parser.CommandLine) -> Optional[TlsSettings]:
     return settings
 
 
-def _tls_context(settings: TlsSettings) -> Context:
+def _tls_contexts(settings: TlsSettings) -> Contexts:
     # Now, and not when it is the server's turn to wait for us.
     from .net import tls, trust  # noqa: F401 network finds the handshake in Python's table
 
     try:
-        return trust.context(settings)
+        return trust.Contexts(settings)
     except ValueError as error:
         raise UsageError(str(error)) from None
 

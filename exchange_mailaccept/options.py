@@ -39,6 +39,8 @@ class Options(NamedTuple):
     tls: Tls
     #: Name to ask for and to find in the certificate; empty for the server's own.
     tls_name: str
+    #: Whether a certificate that fails verification ends the test.
+    verify: bool
     #: Days left of the certificate for WARNING and, if there are two, for CRITICAL.
     certificate_days: tuple[float, ...]
     credentials: Optional[auth.Credentials]
@@ -73,6 +75,7 @@ def chosen(line: parser.CommandLine) -> Options:
         verbosity=min(line.count("verbose"), 3),
         tls=Tls(line.secured),
         tls_name=line.last("tls-name", ""),
+        verify=bool(line.count("verify")),
         certificate_days=line.last("certificate", ()),
         credentials=_credentials(line),
         rule=_rule(line),

@@ -95,6 +95,10 @@ class Cause(Enum):
     TLS = "tls"
     #: The certificate failed verification.
     CERTIFICATE = "certificate"
+    #: It did because the server sent no other certificate, and its issuer's is not trusted here.
+    CHAIN = "chain"
+    #: It did because a key or a signature is too weak for this host's OpenSSL.
+    WEAK_CERTIFICATE = "weak-certificate"
     #: The server does not offer what was required.
     NOT_OFFERED = "not-offered"
     #: The exchange of AUTH went wrong (RFC 4954 4).

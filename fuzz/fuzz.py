@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from typing import Union
 
 import atheris
 
@@ -23,7 +24,17 @@ with atheris.instrument_imports(include=["exchange_mailaccept"]):
     from exchange_mailaccept.protocol.dialogue import Plan, walk
     from exchange_mailaccept.protocol.message import Content, Envelope
     from exchange_mailaccept.protocol.reply import ProtocolError, Reply, ReplyParser
-    from exchange_mailaccept.protocol.requests import Answer, Close, Connect, Exchange, StartTls
+    from exchange_mailaccept.protocol.requests import (
+        Close,
+        Command,
+        Connect,
+        Connected,
+        Done,
+        Replied,
+        Responses,
+        Secured,
+        StartTls,
+    )
     from exchange_mailaccept.protocol.stages import Fault, Security, Server, Session
     from exchange_mailaccept.report import headline, lines
     from exchange_mailaccept.run.acceptance import Acceptance
@@ -108,14 +119,14 @@ def dialogue(data: bytes) -> None:
     try:
         request = next(conversation)
         while True:
-            answer = Answer(0.0)
+            answer: Union[Connected, Replied, Secured, Done] = Done()
             if isinstance(request, Connect):
-                answer = Answer(0.0, addresses=("192.0.2.1", "192.0.2.9"))
-            elif isinstance(request, Exchange):
+                answer = Connected(0.0, addresses=("192.0.2.1", "192.0.2.9"))
+            elif isinstance(request, Command):
                 sent.append(request.data)
                 answer = next_answer(parser)
             elif isinstance(request, StartTls):
-                answer = Answer(0.0, security=Security("TLSv1.3", "AES256", verified=False))
+                answer = Secured(0.0, security=Security("TLSv1.3", "AES256", verified=False))
             else:
                 assert isinstance(request, Close)
                 sent.append(b"close")
@@ -125,15 +136,15 @@ def dialogue(data: bytes) -> None:
         check_words(end.value, plan)
 
 
-def next_answer(parser: ReplyParser) -> Answer:
+def next_answer(parser: ReplyParser) -> Replied:
     """The next reply, or the fault that stands in its place."""
     try:
         found = parser.next_reply()
     except ProtocolError as error:
-        return Answer(0.0, Fault(Cause.NOT_SMTP, f"{error}: {error.received}"))
+        return Replied(0.0, Fault(Cause.NOT_SMTP, f"{error}: {error.received}"))
     if found is None:
-        return Answer(0.0, Fault(Cause.CLOSED, "connection closed by the server"))
-    return Answer(0.0, reply=found)
+        return Replied(0.0, Fault(Cause.CLOSED, "connection closed by the server"))
+    return Replied(0.0, reply=found)
 
 
 def check_truth(session: Session, sent: list[bytes]) -> None:
@@ -202,7 +213,7 @@ def dns_answers(data: bytes) -> None:
             for question in request.messages:
                 response, rest = dns_response(question, rest)
                 responses.append(response)
-            request = asking.send(Answer(0.0, responses=tuple(responses)))
+            request = asking.send(Responses(0.0, responses=tuple(responses)))
         raise AssertionError("the lookup does not end")
     except StopIteration as end:
         found = end.value

@@ -1,4 +1,4 @@
-"""One exchange over a connection: a command (or the message) out, one reply in.
+"""A command (or the message) out, one reply in.
 
 A reply that nobody asked for is never the answer to the next command: what waits before something
 is sent is a fault of the protocol.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import select
 
 from ..protocol.reply import ProtocolError, ReplyParser, decode
-from ..protocol.requests import Answer, Exchange
+from ..protocol.requests import Command, Replied
 from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING
 from ..vocabulary import Cause
@@ -20,6 +20,7 @@ from .sockets import CHUNK
 if TYPE_CHECKING:
     from typing import Optional, Union
 
+    from ..protocol.reply import Reply
     from .operation import Deadline
     from .sockets import Connection
 
@@ -107,10 +108,10 @@ def _malformed(error: ProtocolError) -> Fault:
     return Fault(cause, f"{error}: {quote(error.received)}", error.received)
 
 
-class Exchanging(Operation):
+class CommandExchange(Operation):
     """Data out, one reply in."""
 
-    def __init__(self, deadline: Deadline, request: Exchange, line: Line) -> None:
+    def __init__(self, deadline: Deadline, request: Command, line: Line) -> None:
         patience = request.patience
         if request.farewell:
             patience = QUIT_PATIENCE if patience is None else min(QUIT_PATIENCE, patience)
@@ -121,7 +122,7 @@ class Exchanging(Operation):
         if not (request.data or request.farewell):
             self._begun = line.since
 
-    def begin(self) -> Optional[Answer]:
+    def begin(self) -> Optional[Replied]:
         """Send, unless the server has spoken out of turn."""
         if not self._unsent:
             # What there is to say was said with the flight before, and the reply may be there.
@@ -137,18 +138,24 @@ class Exchanging(Operation):
             return self._answer(self._line.lost(fault_of(error)))
         return None
 
-    def ready(self, descriptor: int) -> Optional[Answer]:  # noqa: ARG002 there is only one
+    def ready(self, descriptor: int) -> Optional[Replied]:  # noqa: ARG002 there is only one
         """Go on with sending or receiving."""
         early = self._early_reply() if self._unsent else None
         return self._answer(early) if early is not None else self._proceed()
 
-    def expire(self) -> Optional[Answer]:
+    def expire(self) -> Optional[Replied]:
         """Give up, with what had come of the reply."""
         begun = self._line.parser.pending
         besides = f", its reply had begun: {quote(begun)}" if begun else ""
         return self._answer(self._out_of_time(besides)._replace(received=decode(begun)))
 
-    def _proceed(self) -> Optional[Answer]:
+    def _answer(
+        self, fault: Optional[Fault] = None, reply: Optional[Reply] = None, lag: float = 0.0
+    ) -> Replied:
+        seconds, left = self._times(lag)
+        return Replied(seconds, fault, reply, left)
+
+    def _proceed(self) -> Optional[Replied]:
         try:
             if self._unsent and not self._all_sent():
                 return None
@@ -200,7 +207,7 @@ class Exchanging(Operation):
         self.watched = self._line.writing if self._unsent else self._line.reading
         return not self._unsent
 
-    def _receive(self) -> Optional[Answer]:
+    def _receive(self) -> Optional[Replied]:
         line = self._line
         self.watched = line.reading
         open_, lag = True, 0.0

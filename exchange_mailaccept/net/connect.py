@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 
-from ..protocol.requests import Answer, Connect
+from ..protocol.requests import Connect, Connected
 from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Cause, Verdict
@@ -37,7 +37,7 @@ class _Attempt(NamedTuple):
     begun: float
 
 
-class Connecting(Operation):
+class ConnectionAttempts(Operation):
     """Connection attempts to several addresses, a new one whenever the last is slow or has failed.
 
     RFC 8305 5, so that an address that swallows packets costs a fraction of a second.
@@ -57,11 +57,11 @@ class Connecting(Operation):
         #: When the connection stood.
         self.since = 0.0
 
-    def begin(self) -> Optional[Answer]:
+    def begin(self) -> Optional[Connected]:
         """Begin to connect to the first address."""
         return self._next_attempt()
 
-    def ready(self, descriptor: int) -> Optional[Answer]:
+    def ready(self, descriptor: int) -> Optional[Connected]:
         """Take the connection, or go on to the next address."""
         attempt = self._attempts[descriptor]
         code = sockets.error_of(attempt.socket)
@@ -74,7 +74,7 @@ class Connecting(Operation):
         self._failed.append(failed)
         return self._next_attempt()
 
-    def expire(self) -> Optional[Answer]:
+    def expire(self) -> Optional[Connected]:
         """Try the next address besides, or give up."""
         if self._clock() < self._ends and not self._deadline.interruption:
             return self._next_attempt()
@@ -88,12 +88,12 @@ class Connecting(Operation):
             if self.connected is None or attempt.socket.fileno() != self.connected.fileno():
                 attempt.socket.close()
 
-    def _next_attempt(self) -> Optional[Answer]:
+    def _next_attempt(self) -> Optional[Connected]:
         answer = self._begin_next()
         self.watched = dict.fromkeys(self._attempts, select.POLLOUT)
         return answer
 
-    def _begin_next(self) -> Optional[Answer]:
+    def _begin_next(self) -> Optional[Connected]:
         while self._untried and self._clock() < self._ends:
             address = self._untried.pop(0)
             try:
@@ -123,26 +123,25 @@ class Connecting(Operation):
             return _Attempt(ahead.socket, address, ahead.begun)
         return _Attempt(sockets.connect(*asked), address, self._clock())
 
-    def _success(self, attempt: _Attempt) -> Answer:
+    def _success(self, attempt: _Attempt) -> Connected:
         self.connected = sockets.Wire(attempt.socket)
-        answer = self._answer()
-        seconds = answer.seconds
+        seconds, left = self._times()
         waited = sockets.round_trip(attempt.socket)
         if waited:
             # The kernel has seen the connection stand; we may come from something else.
             seconds = min(seconds, attempt.begun - self._begun + waited)
         self.since = self._begun + seconds
         addresses = (attempt.address, attempt.socket.getsockname()[0])
-        return answer._replace(seconds=seconds, addresses=addresses, failed=tuple(self._failed))
+        return Connected(seconds, None, addresses, tuple(self._failed), left)
 
-    def _give_up(self) -> Answer:
+    def _give_up(self) -> Connected:
         """The fault of all attempts: of each address what became of it, many in short."""
         if not self._faults:
             fault = self._out_of_time()
             if self._ahead is None and fault.verdict is Verdict.TIMED_OUT:
                 # Nothing is known of a server that nothing was sent to.
                 fault = Fault(Cause.NO_TURN, "no time was left to connect")
-            return self._answer(fault)
+            return self._failure(fault)
         port = self._request.port
         faults = [fault for _, fault in self._faults]
         words = "; ".join(
@@ -152,7 +151,11 @@ class Connecting(Operation):
             words += f"; {len(faults)} of {len(self._request.addresses)} addresses tried"
         if len(faults) == 1 and faults[0].verdict is Verdict.TIMED_OUT:
             words = f"{faults[0].explanation} ({self._faults[0][0]} port {port})"
-        return self._answer(Fault(_cause_of_all(faults), words))
+        return self._failure(Fault(_cause_of_all(faults), words))
+
+    def _failure(self, fault: Fault) -> Connected:
+        seconds, left = self._times()
+        return Connected(seconds, fault, left=left)
 
 
 def _cause_of_all(faults: Sequence[Fault]) -> Cause:

@@ -7,55 +7,58 @@ further as an exception.
 
 from __future__ import annotations
 
-import _socket
 import os
 import time
 
 from ..protocol.requests import (
-    Answer,
     Ask,
     Await,
     Begin,
+    Call,
     Clock,
     Close,
+    Command,
     Connect,
+    Done,
     End,
-    Exchange,
+    Ended,
     Resolve,
     StartTls,
+    Time,
 )
 from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING
 from ..vocabulary import Cause
-from . import sockets
-from .command import Exchanging, Line
-from .connect import Connecting
+from .command import CommandExchange, Line
+from .connect import ConnectionAttempts
 from .operation import Deadline, Operation
-from .poller import Watch
+from .poller import Poller
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
-    from typing import Any, Optional, TypeVar
+    from typing import Any, Optional
 
-    from ..protocol.requests import Request
+    from ..protocol.requests import Answer, Request
     from . import operation
-    from .poller import Watched
-    from .trust import Context
+    from .poller import Waiting
+    from .sockets import HeadStart
+    from .trust import Contexts
 
-    Result = TypeVar("Result")
-    Conversation = Generator[Request, Answer, Any]
+    #: Each of its requests is answered with what ``requests`` says.
+    Conversation = Generator[Any, Any, Any]
 
 #: Conversations at the same time when nobody asks for fewer: below the usual limit of descriptors.
 MOST_AT_ONCE = 900
 
 
 class Run:
-    """Conversations in progress: begun when this is made, driven to their ends by :meth:`finish`.
+    """Conversations in progress: begun when this is made, driven to their ends by :meth:`drive`.
 
     When ``timeout`` seconds are over, every open request is answered with a fault and every later
     one at once, so that the conversations end by themselves.
 
-    :param context: of :func:`.trust.context`, for conversations that use TLS
+    :param timeout: seconds
+    :param contexts: for conversations that use TLS
     :param signals: descriptor of a pipe that becomes readable when the run is to end at once
     :param parallel: most conversations in progress at the same time
     :param ahead: a first packet that has been sent already, for the first conversation
@@ -65,20 +68,20 @@ class Run:
         self,
         conversations: Sequence[Conversation],
         timeout: float,
-        context: Optional[Context] = None,
+        contexts: Optional[Contexts] = None,
         signals: int = -1,
         parallel: int = MOST_AT_ONCE,
         clock: operation.Clock = time.monotonic,
-        ahead: Optional[sockets.HeadStart] = None,
+        ahead: Optional[HeadStart] = None,
     ) -> None:
         self._clock = clock
         self._parallel = parallel
         self._deadline = Deadline(clock() + timeout, timeout, clock)
-        self._watch = Watch(signals)
+        self._poller = Poller(signals)
         #: Channels that have gone on, so that they wait for something else now.
         self._changed: list[_Channel] = []
         self._channels = [
-            _Channel(conversation, self._deadline, context, self._changed)
+            _Channel(conversation, self._deadline, contexts, self._changed)
             for conversation in conversations
         ]
         if ahead is not None:
@@ -91,25 +94,25 @@ class Run:
         """Why the run ended before its time, if it did."""
         return self._deadline.interruption
 
-    def finish(self, chores: Sequence[Callable[[], object]] = ()) -> list[Any]:
+    def drive(self, chores: Sequence[Callable[[], object]] = ()) -> list[Any]:
         """The results, in the order of the conversations.
 
         :param chores: what is to be done besides; one whenever something new has been said and is
             on its way, so that nothing waits for it that does not have to wait anyway.  Not after
             the first event: before that, whoever began the run has kept the server waiting
         """
-        watch, deadline, clock = self._watch, self._deadline, self._clock
+        poller, deadline, clock = self._poller, self._deadline, self._clock
         undone = list(chores)
         first = True
-        while watch.active or self._waiting:
+        while poller.active or self._waiting:
             went_on = False
-            for awake, descriptor in watch.wait(clock()):
+            for awake, descriptor in poller.wait(clock()):
                 if awake is None:
                     deadline.end_now(_interruption(descriptor))
                     break
                 went_on = awake.ready(descriptor) or went_on
                 self._settle(awake)
-            overdue = list(watch.active) if deadline.interruption else watch.overdue(clock())
+            overdue = list(poller.active) if deadline.interruption else poller.overdue(clock())
             for late in overdue:
                 late.expire()
                 self._settle(late)
@@ -122,30 +125,18 @@ class Run:
         return [channel.result for channel in self._channels]
 
     def _start_some(self) -> None:
-        while self._waiting and len(self._watch.active) < self._parallel:
+        while self._waiting and len(self._poller.active) < self._parallel:
             channel = self._waiting.pop()
             channel.start()
             self._settle(channel)
 
-    def _settle(self, channel: Watched) -> None:
+    def _settle(self, channel: Waiting) -> None:
         """Watch what ``channel`` waits for now, and what the channels that it made go on do."""
-        self._watch.settle(channel)
+        self._poller.settle(channel)
         for changed in self._changed:
             if changed is not channel:
-                self._watch.settle(changed)
+                self._poller.settle(changed)
         self._changed.clear()
-
-
-def run(
-    conversations: Sequence[Generator[Request, Answer, Result]],
-    timeout: float,
-    context: Optional[Context] = None,
-    signals: int = -1,
-    parallel: int = MOST_AT_ONCE,
-    clock: operation.Clock = time.monotonic,
-) -> list[Result]:
-    """Drive all ``conversations`` to their ends; see :class:`Run`."""
-    return Run(conversations, timeout, context, signals, parallel, clock).finish()
 
 
 def _interruption(descriptor: int) -> Fault:
@@ -157,31 +148,6 @@ def _interruption(descriptor: int) -> Fault:
     return Fault(Cause.INTERRUPTED, f"interrupted by {signal.Signals(number).name}")
 
 
-def _look_up(request: Resolve) -> Answer:
-    """Ask the system's resolver, however long it takes."""
-    families = {0: _socket.AF_UNSPEC, 4: _socket.AF_INET, 6: _socket.AF_INET6}
-    try:
-        found = _socket.getaddrinfo(
-            # Bytes, because a str would go through the idna codec of 2003.
-            request.name.encode("ascii"),
-            None,
-            families[request.family],
-            _socket.SOCK_STREAM,
-            flags=_socket.AI_CANONNAME,
-        )
-    except _socket.gaierror as error:
-        return Answer(0.0, _resolver_fault(error))
-    # dict and not set: the system's order is by preference (RFC 6724).
-    addresses = tuple(dict.fromkeys(str(each[4][0]) for each in found))
-    return Answer(0.0, addresses=addresses, canonical_name=found[0][3])
-
-
-def _resolver_fault(error: _socket.gaierror) -> Fault:
-    if error.errno in (_socket.EAI_NONAME, getattr(_socket, "EAI_NODATA", None)):
-        return Fault(Cause.NXDOMAIN, "does not exist or has no address")
-    return Fault(Cause.RESOLVER, f"the system's resolver: {error.strerror}")
-
-
 class _Awaiting(Operation):
     """Waiting for the end of a conversation that was begun."""
 
@@ -189,9 +155,17 @@ class _Awaiting(Operation):
         super().__init__(deadline, request.patience)
         self._ended = ended
 
-    def begin(self) -> Optional[Answer]:
+    def begin(self) -> Optional[Ended]:
         """Tell of the first that has ended, if one has."""
-        return self._answer()._replace(ended=self._ended.pop(0)) if self._ended else None
+        if not self._ended:
+            return None
+        seconds, left = self._times()
+        return Ended(seconds, None, self._ended.pop(0), left)
+
+    def expire(self) -> Ended:
+        """Give up."""
+        seconds, left = self._times()
+        return Ended(seconds, self._out_of_time(), None, left)
 
 
 class _Channel:
@@ -203,7 +177,7 @@ class _Channel:
         self,
         conversation: Conversation,
         deadline: Deadline,
-        context: Optional[Context],
+        contexts: Optional[Contexts],
         changed: list[_Channel],
         told: Optional[Callable[[Any], None]] = None,
     ) -> None:
@@ -217,9 +191,9 @@ class _Channel:
         #: Seconds of all answers.
         self._waited = 0.0
         self._deadline = deadline
-        self._context = context
+        self._contexts = contexts
         #: What was sent ahead is for the first request that wants the same, or for nobody.
-        self.ahead: Optional[sockets.HeadStart] = None
+        self.ahead: Optional[HeadStart] = None
         self._line: Optional[Line] = None
         self._operation: Optional[Operation] = None
         self.done = False
@@ -272,7 +246,7 @@ class _Channel:
             self._waited += answer.seconds if answer is not None else 0.0
             try:
                 # A fresh generator is started by sending None.
-                request = self._conversation.send(answer)  # type: ignore[arg-type]
+                request = self._conversation.send(answer)
             except StopIteration as end:
                 self._hang_up()
                 self.result = end.value
@@ -285,46 +259,72 @@ class _Channel:
                 return
 
     def _begin(self, request: Request) -> Optional[Answer]:
-        if isinstance(request, Close):
-            self._hang_up()
-        elif isinstance(request, Begin):
-            self._begin_beside(request.conversation)
-        elif isinstance(request, End):
-            self._begun[request.number].end()
-        elif not isinstance(request, Clock):
-            self._operation = self._operation_for(request)
-            return self._operation.begin()
-        return Answer(0.0, left=self._deadline.left, waited=self._waited)
+        """Begin what is asked for; the answer if it is there at once."""
+        kind = type(request)
+        if kind in _AT_ONCE:
+            return _AT_ONCE[kind](self, request)
+        self._operation = _OPERATIONS[kind](self, request)
+        return self._operation.begin()
 
-    def _begin_beside(self, conversation: Conversation) -> None:
+    def _close(self, _: Close) -> Done:
+        self._hang_up()
+        return Done(left=self._deadline.left)
+
+    def _tell_time(self, _: Clock) -> Time:
+        return Time(0.0, self._deadline.left, self._waited)
+
+    def _begin_beside(self, request: Begin) -> Done:
         number = len(self._begun)
 
         def told(result: Any) -> None:
             self._hear(number, result)
 
-        beside = _Channel(conversation, self._deadline, self._context, self._changed, told)
+        beside = _Channel(request.conversation, self._deadline, self._contexts, self._changed, told)
         self._begun.append(beside)
         beside.start()
+        return Done(left=self._deadline.left)
 
-    def _operation_for(self, request: Any) -> Operation:
-        if isinstance(request, Await):
-            return _Awaiting(self._deadline, request, self._ended)
-        if isinstance(request, Exchange):
-            return Exchanging(self._deadline, request, self._connected)
-        if isinstance(request, StartTls):
-            return self._handshaking(request, self._connected)
-        if isinstance(request, (Connect, Ask)):
-            ahead, self.ahead = self.ahead, None
-            if isinstance(request, Connect):
-                return Connecting(self._deadline, request, ahead)
-            # Imported here because a server that was named is not to be found.
-            from .name_server import Asking
+    def _end_beside(self, request: End) -> Done:
+        self._begun[request.number].end()
+        return Done(left=self._deadline.left)
 
-            return Asking(self._deadline, request, ahead)
-        # Imported here because a server that is named by its address needs no thread.
-        from .system_resolver import Resolving
+    def _await(self, request: Await) -> Operation:
+        return _Awaiting(self._deadline, request, self._ended)
 
-        return Resolving(self._deadline, request, _look_up)
+    def _command(self, request: Command) -> Operation:
+        return CommandExchange(self._deadline, request, self._connected)
+
+    def _connect(self, request: Connect) -> Operation:
+        return ConnectionAttempts(self._deadline, request, self._take_head_start())
+
+    def _start_tls(self, request: StartTls) -> Operation:
+        # Only TLS needs ssl.
+        from .tls import TlsHandshake
+
+        if self._contexts is None:
+            raise RuntimeError("a conversation with TLS needs contexts")
+        return TlsHandshake(self._deadline, request, self._connected, self._contexts)
+
+    # A server that is named by its address needs neither name servers nor a thread.
+
+    def _ask(self, request: Ask) -> Operation:
+        from .name_server import NameServerQuery
+
+        return NameServerQuery(self._deadline, request, self._take_head_start())
+
+    def _resolve(self, request: Resolve) -> Operation:
+        from .blocking_call import SystemLookUp
+
+        return SystemLookUp(self._deadline, request)
+
+    def _call(self, request: Call) -> Operation:
+        from .blocking_call import BlockingCall
+
+        return BlockingCall(self._deadline, request)
+
+    def _take_head_start(self) -> Optional[HeadStart]:
+        ahead, self.ahead = self.ahead, None
+        return ahead
 
     @property
     def _connected(self) -> Line:
@@ -332,19 +332,11 @@ class _Channel:
             raise RuntimeError("a conversation must connect before it speaks")
         return self._line
 
-    def _handshaking(self, request: StartTls, line: Line) -> Operation:
-        # Imported already by whoever made the context.
-        from .tls import Handshaking
-
-        if self._context is None:
-            raise RuntimeError("a conversation with TLS needs a context")
-        return Handshaking(self._deadline, request, line, self._context)
-
     def _end_operation(self) -> None:
         operation, self._operation = self._operation, None
         if operation is None:
             return
-        if isinstance(operation, Connecting) and operation.connected is not None:
+        if isinstance(operation, ConnectionAttempts) and operation.connected is not None:
             self._hang_up()
             self._line = Line(operation.connected, operation.since)
         operation.close()
@@ -353,3 +345,21 @@ class _Channel:
         if self._line is not None:
             self._line.connection.close()
             self._line = None
+
+
+#: What fulfils a request at once, and what begins the operation that does.
+_AT_ONCE: dict[type, Callable[[_Channel, Any], Answer]] = {
+    Close: _Channel._close,
+    Clock: _Channel._tell_time,
+    Begin: _Channel._begin_beside,
+    End: _Channel._end_beside,
+}
+_OPERATIONS: dict[type, Callable[[_Channel, Any], Operation]] = {
+    Connect: _Channel._connect,
+    Command: _Channel._command,
+    StartTls: _Channel._start_tls,
+    Ask: _Channel._ask,
+    Resolve: _Channel._resolve,
+    Call: _Channel._call,
+    Await: _Channel._await,
+}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import select
 
-from ..protocol.requests import Answer, Ask
+from ..protocol.requests import Ask, Responses
 from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING
 from . import sockets
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .sockets import HeadStart
 
 
-class Asking(Operation):
+class NameServerQuery(Operation):
     """DNS messages to one name server, all in one flight."""
 
     def __init__(self, deadline: Deadline, request: Ask, ahead: Optional[HeadStart]) -> None:
@@ -34,7 +34,7 @@ class Asking(Operation):
         self._unsent = b""
         self._received = bytearray()
 
-    def begin(self) -> Optional[Answer]:
+    def begin(self) -> Optional[Responses]:
         """Send the messages (over TCP: as soon as there is a connection)."""
         if self._begun >= self._ends:
             return self.expire()
@@ -42,7 +42,7 @@ class Asking(Operation):
             if not self._was_asked_ahead():
                 self._ask(sockets.Wire(sockets.dial(*self._request.nameserver, self._request.tcp)))
         except OSError as error:
-            return self._answer(fault_of(error))
+            return self._done(fault_of(error))
         return None
 
     def _was_asked_ahead(self) -> bool:
@@ -68,7 +68,7 @@ class Asking(Operation):
         for message in messages:
             connection.send(message)
 
-    def ready(self, descriptor: int) -> Optional[Answer]:  # noqa: ARG002 there is only one
+    def ready(self, descriptor: int) -> Optional[Responses]:  # noqa: ARG002 there is only one
         """Go on with sending or receiving."""
         assert self._connection is not None
         try:
@@ -81,7 +81,7 @@ class Asking(Operation):
         except OSError as error:
             return self._done(fault_of(error))
 
-    def expire(self) -> Optional[Answer]:
+    def expire(self) -> Optional[Responses]:
         """Give what has come so far."""
         return self._done(self._out_of_time())
 
@@ -90,7 +90,7 @@ class Asking(Operation):
         if self._connection is not None:
             self._connection.close()
 
-    def _over_tcp(self, connection: sockets.Wire) -> Optional[Answer]:
+    def _over_tcp(self, connection: sockets.Wire) -> Optional[Responses]:
         if self._unsent:
             self._unsent = self._unsent[connection.send(self._unsent) :]
             if not self._unsent:
@@ -113,7 +113,7 @@ class Asking(Operation):
         if any(message[:2] == response[:2] for message in self._request.messages):
             self._responses.setdefault(response[:2], response)
 
-    def _complete(self) -> Optional[Answer]:
+    def _complete(self) -> Optional[Responses]:
         messages = self._request.messages
         if len(self._responses) == len({message[:2] for message in messages}):
             return self._done(None)
@@ -121,9 +121,9 @@ class Asking(Operation):
             self.due = min(self.due, self._clock() + self._request.patience_for_rest)
         return None
 
-    def _done(self, fault: Optional[Fault]) -> Answer:
+    def _done(self, fault: Optional[Fault]) -> Responses:
         """The answer; a fault counts only if nothing came at all."""
         responses = tuple(self._responses.get(message[:2]) for message in self._request.messages)
         lag = self._connection.lag if self._connection and fault is None else 0.0
-        answer = self._answer(None if self._responses else fault, lag=lag)
-        return answer._replace(responses=responses)
+        seconds, left = self._times(lag)
+        return Responses(seconds, None if self._responses else fault, responses, left)

@@ -6,7 +6,6 @@ is time.
 
 from __future__ import annotations
 
-from ..protocol.requests import Answer
 from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING
 from ..vocabulary import Cause
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Optional
 
-    from ..protocol.reply import Reply
+    from ..protocol.requests import Answer
 
     #: Gives the seconds of a clock that only goes forward.
     Clock = Callable[[], float]
@@ -77,7 +76,7 @@ class Operation:
 
     def expire(self) -> Optional[Answer]:
         """Go on, or give up, because it is time."""
-        return self._answer(self._out_of_time())
+        raise NotImplementedError
 
     def cut_short(self) -> Optional[Answer]:
         """Give up now, as if there had been no more time than until now."""
@@ -93,10 +92,10 @@ class Operation:
         words = f"{within(self._allowed)}{besides}"
         return self._deadline.interruption or Fault(Cause.SILENT, words)
 
-    def _answer(
-        self, fault: Optional[Fault] = None, reply: Optional[Reply] = None, lag: float = 0.0
-    ) -> Answer:
-        """The answer, as it came now or ``lag`` seconds ago."""
+    def _times(self, lag: float = 0.0) -> tuple[float, float]:
+        """Seconds since the operation began, and seconds until the run ends.
+
+        :param lag: seconds since that came which ends the operation
+        """
         now = self._clock()
-        seconds = max(0.0, now - lag - self._begun)
-        return Answer(seconds, fault, reply, self._deadline.ends - now)
+        return max(0.0, now - lag - self._begun), self._deadline.ends - now

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Optional, Protocol
 
-    class Watched(Protocol):
+    class Waiting(Protocol):
         """One who waits."""
 
         @property
@@ -41,23 +41,23 @@ _EPOLL = hasattr(select, "epoll")
 _UNITS = 1 if _EPOLL else 1000
 
 
-class Watch:
+class Poller:
     """Which channel waits for which descriptors, and until when."""
 
     def __init__(self, signals: int) -> None:
         self._poll = select.epoll() if _EPOLL else select.poll()
         if signals >= 0:
             self._poll.register(signals, select.POLLIN)
-        self._owners: dict[int, Watched] = {}
+        self._owners: dict[int, Waiting] = {}
         #: The channels that are not done, each with what it waits for.
-        self.active: dict[Watched, Mapping[int, int]] = {}
+        self.active: dict[Waiting, Mapping[int, int]] = {}
         #: When to look after a channel, the first first; it may have changed its mind.
-        self._alarms: list[tuple[float, int, Watched]] = []
+        self._alarms: list[tuple[float, int, Waiting]] = []
         #: The earliest of them for each channel.
-        self._alarmed: dict[Watched, float] = {}
+        self._alarmed: dict[Waiting, float] = {}
         self._numbers = itertools.count()
 
-    def settle(self, channel: Watched) -> None:
+    def settle(self, channel: Waiting) -> None:
         """Watch what the channel waits for now, and nothing of what it waited for before."""
         now = channel.watched
         # Between one exchange and the next it is the same, and the same object.
@@ -72,7 +72,7 @@ class Watch:
             self._alarmed[channel] = due
             insort(self._alarms, (due, next(self._numbers), channel))
 
-    def _watch(self, channel: Watched, before: Mapping[int, int], now: Mapping[int, int]) -> None:
+    def _watch(self, channel: Waiting, before: Mapping[int, int], now: Mapping[int, int]) -> None:
         for descriptor in before:
             # Closed and reused by another channel meanwhile, it is no longer ours to forget.
             if descriptor not in now and self._owners.get(descriptor) is channel:
@@ -96,7 +96,7 @@ class Watch:
             # It was closed, and with that forgotten.
             return
 
-    def wait(self, now: float) -> list[tuple[Optional[Watched], int]]:
+    def wait(self, now: float) -> list[tuple[Optional[Waiting], int]]:
         """The channels for which something has happened, with the descriptor it happened to.
 
         Returns when the next channel wants to be woken at the latest.  No channel stands for the
@@ -108,21 +108,21 @@ class Watch:
         if first is None:
             return []
         events = self._poll.poll(max(0.0, first[0] - now) * _UNITS)
-        found: dict[Optional[Watched], int] = {}
+        found: dict[Optional[Waiting], int] = {}
         for descriptor, _ in events:
             found.setdefault(self._owners.get(descriptor), descriptor)
         return list(found.items())
 
-    def overdue(self, now: float) -> list[Watched]:
+    def overdue(self, now: float) -> list[Waiting]:
         """The channels whose time is up, each once."""
-        found: list[Watched] = []
+        found: list[Waiting] = []
         while (first := self._first_alarm()) is not None and first[0] <= now:
             _, _, channel = self._alarms.pop(0)
             if self._alarmed.pop(channel, None) is not None:
                 found.append(channel)
         return found
 
-    def _first_alarm(self) -> Optional[tuple[float, int, Watched]]:
+    def _first_alarm(self) -> Optional[tuple[float, int, Waiting]]:
         """The first that is not in vain; those that are, are put off or forgotten."""
         while self._alarms:
             due, _, channel = self._alarms[0]

@@ -10,7 +10,7 @@ import contextlib
 import select
 import ssl
 
-from ..protocol.requests import Answer, StartTls
+from ..protocol.requests import Secured, StartTls
 from ..protocol.stages import Certificate, Fault, Security
 from ..record import TYPE_CHECKING
 from ..vocabulary import Cause
@@ -21,12 +21,17 @@ from .operation import Operation
 from .sockets import CHUNK
 
 if TYPE_CHECKING:
-    from typing import Optional
+    from collections.abc import Callable
+    from typing import Any, Optional
 
     from .operation import Deadline
     from .sockets import Connection
-    from .trust import Context
+    from .trust import Contexts
 
+#: X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY and X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE.
+_ISSUER_UNKNOWN = (20, 21)
+#: X509_V_ERR_EE_KEY_TOO_SMALL, X509_V_ERR_CA_KEY_TOO_SMALL and X509_V_ERR_CA_MD_TOO_WEAK.
+_TOO_WEAK = (66, 67, 68)
 #: Results of X509_verify_cert(3) in an administrator's words; the others speak OpenSSL's.
 _VERIFY_WORDS = {
     9: "the certificate is not yet valid",
@@ -37,13 +42,18 @@ _VERIFY_WORDS = {
     21: "the certificate comes from an issuer that is not trusted here",
     62: "the certificate is for another name",
     64: "the certificate is for another address",
+    66: "the certificate has too weak a key",
+    67: "the certificate comes from an authority with too weak a key",
+    68: "the certificate or its authority's has too weak a signature",
 }
+_SENT_ALONE = f"{_VERIFY_WORDS[20]}, and no intermediate was sent"
+_TOO_OLD = "the server speaks only TLS versions below the limit of this check, --min-tls"
 #: Part of OpenSSL's reason, and what it means here.
 _REASON_WORDS = (
     ("WRONG_VERSION_NUMBER", "the server answered in plain text"),
     ("HTTP_REQUEST", "the server answered in plain text"),
-    ("ALERT_PROTOCOL_VERSION", "the server refuses the TLS versions that are allowed here"),
-    ("UNSUPPORTED_PROTOCOL", "the server speaks only TLS versions that are not allowed here"),
+    ("ALERT_PROTOCOL_VERSION", _TOO_OLD),
+    ("UNSUPPORTED_PROTOCOL", _TOO_OLD),
     ("CERTIFICATE_REQUIRED", "the server demands a client certificate"),
     ("ALERT_HANDSHAKE_FAILURE", "no common cipher, or the server demands a client certificate"),
     ("ALERT_BAD_CERTIFICATE", "the server refuses the client certificate"),
@@ -55,11 +65,13 @@ _REASON_WORDS = (
 )
 
 
-class Secured:
+class TlsConnection:
     """A connection inside TLS; see :class:`~.sockets.Connection` for the contract."""
 
-    def __init__(self, connection: Connection, context: Context, server_name: str) -> None:
+    def __init__(self, connection: Connection, context: ssl.SSLContext, server_name: str) -> None:
         self._connection = connection
+        #: Whether the name or the address is looked for in the certificate.
+        self._named = context.check_hostname
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._object = context.wrap_bio(
@@ -150,13 +162,16 @@ class Secured:
 
     def security(self) -> Security:
         """What the handshake agreed on."""
-        cipher = self._object.cipher()
+        agreed = self._object.cipher()
+        cipher = agreed[0] if agreed else ""
+        # The chain, at least.
         verified = self._object.context.verify_mode == ssl.CERT_REQUIRED
         return Security(
             protocol=self._object.version() or "",
-            cipher=cipher[0] if cipher else "",
-            verified=verified,
+            cipher=cipher,
+            verified=verified and self._named,
             certificate=self._certificate(verified),
+            weakness=_weakness(cipher),
         )
 
     def _certificate(self, verified: bool) -> Optional[Certificate]:
@@ -165,24 +180,55 @@ class Secured:
         der = self._object.getpeercert(binary_form=True)
         return certificate.from_der(der) if der else None
 
+    def fault_of(self, error: ssl.SSLError) -> Fault:
+        """Why the handshake failed, in words, with OpenSSL's own."""
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return self._distrust(error)
+        if _is_end(error):
+            return Fault(Cause.TLS, f"handshake failed: {CLOSED.explanation}")
+        return Fault(Cause.TLS, f"handshake failed: {_reason(error)}")
 
-class Handshaking(Operation):
+    def _distrust(self, error: ssl.SSLCertVerificationError) -> Fault:
+        code = error.verify_code
+        cause, words = Cause.CERTIFICATE, _VERIFY_WORDS.get(code)
+        if code in _TOO_WEAK:
+            cause = Cause.WEAK_CERTIFICATE
+        elif code in _ISSUER_UNKNOWN and self._was_sent_alone():
+            cause, words = Cause.CHAIN, _SENT_ALONE
+        words = words or "the certificate could not be verified"
+        return Fault(cause, f"{words} (OpenSSL: {error.verify_message})")
+
+    def _was_sent_alone(self) -> bool:
+        """Whether the server sent only its own certificate; false on Python 3.9, which can't tell.
+
+        ``ssl`` has the method since 3.13, and ``_ssl`` since 3.10.
+        """
+        inner = getattr(self._object, "_sslobj", None)
+        get_chain: Callable[[], Optional[list[Any]]] = getattr(inner, "get_unverified_chain", list)
+        return len(get_chain() or ()) == 1
+
+
+class TlsHandshake(Operation):
     """A TLS handshake; at its end the line is secured."""
 
-    def __init__(self, deadline: Deadline, request: StartTls, line: Line, context: Context) -> None:
+    def __init__(
+        self, deadline: Deadline, request: StartTls, line: Line, contexts: Contexts
+    ) -> None:
         super().__init__(deadline, request.patience)
         self._line = line
-        self._secured = Secured(line.connection, context, request.server_name)
+        name = request.server_name
+        context = contexts.for_connection(name, request.verify)
+        self._secured = TlsConnection(line.connection, context, name)
         self._shaken = False
 
-    def begin(self) -> Optional[Answer]:
+    def begin(self) -> Optional[Secured]:
         """Send the ClientHello, unless the server has spoken out of turn."""
         out_of_turn = self._line.spoken_out_of_turn()
         if out_of_turn is not None:
-            return self._answer(out_of_turn)
+            return self._failure(out_of_turn)
         return self._proceed()
 
-    def ready(self, descriptor: int) -> Optional[Answer]:
+    def ready(self, descriptor: int) -> Optional[Secured]:
         """Go on with what has come, or with what could not be sent before."""
         if self.watched[descriptor] == select.POLLIN:
             try:
@@ -190,30 +236,34 @@ class Handshaking(Operation):
             except BlockingIOError:
                 return None
             except OSError as error:
-                return self._answer(fault_of(error))
+                return self._failure(fault_of(error))
         return self._proceed()
 
-    def expire(self) -> Optional[Answer]:
+    def expire(self) -> Optional[Secured]:
         """Give up."""
-        return self._answer(self._out_of_time(" in the handshake"))
+        return self._failure(self._out_of_time(" in the handshake"))
 
-    def _proceed(self) -> Optional[Answer]:
+    def _proceed(self) -> Optional[Secured]:
         try:
             self._shaken = self._shaken or self._secured.handshake()
             sent = self._secured.flush()
         except ssl.SSLError as error:
             self._send_alert()
-            return self._answer(_handshake_fault(error))
+            return self._failure(self._secured.fault_of(error))
         except OSError as error:
-            return self._answer(fault_of(error))
+            return self._failure(fault_of(error))
         if self._shaken and sent:
             # First the time: reading a certificate that was not verified may import a library.
-            answer = self._answer(lag=self._secured.lag)
+            seconds, left = self._times(self._secured.lag)
             self._line.secure(self._secured, self._clock())
-            return answer._replace(security=self._secured.security())
+            return Secured(seconds, None, self._secured.security(), left)
         events = select.POLLIN if sent else select.POLLOUT
         self.watched = {self._secured.fileno(): events}
         return None
+
+    def _failure(self, fault: Fault) -> Secured:
+        seconds, left = self._times()
+        return Secured(seconds, fault, left=left)
 
     def _send_alert(self) -> None:
         """Tell the server why, if it still listens."""
@@ -224,14 +274,16 @@ class Handshaking(Operation):
             return
 
 
-def _handshake_fault(error: ssl.SSLError) -> Fault:
-    """Why the handshake failed, in words, with OpenSSL's own."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        words = _VERIFY_WORDS.get(error.verify_code, "the certificate could not be verified")
-        return Fault(Cause.CERTIFICATE, f"{words} (OpenSSL: {error.verify_message})")
-    if _is_end(error):
-        return Fault(Cause.TLS, f"handshake failed: {CLOSED.explanation}")
-    return Fault(Cause.TLS, f"handshake failed: {_reason(error)}")
+def _weakness(cipher: str) -> str:
+    """What is weak about a cipher suite, in words (RFC 9325 4.1, 4.2); empty if nothing is."""
+    if cipher.startswith("TLS_"):
+        return ""
+    weaknesses = []
+    if not cipher.startswith(("ECDHE-", "DHE-")):
+        weaknesses.append("no forward secrecy")
+    if not any(mode in cipher for mode in ("GCM", "CCM", "POLY1305")):
+        weaknesses.append("no authenticated encryption")
+    return f"{cipher} has {' and '.join(weaknesses)}" if weaknesses else ""
 
 
 def _is_end(error: ssl.SSLError) -> bool:

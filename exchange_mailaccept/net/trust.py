@@ -12,17 +12,15 @@ import binascii
 import os
 
 from ..cli.words import is_installed
+from ..names import is_address
 from ..record import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import _ssl
     import ssl
-    from typing import Union
+    from typing import Optional, Union
 
     from ..cli.parser import CommandLine
-
-    #: What connections are secured with.
-    Context = ssl.SSLContext
 
 _BEGIN = b"-----BEGIN CERTIFICATE-----"
 #: Bytes of a file of authorities that are looked at; the bundle of a system has a quarter of it.
@@ -92,29 +90,66 @@ def _is_whole(path: str) -> bool:
     )
 
 
-def context(settings: TlsSettings) -> Context:
-    """What connections are secured with; of ``settings`` that were checked.
+class Contexts:
+    """What connections are secured with, of settings that were checked.
 
-    :raises ValueError: a file can't be read or used, though it passed
+    Without ``--verify`` a handshake that fails on the certificate is repeated without verification
+    (see ``protocol.dialogue``), so there are two contexts.
     """
-    # Imported here because the first packet is on its way by now.
+
+    def __init__(self, settings: TlsSettings) -> None:
+        """Make the context that verifies.
+
+        :raises ValueError: a file can't be read or used, though it passed :func:`check`
+        """
+        # The first packet is on its way by now.
+        import ssl
+
+        self._settings = settings
+        self._verifying = verifying = _context(settings)
+        self._trusting: Optional[ssl.SSLContext] = None
+        if not settings.ca_file:
+            _trust_as_the_system(verifying, ssl.get_default_verify_paths())
+
+    def for_connection(self, server_name: str, verify: bool) -> ssl.SSLContext:
+        """The context for the next connection to ``server_name``.
+
+        An address that was given in place of a name is compared with the certificate only under
+        ``--verify``: certificates are for names, and the user has not said which one.
+
+        :param verify: whether a certificate that fails verification ends the handshake
+        """
+        if verify:
+            named = self._settings.verify or not is_address(server_name)
+            # OpenSSL takes it over when a connection is made.
+            self._verifying.check_hostname = named
+            return self._verifying
+        if self._trusting is None:
+            import ssl
+
+            self._trusting = _context(self._settings)
+            self._trusting.check_hostname = False
+            self._trusting.verify_mode = ssl.CERT_NONE
+        return self._trusting
+
+
+def _context(settings: TlsSettings) -> ssl.SSLContext:
+    """A context that trusts nobody but the user's authorities."""
     import ssl
 
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     versions = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
     made.minimum_version = versions[settings.least_version]
-    if not settings.verify:
-        made.check_hostname = False
-        made.verify_mode = ssl.CERT_NONE
-    elif not settings.ca_file:
-        _trust_as_the_system(made, ssl.get_default_verify_paths())
+    # As Postfix and swaks.  Python's own list, shorter since 3.10, would make a server CRITICAL
+    # that every sender reaches.
+    made.set_ciphers("DEFAULT")
     _load_files(made, settings)
     return made
 
 
 def _load_files(made: Union[ssl.SSLContext, _ssl._SSLContext], settings: TlsSettings) -> None:
     """Load the authorities of the user's file, and our own certificate."""
-    if settings.verify and settings.ca_file:
+    if settings.ca_file:
         try:
             made.load_verify_locations(settings.ca_file)
         except (OSError, ValueError) as error:
@@ -131,10 +166,18 @@ def _load_files(made: Union[ssl.SSLContext, _ssl._SSLContext], settings: TlsSett
 
 def _trust_as_the_system(made: ssl.SSLContext, paths: ssl.DefaultVerifyPaths) -> None:
     # A directory of hashed names is looked up as needed; parsing the whole bundle takes 18 ms.
-    if "SSL_CERT_FILE" not in os.environ and paths.capath and any(os.scandir(paths.capath)):
+    if "SSL_CERT_FILE" not in os.environ and _has_files(paths.capath):
         made.load_verify_locations(capath=paths.capath)
     else:
         made.load_default_certs()
+
+
+def _has_files(directory: Optional[str]) -> bool:
+    try:
+        with os.scandir(directory or "") as entries:
+            return any(entries)
+    except OSError:
+        return False
 
 
 def _file_error(error: Exception) -> str:

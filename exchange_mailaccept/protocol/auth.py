@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from typing import Optional
 
-    from .requests import Answer, Request
+    from .requests import Command, Replied
 
-    _Asking = Generator[Request, Answer, Answer]
+    _Asking = Generator[Command, Replied, Replied]
 
     Responses = Generator[Optional[bytes], bytes, None]
 
@@ -70,7 +70,7 @@ class Credentials(NamedTuple):
 
 def log_on(
     mechanism: str, credentials: Credentials, ask: Callable[[str, str], _Asking]
-) -> Generator[Request, Answer, tuple[Answer, str]]:
+) -> Generator[Command, Replied, tuple[Replied, str]]:
     """Log on with ``mechanism``: the last answer, and what to add to the words of a refusal.
 
     The answer has a fault of AUTH if a challenge makes no sense or the server goes on asking; the
@@ -103,7 +103,7 @@ def log_on(
     return answer, reasons
 
 
-def _without_sense(answer: Answer, why: str) -> Answer:
+def _without_sense(answer: Replied, why: str) -> Replied:
     return answer._replace(reply=None, fault=Fault(Cause.AUTH, why))
 
 

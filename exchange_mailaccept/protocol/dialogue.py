@@ -14,19 +14,20 @@ from ..vocabulary import Cause, Stage, Tls, Verdict
 from . import extensions, out_of_step, receipt
 from .message import Content, Envelope, compose, data_stream, mail_command, rcpt_command
 from .reply import UNKNOWN_COMMAND, Reply
-from .requests import Answer, Close, Connect, Exchange, StartTls
+from .requests import Close, Command, Connect, StartTls
 from .stages import Fault, Security, Server, Session, StageOutcome, TranscriptLine
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-    from typing import NoReturn, Optional
+    from collections.abc import Callable, Generator
+    from typing import Any, NoReturn, Optional
 
     from . import auth
     from .race import Race
-    from .requests import Request
+    from .requests import Answer, Connected, Replied, Request, Secured
 
     Conversation = Generator[Request, Answer, Session]
-    _Asking = Generator[Request, Answer, Answer]
+    _Asking = Generator[Command, Replied, Replied]
+    _Step = Callable[[], Generator[Request, Any, None]]
 
 #: The codes that pass a stage; no other code does.
 EXPECTED = {
@@ -60,6 +61,8 @@ class Plan(NamedTuple):
     tls: Tls = Tls.NEVER
     #: Name to ask for and to find in the certificate; empty for the server's own.
     tls_name: str = ""
+    #: Whether a certificate that fails verification ends the test.
+    verify: bool = False
     #: ``None`` to stay anonymous.
     credentials: Optional[auth.Credentials] = None
     #: Whether to keep what was spoken, line by line.
@@ -146,7 +149,7 @@ class _Walk:
     def _stages(self) -> Generator[Request, Answer, None]:
         """Walk stage by stage; the generator ends where the plan ends."""
         plan = self._plan
-        opening = [
+        opening: list[tuple[Stage, _Step]] = [
             (Stage.CONNECT, self._connect),
             (Stage.BANNER, self._banner),
             (Stage.EHLO, self._hello),
@@ -155,7 +158,7 @@ class _Walk:
         if plan.tls is Tls.IMPLICIT:
             opening.remove((Stage.STARTTLS, self._starttls))
             opening.insert(1, (Stage.STARTTLS, self._tls_first))
-        transaction = [
+        transaction: list[tuple[Stage, _Step]] = [
             (Stage.AUTH, self._auth),
             (Stage.MAIL, self._mail),
             (Stage.RCPT, self._rcpt),
@@ -167,7 +170,7 @@ class _Walk:
             if stage is plan.until:
                 break
 
-    def _connect(self) -> Generator[Request, Answer, None]:
+    def _connect(self) -> Generator[Connect, Connected, None]:
         server = self._server
         answer = yield Connect(
             server.addresses, server.port, self._plan.source_address, self._left()
@@ -191,14 +194,14 @@ class _Walk:
         self._state = _State.UNGREETED
         self._pass_starttls(begun)
 
-    def _banner(self) -> Generator[Request, Answer, None]:
-        answer = yield from self._send(Exchange(b"", self._left()), "")
+    def _banner(self) -> Generator[Command, Replied, None]:
+        answer = yield from self._send(Command(b"", self._left()), "")
         self._state = _State.READY
         self._judge(Stage.BANNER, answer)
         if self._race is not None and not self._race.wins(self._server):
             raise _StoppedError
 
-    def _hello(self) -> Generator[Request, Answer, None]:
+    def _hello(self) -> Generator[Command, Replied, None]:
         name = self._ehlo_name
         answer = yield from self._ask(f"EHLO {name}")
         refusal = _refusal_of_ehlo(answer)
@@ -245,10 +248,10 @@ class _Walk:
         self._extensions = extensions.parse(reply)
         self._pass_starttls(begun, reply)
 
-    def _handshake(self, begun: float) -> Generator[Request, Answer, None]:
+    def _handshake(self, begun: float) -> Generator[StartTls, Secured, None]:
         self._state = _State.MUTE
         name = self._plan.tls_name or self._server.name
-        answer = yield StartTls(name, self._left())
+        answer = yield StartTls(name, self._left(), self._plan.verify)
         self._seconds += answer.seconds
         if answer.fault is not None:
             self._note("~", f"{answer.fault.verdict.value}: {answer.fault.explanation}")
@@ -289,21 +292,21 @@ class _Walk:
         reply = self._expect(Stage.AUTH, answer, begun, explanation=f"{explanation}{why}")
         self._pass(Stage.AUTH, self._seconds - begun, reply, explanation)
 
-    def _mail(self) -> Generator[Request, Answer, None]:
+    def _mail(self) -> Generator[Command, Replied, None]:
         envelope = self._plan.envelope
         if envelope.needs_smtputf8 and not self._extensions.offers("SMTPUTF8"):
             self._miss(Stage.MAIL, "does not offer SMTPUTF8, which the address needs")
         self._judge(Stage.MAIL, (yield from self._ask(mail_command(envelope))))
 
-    def _rcpt(self) -> Generator[Request, Answer, None]:
+    def _rcpt(self) -> Generator[Command, Replied, None]:
         command = rcpt_command(self._plan.envelope, self._extensions)
         self._judge(Stage.RCPT, (yield from self._ask(command)))
 
-    def _data(self) -> Generator[Request, Answer, None]:
+    def _data(self) -> Generator[Command, Replied, None]:
         self._judge(Stage.DATA, (yield from self._ask("DATA")))
         self._state = _State.MUTE
 
-    def _message(self) -> Generator[Request, Answer, None]:
+    def _message(self) -> Generator[Command, Replied, None]:
         plan = self._plan
         message = compose(plan.envelope, plan.content, plan.message_id, plan.now)
         if plan.transcript:
@@ -316,7 +319,7 @@ class _Walk:
         if self._extensions.offers("PIPELINING"):
             flight += b"QUIT\r\n"
             afterwards = _State.QUIT_SENT
-        answer = yield from self._send(Exchange(flight, self._left()), ".")
+        answer = yield from self._send(Command(flight, self._left()), ".")
         if answer.reply is not None:
             self._state = afterwards
         self._receipt = receipt.parse(self._judge(Stage.MESSAGE, answer))
@@ -327,16 +330,16 @@ class _Walk:
         :param shown: what the transcript has in its place
         """
         data = line.encode("utf-8") + b"\r\n"
-        return self._send(Exchange(data, self._left()), shown or line)
+        return self._send(Command(data, self._left()), shown or line)
 
     def _left(self) -> Optional[float]:
         """Seconds before the turn is over; ``None`` if it lasts as long as the run."""
         return None if self._turn is None else max(0.0, self._turn - self._seconds)
 
-    def _send(self, exchange: Exchange, shown: str) -> _Asking:
+    def _send(self, command: Command, shown: str) -> _Asking:
         if shown:
             self._note("C", shown)
-        answer = yield exchange
+        answer = yield command
         self._seconds += answer.seconds
         if answer.reply is not None and self._plan.transcript:
             *first, last = answer.reply.lines
@@ -353,7 +356,7 @@ class _Walk:
         self._transcript.append(TranscriptLine(self._seconds, speaker, text))
 
     def _judge(
-        self, stage: Stage, answer: Answer, explanation: str = "", cause: Optional[Cause] = None
+        self, stage: Stage, answer: Replied, explanation: str = "", cause: Optional[Cause] = None
     ) -> Reply:
         """Record how a stage of one step went; the reply if it passed."""
         begun = self._seconds - answer.seconds
@@ -364,7 +367,7 @@ class _Walk:
     def _expect(
         self,
         stage: Stage,
-        answer: Answer,
+        answer: Replied,
         begun: float,
         expected: Optional[tuple[int, ...]] = None,
         explanation: str = "",
@@ -425,7 +428,7 @@ class _Walk:
             yield Close()
         else:
             flight = b"" if self._state is _State.QUIT_SENT else b"QUIT\r\n"
-            answer = yield from self._send(Exchange(flight, self._left(), farewell=True), "QUIT")
+            answer = yield from self._send(Command(flight, self._left(), farewell=True), "QUIT")
             strayed = strayed or out_of_step.proof("QUIT", answer)
             self._end(answer)
         # After a 354 the replies were in step: no other command than DATA has it.
@@ -433,7 +436,7 @@ class _Walk:
             failed = StageOutcome.failed(last.stage, out_of_step.fault(strayed), last.seconds)
             self._outcomes[self._outcomes.index(last)] = failed
 
-    def _end(self, answer: Answer) -> None:
+    def _end(self, answer: Replied) -> None:
         """Record how QUIT was answered."""
         reply, fault = answer.reply, answer.fault
         if reply is not None:
@@ -444,13 +447,13 @@ class _Walk:
 
     def _exchange_quietly(self, data: bytes, shown: str) -> _Asking:
         """Send ``data`` and hear a reply that no stage depends on."""
-        answer = yield from self._send(Exchange(data, self._left(), farewell=True), shown)
+        answer = yield from self._send(Command(data, self._left(), farewell=True), shown)
         # Without that reply, the next one would not be the reply to QUIT.
         self._state = _State.MUTE if answer.reply is None else _State.READY
         return answer
 
 
-def _refusal_of_ehlo(answer: Answer) -> str:
+def _refusal_of_ehlo(answer: Replied) -> str:
     """What the server said to EHLO if it may know HELO only; empty if it knows EHLO."""
     reply, fault = answer.reply, answer.fault
     if reply is not None:

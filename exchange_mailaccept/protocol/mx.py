@@ -18,12 +18,14 @@ from ..names import DNS_PORT, is_host_name
 from ..record import TYPE_CHECKING, Enum, NamedTuple
 from ..vocabulary import Cause, Verdict
 from .dns_query import compose
-from .requests import Answer, Ask
+from .requests import Ask
 from .stages import Fault, MailHost
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Mapping, Sequence
     from typing import Callable, Optional, Union
+
+    from .requests import Responses
 
     _Result = Union["_Knowledge", Fault]
     _Judged = Union["_Knowledge", Fault, "_Defect"]
@@ -131,7 +133,7 @@ def mail_hosts(
     domain: str,
     nameservers: Sequence[Nameserver],
     shuffle: Callable[[list[MailHost]], None] = _shuffle,
-) -> Generator[Ask, Answer, Union[MailHosts, Fault]]:
+) -> Generator[Ask, Responses, Union[MailHosts, Fault]]:
     """Find the hosts that take mail for ``domain`` (ASCII), in the order of RFC 5321 5.1.
 
     Hosts of equal preference come in the order that ``shuffle`` gives them, and no host comes
@@ -176,7 +178,7 @@ def mail_hosts(
 
 def addresses(
     name: str, nameservers: Sequence[Nameserver], family: int = 0
-) -> Generator[Ask, Answer, Union[Addresses, Fault]]:
+) -> Generator[Ask, Responses, Union[Addresses, Fault]]:
     """Find the addresses of the mail host ``name`` (ASCII): of ``family`` 4, 6, or 0 for both.
 
     One family's failure is a note as long as the other one has addresses.
@@ -211,7 +213,7 @@ def addresses(
 
 def _lookup(
     name: str, rdtypes: Sequence[str], nameservers: Sequence[Nameserver]
-) -> Generator[Ask, Answer, dict[str, _Result]]:
+) -> Generator[Ask, Responses, dict[str, _Result]]:
     """Look up records of several types, and follow the aliases to their end."""
     if not is_host_name(name):
         return dict.fromkeys(rdtypes, Fault(Cause.BAD_NAME, f"{name or '.'} is not a domain name"))
@@ -240,7 +242,7 @@ def _lookup(
 
 def _query(
     questions: Sequence[_Question], nameservers: Sequence[Nameserver]
-) -> Generator[Ask, Answer, dict[_Question, _Result]]:
+) -> Generator[Ask, Responses, dict[_Question, _Result]]:
     """Ask the name servers in their order, and then the silent ones again, as glibc does."""
     resolution = _Resolution(questions, nameservers)
     while flight := resolution.next_flight():
@@ -341,7 +343,7 @@ def _fault_of_all(faults: Collection[Fault]) -> Fault:
     return Fault(cause, f"no name server answered: {said or 'none is known'}")
 
 
-def _ask(flight: _Flight) -> Generator[Ask, Answer, dict[_Question, _Judged]]:
+def _ask(flight: _Flight) -> Generator[Ask, Responses, dict[_Question, _Judged]]:
     """Ask the questions of ``flight``; after a fault there is no use in asking the server again."""
     queries = tuple(
         compose(name, rdtype, position, flight.edns)

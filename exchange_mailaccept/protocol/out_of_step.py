@@ -14,7 +14,7 @@ from .stages import Fault
 
 if TYPE_CHECKING:
     from .reply import Reply
-    from .requests import Answer
+    from .requests import Replied
 
 
 def fault(words: str) -> Fault:
@@ -22,7 +22,7 @@ def fault(words: str) -> Fault:
     return Fault(Cause.OUT_OF_STEP, f"replies are out of step: {words}")
 
 
-def proof(command: str, answer: Answer) -> str:
+def proof(command: str, answer: Replied) -> str:
     """What proves that the answer to ``command`` (RSET or QUIT) belongs to an earlier one, or "".
 
     A server that closes, does not know the command or says nothing proves nothing.

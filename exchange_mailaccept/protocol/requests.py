@@ -1,7 +1,13 @@
-"""What a conversation may ask for, and what comes back.
+"""What a conversation may ask for, and the answer to each request.
 
 The protocols (``dialogue``, ``mx``) are generators: they yield one of these requests and are sent
-an :class:`Answer`.  ``net.loop`` fulfils them on real sockets, a test with a list.
+its answer.  ``net.loop`` fulfils them on real sockets, a test with a list.
+
+Every answer has ``seconds``, from the request to the answer, and ``left``, the seconds until the
+run ends (0 or less if it is over).  ``fault`` says why there is no answer, or not a whole one.
+
+Many requests have ``patience``: the seconds until the attempt is given up, ``None`` for as long as
+the run lasts.
 """
 
 from __future__ import annotations
@@ -11,64 +17,10 @@ from .reply import Reply
 from .stages import Fault, Security
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from typing import Any, Optional, Union
 
-
-class Answer(NamedTuple):
-    """What came back for a request; which fields are set depends on the request."""
-
-    #: Seconds from asking to the answer.
-    seconds: float
-    #: Why there is no answer, or not a whole one.
-    fault: Optional[Fault] = None
-    #: For :class:`Exchange`: the reply.
-    reply: Optional[Reply] = None
-    #: Seconds until the run ends, none or less if it is over.
-    left: float = float("inf")
-    #: For :class:`Connect`: the server's address and our own.  For :class:`Resolve`: all addresses.
-    addresses: tuple[str, ...] = ()
-    #: For :class:`Resolve`: the name that the system's resolver holds for the right one.
-    canonical_name: str = ""
-    #: For :class:`Ask`: one response for each message, ``None`` where none came.
-    responses: tuple[Optional[bytes], ...] = ()
-    #: For :class:`StartTls`: what was agreed.
-    security: Optional[Security] = None
-    #: For :class:`Clock`: seconds of all answers that the conversation has had.
-    waited: float = 0.0
-    #: For :class:`Await`: the number of the conversation that has ended, and its result.
-    ended: Optional[tuple[int, Any]] = None
-    #: For :class:`Connect`: addresses that were tried before and failed, each with the reason.
-    failed: tuple[tuple[str, Fault], ...] = ()
-
-
-class Ask(NamedTuple):
-    """Send DNS messages to one name server, all at once, and collect the responses.
-
-    Datagrams whose id belongs to none of the messages are passed over; whether a response really
-    answers its question is for the asker to judge.  The answer has a fault only when nothing could
-    be sent or nothing came back.
-    """
-
-    #: Address and port of the name server.
-    nameserver: tuple[str, int]
-    messages: tuple[bytes, ...]
-    #: Over TCP (RFC 7766) and not UDP.
-    tcp: bool
-    #: Seconds to wait for all responses.
-    patience: float
-    #: Seconds to wait for the others once the first message has its response.
-    patience_for_rest: float = float("inf")
-
-
-class Resolve(NamedTuple):
-    """Addresses of a host name by the system's resolver (hosts file, DNS, ...)."""
-
-    name: str
-    #: 4, 6, or 0 for both.
-    family: int
-    #: Seconds until the attempt is given up; ``None``: as long as the run lasts.
-    patience: Optional[float] = None
+_FOREVER = float("inf")
 
 
 class Connect(NamedTuple):
@@ -78,11 +30,22 @@ class Connect(NamedTuple):
     port: int
     #: Local address to bind to, empty for any.
     source_address: str = ""
-    #: Seconds until the attempt is given up; ``None``: as long as the run lasts.
     patience: Optional[float] = None
 
 
-class Exchange(NamedTuple):
+class Connected(NamedTuple):
+    """The answer to :class:`Connect`."""
+
+    seconds: float
+    fault: Optional[Fault] = None
+    #: The server's address and this host's.
+    addresses: tuple[str, ...] = ()
+    #: Addresses that were tried before and failed, each with the reason.
+    failed: tuple[tuple[str, Fault], ...] = ()
+    left: float = _FOREVER
+
+
+class Command(NamedTuple):
     """Send ``data`` (nothing for the banner) in one flight and give back the next reply.
 
     Fails if bytes of the server already wait: a reply that nobody asked for is never the answer to
@@ -90,10 +53,18 @@ class Exchange(NamedTuple):
     """
 
     data: bytes
-    #: Seconds until the attempt is given up; ``None``: as long as the run lasts.
     patience: Optional[float] = None
     #: Send even if the server has spoken out of turn or time is up, and forgive everything: QUIT.
     farewell: bool = False
+
+
+class Replied(NamedTuple):
+    """The answer to :class:`Command`: a reply or a fault."""
+
+    seconds: float
+    fault: Optional[Fault] = None
+    reply: Optional[Reply] = None
+    left: float = _FOREVER
 
 
 class StartTls(NamedTuple):
@@ -105,29 +76,129 @@ class StartTls(NamedTuple):
 
     #: Name to ask for (SNI, RFC 6066 3) and to find in the certificate, or an address.
     server_name: str
-    #: Seconds until the attempt is given up; ``None``: as long as the run lasts.
     patience: Optional[float] = None
+    #: Whether a certificate that fails verification ends the handshake.
+    verify: bool = True
+
+
+class Secured(NamedTuple):
+    """The answer to :class:`StartTls`: what was agreed, or a fault."""
+
+    seconds: float
+    fault: Optional[Fault] = None
+    security: Optional[Security] = None
+    left: float = _FOREVER
 
 
 class Close(NamedTuple):
     """Close the connection, without a word."""
 
 
+class Ask(NamedTuple):
+    """Send DNS messages to one name server, all at once, and collect the responses.
+
+    Datagrams whose id belongs to none of the messages are passed over; whether a response really
+    answers its question is for the asker to judge.
+    """
+
+    #: Address and port of the name server.
+    nameserver: tuple[str, int]
+    messages: tuple[bytes, ...]
+    #: Over TCP (RFC 7766) and not UDP.
+    tcp: bool
+    patience: float
+    #: Seconds to wait for the others once the first message has its response.
+    patience_for_rest: float = _FOREVER
+
+
+class Responses(NamedTuple):
+    """The answer to :class:`Ask`; a fault only if nothing could be sent or nothing came back."""
+
+    seconds: float
+    fault: Optional[Fault] = None
+    #: One response for each message, ``None`` where none came.
+    responses: tuple[Optional[bytes], ...] = ()
+    left: float = _FOREVER
+
+
+class Resolve(NamedTuple):
+    """Look up the addresses of a host name by the system's resolver (hosts file, DNS, ...)."""
+
+    name: str
+    #: 4, 6, or 0 for both.
+    family: int
+    patience: Optional[float] = None
+
+
+class Resolved(NamedTuple):
+    """The answer to :class:`Resolve`."""
+
+    seconds: float
+    fault: Optional[Fault] = None
+    addresses: tuple[str, ...] = ()
+    #: The name that the system's resolver holds for the right one.
+    canonical_name: str = ""
+    left: float = _FOREVER
+
+
+class Call(NamedTuple):
+    """Call a ``function`` that blocks, in a thread.
+
+    The function returns a value or a :class:`Fault`.  An OSError becomes a fault; any other
+    exception ends the run.  When time is up, the thread is left behind.
+    """
+
+    function: Callable[[], Any]
+    patience: Optional[float] = None
+
+
+class Returned(NamedTuple):
+    """The answer to :class:`Call`: what the function returned, or a fault."""
+
+    seconds: float
+    fault: Optional[Fault] = None
+    value: Any = None
+    left: float = _FOREVER
+
+
 class Clock(NamedTuple):
-    """Tell the time: what is left of the run, and how long this conversation has waited."""
+    """Tell the time."""
+
+
+class Time(NamedTuple):
+    """The answer to :class:`Clock`."""
+
+    seconds: float = 0.0
+    left: float = _FOREVER
+    #: Seconds of all answers that the conversation has had.
+    waited: float = 0.0
+
+
+def time() -> Generator[Clock, Time, Time]:
+    """The time now, for ``yield from``."""
+    return (yield Clock())
 
 
 class Begin(NamedTuple):
     """Begin another conversation, which goes on beside this one; they are numbered from 0."""
 
-    conversation: Generator[Any, Answer, Any]
+    conversation: Generator[Any, Any, Any]
 
 
 class Await(NamedTuple):
     """Wait until a conversation that was begun has ended."""
 
-    #: Seconds until the wait is given up; ``None``: as long as the run lasts.
     patience: Optional[float] = None
+
+
+class Ended(NamedTuple):
+    """The answer to :class:`Await`."""
+
+    seconds: float
+    fault: Optional[Fault] = None
+    #: The number of the conversation that has ended, and its result.
+    ended: Optional[tuple[int, Any]] = None
+    left: float = _FOREVER
 
 
 class End(NamedTuple):
@@ -139,5 +210,13 @@ class End(NamedTuple):
     number: int
 
 
+class Done(NamedTuple):
+    """The answer to :class:`Close`, :class:`Begin` and :class:`End`, which can't fail."""
+
+    seconds: float = 0.0
+    left: float = _FOREVER
+
+
 if TYPE_CHECKING:
-    Request = Union[Ask, Resolve, Connect, Exchange, StartTls, Close, Clock, Begin, Await, End]
+    Request = Union[Connect, Command, StartTls, Close, Ask, Resolve, Call, Clock, Begin, Await, End]
+    Answer = Union[Connected, Replied, Secured, Responses, Resolved, Returned, Time, Ended, Done]

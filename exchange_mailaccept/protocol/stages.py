@@ -142,6 +142,10 @@ class Security(NamedTuple):
     verified: bool
     #: ``None`` if nothing could be read from it.
     certificate: Optional[Certificate] = None
+    #: Why the certificate failed verification, if the run went on without; else empty.
+    untrusted: str = ""
+    #: What is weak about the cipher suite, in words; else empty.
+    weakness: str = ""
 
 
 class Session(NamedTuple):

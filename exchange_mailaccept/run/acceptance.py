@@ -13,7 +13,7 @@ from __future__ import annotations
 from ..names import is_address
 from ..protocol.dialogue import Plan, walk
 from ..protocol.race import Race
-from ..protocol.requests import Answer, Await, Begin, Clock, End
+from ..protocol.requests import Await, Begin, End, time
 from ..protocol.stages import MailHost, Server, Session, StageOutcome
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Cause, Stage, Verdict
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import Optional
 
-    from ..protocol.requests import Request
+    from ..protocol.requests import Answer, Ended, Request
 
 #: Seconds that each of several servers has at least before the next one is begun beside it.
 LEAST_PATIENCE = 1.0
@@ -203,7 +203,7 @@ class _Search:
                 # It stands for the target, and those before it were passed over.
                 self._sessions[position] = Session(located.server, "", (self._lookup,))
                 self._decisive = position
-            if located.lookup.passed or (yield Clock()).left <= 0:
+            if located.lookup.passed or (yield from time()).left <= 0:
                 return
 
     def walk_only_one(self) -> Generator[Request, Answer, None]:
@@ -222,7 +222,7 @@ class _Search:
         """
         hosts = self._found.hosts
         for position, host in enumerate(hosts):
-            left = (yield Clock()).left
+            left = (yield from time()).left
             if self._race.winner is not None or left <= 0:
                 break
             located = yield from self._locate(host)
@@ -232,7 +232,7 @@ class _Search:
             attempt = _Try(position, located.server, self._waiting, bool(self._running))
             self._begun.append(attempt)
             yield Begin(walk(self._found.plan, located.server, race=self._race))
-            left = (yield Clock()).left
+            left = (yield from time()).left
             yield from self._wait(left - max(left / (len(hosts) - position), LEAST_PATIENCE))
         yield from self._finish()
 
@@ -240,7 +240,7 @@ class _Search:
         """Wait until the server begun last ends, or another greets, or ``left_then`` is left."""
         last = self._begun[-1].position
         while self._race.winner is None and last not in self._sessions:
-            left = (yield Clock()).left
+            left = (yield from time()).left
             yield from self._hear(max(0.0, left - left_then))
             if left <= left_then:
                 return
@@ -270,7 +270,7 @@ class _Search:
     def _running(self) -> list[_Try]:
         return [attempt for attempt in self._begun if attempt.position not in self._sessions]
 
-    def _hear(self, patience: Optional[float] = None) -> Generator[Request, Answer, None]:
+    def _hear(self, patience: Optional[float] = None) -> Generator[Await, Ended, None]:
         """Wait until the session of a server that was begun ends, if one does in time."""
         answer = yield Await(patience)
         self._waiting += answer.seconds

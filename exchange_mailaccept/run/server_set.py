@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Optional, Union
 
     from ..net.loop import Conversation
-    from ..net.trust import Context
+    from ..net.trust import Contexts
     from ..protocol.dialogue import Plan
 
     #: A server with its addresses, or the session that failed because there are none.
@@ -63,7 +63,7 @@ class Conditions(NamedTuple):
     #: Whether to test every address of every server, and not the first that answers.
     every_address: bool = False
     #: For conversations that use TLS.
-    context: Optional[Context] = None
+    contexts: Optional[Contexts] = None
     #: Descriptor of a pipe that becomes readable when the run is to end at once.
     signals: int = -1
 
@@ -71,7 +71,7 @@ class Conditions(NamedTuple):
         self, conversations: Sequence[Conversation], parallel: int = loop.MOST_AT_ONCE
     ) -> loop.Run:
         """Begin ``conversations``, which end when the run does."""
-        return loop.Run(conversations, self.left(), self.context, self.signals, parallel)
+        return loop.Run(conversations, self.left(), self.contexts, self.signals, parallel)
 
 
 def accept_mail_everywhere(found: Servers, conditions: Conditions) -> ServerSet:
@@ -91,7 +91,7 @@ def _reach(found: Servers, conditions: Conditions) -> list[Session]:
     plan, target = found.plan, conditions.target
     hosts = sorted(found.hosts, key=lambda host: (host.preference or 0, host.name))
     finding = conditions.begin([find_addresses(host, target) for host in hosts])
-    located: list[Located] = finding.finish()
+    located: list[Located] = finding.drive()
     servers: list[Reached] = [
         each.server if each.lookup.passed else each.session for each in located
     ]
@@ -112,7 +112,7 @@ def _walk(plan: Plan, servers: Sequence[Reached], conditions: Conditions) -> lis
     rounds = -(-len(reachable) // conditions.parallel)
     turn = max(conditions.left() / rounds, LEAST_PATIENCE) if rounds > 1 else None
     walks = [walk(plan, server, turn=turn) for server in reachable]
-    walked = iter(conditions.begin(walks, conditions.parallel).finish())
+    walked = iter(conditions.begin(walks, conditions.parallel).drive())
     return [next(walked) if isinstance(server, Server) else server for server in servers]
 
 

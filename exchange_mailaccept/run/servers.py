@@ -13,7 +13,7 @@ from ..names import (
     what_is_special,
 )
 from ..net.resolv_conf import system_nameservers
-from ..protocol.requests import Answer, Clock, Resolve
+from ..protocol.requests import Resolve, time
 from ..protocol.stages import Fault, MailHost, Server, Session, StageOutcome
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Cause, Stage, Verdict
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Optional, Union
 
     from ..protocol.dialogue import Plan
-    from ..protocol.requests import Request
+    from ..protocol.requests import Answer, Request, Resolved
 
 #: Seconds that finding this host's own name may take.
 OWN_NAME_PATIENCE = 1.0
@@ -77,9 +77,9 @@ def find_servers(target: Target, plan: Plan) -> Generator[Request, Answer, Serve
     # Only a domain needs dnspython.
     from ..protocol import mx
 
-    begun = yield Clock()
+    begun = yield from time()
     found = yield from mx.mail_hosts(target.domain, _nameservers(target))
-    ended = yield Clock()
+    ended = yield from time()
     seconds = ended.waited - begun.waited
     if isinstance(found, Fault):
         return Servers(StageOutcome.failed(Stage.MX, found, seconds), (), (), plan)
@@ -89,9 +89,9 @@ def find_servers(target: Target, plan: Plan) -> Generator[Request, Answer, Serve
 
 def find_addresses(host: MailHost, target: Target) -> Generator[Request, Answer, Located]:
     """Find the addresses of ``host``, one of the servers of ``target``."""
-    begun = yield Clock()
+    begun = yield from time()
     found = yield from _addresses(host.name, target)
-    ended = yield Clock()
+    ended = yield from time()
     seconds = ended.waited - begun.waited
     server = Server(host.name, (), target.port, host.preference)
     if isinstance(found, Fault):
@@ -104,7 +104,7 @@ def _nameservers(target: Target) -> tuple[tuple[str, int], ...]:
     return target.nameservers or system_nameservers()
 
 
-def _find_ehlo_name() -> Generator[Request, Answer, str]:
+def _find_ehlo_name() -> Generator[Resolve, Resolved, str]:
     """This host's fully qualified name for EHLO; empty for the address literal."""
     name = os.uname().nodename
     if "." not in name:
@@ -129,8 +129,7 @@ def _addresses(name: str, target: Target) -> Generator[Request, Answer, Union[_F
         return _Found((name,))
     if target.host and not target.nameservers:
         # A server named by the user is found as other programs find it, hosts file included.
-        answer = yield Resolve(name, target.family)
-        return answer.fault or _Found(answer.addresses)
+        return (yield from _ask_system(name, target.family))
     # Only a name needs dnspython.
     from ..protocol import mx
 
@@ -147,6 +146,11 @@ def _addresses(name: str, target: Target) -> Generator[Request, Answer, Union[_F
     if found.alias:
         notes = (f"MX {name} is an alias of {found.alias} (RFC 2181 10.3)", *notes)
     return _Found(found.addresses, notes) if lab else _public(name, found.addresses, notes)
+
+
+def _ask_system(name: str, family: int) -> Generator[Resolve, Resolved, Union[_Found, Fault]]:
+    answer = yield Resolve(name, family)
+    return answer.fault or _Found(answer.addresses)
 
 
 def _public(name: str, addresses: tuple[str, ...], notes: tuple[str, ...]) -> Union[_Found, Fault]:

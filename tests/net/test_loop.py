@@ -20,17 +20,16 @@ import pytest
 from support.scripted_server import PortOfAll
 
 from exchange_mailaccept.net import sockets
-from exchange_mailaccept.net.command import Exchanging, Line
+from exchange_mailaccept.net.command import CommandExchange, Line
 from exchange_mailaccept.net.faults import fault_of
-from exchange_mailaccept.net.loop import Run, run
-from exchange_mailaccept.net.operation import Deadline, Operation
-from exchange_mailaccept.net.system_resolver import Resolving
-from exchange_mailaccept.protocol.requests import Answer, Ask, Close, Connect, Exchange, Resolve
+from exchange_mailaccept.net.loop import Run
+from exchange_mailaccept.net.operation import Deadline, within
+from exchange_mailaccept.protocol.requests import Ask, Close, Command, Connect, Resolve
 from exchange_mailaccept.protocol.stages import Fault
 from exchange_mailaccept.vocabulary import Cause, Verdict
 
 if TYPE_CHECKING:
-    from exchange_mailaccept.protocol.requests import Request
+    from exchange_mailaccept.protocol.requests import Answer, Request
 
     Conversation = Generator[Request, Answer, list[Answer]]
 
@@ -42,6 +41,10 @@ PATIENCE = 20
 LATENESS = 2.0
 CLOSED = Fault(Cause.CLOSED, "connection closed by the server")
 RESET = Fault(Cause.RESET, "connection reset by the server")
+
+
+def run(conversations: list[Conversation], timeout: float, **how: Any) -> list[Any]:
+    return Run(conversations, timeout, **how).drive()
 
 
 def asking(*requests: Request) -> Conversation:
@@ -174,14 +177,14 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 def test_a_connection_has_both_addresses(peer):
     server = peer(saying(b"220 ready\r\n"))
-    connected, greeted = answers(server.connect, Exchange(b""))
+    connected, greeted = answers(server.connect, Command(b""))
     assert connected.addresses == ("127.0.0.1", "127.0.0.1")
     assert said(greeted) == "220 ready"
 
 
 def test_a_connection_over_ipv6(peer):
     server = peer(saying(b"220 ready\r\n"), host="::1")
-    connected, greeted = answers(server.connect, Exchange(b""))
+    connected, greeted = answers(server.connect, Command(b""))
     assert connected.addresses == ("::1", "::1")
     assert said(greeted) == "220 ready"
 
@@ -191,7 +194,7 @@ def test_the_source_address_is_used(peer):
     """All of 127.0.0.0/8 is this host."""
     server = peer(saying(b"220 ready\r\n"))
     request = server.connect._replace(source_address="127.0.0.7")
-    connected, _ = answers(request, Exchange(b""))
+    connected, _ = answers(request, Command(b""))
     assert connected.addresses == ("127.0.0.1", "127.0.0.7")
     assert server.client == "127.0.0.7"
 
@@ -201,7 +204,7 @@ def test_the_source_address_is_used(peer):
 def test_a_source_address_may_have_a_zone(peer, source):
     """A link-local one must have; on the loopback it need not mean anything."""
     server = peer(saying(b"220 ready\r\n"), host="::1")
-    connected, _ = answers(server.connect._replace(source_address=source), Exchange(b""))
+    connected, _ = answers(server.connect._replace(source_address=source), Command(b""))
     assert (connected.fault, server.client) == (None, "::1")
 
 
@@ -222,7 +225,7 @@ def test_nobody_listens():
 def test_an_address_that_refuses_does_not_keep_from_the_next(peer):
     """At once, and not after the delay for the silent."""
     server = peer(saying(b"220 ready\r\n"))
-    connected, greeted = answers(Connect(("127.0.0.9", "127.0.0.1"), server.port), Exchange(b""))
+    connected, greeted = answers(Connect(("127.0.0.9", "127.0.0.1"), server.port), Command(b""))
     assert connected.addresses[0] == "127.0.0.1"
     assert said(greeted) == "220 ready"
 
@@ -262,7 +265,7 @@ def test_a_silent_address_costs_a_fraction_of_a_second(black_hole):
     _, port = black_hole
     with socket.create_server(("127.0.0.1", port)) as listener:
         connected, greeted = answers(
-            Connect(("127.0.0.2", "127.0.0.1"), port), Exchange(b"", patience=0.1)
+            Connect(("127.0.0.2", "127.0.0.1"), port), Command(b"", patience=0.1)
         )
         assert connected.addresses[0] == "127.0.0.1"
         assert 0.2 < connected.seconds < LATENESS
@@ -322,7 +325,7 @@ GREETINGS = [
 def test_a_greeting_at_once(peer, sent, expected):
     """And the end of the connection behind it."""
     server = peer(lambda connection: connection.sendall(sent))
-    _, greeted = answers(server.connect, Exchange(b""))
+    _, greeted = answers(server.connect, Command(b""))
     assert said(greeted) == expected
 
 
@@ -333,7 +336,7 @@ def test_a_greeting_byte_by_byte(peer, sent, expected):
         for each in sent:
             connection.sendall(bytes([each]))
 
-    _, greeted = answers(peer(what).connect, Exchange(b""))
+    _, greeted = answers(peer(what).connect, Command(b""))
     if expected == Fault(Cause.BARE_OK, "not an SMTP reply: 'OK'", "OK"):
         # It is noticed as soon as it can be.
         assert said(greeted).explanation.startswith("not an SMTP reply: 'O")
@@ -356,7 +359,7 @@ def endless(*segments: bytes) -> Callable[[socket.socket], None]:
 
 def test_a_line_at_a_time_without_an_end_is_given_up(peer):
     """Every line brings hope, and the deadline stays where it is."""
-    _, greeted = answers(peer(endless(b"220-a\r\n")).connect, Exchange(b""), timeout=0.6)
+    _, greeted = answers(peer(endless(b"220-a\r\n")).connect, Command(b""), timeout=0.6)
     assert greeted.fault is not None
     assert greeted.fault.verdict is Verdict.TIMED_OUT
     assert greeted.fault.explanation.startswith("within 0.6s, its reply had begun: '220-a 220-a")
@@ -367,7 +370,7 @@ def test_a_byte_at_a_time_without_an_end_is_given_up(peer):
         connection.sendall(b"220 ")
         endless(b"a")(connection)
 
-    _, greeted = answers(peer(what).connect, Exchange(b""), timeout=0.6)
+    _, greeted = answers(peer(what).connect, Command(b""), timeout=0.6)
     assert greeted.fault is not None
     assert greeted.fault.verdict is Verdict.TIMED_OUT
     assert greeted.fault.explanation.startswith("within 0.6s, its reply had begun: '220 aaa")
@@ -386,7 +389,7 @@ def test_a_byte_at_a_time_without_an_end_is_given_up(peer):
 )
 def test_a_flood_is_refused_at_once(peer, segment, explanation):
     """And not when the time is over."""
-    _, greeted = answers(peer(endless(segment)).connect, Exchange(b""))
+    _, greeted = answers(peer(endless(segment)).connect, Command(b""))
     assert greeted.fault is not None
     assert greeted.fault.verdict is Verdict.BROKEN
     assert greeted.fault.explanation.startswith(explanation)
@@ -400,13 +403,13 @@ def test_a_reply_and_a_flood_behind_it(peer):
         connection.sendall(b"220 ready\r\n" + b"250 a\r\n" * 100)
         endless(b"250 a\r\n" * 10_000)(connection)
 
-    _, greeted, hello = answers(peer(what).connect, Exchange(b""), Exchange(b"EHLO a\r\n"))
+    _, greeted, hello = answers(peer(what).connect, Command(b""), Command(b"EHLO a\r\n"))
     assert said(greeted) == "220 ready"
     assert said(hello).explanation.startswith("the server spoke before it was asked: '250 a 250 a")
 
 
 def test_silence_is_given_up(peer):
-    _, greeted = answers(peer(until_the_end).connect, Exchange(b""), timeout=0.3)
+    _, greeted = answers(peer(until_the_end).connect, Command(b""), timeout=0.3)
     assert greeted.fault == Fault(Cause.SILENT, "within 0.3s")
 
 
@@ -421,9 +424,9 @@ def test_patience_ends_a_request_and_not_the_run(peer):
 
     def conversation() -> Conversation:
         yield server.connect
-        first = yield Exchange(b"", patience=0.2)
+        first = yield Command(b"", patience=0.2)
         go_on.set()
-        second = yield Exchange(b"")
+        second = yield Command(b"")
         return [first, second]
 
     server = peer(what)
@@ -445,7 +448,7 @@ def test_the_connection_is_reset_in_place_of_the_greeting(peer):
         connected = yield server.connect
         stands.set()
         gone.wait(PATIENCE)
-        return [connected, (yield Exchange(b""))]
+        return [connected, (yield Command(b""))]
 
     server = peer(what)
     ((connected, greeted),) = run([conversation()], PATIENCE)
@@ -460,7 +463,7 @@ def test_the_connection_ends_within_a_reply(peer, said_before):
         until(connection, b"\r\n")
         connection.sendall(said_before)
 
-    *_, hello = answers(peer(what).connect, Exchange(b""), Exchange(b"EHLO a\r\n"))
+    *_, hello = answers(peer(what).connect, Command(b""), Command(b"EHLO a\r\n"))
     begun = said_before.decode().strip()
     after = f" after '{begun}'" if begun else ""
     assert hello.fault == Fault(Cause.CLOSED, f"connection closed by the server{after}")
@@ -476,7 +479,7 @@ def test_the_server_shuts_its_side_and_hears_the_farewell(peer):
         heard.append(until_the_end(connection))
 
     server = peer(what)
-    *_, left = answers(server.connect, Exchange(b""), Exchange(b"QUIT\r\n", farewell=True))
+    *_, left = answers(server.connect, Command(b""), Command(b"QUIT\r\n", farewell=True))
     server.close()
     assert left.fault == CLOSED
     assert heard == [b"QUIT\r\n"]
@@ -502,7 +505,7 @@ def test_words_ahead_of_their_command_are_no_answer_to_it(peer, ahead, words):
         heard.append(until_the_end(connection))
 
     server = peer(what)
-    *_, hello = answers(server.connect, Exchange(b""), Exchange(b"EHLO a\r\n"))
+    *_, hello = answers(server.connect, Command(b""), Command(b"EHLO a\r\n"))
     server.close()
     explanation = f"the server spoke before it was asked: {words}"
     assert hello.fault == Fault(Cause.OUT_OF_TURN, explanation, ahead.decode("ascii"))
@@ -536,10 +539,10 @@ def test_words_that_wait_before_the_command_are_no_answer_to_it(peer, ahead, cau
 
     def conversation() -> Conversation:
         yield server.connect
-        yield Exchange(b"")
+        yield Command(b"")
         greeted.set()
         waiting.wait(PATIENCE)
-        return [(yield Exchange(b"EHLO a\r\n"))]
+        return [(yield Command(b"EHLO a\r\n"))]
 
     server = peer(what)
     ((hello,),) = run([conversation()], PATIENCE)
@@ -558,7 +561,7 @@ def test_a_farewell_is_said_to_a_server_that_speaks_out_of_turn(peer):
         heard.append(until_the_end(connection))
 
     server = peer(what)
-    answers(server.connect, Exchange(b""), Exchange(b"QUIT\r\n", farewell=True))
+    answers(server.connect, Command(b""), Command(b"QUIT\r\n", farewell=True))
     server.close()
     assert heard == [b"QUIT\r\n"]
 
@@ -572,7 +575,7 @@ def test_the_reply_to_what_was_pipelined(peer):
         until_the_end(connection)
 
     _, queued, left = answers(
-        peer(what).connect, Exchange(b".\r\nQUIT\r\n"), Exchange(b"", farewell=True)
+        peer(what).connect, Command(b".\r\nQUIT\r\n"), Command(b"", farewell=True)
     )
     assert (said(queued), said(left)) == ("250 queued", "221 bye")
 
@@ -586,7 +589,7 @@ def test_a_server_that_does_not_read(peer):
     """What does not drain is given up like what does not come."""
     over = threading.Event()
     server = peer(lambda _: over.wait(PATIENCE), room=4096)
-    _, sent = answers(server.connect, Exchange(MANY), timeout=0.5)
+    _, sent = answers(server.connect, Command(MANY), timeout=0.5)
     over.set()
     assert sent.fault == Fault(Cause.SILENT, "within 0.5s")
 
@@ -603,7 +606,7 @@ def test_a_server_that_reads_slowly(peer):
         connection.sendall(b"250 queued\r\n")
         until_the_end(connection)
 
-    _, sent = answers(peer(what, room=4096).connect, Exchange(MANY))
+    _, sent = answers(peer(what, room=4096).connect, Command(MANY))
     assert said(sent) == "250 queued"
     assert b"".join(heard) == MANY
 
@@ -613,7 +616,7 @@ def test_the_connection_is_reset_while_we_send(peer):
         connection.recv(1000)
         reset(connection)
 
-    _, sent = answers(peer(what, room=4096).connect, Exchange(MANY))
+    _, sent = answers(peer(what, room=4096).connect, Command(MANY))
     assert sent.fault in (RESET, CLOSED)
 
 
@@ -629,7 +632,7 @@ def early(connection: socket.socket, reply: bytes) -> None:
 def test_a_reply_to_half_a_message_is_none_to_the_whole(peer):
     """Who says 250 before the final dot was sent has not accepted what came before it."""
     server = peer(lambda connection: early(connection, b"250 queued\r\n"), room=4096)
-    _, sent = answers(server.connect, Exchange(MANY))
+    _, sent = answers(server.connect, Command(MANY))
     assert sent.reply is None
     assert sent.fault is not None
     assert sent.fault.verdict is Verdict.BROKEN
@@ -643,7 +646,7 @@ def test_a_reply_to_the_first_piece_is_none_to_the_whole():
         server, _ = listener.accept()
     with contextlib.closing(wire), server:
         deadline = Deadline(time.monotonic() + PATIENCE, PATIENCE, time.monotonic)
-        exchanging = Exchanging(deadline, Exchange(bytes(100_000)), Line(wire, 0.0))
+        exchanging = CommandExchange(deadline, Command(bytes(100_000)), Line(wire, 0.0))
         assert exchanging.begin() is None
         server.sendall(b"250 queued\r\n")
         select.select([wire], [], [], PATIENCE)
@@ -663,7 +666,7 @@ def test_a_refusal_of_half_a_message_is_heard():
         over.wait(PATIENCE)
 
     server = Peer(what, room=4096)
-    _, sent = answers(server.connect, Exchange(MANY), timeout=1.0)
+    _, sent = answers(server.connect, Command(MANY), timeout=1.0)
     over.set()
     server.close()
     assert "552 5.3.4 Message too big" in str(said(sent))
@@ -690,7 +693,7 @@ def test_the_final_dot_is_never_alone(size, pieces):
         near.setblocking(False)
         far.settimeout(PATIENCE)
         deadline = Deadline(time.monotonic() + PATIENCE, PATIENCE, time.monotonic)
-        exchanging = Exchanging(deadline, Exchange(message), Line(sockets.Wire(near), 0.0))
+        exchanging = CommandExchange(deadline, Command(message), Line(sockets.Wire(near), 0.0))
         assert exchanging.begin() is None
         heard = [far.recv(size)]
         while sum(map(len, heard)) < size:
@@ -706,7 +709,7 @@ def test_the_final_dot_is_never_alone(size, pieces):
 def test_a_run_ends_although_the_conversation_goes_on(peer):
     """After the deadline every request fails at once."""
     server = peer(until_the_end)
-    found = answers(server.connect, *[Exchange(b"NOOP\r\n")] * 50, timeout=0.3)
+    found = answers(server.connect, *[Command(b"NOOP\r\n")] * 50, timeout=0.3)
     late = Fault(Cause.SILENT, "within 0.3s")
     assert [each.fault for each in found] == [None, *[late] * 50]
 
@@ -736,28 +739,19 @@ def test_a_run_without_time():
 )
 def test_no_time_has_an_exponent(seconds, words):
     """Nobody reads 1e+03s at night."""
-    deadline = Deadline(0.0, seconds, lambda: 0.0)
-    request = Resolve("mail1.contoso.com", 0)
-    resolved = Resolving(deadline, request, lambda _: Answer(0.0))
-    late = resolved.expire()
-    resolved.close()
-    silent = Operation(deadline, None).expire()
-    assert late is not None
-    assert silent is not None
-    assert late.fault == Fault(Cause.RESOLVER, f"the system's resolver gave no answer {words}")
-    assert silent.fault == Fault(Cause.SILENT, words)
+    assert within(seconds) == words
 
 
 def test_nothing_is_said_before_there_is_a_connection():
     """A fault of the program and not of the server."""
     with pytest.raises(RuntimeError, match="a conversation must connect before it speaks"):
-        run([asking(Exchange(b""))], PATIENCE)
+        run([asking(Command(b""))], PATIENCE)
 
 
 def test_after_the_close_there_is_no_connection(peer):
     server = peer(until_the_end)
     with pytest.raises(RuntimeError, match="a conversation must connect before it speaks"):
-        run([asking(server.connect, Close(), Exchange(b""))], PATIENCE)
+        run([asking(server.connect, Close(), Command(b""))], PATIENCE)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -769,9 +763,9 @@ def test_a_signal_ends_the_run(peer, number):
     def conversation() -> Conversation:
         yield server.connect
         os.write(writing, bytes([number]))
-        return [(yield Exchange(b"")), (yield Exchange(b""))]
+        return [(yield Command(b"")), (yield Command(b""))]
 
-    (interrupted,) = Run([conversation()], PATIENCE, None, reading).finish()
+    (interrupted,) = Run([conversation()], PATIENCE, None, reading).drive()
     os.close(reading)
     os.close(writing)
     fault = Fault(Cause.INTERRUPTED, f"interrupted by {number.name}")
@@ -799,7 +793,7 @@ class Crowd:
 def test_many_conversations_at_once():
     """None waits for another: the server greets nobody before all have come."""
     crowd = Crowd(200)
-    conversation = (Connect(("127.0.0.1",), crowd.port), Exchange(b""))
+    conversation = (Connect(("127.0.0.1",), crowd.port), Command(b""))
     found = run([asking(*conversation) for _ in range(200)], PATIENCE)
     crowd.thread.join(PATIENCE)
     crowd.listener.close()
@@ -816,7 +810,7 @@ def test_no_more_conversations_at_once_than_wanted():
         most = max(most, running)
         with contextlib.suppress(StopIteration):
             yield Connect(("127.0.0.1",), listener.getsockname()[1])
-            yield Exchange(b"", patience=0.01)
+            yield Command(b"", patience=0.01)
         running -= 1
         return number
 
@@ -839,7 +833,7 @@ def test_no_descriptor_is_left_open(peer, black_hole):
     run(
         [
             asking(Connect((address, "127.0.0.3"), port, patience=0.4)),
-            asking(server.connect, Exchange(b""), Exchange(b"EHLO a\r\n")),
+            asking(server.connect, Command(b""), Command(b"EHLO a\r\n")),
             asking(Connect(("127.0.0.1",), free_port()), Connect(("127.0.0.9",), port)),
             asking(Resolve("localhost", 4)),
             asking(Ask(("127.0.0.1", free_port()), (b"12ab",), False, 0.2)),
@@ -861,7 +855,7 @@ def test_what_waits_while_we_are_busy_is_not_slow(peer):
         connected = yield server.connect
         # Busy with something else, as with the import of a library.
         time.sleep(1.0)
-        return [connected, (yield Exchange(b""))]
+        return [connected, (yield Command(b""))]
 
     ((_, greeted),) = run([conversation()], PATIENCE)
     assert said(greeted) == "220 ready"
@@ -890,13 +884,13 @@ def test_a_chore_waits_until_something_new_is_on_its_way(peer):
         connection.sendall(b"250 ok\r\n")
 
     def conversation() -> Conversation:
-        for request in (server.connect, Exchange(b""), Exchange(b"EHLO a\r\n")):
+        for request in (server.connect, Command(b""), Command(b"EHLO a\r\n")):
             answered.append((yield request))
         return answered
 
     server = peer(halves)
     driven = Run([conversation()], PATIENCE, clock=clock)
-    driven.finish([lambda: seen_by_chore.append(len(answered))])
+    driven.drive([lambda: seen_by_chore.append(len(answered))])
     assert [said(each) for each in answered[1:]] == ["220 ready", "250 ok"]
     # The connection and the greeting.
     assert seen_by_chore == [2]
@@ -914,85 +908,6 @@ def test_a_name_of_the_hosts_file():
 def test_an_address_resolves_to_itself():
     (found,) = answers(Resolve("127.0.0.5", 0))
     assert found.addresses == ("127.0.0.5",)
-
-
-def resolving(look_up: Callable[[Resolve], Answer], patience: float) -> Resolving:
-    deadline = Deadline(time.monotonic() + PATIENCE, PATIENCE, time.monotonic)
-    return Resolving(deadline, Resolve("mail1.contoso.com", 0, patience), look_up)
-
-
-def test_a_resolver_that_takes_too_long_is_left_behind():
-    """What it finds later goes nowhere, and least into a descriptor that is somebody else's now."""
-    found, over = threading.Event(), threading.Event()
-
-    def look_up(_: Resolve) -> Answer:
-        found.wait(PATIENCE)
-        over.set()
-        return Answer(0.0, addresses=("192.0.2.1",))
-
-    before = set(threading.enumerate())
-    operation = resolving(look_up, 0.25)
-    assert operation.begin() is None
-    (thread,) = set(threading.enumerate()) - before
-    late = operation.expire()
-    operation.close()
-    # They get the numbers that have just become free.
-    reading, writing = os.pipe()
-    os.set_blocking(reading, False)
-    found.set()
-    thread.join(PATIENCE)
-    assert over.is_set()
-    assert late is not None
-    assert late.fault == Fault(Cause.RESOLVER, "the system's resolver gave no answer within 0.25s")
-    with pytest.raises(BlockingIOError):
-        os.read(reading, 1)
-    os.close(reading)
-    os.close(writing)
-
-
-@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
-@pytest.mark.parametrize(
-    ("error", "why"),
-    [
-        (OSError(24, "Too many open files"), "Too many open files"),
-        (UnicodeEncodeError("ascii", "m\xfc", 1, 2, "range"), "the name is not in ASCII"),
-        (
-            UnicodeDecodeError("utf-8", b"m\xfc", 1, 2, "invalid start byte"),
-            "it answered with a name that is no text",
-        ),
-    ],
-)
-def test_a_resolver_that_breaks(error, why):
-    """Its error ends in the answer, and neither in a long wait nor on standard error."""
-
-    def look_up(_: Resolve) -> Answer:
-        raise error
-
-    before = set(threading.enumerate())
-    operation = resolving(look_up, PATIENCE)
-    assert operation.begin() is None
-    for thread in set(threading.enumerate()) - before:
-        thread.join(PATIENCE)
-    assert select.select(list(operation.watched), [], [], PATIENCE)[0]
-    broken = operation.ready(next(iter(operation.watched)))
-    operation.close()
-    assert broken is not None
-    assert broken.fault == Fault(Cause.RESOLVER, f"the system's resolver: {why}")
-
-
-def test_a_resolver_that_answers():
-    def look_up(request: Resolve) -> Answer:
-        return Answer(0.0, addresses=("192.0.2.1",), canonical_name=request.name)
-
-    before = set(threading.enumerate())
-    operation = resolving(look_up, PATIENCE)
-    assert operation.begin() is None
-    for thread in set(threading.enumerate()) - before:
-        thread.join(PATIENCE)
-    found = operation.ready(next(iter(operation.watched)))
-    operation.close()
-    assert found is not None
-    assert (found.addresses, found.canonical_name) == (("192.0.2.1",), "mail1.contoso.com")
 
 
 # Name servers.

@@ -18,7 +18,16 @@ from exchange_mailaccept.protocol.auth import Credentials
 from exchange_mailaccept.protocol.dialogue import Plan, walk
 from exchange_mailaccept.protocol.message import Content, Envelope
 from exchange_mailaccept.protocol.reply import Reply
-from exchange_mailaccept.protocol.requests import Answer, Close, Connect, Exchange, StartTls
+from exchange_mailaccept.protocol.requests import (
+    Close,
+    Command,
+    Connect,
+    Connected,
+    Done,
+    Replied,
+    Secured,
+    StartTls,
+)
 from exchange_mailaccept.protocol.stages import Fault, Security, Server, Session
 from exchange_mailaccept.vocabulary import Cause, Stage, Tls, Verdict
 
@@ -71,24 +80,24 @@ class Talk:
         assert answers == [], "the client left before it had heard everything"
         return session
 
-    def _answer(self, request: Any, answers: list[Any]) -> Answer:
+    def _answer(self, request: Any, answers: list[Any]) -> Any:
         if isinstance(request, Connect):
-            return Answer(0.5, addresses=("192.0.2.1", "192.0.2.9"))
+            return Connected(0.5, addresses=("192.0.2.1", "192.0.2.9"))
         if isinstance(request, Close):
             self.sent.append("(closes)")
-            return Answer(0.0)
+            return Done()
         if isinstance(request, StartTls):
             self.sent.append(f"(TLS for {request.server_name})")
         else:
-            assert isinstance(request, Exchange)
+            assert isinstance(request, Command)
             if request.data:
                 self.sent.append(request.data.decode().rstrip("\r\n"))
         answer = answers.pop(0)
         if isinstance(answer, Fault):
-            return Answer(1.0, answer)
+            return (Secured if isinstance(request, StartTls) else Replied)(1.0, answer)
         if isinstance(answer, Security):
-            return Answer(1.0, security=answer)
-        return Answer(1.0, reply=reply(answer))
+            return Secured(1.0, security=answer)
+        return Replied(1.0, reply=reply(answer))
 
     def outcome(self, stage: Stage) -> tuple[Verdict, Optional[str]]:
         """Verdict and reply of a stage."""
@@ -288,9 +297,9 @@ def test_without_a_name_ehlo_has_an_address_literal(own: str, name: str) -> None
     """RFC 5321 4.1.3; the zone means nothing to the other side."""
     conversation = walk(PLAN._replace(ehlo_name=""), SERVER)
     next(conversation)
-    conversation.send(Answer(0.0, addresses=("192.0.2.1", own)))
-    request = conversation.send(Answer(0.0, reply=reply(BANNER)))
-    assert isinstance(request, Exchange)
+    conversation.send(Connected(0.0, addresses=("192.0.2.1", own)))
+    request = conversation.send(Replied(0.0, reply=reply(BANNER)))
+    assert isinstance(request, Command)
     assert request.data == f"EHLO {name}\r\n".encode()
 
 
@@ -299,7 +308,7 @@ def test_nobody_is_bid_farewell_who_was_never_met() -> None:
     conversation = walk(PLAN, SERVER)
     next(conversation)
     with pytest.raises(StopIteration) as end:
-        conversation.send(Answer(0.1, Fault(Cause.REFUSED, "connection refused")))
+        conversation.send(Connected(0.1, Fault(Cause.REFUSED, "connection refused")))
     assert [each.stage for each in end.value.value.outcomes] == [Stage.CONNECT]
 
 
@@ -313,12 +322,12 @@ def test_whatever_a_server_replies_the_walk_tells_the_truth(said: list[tuple[int
     session: Optional[Session] = None
     while session is None:
         if isinstance(request, Connect):
-            answer = Answer(0.0, addresses=("192.0.2.1", "192.0.2.9"))
-        elif isinstance(request, Exchange):
+            answer = Connected(0.0, addresses=("192.0.2.1", "192.0.2.9"))
+        elif isinstance(request, Command):
             bodies += b"\r\n.\r\n" in request.data
-            answer = Answer(0.0, reply=next(answers))
+            answer = Replied(0.0, reply=next(answers))
         else:
-            answer = Answer(0.0)
+            answer = Done()
         try:
             request = conversation.send(answer)
         except StopIteration as end:

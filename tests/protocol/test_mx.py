@@ -32,7 +32,7 @@ from exchange_mailaccept.names import to_ascii
 from exchange_mailaccept.net import loop
 from exchange_mailaccept.protocol import dns_query, mx
 from exchange_mailaccept.protocol.mx import Addresses, MailHost, MailHosts, addresses, mail_hosts
-from exchange_mailaccept.protocol.requests import Answer, Ask
+from exchange_mailaccept.protocol.requests import Ask, Responses
 from exchange_mailaccept.protocol.stages import Fault
 from exchange_mailaccept.vocabulary import Cause, Verdict
 
@@ -230,12 +230,12 @@ def play(conversation, behaviour: Union[Behaviour, Mapping, None] = None):
         asked.append((address, transport, edns, request.patience, kinds))
         assert len({each.id for each in queries}) == len(queries)
         if isinstance(chosen, Fault):
-            answer = Answer(0.0, chosen)
+            answer = Responses(0.0, chosen)
             continue
         responses = tuple(chosen(each, request.tcp) for each in request.messages)
         gone = not any(responses)
         fault = Fault(Cause.SILENT, f"within {request.patience:.3g}s") if gone else None
-        answer = Answer(0.0, fault, responses=responses)
+        answer = Responses(0.0, fault, responses=responses)
 
 
 def as_listed(_hosts: list) -> None:
@@ -1140,7 +1140,7 @@ def impatient(monkeypatch) -> None:
 
 def found_over(server: NameServer, *conversations, timeout: float = 30.0):
     """What lookups in one run find, the port of ``server`` as PORT."""
-    results = loop.run(conversations, timeout)
+    results = loop.Run(conversations, timeout).drive()
     return [
         each._replace(explanation=each.explanation.replace(str(server.address[1]), "PORT"))
         if isinstance(each, Fault)
@@ -1223,14 +1223,14 @@ def test_a_port_where_nobody_listens_leaves_the_domain_untested():
     with tcp:
         udp.close()
         begun = time.monotonic()
-        (found,) = loop.run([mail_hosts("two.example", [tcp.getsockname()])], 30.0)
+        (found,) = loop.Run([mail_hosts("two.example", [tcp.getsockname()])], 30.0).drive()
         assert found == untested(f"127.0.0.1 port {tcp.getsockname()[1]}: connection refused")
         assert time.monotonic() - begun < 2.0
 
 
 def test_a_zone_that_this_host_has_not_leaves_the_domain_untested():
     """The address is link-local, and there is no such link."""
-    (found,) = loop.run([mail_hosts("two.example", [("fe80::1%nosuch0", 53)])], 30.0)
+    (found,) = loop.Run([mail_hosts("two.example", [("fe80::1%nosuch0", 53)])], 30.0).drive()
     assert found.verdict is Verdict.UNTESTED
     assert found.explanation.startswith("no name server answered: fe80::1%nosuch0: ")
 

@@ -8,17 +8,17 @@ import pytest
 
 from exchange_mailaccept.protocol import out_of_step
 from exchange_mailaccept.protocol.reply import Reply
-from exchange_mailaccept.protocol.requests import Answer
+from exchange_mailaccept.protocol.requests import Replied
 from exchange_mailaccept.protocol.stages import Fault
 from exchange_mailaccept.vocabulary import Cause
 
 
-def answer(said: Union[str, Fault]) -> Answer:
+def answer(said: Union[str, Fault]) -> Replied:
     """A reply of one line, or why there is none."""
     if isinstance(said, Fault):
-        return Answer(0.1, said)
+        return Replied(0.1, said)
     code, _, text = said.partition(" ")
-    return Answer(0.1, reply=Reply(int(code), (text,)))
+    return Replied(0.1, reply=Reply(int(code), (text,)))
 
 
 def unasked(received: str) -> Fault:

@@ -22,16 +22,22 @@ from exchange_mailaccept.protocol.dialogue import Plan
 from exchange_mailaccept.protocol.message import Content, Envelope
 from exchange_mailaccept.protocol.reply import Reply
 from exchange_mailaccept.protocol.requests import (
-    Answer,
     Ask,
     Await,
     Begin,
     Clock,
     Close,
+    Command,
     Connect,
+    Connected,
+    Done,
     End,
-    Exchange,
+    Ended,
+    Replied,
     Resolve,
+    Resolved,
+    Responses,
+    Time,
 )
 from exchange_mailaccept.protocol.stages import Fault, Server, Session, StageOutcome
 from exchange_mailaccept.report import headline
@@ -106,18 +112,20 @@ class World:
         self.sent: list[tuple[str, str]] = []
         self.asked: list[str] = []
 
-    def play(self, test: Generator[Request, Answer, Any]) -> Any:
-        answer: Optional[Answer] = None
+    def play(self, test: Generator[Request, Any, Any]) -> Any:
+        answer: Any = None
         try:
             while True:
-                request = test.send(answer)  # type: ignore[arg-type]
+                request = test.send(answer)
                 answer = self._answer(request)
+                if isinstance(answer, (Time, Done)):
+                    continue
                 if answer.fault == INTERRUPTED:
                     self._interrupted, self._left = True, 0.0
-                elif not isinstance(request, (Clock, Begin, End)):
+                else:
                     self._left -= answer.seconds + self._between
                 self._waited += answer.seconds
-                answer = answer._replace(left=self._left, waited=self._waited)
+                answer = answer._replace(left=self._left)
         except StopIteration as end:
             return end.value
 
@@ -133,37 +141,39 @@ class World:
         """Addresses to which the message was sent."""
         return [address for address, command in self.sent if command.startswith("From: ")]
 
-    def _answer(self, request: Request) -> Answer:
+    def _answer(self, request: Request) -> Any:
         if isinstance(request, Ask):
             responses = [self._response(dns.message.from_wire(wire)) for wire in request.messages]
             fault = None if any(responses) else SILENT
-            return Answer(0.25, fault, responses=tuple(responses))
+            return Responses(0.25, fault, responses=tuple(responses))
         if isinstance(request, Resolve):
             self.asked.append(f"{request.name} of the system")
             found = self._hosts.get(request.name)
             if isinstance(found, Fault) or found is None:
-                return Answer(0.5, found or Fault(Cause.NXDOMAIN, "does not exist"))
-            return Answer(0.5, addresses=tuple(found), canonical_name=request.name)
+                return Resolved(0.5, found or Fault(Cause.NXDOMAIN, "does not exist"))
+            return Resolved(0.5, addresses=tuple(found), canonical_name=request.name)
         if isinstance(request, Connect):
             return self._connect(request)
-        if isinstance(request, (Close, Clock)):
-            return Answer(0.0)
+        if isinstance(request, Clock):
+            return Time(0.0, self._left, self._waited)
+        if isinstance(request, Close):
+            return Done()
         if isinstance(request, Begin):
             self._begin(request)
-            return Answer(0.0)
+            return Done()
         if isinstance(request, Await):
             return self._await(request)
         if isinstance(request, End):
             self._begun[request.number][0] = 0.0
-            return Answer(0.0)
-        assert isinstance(request, Exchange)
+            return Done()
+        assert isinstance(request, Command)
         if request.data:
             self.sent.append((self._address, request.data.decode().rstrip("\r\n")))
         said = self._talking.pop(0) if self._talking else LOST
         if isinstance(said, Fault):
-            return Answer(self._seconds, said)
+            return Replied(self._seconds, said)
         code, _, text = said.partition(" ")
-        return Answer(self._seconds, reply=Reply(int(code), (text,)))
+        return Replied(self._seconds, reply=Reply(int(code), (text,)))
 
     def _begin(self, request: Begin) -> None:
         """Play the conversation at once, and keep what it came to until its time is over."""
@@ -174,7 +184,7 @@ class World:
             self._left = left
         self._waited = waited
 
-    def _await(self, request: Await) -> Answer:
+    def _await(self, request: Await) -> Ended:
         running = [each for each in self._begun if each[2] is not None]
         seconds, number, result = min(running)
         self.patience.append(request.patience)
@@ -184,18 +194,18 @@ class World:
         for each in running:
             each[0] -= passed
         if passed < min(seconds, self._left):
-            return Answer(passed, SILENT)
+            return Ended(passed, SILENT)
         self._begun[number][2] = None
-        return Answer(passed, ended=(number, result))
+        return Ended(passed, ended=(number, result))
 
-    def _connect(self, request: Connect) -> Answer:
+    def _connect(self, request: Connect) -> Connected:
         self._address = request.addresses[0]
         self.tried += request.addresses
         said = self._hosts.get(self._address, REFUSED)
         if isinstance(said, Fault):
-            return Answer(self._seconds, said)
+            return Connected(self._seconds, said)
         self._talking = list(said)
-        return Answer(self._seconds, addresses=(self._address, "192.0.2.99"))
+        return Connected(self._seconds, addresses=(self._address, "192.0.2.99"))
 
     def _response(self, query: dns.message.Message) -> Optional[bytes]:
         question = query.question[0]
@@ -549,7 +559,7 @@ def test_servers_are_found_without_being_tried():
 class _Named(World):
     """A world whose resolver knows this host by a longer name."""
 
-    def _answer(self, request: Request) -> Answer:
+    def _answer(self, request: Request) -> Any:
         answer = super()._answer(request)
         if isinstance(request, Resolve) and answer.fault is None:
             return answer._replace(canonical_name=answer.addresses[0])

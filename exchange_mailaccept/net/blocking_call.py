@@ -1,0 +1,152 @@
+"""Calls that block, each in a thread, under the deadline of the run.
+
+For what can only be left behind when time is up: ``getaddrinfo``, and libraries that do their own
+I/O.
+"""
+
+from __future__ import annotations
+
+import _socket
+import os
+import select
+import threading
+
+from ..protocol.requests import Call, Resolved, Returned
+from ..protocol.stages import Fault
+from ..record import TYPE_CHECKING, NamedTuple
+from ..vocabulary import Cause
+from .faults import fault_of
+from .operation import Operation, within
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Optional, Union
+
+    from ..protocol.requests import Answer, Resolve
+    from .operation import Deadline
+
+_FAMILIES = {0: _socket.AF_UNSPEC, 4: _socket.AF_INET, 6: _socket.AF_INET6}
+
+
+class BlockingCall(Operation):
+    """One call of a function in a thread."""
+
+    def __init__(self, deadline: Deadline, request: Call) -> None:
+        super().__init__(deadline, request.patience)
+        self._function = request.function
+        self._value: Any = None
+        self._error: Optional[Exception] = None
+        #: Seconds that the function took.
+        self._seconds = 0.0
+        self._waiting, self._telling = os.pipe()
+        self._left_behind = False
+        self._lock = threading.Lock()
+
+    def begin(self) -> Optional[Answer]:
+        """Start the thread."""
+        self.watched = {self._waiting: select.POLLIN}
+        # A daemon, because Python would wait for it at the end of the run.
+        threading.Thread(target=self._work, daemon=True).start()
+        return None
+
+    def ready(self, descriptor: int) -> Answer:  # noqa: ARG002 there is only one
+        """Take what the function has returned.
+
+        :raises Exception: what the function raised, except OSError
+        """
+        if isinstance(self._error, OSError):
+            self._value = fault_of(self._error)
+        elif self._error is not None:
+            raise self._error
+        return self._answer(self._seconds, self._value)
+
+    def expire(self) -> Answer:
+        """Leave the thread behind."""
+        seconds, _ = self._times()
+        return self._answer(seconds, self._out_of_time())
+
+    def close(self) -> None:
+        """Close the pipe, of which the thread may still know."""
+        with self._lock:
+            self._left_behind = True
+            os.close(self._waiting)
+            os.close(self._telling)
+
+    def _work(self) -> None:
+        try:
+            self._value = self._function()
+        # Raised again where it can end the run; here Python would print it to standard error.
+        except Exception as error:
+            self._error = error
+        with self._lock:
+            if not self._left_behind:
+                self._seconds, _ = self._times()
+                os.write(self._telling, b".")
+
+    def _answer(self, seconds: float, value: Any) -> Answer:
+        left = self._deadline.left
+        if isinstance(value, Fault):
+            return Returned(seconds, value, left=left)
+        return Returned(seconds, None, value, left)
+
+
+class SystemLookUp(BlockingCall):
+    """A look-up of a host name by the system's resolver."""
+
+    def __init__(
+        self,
+        deadline: Deadline,
+        request: Resolve,
+        getaddrinfo: Callable[..., Any] = _socket.getaddrinfo,
+    ) -> None:
+        def look_up() -> Union[_Found, Fault]:
+            return _look_up(request.name, request.family, getaddrinfo)
+
+        super().__init__(deadline, Call(look_up, request.patience))
+
+    def _answer(self, seconds: float, value: Union[_Found, Fault]) -> Resolved:
+        left = self._deadline.left
+        if not isinstance(value, Fault):
+            return Resolved(seconds, None, value.addresses, value.canonical_name, left)
+        if value.cause is Cause.SILENT:
+            words = f"the system's resolver gave no answer {within(self._allowed)}"
+            value = Fault(Cause.RESOLVER, words)
+        return Resolved(seconds, value, left=left)
+
+
+class _Found(NamedTuple):
+    addresses: tuple[str, ...]
+    canonical_name: str
+
+
+def _look_up(name: str, family: int, getaddrinfo: Callable[..., Any]) -> Union[_Found, Fault]:
+    """Ask the system's resolver for the addresses of ``name``, however long it takes."""
+    try:
+        found = getaddrinfo(
+            # Bytes, because a str would go through the idna codec of 2003.
+            name.encode("ascii"),
+            None,
+            _FAMILIES[family],
+            _socket.SOCK_STREAM,
+            flags=_socket.AI_CANONNAME,
+        )
+    # Not only the resolver's errors but the system's (EAI_SYSTEM), like too many open files, and a
+    # name in no encoding.
+    except (OSError, ValueError) as error:
+        if isinstance(error, _socket.gaierror) and error.errno in _UNKNOWN_NAME:
+            return Fault(Cause.NXDOMAIN, "does not exist or has no address")
+        return Fault(Cause.RESOLVER, f"the system's resolver: {_words(error)}")
+    # dict and not set: the system's order is by preference (RFC 6724).
+    addresses = tuple(dict.fromkeys(str(socket_address[0]) for *_, socket_address in found))
+    return _Found(addresses, found[0][3])
+
+
+_UNKNOWN_NAME = (_socket.EAI_NONAME, getattr(_socket, "EAI_NODATA", None))
+
+
+def _words(error: Union[OSError, ValueError]) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, UnicodeDecodeError):
+        return "it answered with a name that is no text"
+    return "the name is not in ASCII"
