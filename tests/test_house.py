@@ -182,3 +182,20 @@ def test_every_module_says_what_it_is_in_its_first_sentence(path):
     first = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n")[0]
     assert len(first) > 20
     assert first[-1] in ".?:"
+
+
+@pytest.mark.parametrize("path", sorted(CHECKOUT.glob("tests/**/*.py")), ids=str)
+def test_no_module_imports_from_a_test_module(path):
+    """What tests share is in ``tests/support``, and their fixtures in ``conftest.py``."""
+    names = {
+        name
+        for node in nodes(path)
+        for name in (
+            [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else []
+        )
+    }
+    assert {name for name in names if name.rpartition(".")[2].startswith("test_")} == set()

@@ -7,9 +7,9 @@ import subprocess
 import sys
 
 import pytest
-from cli.test_options import parse
 from hypothesis import given
 from hypothesis import strategies as st
+from support.parsing import parse
 from support.scripted_server import PATIENCE, PLUGIN, PluginRun, run_plugin
 from support.tls_servers import Plugin
 

@@ -11,6 +11,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.parsing import parse
 
 from exchange_mailaccept import __version__, options
 from exchange_mailaccept.cli import parser, words
@@ -62,11 +63,6 @@ SEVERITY_KEYS = (
 METRICS = "mx connect banner ehlo starttls auth mail rcpt data message quit total"
 STAGES = "mx connect banner ehlo starttls auth mail rcpt data message"
 PROFILES = "auto exmfa 2000 2003 2007 2010 2013 2016 2019 se edge online submission none"
-
-
-def parse(argv, **environment: str) -> Options:
-    """The options of ``argv`` in an environment in which nothing else is set."""
-    return options.chosen(parser.read(argv, environment))
 
 
 def mistakes(*argv: str, **environment: str) -> str:

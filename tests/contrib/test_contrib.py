@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli.test_options import parse
+from support.parsing import parse
 
 from exchange_mailaccept import plugin
 from exchange_mailaccept.cli.parser import (

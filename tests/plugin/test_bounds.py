@@ -14,11 +14,19 @@ from collections.abc import Iterator
 import dns.flags
 import dns.message
 import pytest
-from plugin.test_plugin import BANNER, DATA, EHLO, MAIL, RCPT, first_line
-from plugin.test_tls import GO, drip, flood, half_a_server_hello, offering
 from support.measuring import MeasuredRun, run_measured
+from support.plugin import BANNER, DATA, EHLO, MAIL, RCPT, first_line
 from support.scripted_server import udp_and_tcp
-from support.tls_servers import Peers, Talk, closing_peers
+from support.tls_servers import (
+    GO,
+    Peers,
+    Talk,
+    closing_peers,
+    drip,
+    flood,
+    half_a_server_hello,
+    offering,
+)
 
 CRITICAL, UNKNOWN = 2, 3
 TIMEOUT = 2

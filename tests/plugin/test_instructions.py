@@ -13,12 +13,9 @@ import sys
 import sysconfig
 
 import pytest
-from plugin.test_launch import authority, domain, host, names, sink
+from support.flights import domain, host
 from support.programs import find_program
 from support.scripted_server import CHECKOUT, PATIENCE, PLUGIN
-
-# Fixtures of the module that asks what is loaded.
-__all__ = ["authority", "names", "sink"]
 
 #: Valgrind is slow by its nature.
 pytestmark = pytest.mark.slow

@@ -21,7 +21,7 @@ import dns.rdatatype
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from plugin.test_plugin import ALL, BANNER, perfdata
+from support.plugin import ALL, BANNER, perfdata
 from support.tls_servers import Authority, Peers, Plugin, Run, Talk, closing_peers
 
 # Hundreds of runs are one test here.

@@ -13,73 +13,37 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import dns.flags
-import dns.message
-import dns.rcode
-import dns.rrset
 import nagiosplugin
 import pytest
+from support.names import NameServer
+from support.plugin import (
+    ACCEPTED,
+    ALL,
+    BANNER,
+    CRITICAL,
+    DATA,
+    EHLO,
+    KEYWORDS,
+    LABELS,
+    MAIL,
+    MESSAGE,
+    OK,
+    PERFDATA,
+    QUIT,
+    RCPT,
+    RSET,
+    TROUBLESHOOTING,
+    UNKNOWN,
+    WARNING,
+    check,
+    ehlo_reply,
+    first_line,
+    perfdata,
+)
 from support.scripted_server import PLUGIN, SILENCE, PluginRun, ScriptedServer, run_plugin
-
-OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
-
-BANNER = b"220 mail1.contoso.com Microsoft ESMTP MAIL Service ready\r\n"
-KEYWORDS = (
-    "SIZE 37748736", "PIPELINING", "DSN", "ENHANCEDSTATUSCODES", "STARTTLS", "X-ANONYMOUSTLS",
-    "AUTH NTLM", "X-EXPS GSSAPI NTLM", "8BITMIME", "BINARYMIME", "CHUNKING", "SMTPUTF8", "XRDST",
-)  # fmt: skip
-
-
-def ehlo_reply(*keywords: str) -> bytes:
-    lines = ("mail1.contoso.com Hello [127.0.0.1]", *keywords)
-    marks = ["-"] * (len(lines) - 1) + [" "]
-    return "".join(f"250{mark}{line}\r\n" for mark, line in zip(marks, lines)).encode()
-
-
-EHLO = ("EHLO probe.client.example", ehlo_reply(*KEYWORDS))
-MAIL = ("MAIL FROM:<ExMFA-MailAcceptTest@Fabrikam[.]com>", b"250 2.1.0 Sender OK\r\n")
-RCPT = ("RCPT TO:<postmaster@contoso[.]com> NOTIFY=NEVER", b"250 2.1.5 Recipient OK\r\n")
-RSET = ("RSET", b"250 2.0.0 Resetting\r\n")
-DATA = ("DATA", b"354 Start mail input; end with <CRLF>.<CRLF>\r\n")
-MESSAGE = (
-    ScriptedServer.MESSAGE,
-    b"250 2.6.0 {ID} [InternalId=110, Hostname=mbx01.contoso.com] 1590 bytes in 0.103,"
-    b" 15.038 KB/sec Queued mail for delivery\r\n",
-)
-QUIT = ("QUIT", b"221 2.0.0 Service closing transmission channel\r\n")
-ALL = (EHLO, MAIL, RCPT, DATA, MESSAGE, QUIT)
-
-PERFDATA = {
-    "all": "banner=#s;;;0 connect=#s;;;0 data=#s;;;0 ehlo=#s;;;0 extensions=0;;;0 mail=#s;;;0"
-    " message=#s;;;0 quit=#s;;;0 rcpt=#s;;;0 total=#s;;;0",
-    "rcpt": "banner=#s;;;0 connect=#s;;;0 ehlo=#s;;;0 extensions=0;;;0 mail=#s;;;0 quit=#s;;;0"
-    " rcpt=#s;;;0 total=#s;;;0",
-    "mail": "banner=#s;;;0 connect=#s;;;0 ehlo=#s;;;0 extensions=0;;;0 mail=#s;;;0 quit=#s;;;0"
-    " total=#s;;;0",
-}
-ACCEPTED = (
-    "127.0.0.1 accepted mail for postmaster@contoso.com in #s"
-    " (Exchange 2019/SE; queued on mbx01.contoso.com as ID)"
-)
-
-
-def check(server: ScriptedServer, *arguments: str, **how) -> PluginRun:
-    """Test ``server``; the port does not appear in what comes back."""
-    run = run_plugin(
-        "-H", server.host, "-p", str(server.port), "-r", "postmaster@contoso.com",
-        "-F", "probe.client.example", *arguments, **how,
-    )  # fmt: skip
-    return run._replace(stdout=run.stdout.replace(f"port {server.port}", "port PORT"))
-
-
-def first_line(run: PluginRun) -> str:
-    """The first line without perfdata."""
-    return run.masked.partition("\n")[0].partition(" | ")[0]
-
 
 # Whole outputs.
 
@@ -110,20 +74,6 @@ ACCEPTED_LINES = """\
  15.038 KB/sec Queued mail for delivery
   quit #s  221 2.0.0 Service closing transmission channel
 Receipt: Get-MessageTrackingLog -Server mbx01.contoso.com -InternalMessageId 110
-"""
-TROUBLESHOOTING = """\
-Troubleshooting, from the server level out to the network level:
-  1. Mail routing in Exchange Server:\
- https://learn.microsoft.com/exchange/mail-flow/mail-routing/mail-routing
-  2. Use Telnet to test SMTP communication on Exchange servers:\
- https://learn.microsoft.com/exchange/mail-flow/test-smtp-telnet
-  3. Queues and messages in queues in Exchange Server:\
- https://learn.microsoft.com/exchange/mail-flow/queues/queues  [begin here]
-  4. Configure mail flow and client access on Exchange servers:\
- https://learn.microsoft.com/exchange/plan-and-deploy/post-installation-tasks/\
-configure-mail-flow-and-client-access
-  5. Configure the external postmaster address in Exchange Online:\
- https://learn.microsoft.com/exchange/mail-flow-best-practices/configure-external-postmaster-address
 """
 TRANSCRIPT = r"""Transcript of 127.0.0.1:
 # ~: connected to 127.0.0.1 port PORT
@@ -997,30 +947,6 @@ def test_a_locale_that_does_not_exist(serve):
 
 # Perfdata, as the guidelines have it.
 
-_NUMBER = r"-?[0-9]+(?:\.[0-9]{1,4})?"
-_RANGE = rf"@?(?:(?:~|{_NUMBER})?:)?(?:{_NUMBER})?"
-_ITEM = re.compile(
-    rf"(?P<label>[A-Za-z0-9_-]{{1,19}})=(?P<value>{_NUMBER})(?P<unit>s?)"
-    rf"(?:;(?P<warn>{_RANGE})(?:;(?P<crit>{_RANGE})(?:;(?P<min>{_NUMBER})(?:;(?P<max>{_NUMBER}))?)?)?)?"
-)
-_LABELS = (
-    "mx connect banner ehlo starttls auth mail rcpt data message quit total extensions".split()
-)
-
-
-def perfdata(run: PluginRun) -> dict[str, re.Match[str]]:
-    """The perfdata by label; the bar that begins them is the only one."""
-    assert run.stdout.count("|") == 1
-    assert run.stdout.endswith("\n")
-    found = {}
-    for item in run.stdout.rstrip("\n").partition("|")[2].split():
-        match = _ITEM.fullmatch(item)
-        assert match is not None, item
-        assert match["label"] not in found
-        found[match["label"]] = match
-    return found
-
-
 LONG = b"250-" + b"<x|>$`\\ \xff\x00" * 500 + b"\r\n"
 NASTY = [
     (b"220-" + b"|" * 5000 + b"\r\n220 | a=1;2;3;4;5 'b'=2\r\n",
@@ -1039,7 +965,7 @@ def test_whatever_a_server_says_the_output_keeps_its_form(serve, banner, script,
     """One bar, ASCII, a short first line, and not too much of all."""
     run = check(serve(banner, *script), *verbosity)
     assert (run.exit_code, run.stderr) == (CRITICAL, "")
-    assert set(perfdata(run)) <= set(_LABELS)
+    assert set(perfdata(run)) <= set(LABELS)
     assert re.fullmatch(r"[\n -~]+", run.stdout)
     assert not set(run.stdout) & set("<>`$")
     assert len(run.stdout.partition("\n")[0]) < 300
@@ -1063,56 +989,6 @@ def test_perfdata_have_the_form_of_the_guidelines(serve, script):
 
 
 # Domains.
-
-
-class NameServer:
-    """Answers UDP queries from a table: name and type to records, or a response code."""
-
-    #: A record type that is never answered, of whatever name.
-    silent_type = ""
-
-    def __init__(self, table: Mapping[tuple[str, str], object], silent_about: str = "") -> None:
-        self._table = table
-        self._silent_about = silent_about
-        #: How many queries were left without a response.
-        self.ignored = 0
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self.port: int = self._socket.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def close(self) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bell:
-            bell.sendto(b"", ("127.0.0.1", self.port))
-
-    def _serve(self) -> None:
-        with self._socket:
-            while True:
-                query, client = self._socket.recvfrom(4096)
-                if not query:
-                    return
-                message = dns.message.from_wire(query)
-                question = message.question[0]
-                about = (question.name.to_text(), dns.rdatatype.to_text(question.rdtype))
-                if self._silent_about == about[0] or self.silent_type == about[1]:
-                    self.ignored += 1
-                else:
-                    self._socket.sendto(self._response(message), client)
-
-    def _response(self, query: dns.message.Message) -> bytes:
-        response = dns.message.make_response(query)
-        response.flags |= dns.flags.RA
-        question = query.question[0]
-        kind = dns.rdatatype.to_text(question.rdtype)
-        found = self._table.get((question.name.to_text(), kind), [])
-        if isinstance(found, int):
-            response.set_rcode(dns.rcode.Rcode(found))
-        elif found:
-            response.answer.append(
-                dns.rrset.from_text(question.name, 60, "IN", kind, *found)  # type: ignore[misc]
-            )
-        # More than was asked for, rather than by TCP: who listens takes it.
-        return response.to_wire(max_size=65_535)
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, Optional
 
 import pytest
-from plugin.test_plugin import (
+from support.names import NameServer
+from support.plugin import (
     ACCEPTED,
     ALL,
     BANNER,
@@ -31,7 +32,6 @@ from plugin.test_plugin import (
     QUIT,
     RCPT,
     UNKNOWN,
-    NameServer,
     first_line,
     perfdata,
 )

@@ -21,6 +21,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from support.tls_servers import (
+    GO,
     PASSWORD,
     TOKEN,
     USER,
@@ -32,9 +33,13 @@ from support.tls_servers import (
     Plugin,
     Talk,
     closing_peers,
+    drip,
     ehlo_reply,
+    flood,
+    half_a_server_hello,
     logon,
     observe,
+    offering,
     smtp,
 )
 
@@ -660,20 +665,6 @@ def test_a_banner_in_the_last_packet_of_the_handshake_is_read(plugin, peers, cer
 # STARTTLS that fails.
 
 
-def offering(starttls: bytes, after=lambda talk: talk.wait(), keywords=("STARTTLS",)):
-    """A server that answers STARTTLS with ``starttls`` and goes on with ``after``."""
-
-    def play(talk: Talk) -> None:
-        talk.tell(b"220 mx.test ESMTP\r\n")
-        assert talk.line().startswith(b"EHLO ")
-        talk.tell(ehlo_reply(*keywords))
-        assert talk.line() == b"STARTTLS"
-        talk.tell(starttls)
-        after(talk)
-
-    return play
-
-
 def after_hello(*words: bytes):
     """Take the ClientHello, then say ``words`` and hang up."""
 
@@ -685,33 +676,10 @@ def after_hello(*words: bytes):
     return play
 
 
-def half_a_server_hello(talk: Talk) -> None:
-    assert talk.connection.recv(65536)
-    talk.tell(b"\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03half")
-    talk.wait()
-
-
-def drip(talk: Talk) -> None:
-    """A record of the greatest length, a byte at a time."""
-    assert talk.connection.recv(65536)
-    talk.tell(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc\x03\x03")
-    while True:
-        talk.tell(b"\0")
-        time.sleep(0.05)
-
-
-def flood(talk: Talk) -> None:
-    """Records of the handshake without end, each of them well-formed."""
-    assert talk.connection.recv(65536)
-    while True:
-        talk.tell(b"\x16\x03\x03\x40\x00" + b"\x02\x00\x3f\xfc" + bytes(0x3FFC))
-
-
 def after_hello_of_none(talk: Talk) -> None:
     """Hang up."""
 
 
-GO = b"220 2.0.0 Go\r\n"
 ALERT = b"\x15\x03\x03\x00\x02\x02"
 #: What the server does at STARTTLS, the state, and the end of the first line.
 FAILING = {

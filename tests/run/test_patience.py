@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from plugin.test_plugin import NameServer
+from support.names import NameServer
 from support.scripted_server import PATIENCE, PLUGIN, PluginRun, PortOfAll, run_plugin
 
 OK, WARNING, CRITICAL = 0, 1, 2

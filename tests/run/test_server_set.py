@@ -16,7 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Optional
 
 import pytest
-from plugin.test_plugin import (
+from support.names import NameServer
+from support.plugin import (
     ALL,
     BANNER,
     EHLO,
@@ -25,7 +26,6 @@ from plugin.test_plugin import (
     RCPT,
     RSET,
     TROUBLESHOOTING,
-    NameServer,
 )
 from support.scripted_server import (
     PATIENCE,

@@ -22,6 +22,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Optional, Union
@@ -379,6 +380,51 @@ def _ntlm(talk: Talk, mechanism: str, initial: Optional[bytes]) -> bool:
     except spnego.exceptions.SpnegoError:
         return False
     return bool(server.complete)
+
+
+# STARTTLS that fails.
+
+GO = b"220 2.0.0 Go\r\n"
+
+
+def offering(
+    starttls: bytes,
+    after: Callable[[Talk], None] = Talk.wait,
+    keywords: Sequence[str] = ("STARTTLS",),
+) -> Callable[[Talk], None]:
+    """A server that answers STARTTLS with ``starttls`` and goes on with ``after``."""
+
+    def play(talk: Talk) -> None:
+        talk.tell(b"220 mx.test ESMTP\r\n")
+        assert talk.line().startswith(b"EHLO ")
+        talk.tell(ehlo_reply(*keywords))
+        assert talk.line() == b"STARTTLS"
+        talk.tell(starttls)
+        after(talk)
+
+    return play
+
+
+def half_a_server_hello(talk: Talk) -> None:
+    assert talk.connection.recv(65536)
+    talk.tell(b"\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03half")
+    talk.wait()
+
+
+def drip(talk: Talk) -> None:
+    """A record of the greatest length, a byte at a time."""
+    assert talk.connection.recv(65536)
+    talk.tell(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc\x03\x03")
+    while True:
+        talk.tell(b"\0")
+        time.sleep(0.05)
+
+
+def flood(talk: Talk) -> None:
+    """Records of the handshake without end, each of them well-formed."""
+    assert talk.connection.recv(65536)
+    while True:
+        talk.tell(b"\x16\x03\x03\x40\x00" + b"\x02\x00\x3f\xfc" + bytes(0x3FFC))
 
 
 # The plugin.

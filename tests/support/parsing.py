@@ -1,0 +1,14 @@
+"""A command line, read as the plugin reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from exchange_mailaccept import options
+from exchange_mailaccept.cli import parser
+from exchange_mailaccept.options import Options
+
+
+def parse(argv: Sequence[str], **environment: str) -> Options:
+    """The options of ``argv`` in an environment in which nothing else is set."""
+    return options.chosen(parser.read(argv, environment))
