@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any, Optional
 
-    from .exchange.diagnosis import Finding
+    from .exchange.diagnosis import Diagnosis
     from .launch import Launched
     from .options import Options
     from .protocol.stages import Server, StageOutcome
@@ -72,10 +72,10 @@ class Judge:
         """The state of the finding ``key``."""
         return NAMED_STATES[self._severities[key]] if key in self._severities else default
 
-    def outcome(self, outcome: StageOutcome, finding: Finding) -> Any:
+    def outcome(self, outcome: StageOutcome, diagnosis: Diagnosis) -> Any:
         """The state of a stage that did not pass; the most specific key that was given wins."""
         reply = outcome.reply
-        keys = [finding.kind.value, outcome.stage.value, outcome.verdict.value]
+        keys = [diagnosis.kind.value, outcome.stage.value, outcome.verdict.value]
         if reply is not None:
             keys = [str(reply.code), str(reply.enhanced), *keys]
         default = STATES[outcome.verdict]
@@ -133,7 +133,7 @@ class MailAccept(Resource):  # type: ignore[misc]  # nagiosplugin has no types
         metrics.append(metric(TOTAL, round(acceptance.seconds, 4), uom="s", min=0))
         ehlo = examined.outcome(Stage.EHLO)
         if ehlo is not None and ehlo.passed:
-            metrics.append(metric(EXTENSIONS, len(examined.expectation.missing), min=0))
+            metrics.append(metric(EXTENSIONS, len(examined.keywords.missing), min=0))
         if acceptance.failure is None and acceptance.passed_over:
             metrics.append(metric(BACKUP_MX, len(acceptance.passed_over)))
         if examined.certificate is not None:
@@ -239,12 +239,12 @@ class StageContext(Judged):
 
     def finding(self, metric: Metric, examined: Examined, resource: MailAccept) -> Optional[Result]:
         """The failure, if the test stopped at this stage."""
-        if examined.finding is None:
+        if examined.diagnosis is None:
             return None
         failure = examined.member.acceptance.failure
         if failure is None or failure.stage.value != self.name:
             return None
-        state = resource.judge.outcome(failure, examined.finding)
+        state = resource.judge.outcome(failure, examined.diagnosis)
         return Result(state, failure.explanation, metric)
 
 
@@ -253,9 +253,9 @@ class ExtensionsContext(Judged):
 
     def finding(self, metric: Metric, examined: Examined, resource: MailAccept) -> Optional[Result]:
         """WARNING if keywords are missing, or nothing shows an Exchange server."""
-        if not examined.expectation.finding:
+        if not examined.keywords.is_wrong:
             return None
-        hint = headline.missing(examined.expectation, examined.name)
+        hint = headline.missing(examined.keywords, examined.name)
         return Result(resource.judge.named(EXTENSIONS, Warn), hint, metric)
 
 
@@ -366,7 +366,7 @@ class MailAcceptSummary(Summary):  # type: ignore[misc]  # nagiosplugin has no t
             resource.examined,
             key=lambda each: (each.member.label not in worst, each.member.accepts),
         )
-        findings = [each.finding for each in examined_in_order if each.finding is not None]
+        findings = [each.diagnosis for each in examined_in_order if each.diagnosis is not None]
         stopped = any(map(self._stopped, results.most_significant))
         remedies = [] if stopped else self._remedies(results)
         shown = []
@@ -376,11 +376,11 @@ class MailAcceptSummary(Summary):  # type: ignore[misc]  # nagiosplugin has no t
             (examined,) = resource.examined
             full = talkative or results.most_significant_state != Ok
             if findings and not stopped:
-                shown += lines.expectation_lines(examined.expectation)
+                shown += lines.keyword_lines(examined.keywords)
             shown += lines.server_lines(examined, resource.plan, full)
         else:
             shown += lines.set_lines(examined_in_order, resource.plan, talkative, wrong)
-            shown += lines.remark_lines(*resource.found.notes) if talkative or wrong else []
+            shown += lines.note_lines(*resource.found.notes) if talkative or wrong else []
         if findings or results.most_significant_state != Ok:
             begins = [each.begin for each in (*(finding for finding, _ in remedies), *findings)]
             shown += lines.troubleshooting_lines(begins[0] if begins else "mail-flow")
@@ -389,7 +389,7 @@ class MailAcceptSummary(Summary):  # type: ignore[misc]  # nagiosplugin has no t
                 shown += lines.transcript_lines(examined.member.acceptance.sessions)
         return shown
 
-    def _remedies(self, results: Results) -> list[tuple[Finding, Optional[Server]]]:
+    def _remedies(self, results: Results) -> list[tuple[Diagnosis, Optional[Server]]]:
         """What is wrong besides a stage that stopped a test, with the server passed over."""
         wrong = [each for each in results if each.state != Ok and not self._stopped(each)]
         if not wrong:
@@ -398,7 +398,7 @@ class MailAcceptSummary(Summary):  # type: ignore[misc]  # nagiosplugin has no t
         from .exchange.diagnosis import EXPIRING, SLOW, UNREADABLE, diagnose
 
         contexts = {each.metric.context for each in wrong}
-        remedies: list[tuple[Finding, Optional[Server]]] = []
+        remedies: list[tuple[Diagnosis, Optional[Server]]] = []
         if BACKUP_MX in contexts:
             (examined,) = self._resource.examined
             # The first, since it is the one that the first line has.
@@ -419,7 +419,7 @@ class MailAcceptSummary(Summary):  # type: ignore[misc]  # nagiosplugin has no t
         acceptance = examined.member.acceptance
         if acceptance.failure is not None:
             return _cut(headline.failure(acceptance, chosen.target, resource.plan))
-        return _cut(headline.success(acceptance, resource.plan, examined.expectation.title))
+        return _cut(headline.success(acceptance, resource.plan, examined.keywords.title))
 
 
 class MailAcceptCheck(Check):  # type: ignore[misc]  # nagiosplugin has no types

@@ -33,7 +33,7 @@ _THROTTLED = (Stage.MAIL, Stage.MESSAGE)
 def signature(outcome: StageOutcome, title: str = "") -> Optional[Signature]:
     """The known delay that fits the time of ``outcome``, if one does.
 
-    :param title: recognised generation (``recognition.Expectation.title``)
+    :param title: recognised generation (``recognition.KeywordCheck.title``)
     """
     stage, seconds = outcome.stage, outcome.seconds
     if outcome.verdict is Verdict.TIMED_OUT:

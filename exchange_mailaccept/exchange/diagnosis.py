@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Optional
 
 
-class Finding(NamedTuple):
+class Diagnosis(NamedTuple):
     """What a failed stage means."""
 
     kind: Kind
@@ -34,12 +34,17 @@ class Finding(NamedTuple):
     next_step: str
     #: Address of the page to read; empty if there is none.
     page: str
-    #: Key of the :class:`resources.Resource` with which to begin.
+    #: Key of the :class:`pages.Resource` with which to begin.
     begin: str
+    #: Whether every sender meets this, so that a reply of class 4 means that no mail comes in.
+    everybody: bool = False
+    #: Whether this probe alone may meet it, and pass by waiting: greylisting, rates, limits of a
+    #: single source.
+    this_probe: bool = False
 
 
 #: What it means that a threshold is violated.
-SLOW = Finding(
+SLOW = Diagnosis(
     Kind.LOAD,
     "What is out of range is the time that a stage took, or the whole",
     "Compare the stages below with a good run: connect is the network, banner and ehlo are name"
@@ -48,7 +53,7 @@ SLOW = Finding(
     "queues",
 )
 #: What it means that the certificate has few days left.
-EXPIRING = Finding(
+EXPIRING = Diagnosis(
     Kind.TLS,
     "The certificate has expired or soon will; senders that verify it send no mail then",
     "Renew it, then Enable-ExchangeCertificate -Thumbprint ID -Services SMTP;"
@@ -58,7 +63,7 @@ EXPIRING = Finding(
 )
 
 #: What it means that the certificate can't be read, though its days are to be counted.
-UNREADABLE = Finding(
+UNREADABLE = Diagnosis(
     Kind.PROBE,
     "The Python package cryptography, which reads a certificate that is not verified, can't read"
     " the server's",
@@ -101,10 +106,10 @@ _STAGES = {
 _SPOKEN = frozenset(Stage) - {Stage.MX, Stage.CONNECT}
 
 
-def diagnose(outcome: StageOutcome, title: str = "") -> Finding:
+def diagnose(outcome: StageOutcome, title: str = "") -> Diagnosis:
     """Say what ``outcome``, which did not pass, means.
 
-    :param title: recognised generation (``recognition.Expectation.title``); rows that hold for
+    :param title: recognised generation (``recognition.KeywordCheck.title``); rows that hold for
         another generation only are passed over, those for this one preferred among equals
     """
     row = matching_row(outcome, title)
@@ -117,7 +122,7 @@ def diagnose(outcome: StageOutcome, title: str = "") -> Finding:
         if codes:
             cause = f"{cause} ({', '.join(codes)})"
     page = PAGES[row.page].address if row.page else ""
-    return Finding(row.kind, cause, row.next_step, page, row.begin)
+    return Diagnosis(row.kind, cause, row.next_step, page, row.begin, row.everybody, row.this_probe)
 
 
 def matching_row(outcome: StageOutcome, title: str = "") -> Optional[Row]:
@@ -217,7 +222,7 @@ def covers(pattern: str, status: EnhancedStatusCode) -> bool:
     return int(low) <= status.detail <= int(high or low)
 
 
-def _fallback(outcome: StageOutcome) -> Finding:
+def _fallback(outcome: StageOutcome) -> Diagnosis:
     """A finding for what no row knows, by the class of the reply."""
     kind, cause, begin = _STAGES[_stage(outcome)]
     reply = _negative_reply(outcome)
@@ -228,7 +233,7 @@ def _fallback(outcome: StageOutcome) -> Finding:
         kind, cause, begin = _SUBJECTS[status.subject]
     origin = "this reply is not one known from Exchange, perhaps a gateway's"
     if reply.code == 421:
-        return Finding(
+        return Diagnosis(
             Kind.LOAD,
             f"The server closes the connection; {origin}",
             "Search the text in the protocol log of the Receive connector; if it is not there, "
@@ -237,7 +242,7 @@ def _fallback(outcome: StageOutcome) -> Finding:
             "mail-flow",
         )
     if reply.code < 500:
-        return Finding(
+        return Diagnosis(
             Kind.LOAD if status is None or status.subject != 7 else Kind.PROBE,
             f"For the time being {cause}; {origin}",
             "Wait for the next check: greylisting and load pass. If it stays, search the text in "
@@ -245,7 +250,7 @@ def _fallback(outcome: StageOutcome) -> Finding:
             PAGES["protocol-logging"].address,
             begin,
         )
-    return Finding(
+    return Diagnosis(
         kind,
         f"By its code {cause}; {origin}",
         "Search the text in the protocol log of the Receive connector (Set-ReceiveConnector "
@@ -255,10 +260,10 @@ def _fallback(outcome: StageOutcome) -> Finding:
     )
 
 
-def _fallback_without_reply(outcome: StageOutcome) -> Finding:
+def _fallback_without_reply(outcome: StageOutcome) -> Diagnosis:
     kind, cause, begin = _STAGES[_stage(outcome)]
     if outcome.reply is not None:
-        return Finding(
+        return Diagnosis(
             Kind.PROTOCOL,
             f"The reply code {outcome.reply.code} has no place at this stage, "
             "and is not one known from Exchange here",
@@ -270,7 +275,7 @@ def _fallback_without_reply(outcome: StageOutcome) -> Finding:
     if outcome.verdict is Verdict.UNTESTED:
         kind, cause = Kind.PROBE, "the monitoring host itself could not do the test"
     when = "in time " if outcome.verdict is Verdict.TIMED_OUT else ""
-    return Finding(
+    return Diagnosis(
         kind,
         f"No reply came {when}that could be known from Exchange: {cause}",
         "Try the same dialogue by hand with telnet, first from the server itself, then from here.",

@@ -33,22 +33,22 @@ if TYPE_CHECKING:
     from ..protocol.extensions import Extensions
 
 
-class Expectation(NamedTuple):
+class KeywordCheck(NamedTuple):
     """What is to be said of the keywords that a server offered."""
 
     #: Recognised generation for display; empty if nothing showed an Exchange server.
     title: str
     #: Required keywords that were not offered.
     missing: tuple[str, ...] = ()
-    #: Why the keywords are a finding, in one sentence; empty if they are none.
-    remark: str = ""
-    #: Whether the keywords are a finding.
-    finding: bool = False
-    #: What to do about the finding.
+    #: What is wrong with the keywords, in one sentence; empty if nothing is.
+    reason: str = ""
+    #: Whether something is wrong with them.
+    is_wrong: bool = False
+    #: What to do about it.
     next_step: str = ""
     #: Short name of the page to read (see ``resources``); empty if there is none.
     page: str = ""
-    #: What is worth knowing and no finding.
+    #: What is worth knowing and not wrong.
     notes: tuple[str, ...] = ()
 
 
@@ -97,9 +97,9 @@ _FILTERS = {
 _DULL = ("TURN", "ATRN", "VRFY", "AUTH", "OK")
 
 
-def expect(
+def check_keywords(
     profile: str, require: tuple[str, ...], session: Session, tls: bool = False
-) -> Expectation:
+) -> KeywordCheck:
     """Compare what ``session`` offered with what ``profile`` and ``require`` ask for.
 
     :param require: further keywords that must be offered
@@ -108,7 +108,7 @@ def expect(
     seen = _Seen(session, profile)
     ehlo = session.outcome(Stage.EHLO)
     if ehlo is None or not ehlo.passed or ehlo.reply is None:
-        return Expectation(seen.title())
+        return KeywordCheck(seen.title())
     named = PROFILES.get(profile)
     demanded: tuple[str, ...] = ()
     if named is not None:
@@ -124,23 +124,23 @@ def expect(
     if named is not None and not missing and title in (named.recognised, SOME_EXCHANGE):
         title = named.title
     obstacle = seen.obstacle()
-    finding = bool(missing) or (profile == "auto" and obstacle is not None)
+    is_wrong = bool(missing) or (profile == "auto" and obstacle is not None)
     notes = list(seen.notes())
-    if obstacle and not finding:
-        notes.insert(0, obstacle.remark)
+    if obstacle and not is_wrong:
+        notes.insert(0, obstacle.reason)
     if named is not None and not missing and title not in (named.title, "", SOME_EXCHANGE):
         notes.append(f"the keywords look like {title}, not like {named.title}")
-    if not finding:
-        return Expectation(title, missing, notes=tuple(notes))
+    if not is_wrong:
+        return KeywordCheck(title, missing, notes=tuple(notes))
     why = obstacle or _reason(missing, title, named)
-    remark = f"does not offer {', '.join(missing)}: {why.remark}" if missing else why.remark
-    return Expectation(title, missing, remark, True, why.next_step, why.page, tuple(notes))
+    reason = f"does not offer {', '.join(missing)}: {why.reason}" if missing else why.reason
+    return KeywordCheck(title, missing, reason, True, why.next_step, why.page, tuple(notes))
 
 
 class _Obstacle(NamedTuple):
     """What keeps Exchange from answering as it should."""
 
-    remark: str
+    reason: str
     next_step: str
     page: str = ""
 
@@ -325,7 +325,7 @@ class _Seen:
     def obstacle(self) -> Optional[_Obstacle]:
         """What shows that no Exchange server answers, or that a middlebox stands before it."""
         if self._masked:
-            return _Obstacle(_mask_remark(self._masked), _LEAVE_ALONE, "cisco")
+            return _Obstacle(_mask_reason(self._masked), _LEAVE_ALONE, "cisco")
         if self._spoke_helo:
             pix = self._starred_banner or self._old_pix_banner or not self._is_exchange()
             who = (
@@ -350,20 +350,20 @@ class _Seen:
             )
         if self._is_exchange():
             return None
-        remark = "neither banner, EHLO reply nor keywords show an Exchange server"
+        reason = "neither banner, EHLO reply nor keywords show an Exchange server"
         if self._starred_banner:
             return _Obstacle(
-                f"{remark}; the banner is masked by a Cisco firewall", _LEAVE_ALONE, "cisco"
+                f"{reason}; the banner is masked by a Cisco firewall", _LEAVE_ALONE, "cisco"
             )
         gateway = self._gateway()
         return _Obstacle(
-            f"{remark}; {f'{gateway} answers' if gateway else 'a gateway may be in front'}",
+            f"{reason}; {f'{gateway} answers' if gateway else 'a gateway may be in front'}",
             "If a gateway is meant to answer here, give --profile none, and test the Exchange "
             "server behind it with a check of its own (-H). Else compare the MX and the address.",
         )
 
     def notes(self) -> tuple[str, ...]:
-        """Remarks that are no finding."""
+        """What is worth knowing and not wrong."""
         notes = []
         hidden = _behind_masks(self._masked)
         if hidden:
@@ -414,7 +414,7 @@ def _behind_masks(masked: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
     return hidden
 
 
-def _mask_remark(masked: Mapping[str, tuple[str, ...]]) -> str:
+def _mask_reason(masked: Mapping[str, tuple[str, ...]]) -> str:
     hidden = _behind_masks(masked) or [*masked][:8]
     return f"a Cisco firewall (inspect esmtp) masks {', '.join(hidden)}"
 

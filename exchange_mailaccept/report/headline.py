@@ -7,7 +7,7 @@ shell and a tired person, and must not be able to speak to any of them.
 from __future__ import annotations
 
 from ..dates import rfc5322
-from ..exchange.recognition import Expectation
+from ..exchange.recognition import KeywordCheck
 from ..protocol.dialogue import EXPECTED, Plan
 from ..protocol.reply import Reply
 from ..protocol.stages import Certificate, Session, StageOutcome
@@ -94,13 +94,13 @@ def success(acceptance: Acceptance, plan: Plan, title: str) -> str:
     host = printable(session.server.name, 80)
     recipient = printable(plan.envelope.recipient, 100)
     took = f"in {acceptance.seconds:.3f}s"
-    remarks = [
+    notes = [
         printable(title, 40),
         _queued(session, plan),
         _slow_lookup(acceptance),
         *_delays(session, title),
     ]
-    details = f" ({'; '.join(filter(None, remarks))})" if any(remarks) else ""
+    details = f" ({'; '.join(filter(None, notes))})" if any(notes) else ""
     if plan.until is Stage.MESSAGE:
         return f"{host} accepted mail for {recipient} {took}{details}"
     return f"{host} passed every stage up to {plan.until.value} for {recipient} {took}{details}"
@@ -249,10 +249,10 @@ def backup(acceptance: Acceptance, plan: Plan) -> str:
     return f"{'other' if equal else 'better'} MX failed: {failures[0]}{more}"
 
 
-def missing(expectation: Expectation, host: str) -> str:
-    """Why the EHLO keywords are a finding."""
-    remark = printable(expectation.remark, QUOTED)
-    return f"{printable(host, 80)} {remark}" if expectation.missing else remark
+def missing(keywords: KeywordCheck, host: str) -> str:
+    """What is wrong with the EHLO keywords."""
+    reason = printable(keywords.reason, QUOTED)
+    return f"{printable(host, 80)} {reason}" if keywords.missing else reason
 
 
 def expiry(certificate: Certificate, days: float) -> str:

@@ -10,7 +10,7 @@ import re
 from ..dates import rfc5322
 from ..exchange.delays import signature
 from ..exchange.pages import PAGES, TROUBLESHOOTING
-from ..exchange.recognition import Expectation
+from ..exchange.recognition import KeywordCheck
 from ..protocol.dialogue import Plan
 from ..protocol.receipt import Receipt
 from ..protocol.stages import MailHost, Security, Server, Session, TranscriptLine
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from typing import Optional
 
-    from ..exchange.diagnosis import Finding
+    from ..exchange.diagnosis import Diagnosis
 
 #: Longest quotation of a server's reply here.
 QUOTED_BELOW = 240
@@ -34,12 +34,12 @@ TRANSCRIPT_LINES = 400
 
 def server_lines(examined: Examined, plan: Plan, full: bool) -> list[str]:
     """What is to be said of one server: what is wrong, and if ``full`` its stages too."""
-    expectation = examined.expectation
-    if examined.finding is None:
-        lines = expectation_lines(expectation)
+    keywords = examined.keywords
+    if examined.diagnosis is None:
+        lines = keyword_lines(keywords)
     else:
         server = examined.session.server if examined.session is not None else None
-        lines = diagnosis_lines(examined.finding, _known(plan, server))
+        lines = diagnosis_lines(examined.diagnosis, _known(plan, server))
         stopped = examined.member.acceptance.failure
         if stopped is not None and stopped.stage is Stage.MESSAGE:
             # What became of it, only the server's logs know.
@@ -48,14 +48,14 @@ def server_lines(examined: Examined, plan: Plan, full: bool) -> list[str]:
             )
     if full:
         acceptance, session = examined.member.acceptance, examined.session
-        lines += stage_lines(acceptance, expectation.title)
+        lines += stage_lines(acceptance, keywords.title)
         lines += certificate_lines(examined.security, plan.now)
         lines += receipt_lines(session.receipt if session is not None else None)
         lines += host_lines(acceptance.hosts)
-        remarks = acceptance.notes
-        if examined.finding is not None:
-            remarks = (*remarks, expectation.remark)
-        lines += remark_lines(*remarks, *expectation.notes)
+        notes = acceptance.notes
+        if examined.diagnosis is not None:
+            notes = (*notes, keywords.reason)
+        lines += note_lines(*notes, *keywords.notes)
     return lines
 
 
@@ -77,7 +77,7 @@ def set_lines(
         preference = f" (MX {server.preference})" if server.preference is not None else ""
         name = f"{printable(server.name, 80)}{addresses}{preference}"
         if member.accepts:
-            title = printable(examined.expectation.title, 40)
+            title = printable(examined.keywords.title, 40)
             details = f" ({title})" if title else ""
             went = went_to_its_end(plan.until)
             lines.append(f"{name}: {went}, {member.acceptance.seconds:.3f}s{details}")
@@ -86,9 +86,9 @@ def set_lines(
             lines.append(f"{name}: {stage_failure(session, session.failure, plan)}")
         if full or member.label in wrong or not member.accepts:
             lines += [f"  {line}" for line in server_lines(examined, plan, full=True)]
-        elif examined.expectation.finding:
-            lines.append(f"  {missing(examined.expectation, server.name)}")
-            lines += [f"  {line}" for line in expectation_lines(examined.expectation)]
+        elif examined.keywords.is_wrong:
+            lines.append(f"  {missing(examined.keywords, server.name)}")
+            lines += [f"  {line}" for line in keyword_lines(examined.keywords)]
     return lines
 
 
@@ -157,21 +157,21 @@ def stage_lines(acceptance: Acceptance, title: str = "") -> list[str]:
     return lines
 
 
-def remark_lines(*remarks: str) -> list[str]:
+def note_lines(*notes: str) -> list[str]:
     """What else was noticed on the way."""
-    return [f"Note: {printable(remark, QUOTED_BELOW)}" for remark in filter(None, remarks)][:8]
+    return [f"Note: {printable(note, QUOTED_BELOW)}" for note in filter(None, notes)][:8]
 
 
-def expectation_lines(expectation: Expectation) -> list[str]:
+def keyword_lines(keywords: KeywordCheck) -> list[str]:
     """What to do about the EHLO keywords, and what is wrong with them if the first line is cut."""
-    if not expectation.finding:
+    if not keywords.is_wrong:
         return []
     lines = []
-    if len(expectation.remark) > QUOTED:
-        lines.append(f"Meaning: {printable(expectation.remark, 360)}")
-    lines.append(f"Next step: {expectation.next_step}")
-    if expectation.page:
-        lines.append(f"Read: {PAGES[expectation.page].address}")
+    if len(keywords.reason) > QUOTED:
+        lines.append(f"Meaning: {printable(keywords.reason, 360)}")
+    lines.append(f"Next step: {keywords.next_step}")
+    if keywords.page:
+        lines.append(f"Read: {PAGES[keywords.page].address}")
     return lines
 
 
@@ -188,25 +188,27 @@ def _known(plan: Plan, server: Optional[Server] = None) -> dict[str, str]:
     return {word: value for word, value in known.items() if re.fullmatch(_PLAIN, value)}
 
 
-def remedy_lines(finding: Finding, plan: Plan, server: Optional[Server]) -> list[str]:
+def remedy_lines(diagnosis: Diagnosis, plan: Plan, server: Optional[Server]) -> list[str]:
     """What something means that is wrong besides a stage that stopped a test, and what to do."""
-    return diagnosis_lines(finding, _known(plan, server), stopped=False)
+    return diagnosis_lines(diagnosis, _known(plan, server), stopped=False)
 
 
-def diagnosis_lines(finding: Finding, known: Mapping[str, str], stopped: bool = True) -> list[str]:
+def diagnosis_lines(
+    diagnosis: Diagnosis, known: Mapping[str, str], stopped: bool = True
+) -> list[str]:
     """What the failure means, its kind as ``--severity`` has it, what to do, where to read on.
 
     :param known: what to fill into the next step, by the words that stand for it
     :param stopped: whether it stopped the test; else no kind gives it its state
     """
-    kind = f" [{finding.kind.value}]" if stopped else ""
-    next_step = re.sub(r"\b[A-Z]+\b", lambda word: known.get(word[0], word[0]), finding.next_step)
+    kind = f" [{diagnosis.kind.value}]" if stopped else ""
+    next_step = re.sub(r"\b[A-Z]+\b", lambda word: known.get(word[0], word[0]), diagnosis.next_step)
     lines = [
-        f"Meaning: {printable(finding.cause, 360)}{kind}",
+        f"Meaning: {printable(diagnosis.cause, 360)}{kind}",
         f"Next step: {printable(next_step, 700)}",
     ]
-    if finding.page:
-        lines.append(f"Read: {finding.page}")
+    if diagnosis.page:
+        lines.append(f"Read: {diagnosis.page}")
     return lines
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Optional
 
-    from ..exchange.diagnosis import Finding
+    from ..exchange.diagnosis import Diagnosis
 
 
 class Examined(NamedTuple):
@@ -21,9 +21,9 @@ class Examined(NamedTuple):
     member: Member
     #: The session that answers for the server.
     session: Optional[Session]
-    expectation: recognition.Expectation
+    keywords: recognition.KeywordCheck
     #: Why the test stopped; ``None`` if it was walked to its end.
-    finding: Optional[Finding]
+    diagnosis: Optional[Diagnosis]
 
     def label(self, metric: str) -> str:
         """The label of a metric in perfdata, unique in the set."""
@@ -52,13 +52,13 @@ class Examined(NamedTuple):
 def examine(member: Member, profile: str, require: Sequence[str]) -> Examined:
     """Compare what a server said with what ``profile`` and ``require`` ask for."""
     session, failure = member.acceptance.decisive, member.acceptance.failure
-    expectation = recognition.Expectation("")
+    keywords = recognition.KeywordCheck("")
     if session is not None:
         secured = session.security is not None
-        expectation = recognition.expect(profile, tuple(require), session, secured)
+        keywords = recognition.check_keywords(profile, tuple(require), session, secured)
     if failure is None:
-        return Examined(member, session, expectation, None)
+        return Examined(member, session, keywords, None)
     # Imported here: the table of failures is large, and most runs have no use for it.
     from ..exchange.diagnosis import diagnose
 
-    return Examined(member, session, expectation, diagnose(failure, expectation.title))
+    return Examined(member, session, keywords, diagnose(failure, keywords.title))

@@ -12,7 +12,7 @@ from exchange_mailaccept.exchange.diagnosis import matching_row
 from exchange_mailaccept.exchange.masks import masked_keywords
 from exchange_mailaccept.exchange.pages import PAGES
 from exchange_mailaccept.exchange.profiles import EXMFA, PROFILES
-from exchange_mailaccept.exchange.recognition import Expectation, expect
+from exchange_mailaccept.exchange.recognition import KeywordCheck, check_keywords
 from exchange_mailaccept.protocol import extensions
 from exchange_mailaccept.protocol.reply import ProtocolError, Reply, ReplyParser
 from exchange_mailaccept.protocol.stages import Server, Session, StageOutcome
@@ -123,9 +123,9 @@ def default(profile: str, tls: bool = False) -> Session:
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
 def test_recorded_sessions_are_recognised_without_false_alarm(path: Path) -> None:
     title, finding, session, tls, _ = read(path)
-    result = expect("auto", (), session, tls)
-    assert (result.title, result.finding) == (title, finding)
-    assert bool(result.remark) == finding
+    result = check_keywords("auto", (), session, tls)
+    assert (result.title, result.is_wrong) == (title, finding)
+    assert bool(result.reason) == finding
 
 
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
@@ -140,18 +140,18 @@ def test_what_stopped_a_recorded_session_is_known(path: Path) -> None:
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
 def test_no_profile_means_no_finding(path: Path) -> None:
     session = read(path).session
-    result = expect("none", (), session)
-    assert (result.missing, result.remark, result.finding) == ((), "", False)
+    result = check_keywords("none", (), session)
+    assert (result.missing, result.reason, result.is_wrong) == ((), "", False)
 
 
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
 def test_what_is_said_is_printable_and_short(path: Path) -> None:
     session = read(path).session
     for profile in words.PROFILES:
-        result = expect(profile, ("REQUIRETLS",), session)
-        assert result.finding == bool(result.remark) == bool(result.next_step)
+        result = check_keywords(profile, ("REQUIRETLS",), session)
+        assert result.is_wrong == bool(result.reason) == bool(result.next_step)
         assert result.page in ("", *PAGES)
-        for text in (result.remark, result.next_step, *result.notes):
+        for text in (result.reason, result.next_step, *result.notes):
             assert len(text) <= 240, text
             assert not set(text) & set("|<>`$\\\r\n"), text
 
@@ -159,9 +159,9 @@ def test_what_is_said_is_printable_and_short(path: Path) -> None:
 @pytest.mark.parametrize("name", PROFILES)
 @pytest.mark.parametrize("tls", [False, True])
 def test_a_healthy_server_of_a_generation_passes_its_own_profile(name: str, tls: bool) -> None:
-    result = expect(name, (), default(name, tls), tls)
-    assert result == Expectation(PROFILES[name].title, notes=result.notes)
-    assert not expect("auto", (), default(name, tls), tls).finding
+    result = check_keywords(name, (), default(name, tls), tls)
+    assert result == KeywordCheck(PROFILES[name].title, notes=result.notes)
+    assert not check_keywords("auto", (), default(name, tls), tls).is_wrong
 
 
 @pytest.mark.parametrize("name", PROFILES)
@@ -173,9 +173,9 @@ def test_each_required_keyword_is_missed(name: str, tls: bool) -> None:
     assert required
     for keyword in required:
         kept = [line for line in lines if line.replace("=", " ").split(" ")[0] != keyword]
-        result = expect(name, (), session_with(*kept), tls)
-        assert (result.missing, result.finding) == ((keyword,), True)
-        assert keyword in result.remark
+        result = check_keywords(name, (), session_with(*kept), tls)
+        assert (result.missing, result.is_wrong) == ((keyword,), True)
+        assert keyword in result.reason
 
 
 def test_names_are_those_of_the_command_line() -> None:
@@ -194,9 +194,9 @@ def test_the_page_about_profiles_is_true() -> None:
 
 
 def test_the_original_criterion_fails_a_healthy_2016_and_says_why() -> None:
-    result = expect("exmfa", (), recorded("exchange2016").session)
+    result = check_keywords("exmfa", (), recorded("exchange2016").session)
     assert result.missing == ("X-LINK2STATE", "XEXCH50")
-    assert "only Exchange 2000/2003 had; use profile auto" in result.remark
+    assert "only Exchange 2000/2003 had; use profile auto" in result.reason
 
 
 @pytest.mark.parametrize(
@@ -221,8 +221,8 @@ def test_a_named_profile_is_met_and_names_the_server(
     profile: str, transcript: str, title: str
 ) -> None:
     _, _, session, tls, _ = recorded(transcript)
-    result = expect(profile, (), session, tls)
-    assert (result.title, result.missing, result.finding) == (title, (), False)
+    result = check_keywords(profile, (), session, tls)
+    assert (result.title, result.missing, result.is_wrong) == (title, (), False)
 
 
 @pytest.mark.parametrize(
@@ -237,33 +237,35 @@ def test_a_named_profile_is_met_and_names_the_server(
     ],
 )
 def test_a_named_profile_is_missed(profile: str, transcript: str, missing: tuple[str, ...]) -> None:
-    result = expect(profile, (), recorded(transcript).session)
-    assert (result.missing, result.finding) == (missing, True)
+    result = check_keywords(profile, (), recorded(transcript).session)
+    assert (result.missing, result.is_wrong) == (missing, True)
 
 
 def test_another_generation_is_named_where_a_keyword_is_missed() -> None:
-    result = expect("2019", (), recorded("exchange2016").session)
-    assert result.remark == (
+    result = check_keywords("2019", (), recorded("exchange2016").session)
+    assert result.reason == (
         "does not offer SMTPUTF8: the keywords are those of Exchange 2016, "
         "or a middlebox strips some"
     )
 
 
 def test_a_connector_without_exchange_authentication_may_be_why_a_keyword_is_missed() -> None:
-    result = expect("2016", (), recorded("custom_connector_ntlm").session)
-    assert "a connector without Exchange authentication" in result.remark
+    result = check_keywords("2016", (), recorded("custom_connector_ntlm").session)
+    assert "a connector without Exchange authentication" in result.reason
 
 
 def test_required_keywords_join_those_of_the_profile_once() -> None:
     session = recorded("custom_connector_relay").session
-    result = expect("2016", ("xrdst", "STARTTLS", "STARTTLS"), session)
+    result = check_keywords("2016", ("xrdst", "STARTTLS", "STARTTLS"), session)
     assert result.missing == ("X-EXPS", "XRDST", "STARTTLS")
 
 
 def test_a_required_keyword_is_missed_without_a_profile() -> None:
-    result = expect("none", ("CHUNKING", "STARTTLS"), recorded("custom_connector_relay").session)
-    assert (result.missing, result.finding) == (("STARTTLS",), True)
-    assert result.remark == (
+    result = check_keywords(
+        "none", ("CHUNKING", "STARTTLS"), recorded("custom_connector_relay").session
+    )
+    assert (result.missing, result.is_wrong) == (("STARTTLS",), True)
+    assert result.reason == (
         "does not offer STARTTLS: switched off on the Receive connector, or stripped by a middlebox"
     )
 
@@ -271,13 +273,13 @@ def test_a_required_keyword_is_missed_without_a_profile() -> None:
 def test_nobody_offers_starttls_inside_tls() -> None:
     _, _, session, tls, _ = recorded("exchange2010_starttls")
     assert tls
-    assert expect("none", ("STARTTLS", "X-ANONYMOUSTLS"), session, tls).missing == ()
-    assert expect("none", ("STARTTLS",), session, False).missing == ("STARTTLS",)
+    assert check_keywords("none", ("STARTTLS", "X-ANONYMOUSTLS"), session, tls).missing == ()
+    assert check_keywords("none", ("STARTTLS",), session, False).missing == ("STARTTLS",)
 
 
 def test_another_generation_than_the_named_one_is_a_note() -> None:
-    result = expect("2016", (), recorded("exchange2019").session)
-    assert not result.finding
+    result = check_keywords("2016", (), recorded("exchange2019").session)
+    assert not result.is_wrong
     assert "the keywords look like Exchange 2019/SE, not like Exchange 2016" in result.notes
 
 
@@ -291,8 +293,8 @@ def test_asa_masks_are_lifted() -> None:
 
 
 def test_the_remark_names_what_an_asa_hides() -> None:
-    result = expect("auto", (), recorded("asa_exchange2016").session)
-    assert result.remark == (
+    result = check_keywords("auto", (), recorded("asa_exchange2016").session)
+    assert result.reason == (
         "a Cisco firewall (inspect esmtp) masks STARTTLS, X-ANONYMOUSTLS, X-EXPS, CHUNKING, XRDST"
     )
     assert result.notes == (
@@ -309,25 +311,25 @@ def test_the_named_profile_decides_what_a_mask_hides() -> None:
     offers = session_with("XXXXXXXXXXXXXA", "XXXXXXXB", "XXXXC").extensions
     assert masked_keywords(offers)["XXXXXXXB"] == ("CHUNKING", "SMTPUTF8")
     assert masked_keywords(offers, "2016")["XXXXXXXB"] == ("CHUNKING",)
-    result = expect("2016", (), session_with("XXXXXXXXXXXXXA", "XXXXXXXB", "XXXXC"))
+    result = check_keywords("2016", (), session_with("XXXXXXXXXXXXXA", "XXXXXXXB", "XXXXC"))
     assert "CHUNKING (XXXXXXXB)" in result.notes[0]
 
 
 def test_masks_that_fit_no_exchange_are_shown_as_they_are() -> None:
-    result = expect("auto", (), recorded("asa_sendmail").session)
-    assert result.remark == "a Cisco firewall (inspect esmtp) masks XXXXXXXXA, XXXB"
+    result = check_keywords("auto", (), recorded("asa_sendmail").session)
+    assert result.reason == "a Cisco firewall (inspect esmtp) masks XXXXXXXXA, XXXB"
 
 
 def test_a_mask_is_a_note_when_the_named_profile_is_met() -> None:
-    result = expect("none", (), recorded("asa_exchange2016").session)
-    assert not result.finding
+    result = check_keywords("none", (), recorded("asa_exchange2016").session)
+    assert not result.is_wrong
     assert result.notes[0].startswith("a Cisco firewall (inspect esmtp) masks STARTTLS")
 
 
 def test_a_mask_explains_what_the_named_profile_misses() -> None:
-    result = expect("2016", (), recorded("asa_exchange2016").session)
+    result = check_keywords("2016", (), recorded("asa_exchange2016").session)
     assert result.missing == ("X-EXPS", "XRDST")
-    assert "masks STARTTLS, X-ANONYMOUSTLS, X-EXPS, CHUNKING, XRDST" in result.remark
+    assert "masks STARTTLS, X-ANONYMOUSTLS, X-EXPS, CHUNKING, XRDST" in result.reason
 
 
 @pytest.mark.parametrize("keywords", [("XXXB",), ("XXXA", "XXXXC"), ("XRDST",), ("XXXA", "XXXA")])
@@ -338,13 +340,13 @@ def test_what_does_not_run_from_a_is_no_mask(keywords: tuple[str, ...]) -> None:
 
 
 def test_pix_explains_the_lost_keywords() -> None:
-    result = expect("auto", (), recorded("pix_mailguard").session)
-    assert "Cisco PIX (fixup protocol smtp)" in result.remark
+    result = check_keywords("auto", (), recorded("pix_mailguard").session)
+    assert "Cisco PIX (fixup protocol smtp)" in result.reason
 
 
 def test_plain_iis_is_told_from_exchange() -> None:
-    result = expect("auto", (), recorded("iis_without_exchange").session)
-    assert "plain SMTP service of IIS" in result.remark
+    result = check_keywords("auto", (), recorded("iis_without_exchange").session)
+    assert "plain SMTP service of IIS" in result.reason
     assert "SMTPSVC" in result.next_step
     assert result.missing == ()
 
@@ -355,29 +357,29 @@ def test_plain_iis_is_told_from_exchange() -> None:
 def test_one_lost_keyword_of_2003_names_its_sink(keyword: str, library: str) -> None:
     banner = "mail.contoso.com Microsoft ESMTP MAIL Service, Version: 6.0.3790.4675 ready at  Sat"
     kept = [line for line in PROFILES["2003"].before_tls if line != keyword]
-    result = expect("auto", (), session_with(*kept, banner=banner))
+    result = check_keywords("auto", (), session_with(*kept, banner=banner))
     assert (result.title, result.missing) == ("Exchange 2000/2003", (keyword,))
-    assert library in result.remark
+    assert library in result.reason
 
 
 def test_2003_without_both_of_its_sinks_is_told_that_both_are_lost() -> None:
     banner = "mail.contoso.com Microsoft ESMTP MAIL Service, Version: 6.0.3790.4675 ready"
     kept = [line for line in PROFILES["2003"].before_tls if line not in EXMFA]
-    result = expect("auto", (), session_with(*kept, banner=banner))
+    result = check_keywords("auto", (), session_with(*kept, banner=banner))
     assert (result.title, result.missing) == ("Exchange 2000/2003", EXMFA)
-    assert "xlsasink.dll and peexch50.dll" in result.remark
+    assert "xlsasink.dll and peexch50.dll" in result.reason
 
 
 def test_2003_is_known_behind_a_banner_of_its_own() -> None:
     kept = [line for line in PROFILES["2003"].before_tls if line != "X-LINK2STATE"]
-    assert expect("auto", (), session_with(*kept, banner="mail ready")).title == (
+    assert check_keywords("auto", (), session_with(*kept, banner="mail ready")).title == (
         "Exchange 2000/2003"
     )
 
 
 def test_virus_proxy_is_named() -> None:
-    result = expect("auto", (), recorded("virus_proxy").session)
-    assert result.remark == (
+    result = check_keywords("auto", (), recorded("virus_proxy").session)
+    assert result.reason == (
         "a mail proxy or virus scanner (InterScan) answers in place of Exchange"
     )
     assert "Exclude port 25 from what InterScan scans" in result.next_step
@@ -386,20 +388,20 @@ def test_virus_proxy_is_named() -> None:
 def test_a_host_that_is_called_like_a_scanner_is_none() -> None:
     for banner in ("mail.himss.example ESMTP ready", "gfi.contoso.com Mail of GFIX ready"):
         session = session_with("SIZE", banner=banner, hello="mail.contoso.com Hello [203.0.113.10]")
-        assert not expect("auto", (), session).finding
+        assert not check_keywords("auto", (), session).is_wrong
 
 
 def test_a_gateway_is_named() -> None:
-    result = expect("auto", (), recorded("gateway_postfix").session)
-    assert result.remark == (
+    result = check_keywords("auto", (), recorded("gateway_postfix").session)
+    assert result.reason == (
         "neither banner, EHLO reply nor keywords show an Exchange server; Postfix answers"
     )
     assert "--profile none" in result.next_step
 
 
 def test_a_gateway_is_guessed() -> None:
-    result = expect("auto", (), session_with("SIZE", banner="mx.contoso.com ESMTP ready"))
-    assert result.remark == (
+    result = check_keywords("auto", (), session_with("SIZE", banner="mx.contoso.com ESMTP ready"))
+    assert result.reason == (
         "neither banner, EHLO reply nor keywords show an Exchange server; a gateway may be in front"
     )
 
@@ -420,7 +422,7 @@ def test_exchange_online_names_its_host_at_the_end_of_a_refusal(tail: str, title
     """In words of its own; what a gateway makes of them is the gateway's."""
     session = session_with("SIZE", banner="mx.contoso.com ESMTP ready")
     refused = outcome(Stage.RCPT, Reply(550, (f"5.4.1 Access denied. AS(201806281) {tail}",)))
-    result = expect("auto", (), session._replace(outcomes=(*session.outcomes, refused)))
+    result = check_keywords("auto", (), session._replace(outcomes=(*session.outcomes, refused)))
     assert (result.title, result.missing) == (title, ())
 
 
@@ -428,12 +430,12 @@ def test_exchange_online_never_lacks_starttls() -> None:
     """Somebody on the way has stripped it, which an ASA would have masked."""
     kept = [line for line in PROFILES["online"].before_tls if line != "STARTTLS"]
     hello = "SN1NAM02FT0049.mail.protection.outlook.com Hello [203.0.113.10]"
-    result = expect("auto", (), session_with(*kept, hello=hello))
+    result = check_keywords("auto", (), session_with(*kept, hello=hello))
     assert result.missing == ("STARTTLS",)
-    assert result.remark == (
+    assert result.reason == (
         "does not offer STARTTLS: Exchange Online always does, so a middlebox strips it"
     )
-    assert not expect("auto", (), session_with(*kept, hello=hello), tls=True).finding
+    assert not check_keywords("auto", (), session_with(*kept, hello=hello), tls=True).is_wrong
 
 
 @pytest.mark.parametrize(
@@ -452,11 +454,11 @@ def test_a_later_reply_shows_exchange_behind_a_neutral_connector(
 ) -> None:
     stage, text = stage_and_reply
     session = session_with("SIZE", "8BITMIME", banner="ESMTP ready")
-    assert expect("auto", (), session).finding
+    assert check_keywords("auto", (), session).is_wrong
     later = outcome(stage, Reply(int(text[:3]), (text[4:],)))
     session = session._replace(outcomes=(*session.outcomes, later))
-    assert expect("auto", (), session).finding is False
-    assert expect("auto", (), session).title == "Exchange"
+    assert check_keywords("auto", (), session).is_wrong is False
+    assert check_keywords("auto", (), session).title == "Exchange"
 
 
 @pytest.mark.parametrize(
@@ -471,19 +473,21 @@ def test_a_gateway_that_speaks_like_exchange_is_none(banner: str) -> None:
     """In what it says to MAIL, or in how it greets."""
     session = session_with("SIZE", banner=banner, hello="mail.contoso.com Hello [203.0.113.10]")
     later = outcome(Stage.MAIL, Reply(250, ("2.1.0 Sender OK",)))
-    found = expect("auto", (), session._replace(outcomes=(*session.outcomes, later)))
-    assert (found.title, found.finding) == ("", True)
+    found = check_keywords("auto", (), session._replace(outcomes=(*session.outcomes, later)))
+    assert (found.title, found.is_wrong) == ("", True)
     # But not if it lets Exchange's own keywords through.
     behind = session_with("SIZE", "X-EXPS NTLM", "XRDST", banner=banner)
-    assert not expect("auto", (), behind).finding
+    assert not check_keywords("auto", (), behind).is_wrong
 
 
 @pytest.mark.parametrize("keyword", ["XSHADOW", "XSHADOWREQUEST", "SMTPUTF8", "XRDST"])
 def test_a_banner_of_2003_is_refuted_by_later_keywords(keyword: str) -> None:
     banner = "mail.contoso.com Microsoft ESMTP MAIL Service, Version: 6.0.3790.4675 ready"
-    found = expect("auto", (), session_with("X-EXPS NTLM", "XEXCH50", keyword, banner=banner))
+    found = check_keywords(
+        "auto", (), session_with("X-EXPS NTLM", "XEXCH50", keyword, banner=banner)
+    )
     assert found.title != "Exchange 2000/2003"
-    assert not found.finding
+    assert not found.is_wrong
 
 
 @pytest.mark.parametrize(
@@ -501,26 +505,26 @@ def test_what_other_servers_say_too_shows_no_exchange(stage_and_reply: tuple[Sta
     stage, text = stage_and_reply
     session = session_with("SIZE", "8BITMIME", banner="ESMTP ready")
     later = outcome(stage, Reply(int(text[:3]), (text[4:],)))
-    found = expect("auto", (), session._replace(outcomes=(*session.outcomes, later)))
-    assert (found.title, found.finding) == ("", True)
+    found = check_keywords("auto", (), session._replace(outcomes=(*session.outcomes, later)))
+    assert (found.title, found.is_wrong) == ("", True)
 
 
 def test_the_banner_alone_never_makes_a_keyword_missing() -> None:
     banner = "mail.contoso.com Microsoft ESMTP MAIL Service ready at Fri, 5 Aug 2016 16:24:41 -0700"
-    result = expect("auto", (), session_with(banner=banner))
-    assert (result.title, result.missing, result.finding) == ("Exchange", (), False)
+    result = check_keywords("auto", (), session_with(banner=banner))
+    assert (result.title, result.missing, result.is_wrong) == ("Exchange", (), False)
 
 
 def test_a_banner_of_2003_on_a_later_server_demands_nothing() -> None:
     banner = "mail.contoso.com Microsoft ESMTP MAIL Service, Version: 6.0.3790.4675 ready at  Sat"
     for name, title in (("2007", "Exchange 2007"), ("2016", "Exchange 2016")):
-        result = expect("auto", (), session_with(*PROFILES[name].before_tls, banner=banner))
-        assert (result.title, result.missing, result.finding) == (title, (), False)
+        result = check_keywords("auto", (), session_with(*PROFILES[name].before_tls, banner=banner))
+        assert (result.title, result.missing, result.is_wrong) == (title, (), False)
 
 
 def test_a_balancer_is_a_note() -> None:
-    result = expect("auto", (), recorded("balancer").session)
-    assert not result.finding
+    result = check_keywords("auto", (), recorded("balancer").session)
+    assert not result.is_wrong
     assert result.notes == (
         "the banner names mbx01.contoso.com and the EHLO reply mbx02.contoso.com: "
         "a balancer, or a connector with a name of its own (Fqdn); -H tests one server",
@@ -528,7 +532,7 @@ def test_a_balancer_is_a_note() -> None:
 
 
 def test_a_connector_without_exchange_authentication_is_a_note() -> None:
-    notes = expect("auto", (), recorded("custom_connector_ntlm").session).notes
+    notes = check_keywords("auto", (), recorded("custom_connector_ntlm").session).notes
     assert len(notes) == 1
     assert notes[0].startswith("no X-EXPS: ")
 
@@ -536,15 +540,15 @@ def test_a_connector_without_exchange_authentication_is_a_note() -> None:
 @pytest.mark.parametrize("name", ["exchange2016_submission", "online", "online_submission"])
 def test_where_x_keywords_never_are_their_lack_is_not_noted(name: str) -> None:
     _, _, session, tls, _ = recorded(name)
-    assert expect("auto", (), session, tls).notes == ()
+    assert check_keywords("auto", (), session, tls).notes == ()
 
 
 @pytest.mark.parametrize("profile", words.PROFILES)
 def test_before_a_positive_ehlo_there_is_nothing_to_expect(profile: str) -> None:
     refused = outcome(Stage.EHLO, Reply(550, ("5.7.506 Access Denied, Bad HELO",)))
     session = Session(Server("mail.contoso.com", (), 25), "", (refused,))
-    assert expect(profile, ("STARTTLS",), session) == Expectation("")
-    assert expect(profile, ("STARTTLS",), session._replace(outcomes=())) == Expectation("")
+    assert check_keywords(profile, ("STARTTLS",), session) == KeywordCheck("")
+    assert check_keywords(profile, ("STARTTLS",), session._replace(outcomes=())) == KeywordCheck("")
 
 
 @pytest.mark.parametrize(
@@ -553,16 +557,18 @@ def test_before_a_positive_ehlo_there_is_nothing_to_expect(profile: str) -> None
 )
 def test_exchange_online_goes_by_many_names(host: str) -> None:
     session = session_with(*PROFILES["online"].before_tls, hello=f"{host} Hello [203.0.113.10]")
-    assert expect("auto", (), session).title == "Exchange Online"
+    assert check_keywords("auto", (), session).title == "Exchange Online"
 
 
 def test_exchange_online_is_known_by_its_mx_until_it_greets() -> None:
     """Whatever answers then shows itself."""
     server = Server("contoso-com.mail.protection.outlook.com", ("192.0.2.25",), 25)
     late = StageOutcome(Stage.CONNECT, Verdict.TIMED_OUT, 50.0, None, "within 50s")
-    assert expect("auto", (), Session(server, "", (late,))) == Expectation("Exchange Online")
+    assert check_keywords("auto", (), Session(server, "", (late,))) == KeywordCheck(
+        "Exchange Online"
+    )
     greeted = session_with("SIZE", banner="gw.contoso.com ESMTP Postfix", hello="gw.contoso.com")
-    assert expect("auto", (), greeted._replace(server=server)).title == ""
+    assert check_keywords("auto", (), greeted._replace(server=server)).title == ""
 
 
 def test_a_refused_banner_of_exchange_online_is_recognised() -> None:
@@ -570,7 +576,7 @@ def test_a_refused_banner_of_exchange_online_is_recognised() -> None:
     session: Optional[Session] = session_with(banner=banner)
     assert session is not None
     session = session._replace(outcomes=session.outcomes[:1], extensions=extensions.NONE)
-    assert expect("auto", (), session) == Expectation("Exchange Online")
+    assert check_keywords("auto", (), session) == KeywordCheck("Exchange Online")
 
 
 def test_a_greeting_that_refuses_does_not_hide_exchange_online() -> None:
@@ -579,4 +585,4 @@ def test_a_greeting_that_refuses_does_not_hide_exchange_online() -> None:
     refused = StageOutcome(
         Stage.BANNER, Verdict.REFUSED, 0.1, Reply(421, ("4.3.2 Service not available",))
     )
-    assert expect("auto", (), Session(server, "", (refused,))).title == "Exchange Online"
+    assert check_keywords("auto", (), Session(server, "", (refused,))).title == "Exchange Online"

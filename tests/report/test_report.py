@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from exchange_mailaccept.exchange.recognition import Expectation
+from exchange_mailaccept.exchange.recognition import KeywordCheck
 from exchange_mailaccept.protocol.dialogue import Plan
 from exchange_mailaccept.protocol.message import Content, Envelope
 from exchange_mailaccept.protocol.receipt import Receipt
@@ -376,10 +376,10 @@ def test_the_backup_is_named_with_the_reason():
     ("expectation", "expected"),
     [
         (
-            Expectation("", ("XRDST", "X|EXPS"), "does not offer XRDST, X|EXPS: a box", True),
+            KeywordCheck("", ("XRDST", "X|EXPS"), "does not offer XRDST, X|EXPS: a box", True),
             "mail1.contoso.com does not offer XRDST, X/EXPS: a box",
         ),
-        (Expectation("", (), "no <Exchange>", True), "no [Exchange]"),
+        (KeywordCheck("", (), "no <Exchange>", True), "no [Exchange]"),
     ],
 )
 def test_missing_keywords_are_named(expectation, expected):
@@ -389,18 +389,18 @@ def test_missing_keywords_are_named(expectation, expected):
 
 def test_what_to_do_about_the_keywords_is_said_before_the_stages():
     """What is wrong is in the first line, and again only if it was cut there."""
-    found = Expectation("", (), "a gateway answers", True, "Look at the MX.", "cisco", ("note",))
-    assert report_lines.expectation_lines(found) == [
+    found = KeywordCheck("", (), "a gateway answers", True, "Look at the MX.", "cisco", ("note",))
+    assert report_lines.keyword_lines(found) == [
         "Next step: Look at the MX.",
         "Read: https://learn.microsoft.com/troubleshoot/exchange/mailflow/"
         "cannot-send-receive-email-behind-cisco-firewall",
     ]
-    cut = found._replace(remark="x" * 200, page="")
-    assert report_lines.expectation_lines(cut) == [
+    cut = found._replace(reason="x" * 200, page="")
+    assert report_lines.keyword_lines(cut) == [
         f"Meaning: {'x' * 200}",
         "Next step: Look at the MX.",
     ]
-    assert report_lines.expectation_lines(Expectation("", notes=("note",))) == []
+    assert report_lines.keyword_lines(KeywordCheck("", notes=("note",))) == []
 
 
 def test_a_server_of_a_set_says_what_to_do_about_its_keywords():
@@ -408,7 +408,7 @@ def test_a_server_of_a_set_says_what_to_do_about_its_keywords():
     passed = StageOutcome(Stage.CONNECT, Verdict.PASSED, 0.1)
     walked = session(passed, seconds=0.4119)
     member = Member("mail1", Acceptance(None, (walked,)))
-    found = Expectation("", ("XRDST",), "does not offer XRDST: a box", True, "Look at the box.")
+    found = KeywordCheck("", ("XRDST",), "does not offer XRDST: a box", True, "Look at the box.")
     assert report_lines.set_lines([Examined(member, walked, found, None)], PLAN, full=False) == [
         "mail1.contoso.com 192.0.2.25 (MX 10): accepts, 0.412s",
         "  mail1.contoso.com does not offer XRDST: a box",
@@ -528,9 +528,9 @@ def test_the_message_id_is_said_when_the_fate_of_the_message_is_unknown(stage):
 
 def test_remarks_become_notes():
     """In their order, without those that are empty."""
-    assert report_lines.remark_lines("a|b", "", "c") == ["Note: a/b", "Note: c"]
+    assert report_lines.note_lines("a|b", "", "c") == ["Note: a/b", "Note: c"]
 
 
 def test_more_than_eight_remarks_are_cut():
     """What matters stands first."""
-    assert len(report_lines.remark_lines(*["x"] * 20)) == 8
+    assert len(report_lines.note_lines(*["x"] * 20)) == 8

@@ -155,6 +155,7 @@ ROWS: tuple[Row, ...] = (
         enhanced=("4.4.62",),
         page="ndr-online",
         begin="dns",
+        everybody=True,
     ),
     Row(
         "online-anonymous-refused",

@@ -62,6 +62,7 @@ ROWS: tuple[Row, ...] = (
         codes=(421,),
         texts=("has exceeded a per-source limit", "exceeded a per-source limit"),
         page="connectors",
+        this_probe=True,
     ),
     Row(
         "connections-per-forest",
@@ -88,6 +89,7 @@ ROWS: tuple[Row, ...] = (
         "421 4.4.2 Message submission rate for this client has exceeded the configured limit",
         texts=("submission rate for this client",),
         page="connectors",
+        this_probe=True,
     ),
     Row(
         "back-pressure",
@@ -103,6 +105,7 @@ ROWS: tuple[Row, ...] = (
         words=("Insufficient system resources",),
         page="back-pressure",
         begin="queues",
+        everybody=True,
     ),
     Row(
         "back-pressure-at-hub",

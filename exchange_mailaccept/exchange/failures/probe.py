@@ -325,6 +325,7 @@ ROWS: tuple[Row, ...] = (
         "451 4.7.500 Server busy. Please try again later from [203.0.113.10]. (AS77712344)",
         enhanced=("4.7.500-649", "4.7.652-699"),
         page="ndr-online",
+        this_probe=True,
     ),
     Row(
         "ip-reputation",
@@ -336,6 +337,7 @@ ROWS: tuple[Row, ...] = (
         "reputation. (S3114)",
         enhanced=("4.7.650-651",),
         page="ndr-online",
+        this_probe=True,
     ),
     Row(
         "ip-suspicious",
@@ -347,6 +349,7 @@ ROWS: tuple[Row, ...] = (
         "451 4.7.850 Access denied, please try again later",
         enhanced=("4.7.850-899",),
         page="ndr-online",
+        this_probe=True,
     ),
     Row(
         "ipv6-without-ptr",
@@ -463,6 +466,7 @@ ROWS: tuple[Row, ...] = (
         codes=(421, 450, 451, 452),
         texts=("greylist", "graylist", "grey list", "gray list", "greylisting"),
         page="online",
+        this_probe=True,
     ),
     Row(
         "tenant-blocked",

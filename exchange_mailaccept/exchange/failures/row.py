@@ -39,6 +39,11 @@ class Row(NamedTuple):
     page: str = ""
     #: Key of the resource with which to begin troubleshooting (see ``resources``).
     begin: str = "mail-flow"
+    #: Whether every sender meets this, so that a reply of class 4 means that no mail comes in.
+    everybody: bool = False
+    #: Whether this probe alone may meet it, and pass by waiting: greylisting, rates, limits of a
+    #: single source.
+    this_probe: bool = False
 
 
 MX = (Stage.MX,)

@@ -184,6 +184,7 @@ ROWS: tuple[Row, ...] = (
         words=("Service not available",),
         texts=("Service not available", "not available"),
         page="connectors",
+        everybody=True,
     ),
     Row(
         "service-not-active",
@@ -196,6 +197,7 @@ ROWS: tuple[Row, ...] = (
         "412 4.3.2 Service not active",
         texts=("Service not active",),
         page="inactive",
+        everybody=True,
     ),
     Row(
         "proxy-greeting",
@@ -259,6 +261,7 @@ ROWS: tuple[Row, ...] = (
         texts=("PRX",),
         page="connectivity",
         begin="routing",
+        everybody=True,
     ),
     Row(
         "proxy-no-destination",
@@ -272,6 +275,7 @@ ROWS: tuple[Row, ...] = (
         texts=("PRX1",),
         page="connectivity",
         begin="routing",
+        everybody=True,
     ),
     Row(
         "proxy-dns",
@@ -285,6 +289,7 @@ ROWS: tuple[Row, ...] = (
         texts=("PRX2",),
         page="connectivity",
         begin="dns",
+        everybody=True,
     ),
     Row(
         "proxy-connect",
@@ -298,6 +303,7 @@ ROWS: tuple[Row, ...] = (
         texts=("PRX3",),
         page="connectivity",
         begin="routing",
+        everybody=True,
     ),
     Row(
         "proxy-session",
@@ -313,6 +319,7 @@ ROWS: tuple[Row, ...] = (
         texts=("PRX4",),
         page="connectivity",
         begin="routing",
+        everybody=True,
     ),
     Row(
         "proxy-credentials",
@@ -326,6 +333,7 @@ ROWS: tuple[Row, ...] = (
         texts=("PRX5",),
         page="connectivity",
         begin="routing",
+        everybody=True,
     ),
     Row(
         "proxy-next-hop",
@@ -339,6 +347,7 @@ ROWS: tuple[Row, ...] = (
         texts=("PRX6",),
         page="connectivity",
         begin="routing",
+        everybody=True,
     ),
     Row(
         "proxy-limit",
@@ -352,6 +361,7 @@ ROWS: tuple[Row, ...] = (
         texts=("PRX8",),
         page="connectivity",
         begin="routing",
+        everybody=True,
     ),
     Row(
         "proxy-reset",
@@ -365,6 +375,7 @@ ROWS: tuple[Row, ...] = (
         texts=("PRX9",),
         page="connectivity",
         begin="routing",
+        everybody=True,
     ),
     Row(
         "temporary-server-error",
@@ -380,6 +391,7 @@ ROWS: tuple[Row, ...] = (
         texts=("Temporary server error",),
         page="connectivity",
         begin="routing",
+        everybody=True,
     ),
     Row(
         "not-proxied",
