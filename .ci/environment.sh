@@ -9,7 +9,7 @@
 
 : "${checkout:?must be set before .ci/environment.sh is sourced}"
 
-interpreters="python3 python3.13 python3.12 python3.11 python3.10 python3.9"
+interpreters="python3 python3.14 python3.13 python3.12 python3.11 python3.10 python3.9"
 
 die() {
     printf '%s\n' "$*" >&2
@@ -86,6 +86,7 @@ prepare_environment() {
         return
     fi
 
+    echo "Making the Python environment ${environment#"$checkout"/}: about a minute, once" >&2
     rm -rf "$environment"
     mkdir -p "$environment"
     log=$environment/install.log

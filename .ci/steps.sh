@@ -148,14 +148,20 @@ lint() {
     return "$status"
 }
 
-# The command of README.md.
+# The command of README.md, or with --coverage that of CONTRIBUTING.md.
 run_tests() {
     sh test.sh "$@"
 }
 
+# What is slow by its nature: valgrind, wheels and zipapps, all faults inside TLS, the real servers,
+# Icinga and Nagios.  Each module in one process, for its servers are started once.
+run_slow() {
+    sh test.sh -m slow --dist loadscope --durations=10
+}
+
 # What takes minutes: two hundred runs at once, and those of a day.
 run_load() {
-    sh test.sh -m load tests/plugin/test_load.py --durations=0
+    sh test.sh -m load tests/plugin/test_load.py -n 0 --durations=0
 }
 
 # fuzz SECONDS: all targets side by side, in an environment of their own.
