@@ -130,11 +130,14 @@ class MailAccept(Resource):  # type: ignore[misc]  # nagiosplugin has no types
             metric(outcome.stage.value, round(outcome.seconds, 4), uom="s", min=0)
             for outcome in acceptance.outcomes
         ]
-        metrics.append(metric(TOTAL, round(acceptance.seconds, 4), uom="s", min=0))
+        failure = acceptance.failure
+        if not (examined.member.label and failure is not None and failure.stage is Stage.MX):
+            # A member without an address would have the best total of all.
+            metrics.append(metric(TOTAL, round(acceptance.seconds, 4), uom="s", min=0))
         ehlo = examined.outcome(Stage.EHLO)
         if ehlo is not None and ehlo.passed:
             metrics.append(metric(EXTENSIONS, len(examined.keywords.missing), min=0))
-        if acceptance.failure is None and acceptance.passed_over:
+        if failure is None and acceptance.passed_over:
             metrics.append(metric(BACKUP_MX, len(acceptance.passed_over)))
         if examined.certificate is not None:
             left = (examined.certificate.not_after - self.plan.now) / headline.SECONDS_OF_A_DAY

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exchange_mailaccept.protocol.extensions import NONE, Extensions, parse
+from exchange_mailaccept.protocol.extensions import NONE, Extensions, lists_keywords, parse
 from exchange_mailaccept.protocol.reply import Reply
 
 GREETING = "mail.contoso.com Hello [192.0.2.1]"
@@ -88,3 +88,40 @@ def test_missing_keywords_stay_in_the_order_required(required, missing):
 def test_nothing_is_offered_before_ehlo():
     """Nor after a HELO."""
     assert NONE.missing(("DSN",)) == ("DSN",)
+
+
+@pytest.mark.parametrize(
+    ("line", "bytes_"),
+    [
+        ("SIZE 36700160", 36700160),
+        ("size 1000", 1000),
+        ("SIZE=2048", 2048),
+        ("SIZE", None),
+        ("SIZE 0", None),
+        ("SIZE 10M", None),
+        ("SIZE -1", None),
+        ("SIZE \u0662", None),
+        ("SIZE " + "9" * 5000, None),
+        ("PIPELINING", None),
+    ],
+)
+def test_the_largest_message(line, bytes_):
+    """RFC 1870 4: no number and 0 are no limit."""
+    assert parse(Reply(250, ("mail1", line))).max_size == bytes_
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (("mail1 Hello", "SIZE 37748736"), True),
+        (("mail1 Hello", "8bitmime", ""), True),
+        (("mail1 Hello", "AUTH NTLM LOGIN"), True),
+        (("mail1 Hello [192.0.2.9]",), False),
+        (("SIZE 37748736",), False),
+        (("mail1 Hello", "pleased to meet you"), False),
+        (("mail1", "", "  "), False),
+    ],
+)
+def test_a_reply_that_lists_keywords(lines, expected):
+    """Whether it is one to EHLO can be told from the lines after the first."""
+    assert lists_keywords(Reply(250, lines)) is expected

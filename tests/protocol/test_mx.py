@@ -1168,6 +1168,25 @@ def test_a_real_truncated_response(serve):
     assert server.heard == ["udp", "tcp"]
 
 
+def test_aaaa_without_an_answer_does_not_hold_up_a(serve):
+    """RFC 8305 3: in a run that has less time than a name server is given otherwise."""
+    server = serve(only("AAAA", silent))
+    (found,) = found_over(server, addresses("mail1.example", [server.address]), timeout=1.5)
+    assert isinstance(found, Addresses)
+    assert found.addresses == ("192.0.2.1",)
+    (note,) = found.notes
+    assert note.startswith("the AAAA records of mail1.example are unknown: no name server answered")
+    assert server.heard == ["udp", "udp"]
+
+
+def test_aaaa_is_asked_for_again_where_there_is_no_a(serve):
+    """Without it there would be no address at all."""
+    server = serve(only("AAAA", in_turn(silent, EXAMPLE)))
+    (found,) = found_over(server, addresses("mail6.example", [server.address]))
+    assert found == Addresses(("2001:db8::6",))
+    assert server.heard == ["udp", "udp", "udp"]
+
+
 def test_a_real_server_that_takes_one_question_in_a_connection(serve):
     """It closes after its first response, as RFC 7766 6.2.1 does not forbid."""
     text = "".join(f"big A 192.0.2.{n}\nbig AAAA 2001:db8::{n:x}\n" for n in range(1, 101))
