@@ -35,7 +35,7 @@ def port() -> Iterator[int]:
 
 
 def failed(port: int, *addresses: str) -> list[tuple[str, Cause]]:
-    (session,) = loop.run([walk(PLAN, Server("mail1", addresses, port))], 30.0)
+    (session,) = loop.Run([walk(PLAN, Server("mail1", addresses, port))], 30.0).drive()
     assert session.address == "127.0.0.3"
     return [(address, fault.cause) for address, fault in session.failed_addresses]
 
