@@ -12,7 +12,7 @@ The import rule: a module imports only from its own room and from those further 
 5. ``run``: one server, one after another, or all of a domain at once
 6. ``options``: what the user asked for
 7. ``judgement`` and ``report``: states and words
-8. ``launch``, then ``plugin``: how a run begins and ends; the side that knows nagiosplugin
+8. ``plugin``, then ``launch``: the side that knows nagiosplugin; how a run begins and ends
 
 ``tests/test_house.py`` holds it, with what is reserved for one room: sockets and ``ssl`` for
 ``net``, dnspython for ``protocol.mx``, nagiosplugin for ``plugin``.  Values that travel are

@@ -35,6 +35,8 @@ from . import names
 from .cli import parser
 from .cli.parser import Answered, UsageError
 from .record import TYPE_CHECKING
+from .report.ending import EXIT_UNKNOWN, exit_unknown, print_and_exit
+from .report.text import MAX_LINE, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,35 +53,10 @@ if TYPE_CHECKING:
 # A run is too short for its garbage to matter, and looking for it takes a twentieth of it.
 gc.disable()
 
-EXIT_UNKNOWN = 3
-#: Most characters of the first line behind name and state, which are below 30 more.
-MOST_OF_LINE = 270
-
-
-def finish(text: str, status: int) -> NoReturn:
-    """Print ``text`` and exit: the one place that does.
-
-    Past Python's own streams, because a full disk or a closed pipe must end in UNKNOWN and not in a
-    traceback at interpreter shutdown; and without Python's tidying up, a tenth of a run.
-    """
-    data = text.encode("ascii", "backslashreplace") + b"\n"
-    try:
-        while data:
-            data = data[os.write(1, data) :]
-    except OSError:
-        status = EXIT_UNKNOWN
-    os._exit(status)
-
-
-def unknown(words: str, details: Sequence[str] = ()) -> NoReturn:
-    """Exit with one line that says why nothing could be found out, and ``details`` below it."""
-    lines = [_printable(words, MOST_OF_LINE), *(_printable(each, 200) for each in details)]
-    finish("MAILACCEPT UNKNOWN - " + "\n".join(lines), EXIT_UNKNOWN)
-
 
 def missing_library(error: ImportError) -> str:
     """What to say when a library can't be imported."""
-    why = _printable(str(error), 180)
+    why = printable(str(error), 180)
     return f"a library is missing: {why} (python3 -m pip install nagiosplugin dnspython)"
 
 
@@ -88,26 +65,26 @@ def guard(step: Callable[[], Result], verbosity: int = 0) -> Result:
     try:
         return step()
     except Answered as answer:
-        finish(str(answer), EXIT_UNKNOWN)
+        print_and_exit(str(answer), EXIT_UNKNOWN)
     except UsageError as error:
-        room = MOST_OF_LINE - len(error.hint) - 1
-        unknown(f"{_brief(error.mistakes, room)} {error.hint}")
+        room = MAX_LINE - len(error.hint) - 1
+        exit_unknown(f"{_brief(error.mistakes, room)} {error.hint}")
     except ImportError as error:
-        unknown(missing_library(error))
+        exit_unknown(missing_library(error))
     # The border of the program: what nobody foresaw is a fault of the plugin and no page to anyone.
     except Exception as error:
         words = f"fault of the plugin itself: {type(error).__name__}: {error}"
         if verbosity < 3:
-            unknown(words)
+            exit_unknown(words)
         # Imported here because only a fault of the plugin needs it.
         import traceback
 
-        unknown(words, traceback.format_exc().splitlines())
+        exit_unknown(words, traceback.format_exc().splitlines())
 
 
 def _brief(mistakes: Sequence[str], most: int) -> str:
     """All mistakes in ``most`` characters; of the longest the beginning and the end."""
-    texts = [_printable(each, len(each) * 10) for each in mistakes]
+    texts = [printable(each, len(each) * 10) for each in mistakes]
     room = most - 2 * (len(texts) - 1)
     limit = room
     for place, text in enumerate(sorted(texts, key=len)):
@@ -116,25 +93,14 @@ def _brief(mistakes: Sequence[str], most: int) -> str:
         if len(text) > limit:
             break
         room -= len(text)
-    return "; ".join(_ends(each, limit) for each in texts)
+    return "; ".join(_shorten(each, limit) for each in texts)
 
 
-def _ends(text: str, most: int) -> str:
+def _shorten(text: str, most: int) -> str:
     if len(text) <= most:
         return text
     end = (most - 3) // 2
     return f"{text[: most - 3 - end]}...{text[-end:]}"
-
-
-def _printable(text: str, most: int) -> str:
-    # Imported here because it is for those who have made a mistake, and are in no hurry.
-    try:
-        from .report.headline import printable
-    except (ImportError, OSError):
-        # No descriptor is left to read it with, or the package is not whole.
-        harmless = (each if " " <= each <= "~" and each not in "|<>`$\\" else " " for each in text)
-        return " ".join("".join(harmless).split())[:most]
-    return printable(text, most)
 
 
 class Launched:
@@ -228,8 +194,8 @@ def main(argv: Optional[Sequence[str]] = None) -> NoReturn:
 
 
 def _conclude(launched: Launched) -> None:
-    launched.finish((_import_logging, _import_files, _import_words, _import_plugin))
-    _import_plugin().conclude(launched)
+    found = launched.finish((_import_logging, _import_files, _import_words, _import_plugin))
+    _import_plugin().conclude(launched.chosen, launched.plan, found)
 
 
 # The plugin file in parts, each of which takes no longer than a server that is some way off: first
@@ -256,7 +222,7 @@ def _import_plugin() -> Any:
         raise
     # A library that is broken on this Python must not end in a traceback and exit 1, a WARNING.
     except Exception as error:
-        unknown(f"a library can't be used: {type(error).__name__}: {error}")
+        exit_unknown(f"a library can't be used: {type(error).__name__}: {error}")
     return plugin
 
 

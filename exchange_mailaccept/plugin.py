@@ -26,10 +26,10 @@ from nagiosplugin import (
 from nagiosplugin.runtime import Runtime
 
 from .cli.words import BACKUP_MX, CERTIFICATE, EXTENSIONS, MEASURED, TOTAL
-from .launch import MOST_OF_LINE, finish, unknown
 from .record import TYPE_CHECKING
 from .report import headline
-from .run.acceptance import ServerSet
+from .report.ending import exit_unknown, print_and_exit
+from .report.text import MAX_LINE, bounded, printable
 from .run.examined import examine
 from .vocabulary import Stage, Verdict
 
@@ -38,9 +38,10 @@ if TYPE_CHECKING:
     from typing import Any, Optional
 
     from .exchange.diagnosis import Diagnosis
-    from .launch import Launched
     from .options import Options
+    from .protocol.dialogue import Plan
     from .protocol.stages import Server, StageOutcome
+    from .run.acceptance import ServerSet
     from .run.examined import Examined
 
 #: What a verdict means to Nagios; ``--severity`` overrides it.
@@ -88,12 +89,11 @@ class Judge:
 class MailAccept(Resource):  # type: ignore[misc]  # nagiosplugin has no types
     """The mail acceptance of one target, as metrics: one for each stage of each server tested."""
 
-    def __init__(self, launched: Launched, judge: Judge) -> None:
-        self._launched = launched
-        self.chosen = launched.chosen
-        self.plan = launched.plan
+    def __init__(self, options: Options, plan: Plan, found: ServerSet, judge: Judge) -> None:
+        self.chosen = options
+        self.plan = plan
         self.judge = judge
-        self.found = ServerSet(None)
+        self.found = found
         self.examined: tuple[Examined, ...] = ()
         #: The server that each metric is about.
         self.subjects: dict[str, Examined] = {}
@@ -104,9 +104,8 @@ class MailAccept(Resource):  # type: ignore[misc]  # nagiosplugin has no types
         self._found_fine: Optional[list[Examined]] = None
 
     def probe(self) -> list[Metric]:
-        """Finish the run.  Whatever the network does is in the metrics and raises nothing."""
+        """What the test brought back.  Whatever the network did is in the metrics."""
         chosen = self.chosen
-        self.found = self._launched.finish()
         self.examined = tuple(
             examine(member, chosen.profile, chosen.require) for member in self.found.members
         )
@@ -351,7 +350,7 @@ class MailAcceptSummary(Summary):  # type: ignore[misc]  # nagiosplugin has no t
             took = f"{metric.value:.4g}" if metric.value < 1000 else f"{metric.value:.0f}"
             return f"{metric.name} took {took}s ({_in_digits(str(result.hint))})"
         words = str(result.hint)
-        host = headline.printable(resource.subjects[metric.name].name, 80)
+        host = printable(resource.subjects[metric.name].name, 80)
         return words if resource.chosen.rule is None or host in words else f"{host}: {words}"
 
     def verbose(self, results: Results) -> list[str]:
@@ -443,13 +442,13 @@ def _in_digits(text: str) -> str:
 
 def _cut(line: str) -> str:
     """The first line stays below 300 characters, its name and state included."""
-    return line if len(line) <= MOST_OF_LINE else f"{line[: MOST_OF_LINE - 3]}..."
+    return line if len(line) <= MAX_LINE else f"{line[: MAX_LINE - 3]}..."
 
 
-def build_check(launched: Launched) -> MailAcceptCheck:
+def build_check(options: Options, plan: Plan, found: ServerSet) -> MailAcceptCheck:
     """The check with its resource, contexts, results and summary."""
-    chosen = launched.chosen
-    resource = MailAccept(launched, Judge(dict(chosen.severities)))
+    chosen = options
+    resource = MailAccept(options, plan, found, Judge(dict(chosen.severities)))
     judges = (
         *(StageContext(name, chosen) for name in MEASURED),
         ExtensionsContext(EXTENSIONS),
@@ -466,16 +465,18 @@ def build_check(launched: Launched) -> MailAcceptCheck:
     )
 
 
-def conclude(launched: Launched) -> None:
-    """Judge the run, print, and exit with its state."""
-    verbosity = launched.chosen.verbosity
+def conclude(options: Options, plan: Plan, found: ServerSet) -> None:
+    """Judge what was ``found``, print, and exit with the state."""
+    verbosity = options.verbosity
     runtime = Runtime()
     runtime.stdout = io.StringIO()
-    watchdog = math.ceil(launched.chosen.timeout) + WATCHDOG_DELAY
+    watchdog = math.ceil(options.timeout) + WATCHDOG_DELAY
     try:
-        build_check(launched).main(verbosity, watchdog)
+        build_check(options, plan, found).main(verbosity, watchdog)
     except SystemExit:
         text = runtime.stdout.getvalue().rstrip("\n")
-        finish(text if verbosity >= 2 else headline.bounded(text), runtime.exitcode)
+        print_and_exit(text if verbosity >= 2 else bounded(text), runtime.exitcode)
     except Timeout:
-        unknown(f"fault of the plugin itself: still running {WATCHDOG_DELAY}s after its deadline")
+        exit_unknown(
+            f"fault of the plugin itself: still running {WATCHDOG_DELAY}s after its deadline"
+        )

@@ -26,8 +26,8 @@ ORDER = (
     {"run"},
     {"options"},
     {"judgement", "report"},
-    {"launch"},
     {"plugin"},
+    {"launch"},
 )
 LEVELS = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 MAX_MODULES_OF_A_ROOM = 13
@@ -138,7 +138,7 @@ def test_no_module_catches_what_it_does_not_name(module):
 
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_no_module_prints_exits_or_runs_text(module):
-    """One function of ``launch`` does; and nothing ever evaluates text."""
+    """``report.ending`` does; and nothing ever evaluates text."""
     forbidden = {"print", "input", "exit", "quit", "eval", "exec", "compile", "__import__"}
     calls = [
         (node.func.id, node.lineno)
@@ -165,7 +165,7 @@ def test_only_four_modules_read_clocks(module):
 
 
 def test_the_plugin_prints_and_exits_in_one_place():
-    """``launch.finish``, which never fails for a full standard output or a reader that is gone."""
+    """``report.ending``, which never fails for a full standard output or a reader that is gone."""
     exits = [
         (path.stem, ast.unparse(node))
         for path in (*MODULES.values(), SHIM)
@@ -173,7 +173,7 @@ def test_the_plugin_prints_and_exits_in_one_place():
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("sys.exit", "exit", "os._exit")
     ]
     # The second is for a plugin file that stands alone, without the package.
-    assert exits == [("launch", "os._exit(status)"), (SHIM.stem, "os._exit(3)")]
+    assert exits == [("ending", "os._exit(status)"), (SHIM.stem, "os._exit(3)")]
 
 
 @pytest.mark.parametrize("path", [*MODULES.values(), PACKAGE / "__init__.py", SHIM], ids=str)

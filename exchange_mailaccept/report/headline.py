@@ -1,47 +1,25 @@
-"""Outcomes to text: the first line, and how much the whole may be; ``details`` has the rest.
-
-The one place where foreign text is made printable.  What a server says is read by Nagios, Icinga, a
-shell and a tired person, and must not be able to speak to any of them.
-"""
+"""Outcomes to text: the first line; ``lines`` has the rest."""
 
 from __future__ import annotations
 
 from ..dates import rfc5322
 from ..exchange.recognition import KeywordCheck
 from ..protocol.dialogue import EXPECTED, Plan
-from ..protocol.reply import Reply
 from ..protocol.stages import Certificate, Session, StageOutcome
 from ..record import TYPE_CHECKING
 from ..run.acceptance import Acceptance, Member, ServerSet
 from ..run.servers import Target
 from ..vocabulary import Cause, Stage, Tls, Verdict
+from .text import QUOTED, printable, quote
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-#: Longest quotation of a server's reply in the first line.
-QUOTED = 160
 #: Fewest seconds by which Exchange holds back what it accepts (see ``timing``).
 LEAST_DELAY = 3
 #: Fewest seconds of a look-up of names that are worth a word.
 SLOW_LOOKUP = 1
-#: Most bytes of output below -vv, as the guidelines of the plugins have it.
-MOST_OUTPUT = 4096
 SECONDS_OF_A_DAY = 86_400
-
-# The bar begins perfdata, angle brackets turn Icinga Web's output into HTML, the dollar and the
-# backtick mean something to Nagios' macros and to a shell.
-_FORBIDDEN = str.maketrans(
-    {
-        **{chr(code): f"/x{code:02x}" for code in (*range(0x20), 0x7F)},
-        **dict.fromkeys("\t\r\n\v\f", " "),
-        "|": "/",
-        "<": "[",
-        ">": "]",
-        "`": "'",
-        "$": "/x24",
-    }
-)
 
 _COMMANDS = {
     Stage.EHLO: "EHLO",
@@ -52,35 +30,6 @@ _COMMANDS = {
     Stage.DATA: "DATA",
     Stage.MESSAGE: "the message",
 }
-
-
-def printable(text: str, most: int) -> str:
-    r"""``text`` as one line of harmless ASCII with at most ``most`` characters.
-
-    What can't be shown becomes ``/x1b`` or ``/u202e``.  With a backslash it would come to life
-    again: Nagios and Icinga 2 send their mails, and Nagios writes its perfdata file, by
-    ``printf %b``, and NSCA makes a line end of ``\n``.
-    """
-    text = " ".join(filter(None, text.strip().translate(_FORBIDDEN).split(" ")))
-    text = text.encode("ascii", "backslashreplace").decode("ascii").replace("\\", "/")
-    return text if len(text) <= most else f"{text[: most - 3]}..."
-
-
-def bounded(output: str) -> str:
-    """``output`` without its last lines if it is too long; the perfdata stay whole."""
-    first, *lines = output.split("\n")
-    perfdata = [lines.pop()] if lines and lines[-1].startswith("|") else []
-    left_out = 0
-    while lines and len("\n".join([first, *lines, *perfdata])) > MOST_OUTPUT - 60:
-        lines.pop()
-        left_out += 1
-    note = [f"({left_out} more lines; -vv shows all)"] if left_out else []
-    return "\n".join([first, *lines, *note, *perfdata])
-
-
-def quote(reply: Reply, most: int = QUOTED) -> str:
-    """The server's words."""
-    return printable(str(reply), most)
 
 
 def success(acceptance: Acceptance, plan: Plan, title: str) -> str:

@@ -18,7 +18,8 @@ from ..record import TYPE_CHECKING
 from ..run.acceptance import Acceptance
 from ..run.examined import Examined
 from ..vocabulary import Stage
-from .headline import QUOTED, SECONDS_OF_A_DAY, missing, printable, quote, stage_failure
+from .headline import SECONDS_OF_A_DAY, missing, stage_failure
+from .text import QUOTED, printable, quote
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -1,6 +1,6 @@
 """Which perfdata of a set are printed when there is no room for all of them.
 
-Below -vv the whole output stays below ``report.MOST_OUTPUT``, and of many servers the perfdata
+Below -vv the whole output stays below ``report.text.MAX_OUTPUT``, and of many servers the perfdata
 alone would be longer.  What is left out is decided by what is planned and not by what became of it,
 so that the labels are the same in each run.
 """

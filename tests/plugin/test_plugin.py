@@ -926,17 +926,6 @@ def test_a_library_that_breaks_in_the_middle(tmp_path):
     is_one_harmless_line(run, "a library is missing: a 'b' / c=1 [d] ")
 
 
-def test_a_package_without_the_module_that_makes_text_harmless(alone):
-    """Then it is done by hand."""
-    package = alone.parent / "exchange_mailaccept"
-    shutil.copytree(PLUGIN.parent / package.name, package)
-    breaking(package / "report", "headline")
-    command = [sys.executable, alone, "-H", "127.0.0.1", "-p", "1", "-r", "a@b.example"]
-    done = subprocess.run(command, capture_output=True, timeout=30)
-    run = PluginRun(done.returncode, done.stdout.decode("ascii"), done.stderr.decode("ascii"))
-    is_one_harmless_line(run, "a library is missing: a b c=1 d HOME")
-
-
 def test_a_locale_that_does_not_exist(serve):
     """Python's own warning about it would go to standard error, and is none of Nagios' business."""
     run = check(

@@ -23,11 +23,11 @@ from exchange_mailaccept.protocol.stages import (
 )
 from exchange_mailaccept.report import headline
 from exchange_mailaccept.report import lines as report_lines
-from exchange_mailaccept.report.headline import printable
+from exchange_mailaccept.report.text import printable, quote
 from exchange_mailaccept.run.acceptance import Acceptance, Member
 from exchange_mailaccept.run.examined import Examined, examine
 from exchange_mailaccept.run.servers import Target
-from exchange_mailaccept.vocabulary import Stage, Verdict
+from exchange_mailaccept.vocabulary import Cause, Stage, Verdict
 
 #: The servers of the domain.
 HOSTS = tuple(MailHost(10, f"mail{number}.contoso.com") for number in (1, 2, 3))
@@ -135,7 +135,7 @@ def test_what_is_printable_stays_as_it_is(text):
 def test_a_reply_is_quoted_with_its_code_once():
     """In one line, cut at 160 characters."""
     lines = Reply(550, ("5.7.1 one", "5.7.1 <two>", "x" * 200))
-    assert headline.quote(lines) == "550 5.7.1 one 5.7.1 [two] " + "x" * 131 + "..."
+    assert quote(lines) == "550 5.7.1 one 5.7.1 [two] " + "x" * 131 + "..."
 
 
 # The first line, for each stage and each way in which it can end.
@@ -222,8 +222,9 @@ FIRST_LINES: list[tuple[Stage, Verdict, object, str]] = [
 def test_the_first_line_of_a_failure(stage, verdict, why, expected):
     """Who, at which stage, and why, in the server's words."""
     by_reply = isinstance(why, Reply)
+    cause = Cause.SILENT if str(why).startswith("within") else None
     outcome = StageOutcome(
-        stage, verdict, 1.0, why if by_reply else None, "" if by_reply else str(why)
+        stage, verdict, 1.0, why if by_reply else None, "" if by_reply else str(why), cause=cause
     )
     acceptance = Acceptance(None, (session(outcome),))
     assert headline.failure(acceptance, TARGET, PLAN) == expected
