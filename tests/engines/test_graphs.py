@@ -177,7 +177,7 @@ def test_metrics_of_the_template(databases):
         relative = metric.replace("$service_name_template$", "exchange_mailaccept")
         if not (where / (relative.replace(".", "/") + ".wsp")).is_file():
             missing.append(relative)
-    assert missing == ["exchange_mailaccept.report.perfdata.mx.value"]
+    assert missing == ["exchange_mailaccept.perfdata.mx.value"]
 
 
 def test_template_is_complete():

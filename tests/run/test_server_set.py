@@ -454,12 +454,16 @@ def test_a_farewell_takes_no_time_of_those_in_the_queue(servers):
 
 
 class Crowd:
-    """Mail servers at several addresses that count how many clients are there at the same time."""
+    """Mail servers at several addresses that count how many clients are there at the same time.
 
-    def __init__(self, addresses: Sequence[str]) -> None:
+    The first ``most`` clients are greeted when all of them are there.
+    """
+
+    def __init__(self, addresses: Sequence[str], most: int = 1) -> None:
         self.most = self.clients = self.messages = 0
         self._here = 0
         self._lock = threading.Lock()
+        self._together = threading.Barrier(most)
         self._listeners: list[socket.socket] = []
         self._held = PortOfAll()
         self.port = self._held.number
@@ -492,8 +496,9 @@ class Crowd:
             self._here += 1
             self.clients += 1
             self.most = max(self.most, self._here)
-        # Time enough for all others to come, if they may.
-        time.sleep(0.2)
+            first = self.clients <= self._together.parties
+        if first:
+            self._together.wait(PATIENCE)
         replies = {b"EHLO": b"250 mail"}
         with connection, connection.makefile("rb") as lines:
             connection.sendall(BANNER)
@@ -518,7 +523,7 @@ class Crowd:
 def test_not_more_at_the_same_time_than_allowed(servers, arguments, most):
     """Exchange counts the connections from one address, and refuses what is over its limit."""
     addresses = [f"127.0.0.{number}" for number in range(2, 10)]
-    crowd = servers.add(Crowd(addresses))
+    crowd = servers.add(Crowd(addresses, most))
     servers.port = crowd.port
     hosts = [(10, f"mail{number}.contoso.com", each) for number, each in enumerate(addresses)]
     run = servers.check(zone(*hosts), "--profile", "none", *arguments)

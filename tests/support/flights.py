@@ -33,6 +33,8 @@ class Sink:
         #: When each flight was heard, and when each reply began to be said, by the monotonic clock.
         self.heard_at: list[float] = []
         self.said_at: list[float] = []
+        #: When each reply had been said.
+        self.said_by: list[float] = []
         self._keywords = ("SIZE", *keywords)
         self._on_accept = on_accept
         self._on_hello = on_hello
@@ -120,6 +122,7 @@ class Sink:
         self._spoken = True
         self.said_at.append(time.monotonic())
         self._socket.sendall(words)
+        self.said_by.append(time.monotonic())
 
     def _start_tls(self) -> None:
         assert self._context is not None
@@ -162,6 +165,8 @@ class Names(NameServer):
         self._on_query = on_query
         #: What was asked, a new list whenever everything before was answered.
         self.flights: list[set[str]] = []
+        #: When each of these had been answered, by the monotonic clock.
+        self.answered_by: list[float] = []
         super().__init__(table)
 
     def _serve(self) -> None:
@@ -179,6 +184,7 @@ class Names(NameServer):
                 self.flights.append(kinds)
                 for query, address in asked:
                     self._socket.sendto(self._response(query), address)
+                self.answered_by.append(time.monotonic())
                 asked.clear()
 
 
