@@ -48,6 +48,7 @@ DEFAULTS = Options(
     verbosity=0,
     tls=Tls.NEVER,
     tls_name="",
+    verify=False,
     certificate_days=(),
     credentials=None,
     rule=None,
@@ -654,7 +655,9 @@ def test_a_mistake_about_all_servers_is_named(argv, said):
 def tls(mode: Tls, port: int = 25, name: str = "", days=(), **settings):
     """The options, and what TLS is to trust and to show."""
     return (
-        target(port=port)._replace(tls=mode, tls_name=name, certificate_days=days),
+        target(port=port)._replace(
+            tls=mode, tls_name=name, certificate_days=days, verify=settings.get("verify", False)
+        ),
         TlsSettings(False, "", "1.2", "", "")._replace(must_read=bool(days), **settings),
     )
 

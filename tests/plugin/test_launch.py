@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Callable, NamedTuple
 
 import pytest
-from support.flights import domain, host
+from support.flights import Sink, domain, host
 from support.scripted_server import CHECKOUT, PATIENCE, PLUGIN
 
 
