@@ -8,6 +8,7 @@ import time
 from typing import Any, Callable
 
 import pytest
+from support.scripted_server import PATIENCE
 
 from exchange_mailaccept.net.blocking_call import BlockingCall, SystemLookUp
 from exchange_mailaccept.net.loop import Run
@@ -16,8 +17,6 @@ from exchange_mailaccept.protocol.requests import Call, Resolve, Resolved, Retur
 from exchange_mailaccept.protocol.stages import Fault
 from exchange_mailaccept.vocabulary import Cause
 
-#: Seconds; generous, since they only bound what would otherwise hang.
-PATIENCE = 20.0
 FOUND = [(2, 1, 6, "mail1.contoso.com", ("192.0.2.1", 0)), (2, 1, 6, "", ("192.0.2.1", 0))]
 
 

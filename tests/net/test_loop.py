@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 import pytest
-from support.scripted_server import PortOfAll
+from support.scripted_server import PATIENCE, PortOfAll
 
 from exchange_mailaccept.net import sockets
 from exchange_mailaccept.net.command import CommandExchange, Line
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="as Linux does it")
 
-#: Seconds; generous, since they only bound what would otherwise hang.
-PATIENCE = 20
 #: Seconds that a run may be late on a busy machine.
 LATENESS = 2.0
 CLOSED = Fault(Cause.CLOSED, "connection closed by the server")

@@ -28,8 +28,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any, Callable, NamedTuple, Optional
 
-#: Seconds; generous, since they only bound what would otherwise hang.
-PATIENCE = 30
+from support.scripted_server import PATIENCE
+
 #: Seconds between two bytes of a server that drips without an end.
 BETWEEN_DRIPS = 0.05
 

@@ -31,10 +31,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from support.scripted_server import PATIENCE
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-#: Seconds; generous, since it only bounds what would otherwise hang.
-PATIENCE = 30
 USER, PASSWORD, TOKEN = "probe@contoso.com", "Password123 & more", "eyJ0eXAi.token-of-the-probe.sig"
 MAILBOX_KEYWORDS = ("SIZE 37748736", "PIPELINING", "DSN", "8BITMIME")
 
