@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, NoReturn, Optional, TypeVar
 
+    from .cli.command_line import CommandLine
     from .net.sockets import HeadStart
     from .net.trust import Contexts, TlsSettings
     from .options import Options
@@ -106,7 +107,7 @@ def _shorten(text: str, most: int) -> str:
 class Launched:
     """A run in progress."""
 
-    def __init__(self, line: parser.CommandLine) -> None:
+    def __init__(self, line: CommandLine) -> None:
         self._begun = time.monotonic()
         # First of all, since whoever has seen our packet may already want us to end.
         self._signals = _signal_pipe()
@@ -226,7 +227,7 @@ def _import_plugin() -> Any:
     return plugin
 
 
-def _send_ahead(line: parser.CommandLine) -> Optional[HeadStart]:
+def _send_ahead(line: CommandLine) -> Optional[HeadStart]:
     """The first packet, if it can be told without asking anybody; an error is met again later."""
     from .net.sockets import HeadStart
 
@@ -243,7 +244,7 @@ def _send_ahead(line: parser.CommandLine) -> Optional[HeadStart]:
     return None
 
 
-def _first_nameserver(line: parser.CommandLine) -> tuple[str, int]:
+def _first_nameserver(line: CommandLine) -> tuple[str, int]:
     from .net.resolv_conf import system_nameservers
 
     given: tuple[tuple[str, int], ...] = line.all("nameserver")
@@ -278,7 +279,7 @@ def _plan(chosen: Options) -> Plan:
     )
 
 
-def _tls_settings(line: parser.CommandLine) -> Optional[TlsSettings]:
+def _tls_settings(line: CommandLine) -> Optional[TlsSettings]:
     """How connections are to be secured, if they are; the files for it can be used."""
     if not line.secured:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .cli import parser
+from .cli import table
 from .cli.words import DEFAULT_SUBJECT
 from .protocol.message import Content, Envelope
 from .record import TYPE_CHECKING, NamedTuple
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Optional
 
+    from .cli.command_line import CommandLine
     from .protocol import auth
     from .vocabulary import Rule
 
@@ -51,7 +52,7 @@ class Options(NamedTuple):
     parallel: int
 
 
-def chosen(line: parser.CommandLine) -> Options:
+def chosen(line: CommandLine) -> Options:
     """What ``line`` asks for."""
     return Options(
         target=Target(
@@ -61,7 +62,7 @@ def chosen(line: parser.CommandLine) -> Options:
             line.family,
             line.all("nameserver"),
         ),
-        envelope=Envelope(line.last("from", parser.DEFAULT_SENDER), line.recipient),
+        envelope=Envelope(line.last("from", table.DEFAULT_SENDER), line.recipient),
         content=Content(line.last("subject", DEFAULT_SUBJECT), line.all("header")),
         ehlo_name=line.last("fqdn", ""),
         until=Stage(line.last("until", Stage.MESSAGE.value)),
@@ -71,7 +72,7 @@ def chosen(line: parser.CommandLine) -> Options:
         severities=dict(line.all("severity")),
         warning=dict(line.all("warning")),
         critical=dict(line.all("critical")),
-        timeout=line.last("timeout", parser.DEFAULT_TIMEOUT),
+        timeout=line.last("timeout", table.DEFAULT_TIMEOUT),
         verbosity=min(line.count("verbose"), 3),
         tls=Tls(line.secured),
         tls_name=line.last("tls-name", ""),
@@ -80,11 +81,11 @@ def chosen(line: parser.CommandLine) -> Options:
         credentials=_credentials(line),
         rule=_rule(line),
         every_address=bool(line.count("all-addresses")),
-        parallel=line.last("parallel", parser.DEFAULT_PARALLEL),
+        parallel=line.last("parallel", table.DEFAULT_PARALLEL),
     )
 
 
-def _rule(line: parser.CommandLine) -> Optional[Rule]:
+def _rule(line: CommandLine) -> Optional[Rule]:
     if not line.judges_a_set:
         return None
     # Imported here because most runs test one server.
@@ -93,7 +94,7 @@ def _rule(line: parser.CommandLine) -> Optional[Rule]:
     return Rule(line.last("set", Rule.WORST.value))
 
 
-def _credentials(line: parser.CommandLine) -> Optional[auth.Credentials]:
+def _credentials(line: CommandLine) -> Optional[auth.Credentials]:
     mechanism = line.last("auth", "")
     if not mechanism:
         return None

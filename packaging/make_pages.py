@@ -19,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from exchange_mailaccept import __version__  # noqa: E402 the checkout comes first
-from exchange_mailaccept.cli.parser import (  # noqa: E402
+from exchange_mailaccept.cli.table import (  # noqa: E402
     DESCRIPTION,
     EXAMPLES,
     OPTIONS,

@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 CONTRIB = HERE.parent
 sys.path.insert(0, str(CONTRIB.parent))
 
-from exchange_mailaccept.cli.parser import (  # noqa: E402 the checkout comes first
+from exchange_mailaccept.cli.table import (  # noqa: E402 the checkout comes first
     DEFAULT_TIMEOUT,
     OPTIONS,
     PASSWORD_VARIABLE,

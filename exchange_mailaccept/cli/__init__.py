@@ -1,8 +1,8 @@
 """The command line: words to checked values, before the first packet.
 
-``table`` lists every option, ``words`` says what a value may be, ``parser`` reads ``argv``
-against the table and reports every mistake, ``checks`` says what options mean for one another,
-``ini_file`` reads ``--extra-opts`` and ``help`` writes ``--help``.  It imports only ``record
-names dates vocabulary``: no module here may take long to import, because the first packet waits
-for it.
+``table`` lists every option and ``words`` says what a value may be. ``command_line`` reads
+``argv`` against the table and keeps every mistake; ``checks`` says what options mean for one
+another; ``parser`` joins them. ``ini_file`` reads ``--extra-opts`` and ``help`` writes
+``--help``. The first packet waits for this room, so nothing here takes long to import. It imports
+only ``record names dates vocabulary``.
 """

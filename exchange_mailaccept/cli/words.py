@@ -11,32 +11,30 @@ import stat
 import sys
 
 from ..names import DIGITS, DNS_PORT, LETTERS, address, consists_of, is_address, to_ascii
+from ..vocabulary import Kind, Rule, Stage, Verdict
 
-# The words of the user.  What they stand for is said by enums and tables of modules that are
-# imported after the first packet; ``tests/test_options.py`` holds both together.
-#: The option that stands for those of a file (see ``extra_opts``).
+#: The option that stands for those of a file (see ``ini_file``).
 EXTRA_OPTS = "--extra-opts"
 STATES = ("ok", "warning", "critical", "unknown")
-STAGES = (
-    *("mx", "connect", "banner", "ehlo", "starttls", "auth"),
-    *("mail", "rcpt", "data", "message", "quit"),
-)
+STAGES = tuple(stage.value for stage in Stage)
 #: Stages at which the walk can be told to end.
 UNTIL = STAGES[:-1]
-KINDS = ("server", "load", "recipient", "connector", "tls", "protocol", "probe", "policy")
-#: Verdicts that a state can be given to.
-VERDICTS = ("deferred", "refused", "broken", "timeout", "missing")
 #: Metrics and findings that have no stage of their own.
 TOTAL, EXTENSIONS, CERTIFICATE, BACKUP_MX = "total", "extensions", "certificate", "backup-mx"
 #: Metrics that thresholds can be set for.
 MEASURED = (*STAGES, TOTAL)
-SEVERITY_KEYS = (*KINDS, *UNTIL, *VERDICTS, EXTENSIONS, CERTIFICATE, BACKUP_MX)
+SEVERITY_KEYS = (
+    *(kind.value for kind in Kind),
+    *UNTIL,
+    *(verdict.value for verdict in Verdict if verdict not in (Verdict.PASSED, Verdict.UNTESTED)),
+    *(EXTENSIONS, CERTIFICATE, BACKUP_MX),
+)
 PROFILES = (
     *("auto", "exmfa", "2000", "2003", "2007", "2010", "2013", "2016", "2019", "se"),
     *("edge", "online", "submission", "none"),
 )
 MECHANISMS = ("auto", "xoauth2", "ntlm", "plain", "login")
-RULES = ("worst", "any", "primary")
+RULES = tuple(rule.value for rule in Rule)
 
 DEFAULT_SUBJECT = "Mail acceptance test"
 #: Headers that the probe message has by itself.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import ssl
     from typing import Optional, Union
 
-    from ..cli.parser import CommandLine
+    from ..cli.command_line import CommandLine
 
 _BEGIN = b"-----BEGIN CERTIFICATE-----"
 #: Bytes of a file of authorities that are looked at; the bundle of a system has a quarter of it.

@@ -10,7 +10,7 @@ import pytest
 from support.scripted_server import udp_and_tcp
 from support.tls_servers import Plugin, Talk, closing_peers
 
-from exchange_mailaccept.cli.parser import OPTIONS
+from exchange_mailaccept.cli.table import OPTIONS
 
 UNKNOWN = 3
 #: Line ends, and what some take for one.

@@ -15,6 +15,7 @@ from support.parsing import parse
 
 from exchange_mailaccept import __version__, options
 from exchange_mailaccept.cli import parser, words
+from exchange_mailaccept.cli.help import help_text
 from exchange_mailaccept.cli.parser import Answered, UsageError
 from exchange_mailaccept.net import trust
 from exchange_mailaccept.net.trust import TlsSettings
@@ -526,7 +527,7 @@ def test_help_is_given_whatever_else_is_said(argv):
     """Who asks for help does not yet know the rest."""
     with pytest.raises(Answered) as caught:
         parse(argv)
-    assert str(caught.value) == parser.help_text()
+    assert str(caught.value) == help_text()
 
 
 @pytest.mark.parametrize("argv", [["--version"], ["-V"], ["-p", "0", "-V"]])
@@ -544,7 +545,7 @@ def test_a_help_that_is_a_value_is_no_help():
 
 def test_the_help_names_every_option():
     """Each in a line of its own, as it stands in the contract."""
-    found = re.findall(r"^  (-.*)$", parser.help_text(), re.MULTILINE)
+    found = re.findall(r"^  (-.*)$", help_text(), re.MULTILINE)
     assert found == [
         "-d, --domain DOMAIN",
         "-H, --hostname HOST",
@@ -593,12 +594,12 @@ def test_the_help_names_every_option():
 
 def test_the_help_is_ascii_without_tabs():
     """It must look the same in every terminal."""
-    assert re.fullmatch(r"[\n -~]+", parser.help_text())
+    assert re.fullmatch(r"[\n -~]+", help_text())
 
 
 def test_the_help_is_at_most_80_columns_wide():
     """As the monitoring plugins' guidelines ask."""
-    assert [line for line in parser.help_text().splitlines() if len(line) > 80] == []
+    assert [line for line in help_text().splitlines() if len(line) > 80] == []
 
 
 # All servers at once.

@@ -17,7 +17,7 @@ import pytest
 from support.parsing import parse
 
 from exchange_mailaccept import plugin
-from exchange_mailaccept.cli.parser import (
+from exchange_mailaccept.cli.table import (
     DEFAULT_TIMEOUT,
     OPTIONS,
     PASSWORD_VARIABLE,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from support.programs import PATIENCE, find_program
 
-from exchange_mailaccept.cli.parser import OPTIONS
+from exchange_mailaccept.cli.table import OPTIONS
 
 PACKAGING = Path(__file__).resolve().parents[2] / "packaging"
 sys.path.append(str(PACKAGING))

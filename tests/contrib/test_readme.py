@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from exchange_mailaccept.cli.parser import OPTIONS
+from exchange_mailaccept.cli.table import OPTIONS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Optional
 
 from running import CRITICAL, OK, UNKNOWN, WARNING
 
-from exchange_mailaccept.cli.parser import OPTIONS
+from exchange_mailaccept.cli.table import OPTIONS
 
 RECIPIENT = "postmaster@contoso.com"
 

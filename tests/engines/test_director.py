@@ -14,7 +14,7 @@ from running import CONTRIB, OK, PATIENCE, Authority, Icinga2, install_plugin
 from support.programs import find_program
 from surroundings import MariaDB, configure_icingaweb
 
-from exchange_mailaccept.cli.parser import OPTIONS
+from exchange_mailaccept.cli.table import OPTIONS
 
 BASKET = CONTRIB / "icinga2" / "director-basket.json"
 

@@ -24,7 +24,7 @@ from running import (
     wait_for,
 )
 
-from exchange_mailaccept.cli.parser import OPTIONS
+from exchange_mailaccept.cli.table import OPTIONS
 
 SHIPPED = CONTRIB / "icinga2"
 FILES = ("exchange_mailaccept.conf", "services.conf", "dependencies.conf", "notifications.conf")

@@ -36,7 +36,7 @@ from running import (
 from support.programs import find_program, unavailable
 
 import exchange_mailaccept
-from exchange_mailaccept.cli.parser import DEFAULT_TIMEOUT
+from exchange_mailaccept.cli.table import DEFAULT_TIMEOUT
 from exchange_mailaccept.plugin import WATCHDOG_DELAY
 
 SHIPPED = CONTRIB / "nagios"

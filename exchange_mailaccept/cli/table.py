@@ -1,0 +1,140 @@
+"""The table of all options, from which the parser, ``--help`` and the documents are made."""
+
+from __future__ import annotations
+
+from .. import names
+from ..record import TYPE_CHECKING
+from . import words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+PROGRAM = "check_exchange_mailaccept"
+DESCRIPTION = (
+    "Does an Exchange server accept mail? Walks the Mail Acceptance Test (connect, EHLO, MAIL,"
+    " RCPT, DATA, message) against the servers of a domain or one server, judges every reply and"
+    " measures every step."
+)
+USAGES = ("-d DOMAIN [options]", "-H HOST -r ADDRESS [options]")
+EXAMPLES = (
+    "-d contoso.com",
+    "-H mail1.contoso.com -r probe@contoso.com -w 5",
+    "-d contoso.com --until rcpt -c rcpt=10",
+    "-d contoso.com --all-mx --starttls-if-offered",
+)
+#: The historic sender of the original test.
+DEFAULT_SENDER = "ExMFA-MailAcceptTest@Fabrikam.com"
+DEFAULT_TIMEOUT = 50.0
+DEFAULT_PARALLEL = 10
+#: Environment variables of the secrets, for those who keep no files.
+PASSWORD_VARIABLE = "CHECK_EXCHANGE_MAILACCEPT_PASSWORD"
+TOKEN_VARIABLE = "CHECK_EXCHANGE_MAILACCEPT_TOKEN"
+#: The options that secure the connection, each excluding the others.
+TLS_MODES = ("starttls", "ssl", "starttls-if-offered")
+SMTP_PORT, SMTPS_PORT = 25, 465
+#: What ``-r`` is without a value of its own.
+DEFAULT_RECIPIENT = "postmaster"
+
+
+class Option:
+    """One option of the command line."""
+
+    __slots__ = ("convert", "flags", "meaning", "metavar", "name", "repeatable")
+
+    def __init__(
+        self,
+        flags: tuple[str, ...],
+        metavar: str,
+        meaning: str,
+        convert: Callable[[str], Any] = str,
+        repeatable: bool = False,
+    ) -> None:
+        self.flags = flags
+        #: The long form, without dashes.
+        self.name = flags[-1].lstrip("-")
+        #: What stands for the value in the help; empty for a switch.
+        self.metavar = metavar
+        self.meaning = meaning
+        #: Value as typed to value as used; raises ValueError with what is wrong.
+        self.convert = convert
+        self.repeatable = repeatable
+
+
+OPTIONS = (
+    Option(("-d", "--domain"), "DOMAIN", "SMTP domain whose mail acceptance is tested; its servers"
+           " come from MX", words.domain),
+    Option(("-H", "--hostname"), "HOST", "test this server (name or address) instead of the"
+           " domain's MX", words.host),
+    Option(("-p", "--port"), "PORT", f"TCP port (default {SMTP_PORT};"
+           f" {SMTPS_PORT} with -s)", words.port),
+    Option(("-4", "--ipv4"), "", "IPv4 only"),
+    Option(("-6", "--ipv6"), "", "IPv6 only"),
+    Option(("--all-mx",), "", "test every MX host of the domain, and judge them as a set"),
+    Option(("--all-addresses",), "", "with --all-mx, or -H: test every address of every host"),
+    Option(("--set",), "RULE", "worst (default): as the worst server; any: one that accepts is"
+           " enough; primary: a failed backup is a warning",
+           words.Choice(*words.RULES)),
+    Option(("--parallel",), "N", f"most servers at the same time (default {DEFAULT_PARALLEL};"
+           " Exchange takes 20 connections from one address)", words.parallel),
+    Option(("--nameserver",), "ADDR[:PORT]", "ask this DNS server instead of the system's resolver;"
+           " [ADDR]:PORT for IPv6", words.nameserver, True),
+    Option(("--source-address",), "ADDR", "connect from this local address", names.address),
+    Option(("-f", "--from"), "ADDRESS", "sender, <> for the null sender (default"
+           f" {DEFAULT_SENDER})", words.sender),
+    Option(("-r", "--recipient"), "ADDRESS", "recipient; without @ it gets the DOMAIN (default"
+           f" {DEFAULT_RECIPIENT})", words.mailbox),
+    Option(("-F", "--fqdn"), "NAME", "name given in EHLO (default: this host's full name, else its"
+           " address)", words.ehlo_name),
+    Option(("--until",), "STAGE", f"last stage to walk: {' '.join(words.UNTIL)}; up to"
+           " rcpt no mail is sent (default message)", words.Choice(*words.UNTIL)),
+    Option(("--subject",), "TEXT", f"subject of the message (default {words.DEFAULT_SUBJECT!r})",
+           words.subject),
+    Option(("--header",), "'NAME: VALUE'", "further header of the message", words.further_header,
+           True),
+    Option(("--profile",), "NAME", f"which Exchange must answer: {' '.join(words.PROFILES)}"
+           " (default auto)", words.Choice(*words.PROFILES)),
+    Option(("--require",), "KEYWORD", "EHLO keyword that must be offered, besides the profile's",
+           words.keyword, True),
+    Option(("--severity",), "KEY=STATE", "state of a finding; KEY is a reply code, an enhanced"
+           f" code, or one of {' '.join(words.SEVERITY_KEYS)}; STATE is {' '.join(words.STATES)}",
+           words.severity, True),
+    Option(("-w", "--warning"), "[STAGE=]RANGE", "warning range of a stage's seconds; without"
+           " STAGE of the total", words.threshold, True),
+    Option(("-c", "--critical"), "[STAGE=]RANGE", "critical range, likewise", words.threshold,
+           True),
+    Option(("-S", "--starttls"), "", "STARTTLS is required"),
+    Option(("-s", "--ssl"), "", "TLS from the first byte"),
+    Option(("--starttls-if-offered",), "", "STARTTLS where it is offered, as senders on the"
+           " Internet do"),
+    Option(("--verify",), "", "the certificate must be valid, and for this server; otherwise it is"
+           " only reported"),
+    Option(("--ca-file",), "FILE", "trusted authorities in PEM (default: the system's)",
+           words.readable),
+    Option(("--tls-name",), "NAME", "name to ask for (SNI) and to find in the certificate (default:"
+           " the server's)", words.host),
+    Option(("--min-tls",), "VERSION", "lowest TLS version: 1.2 (default) or 1.3",
+           words.Choice("1.2", "1.3")),
+    Option(("--client-cert",), "FILE", "client certificate in PEM", words.readable),
+    Option(("--client-key",), "FILE", "its key in PEM, if not in the same file", words.readable),
+    Option(("-D", "--certificate"), "DAYS[,DAYS]", "warning[,critical] when the certificate expires"
+           " within so many days", words.days),
+    Option(("-A", "--auth"), "MECHANISM", "log on: auto login plain ntlm xoauth2; auto takes the"
+           " strongest that is offered and has its secret", words.Choice(*words.MECHANISMS)),
+    Option(("-U", "--user"), "NAME", "who logs on", words.one_line),
+    Option(("--password-file",), "FILE", "file with the password in its first line (or"
+           f" {PASSWORD_VARIABLE} in the environment)", words.secret),
+    Option(("--token-file",), "FILE", f"file with the OAuth token (or {TOKEN_VARIABLE})",
+           words.secret),
+    Option(("--auth-without-tls",), "", "let the secret travel in clear text"),
+    Option((words.EXTRA_OPTS,), "[SECTION][@FILE]", "options from an ini file, as all"
+           " monitoring-plugins have it"),
+    Option(("-t", "--timeout"), "SECONDS", "the whole run ends within this, fractions allowed"
+           f" (default {DEFAULT_TIMEOUT:g})", words.timeout),
+    Option(("-v", "--verbose"), "", "-v shows the stages, -vv the transcript, -vvv also tracebacks",
+           repeatable=True),
+    Option(("-V", "--version"), "", "show the version"),
+    Option(("-h", "--help"), "", "show this help"),
+)  # fmt: skip
+#: Each option by its short and its long form.
+BY_FLAG = {flag: option for option in OPTIONS for flag in option.flags}
