@@ -470,6 +470,16 @@ def test_the_time_is_shared_among_the_servers_left():
     assert world.patience == pytest.approx([20.0, 24.875, 39.5])
 
 
+def test_time_beside_one_another_is_counted_once():
+    """The first is silent for 30 s; after 20 the second is begun, and takes 30 to connect."""
+    said = {"192.0.2.1": SILENT, "192.0.2.2": ["220 ready", "221 Bye"]}
+    world = World(THREE, said, seconds=30.0)
+    acceptance = world.accept(plan=PLAN._replace(until=Stage.CONNECT), timeout=60.5)
+    assert [each.seconds for each in acceptance.sessions] == [30, 30]
+    # With a second for four look-ups.
+    assert acceptance.seconds == 51
+
+
 def test_each_server_has_at_least_a_second():
     """Even where hundreds share the time."""
     world = World(zone(*(f"mail{number}.contoso.com" for number in range(1, 200))), {}, 0.1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,7 +19,14 @@ from typing import Any
 
 import pytest
 from support.names import NameServer
-from support.scripted_server import PATIENCE, PLUGIN, PluginRun, PortOfAll, run_plugin
+from support.scripted_server import (
+    PATIENCE,
+    PLUGIN,
+    BlackHole,
+    PluginRun,
+    PortOfAll,
+    run_plugin,
+)
 
 OK, WARNING, CRITICAL = 0, 1, 2
 FIRST, SECOND, THIRD = "127.0.0.2", "127.0.0.3", "127.0.0.4"
@@ -86,6 +94,11 @@ class Domain:
         self._held = PortOfAll()
         self.port = self._held.number
         self.hosts: list[Host] = []
+        self._hole: list[BlackHole] = []
+
+    def without_answer(self, address: str) -> None:
+        """Have all connection attempts to ``address`` stay without an answer."""
+        self._hole.append(BlackHole(address, self.port))
 
     def __call__(self, address: str, begins: bytes = b"") -> Host:
         self.hosts.append(Host(address, self.port, begins))
@@ -109,8 +122,8 @@ class Domain:
             names.close()
 
     def close(self) -> None:
-        for host in self.hosts:
-            host.close()
+        for other in (*self.hosts, *self._hole):
+            other.close()
         self._held.close()
 
 
@@ -199,6 +212,19 @@ def test_no_server_that_is_not_connected_is_waited_for(domain):
     assert first_line(run).startswith(
         "MAILACCEPT WARNING - better MX failed: mx1.contoso.com could"
     )
+    assert backup.heard[-1:] == ["QUIT"]
+
+
+def test_a_primary_that_was_never_connected_is_given_up_with_the_walk_of_the_backup(domain):
+    """It may not greet any more, so nothing is waited for; ``within`` is less than all of -t."""
+    backup = domain(SECOND)
+    backup.may_greet.set()
+    domain.without_answer(FIRST)
+    run = domain.check(FIRST, SECOND, seconds="20")
+    assert run.exit_code == WARNING
+    said = re.search(r"mx1.contoso.com could not be connected within ([0-9.]+)s", run.stdout)
+    assert said is not None
+    assert 9 < float(said[1]) < 19
     assert backup.heard[-1:] == ["QUIT"]
 
 

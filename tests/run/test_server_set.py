@@ -30,6 +30,7 @@ from support.plugin import (
 from support.scripted_server import (
     PATIENCE,
     SILENCE,
+    BlackHole,
     PluginRun,
     PortOfAll,
     ScriptedServer,
@@ -375,24 +376,6 @@ def test_the_labels_are_in_the_perfdata(servers):
 
 
 # Time.
-
-
-class BlackHole:
-    """A port of which nobody takes connections any more, so that packets to it are dropped."""
-
-    def __init__(self, address: str, port: int) -> None:
-        self._listener = socket.socket()
-        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._listener.bind((address, port))
-        self._listener.listen(0)
-        self._queued = [socket.socket() for _ in range(3)]
-        for each in self._queued:
-            each.setblocking(False)
-            each.connect_ex((address, port))
-
-    def close(self) -> None:
-        for each in (*self._queued, self._listener):
-            each.close()
 
 
 def test_a_black_hole_does_not_eat_the_time_of_the_others(servers):

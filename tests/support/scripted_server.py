@@ -45,6 +45,24 @@ class PortOfAll:
         self._holder.close()
 
 
+class BlackHole:
+    """A port of which nobody takes connections any more, so that packets to it are dropped."""
+
+    def __init__(self, address: str, port: int) -> None:
+        self._listener = socket.socket()
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._listener.bind((address, port))
+        self._listener.listen(0)
+        self._queued = [socket.socket() for _ in range(3)]
+        for each in self._queued:
+            each.setblocking(False)
+            each.connect_ex((address, port))
+
+    def close(self) -> None:
+        for each in (*self._queued, self._listener):
+            each.close()
+
+
 def udp_and_tcp() -> tuple[socket.socket, socket.socket]:
     """A UDP socket and a listening TCP socket at one port, as a name server has them."""
     while True:
