@@ -19,4 +19,4 @@ The import rule: a module imports only from its own room and from those further 
 immutable.
 """
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"

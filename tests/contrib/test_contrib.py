@@ -28,7 +28,6 @@ from exchange_mailaccept.cli.table import (
 CONTRIB = Path(__file__).resolve().parents[2] / "contrib"
 COMMAND = (CONTRIB / "icinga2" / "exchange_mailaccept.conf").read_text(encoding="utf-8")
 BASKET = json.loads((CONTRIB / "icinga2" / "director-basket.json").read_text(encoding="utf-8"))
-README = (CONTRIB.parent / "README.md").read_text(encoding="utf-8")
 MAN_PAGE = (
     (CONTRIB.parent / "packaging/man/check_exchange_mailaccept.1")
     .read_text(encoding="utf-8")
@@ -79,18 +78,12 @@ def test_every_option_is_everywhere():
         "Icinga's README": [name for row in rows("icinga2") for name in long_names(row[2])],
         "Nagios' README": [name for row in rows("nagios") for name in long_names(row[0])],
         "man page": long_names(MAN_PAGE.partition("\n.SH OPTIONS\n")[2].partition("\n.SH ")[0]),
-        "README": [
-            name
-            for line in README.partition("\n## Options\n")[2].partition("\n## ")[0].splitlines()
-            if line.startswith("| `")
-            for name in long_names(line.split("|")[1])
-        ],
     }
     expected = set(listed) - NOT_FOR_SERVICES
     assert len(expected) == len(OPTIONS) - len(NOT_FOR_SERVICES)
     found = {place: set(names) - NOT_FOR_SERVICES for place, names in places.items()}
     assert found == dict.fromkeys(places, expected)
-    assert set(listed) <= set(places["README"])
+    assert set(listed) <= set(places["man page"])
 
 
 def printed_help() -> str:

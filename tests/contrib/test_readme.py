@@ -1,4 +1,4 @@
-"""The README tells the truth: its outputs, its options, its links."""
+"""The README tells the truth: its outputs and its links."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from exchange_mailaccept.cli.table import OPTIONS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
@@ -39,21 +37,19 @@ def test_an_output_is_what_the_demo_prints(arguments: str, output: str) -> None:
     at = words.index("$@")
     words[at : at + 1] = arguments.split()
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
-    assert masked(done.stdout.rstrip("\n")) == masked(output)
+    # A line of three dots stands for lines that are left out.
+    parts = [re.escape(part) for part in masked(output).split("\n...")]
+    assert re.fullmatch("(?s:.*?)".join(parts), masked(done.stdout.rstrip("\n"))) is not None
 
 
-def test_there_are_three_outputs() -> None:
-    """One that is well, and two that are not."""
-    assert [output.split()[1] for _, output in OUTPUTS] == ["OK", "WARNING", "WARNING"]
+def test_there_are_two_outputs() -> None:
+    """One that is well, and one that is not."""
+    assert [output.split()[1] for _, output in OUTPUTS] == ["OK", "WARNING"]
 
 
-def test_every_option_is_in_the_table() -> None:
-    """With what stands for its value; and nothing is there that is no option."""
-    table = README.partition("## Options")[2].partition("\n## ")[0]
-    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
-    listed = [part for cell in cells for part in re.findall(r"`([^`]+)`", cell)]
-    expected = [f"{', '.join(each.flags)} {each.metavar}".strip() for each in OPTIONS]
-    assert sorted(listed) == sorted(expected)
+def test_it_is_short() -> None:
+    """For somebody who has ten minutes."""
+    assert len(README.splitlines()) <= 150
 
 
 def test_every_link_leads_somewhere() -> None:

@@ -158,7 +158,7 @@ def test_the_message_is_shown_in_the_transcript(serve):
         "Auto-Submitted: auto-generated",
         "X-Auto-Response-Suppress: All",
         "Precedence: bulk",
-        "X-Exchange-Mailaccept: probe 0.1.0",
+        "X-Exchange-Mailaccept: probe 1.0.0",
         "X-Team: mail",
         "",
         "This message is a test of whether this server accepts mail.",
@@ -578,7 +578,7 @@ def test_the_message_over_the_wire(serve):
         b"Auto-Submitted: auto-generated\r\n"
         b"X-Auto-Response-Suppress: All\r\n"
         b"Precedence: bulk\r\n"
-        b"X-Exchange-Mailaccept: probe 0.1.0\r\n"
+        b"X-Exchange-Mailaccept: probe 1.0.0\r\n"
         b"X-Team: mail\r\n"
         b"X-B: c\r\n"
         b"\r\n"
@@ -743,7 +743,7 @@ def test_no_mistake_makes_a_first_line_too_long(wrong):
 @pytest.mark.parametrize("argument", ["--version", "-V"])
 def test_the_version(argument):
     """On standard output, and no state that would alarm anyone."""
-    expected = (UNKNOWN, "check_exchange_mailaccept 0.1.0\n", "")
+    expected = (UNKNOWN, "check_exchange_mailaccept 1.0.0\n", "")
     assert tuple(run_plugin(argument)) == expected
 
 
@@ -752,7 +752,7 @@ def test_the_help(argument):
     """The same."""
     run = run_plugin(argument)
     assert (run.exit_code, run.stderr) == (UNKNOWN, "")
-    assert run.stdout.startswith("check_exchange_mailaccept 0.1.0\n\nDoes an Exchange server")
+    assert run.stdout.startswith("check_exchange_mailaccept 1.0.0\n\nDoes an Exchange server")
     assert run.stdout.endswith("\nexit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN\n")
 
 
