@@ -180,7 +180,11 @@ class Session(NamedTuple):
             reply = outcome.reply
             if reply is not None:
                 reply = Reply(reply.code, tuple(map(mask, reply.lines)))
-            return outcome._replace(reply=reply, explanation=mask(outcome.explanation))
+            return outcome._replace(
+                reply=reply,
+                explanation=mask(outcome.explanation),
+                received=mask(outcome.received),
+            )
 
         return self._replace(
             outcomes=tuple(map(masked, self.outcomes)),

@@ -576,7 +576,7 @@ def test_a_secret_that_the_server_echoes_is_masked(echo: str) -> None:
 
 def test_a_secret_that_was_cut_is_masked() -> None:
     """A quotation ends where it is long enough, maybe in the middle of a secret."""
-    cut = Fault(Cause.NOT_SMTP, f"not an SMTP reply: 'auth {PLAIN[:-6]}...'")
+    cut = Fault(Cause.NOT_SMTP, f"not an SMTP reply: 'auth {PLAIN[:-6]}...'", f"auth {PLAIN}")
     talk = logging_on("PLAIN", [cut, GOODBYE])
     assert PLAIN[:12] not in f"{talk.session.outcomes} {talk.session.transcript}"
 
