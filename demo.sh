@@ -1,8 +1,10 @@
 #!/bin/sh
-# Shows the plugin at work against a simulated Exchange 2019: sh demo.sh [SIMULATOR-OPTION...]
+# Shows the plugin at work against a simulated Exchange 2019:
 #
-#   sh demo.sh
+#   sh demo.sh [SIMULATOR-OPTION...] [-- PLUGIN-OPTION...]
+#
 #   sh demo.sh --reply 'rcpt=550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain'
+#   sh demo.sh --scenario tls-certificate -- -S --verify
 #
 # Prints what the plugin prints and exits as it does.  Needs a POSIX shell and Python 3.9 or newer
 # with venv; no server, no mail, nothing leaves this machine.
@@ -13,6 +15,31 @@ checkout=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
 . "$checkout/.ci/environment.sh"
 prepare_environment demo demo
 
-exec "$python" "$checkout/contrib/simulator/exchange_simulator.py" --pose 2019 "$@" \
-    --run "$python" "$checkout/check_exchange_mailaccept.py" \
-    -H '{host}' -p '{port}' -r postmaster@contoso.com
+# The simulator takes everything after --run as the command, so the plugin's options come last:
+# each argument moves to the end of the list, and the command is inserted at the first "--".
+simulator=$checkout/contrib/simulator/exchange_simulator.py
+arguments=$#
+inserted=
+while [ "$arguments" -gt 0 ]; do
+    if [ -z "$inserted" ] && [ "$1" = -- ]; then
+        set -- "$@" --run "$python" "$checkout/check_exchange_mailaccept.py" \
+            -H '{host}' -p '{port}' -r postmaster@contoso.com
+        inserted=yes
+    else
+        set -- "$@" "$1"
+    fi
+    shift
+    arguments=$((arguments - 1))
+done
+if [ -z "$inserted" ]; then
+    set -- "$@" --run "$python" "$checkout/check_exchange_mailaccept.py" \
+        -H '{host}' -p '{port}' -r postmaster@contoso.com
+fi
+
+case " $* " in *" --help "* | *" -h "* | *" --list-scenarios "*) exec "$python" "$simulator" "$@" ;; esac
+
+status=0
+"$python" "$simulator" --pose 2019 "$@" || status=$?
+echo "This server was simulated. More faults: sh demo.sh --list-scenarios;" \
+    "one of them: sh demo.sh --scenario back-pressure -- -v" >&2
+exit "$status"

@@ -178,8 +178,8 @@ expect() {
     shift 2
     output=$("$@" 2>&1) || actual=$?
     printf '$ %s\n%s\n[exit code %d]\n' "$*" "$output" "$actual"
-    if [ "$actual" -ne "$code" ] || [ "${output#"$beginning"}" = "$output" ]; then
-        printf 'expected: exit code %d and output that begins with "%s"\n' "$code" "$beginning" >&2
+    if [ "$actual" -ne "$code" ] || [[ $'\n'$output != *$'\n'"$beginning"* ]]; then
+        printf 'expected: exit code %d and output with a line that begins with "%s"\n' "$code" "$beginning" >&2
         return 1
     fi
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,6 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[2]
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 OUTPUTS = re.findall(r"```console\n\$ sh demo\.sh ?(.*)\n((?s:.*?))\n```", README)
-DEMO = (CHECKOUT / "demo.sh").read_text(encoding="utf-8")
 
 
 def masked(text: str) -> str:
@@ -26,20 +26,36 @@ def masked(text: str) -> str:
     return re.sub(r"\b[0-9]+(\.[0-9]+)?s\b", "#s", text)
 
 
+def demo(directory: Path, arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run demo.sh itself, with the environment of the tests in place of the one that it makes."""
+    for name in ("contrib", "check_exchange_mailaccept.py"):
+        (directory / name).symlink_to(CHECKOUT / name)
+    (directory / "demo.sh").write_bytes((CHECKOUT / "demo.sh").read_bytes())
+    (directory / ".ci").mkdir()
+    (directory / ".ci/environment.sh").write_text(
+        f"prepare_environment() {{ python={shlex.quote(sys.executable)}; }}\n", encoding="utf-8"
+    )
+    return subprocess.run(
+        ["sh", str(directory / "demo.sh"), *shlex.split(arguments)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(("arguments", "output"), OUTPUTS, ids=[each[0] for each in OUTPUTS])
-def test_an_output_is_what_the_demo_prints(arguments: str, output: str) -> None:
-    """What demo.sh runs, in the environment of the tests."""
-    command = DEMO.partition("exec ")[2].replace("\\\n", "").split()
-    words = [
-        word.strip("'\"").replace("$python", sys.executable).replace("$checkout", str(CHECKOUT))
-        for word in command
-    ]
-    at = words.index("$@")
-    words[at : at + 1] = arguments.split()
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+def test_an_output_is_what_the_demo_prints(tmp_path: Path, arguments: str, output: str) -> None:
+    """The output that README shows."""
+    done = demo(tmp_path, arguments)
     # A line of three dots stands for lines that are left out.
     parts = [re.escape(part) for part in masked(output).split("\n...")]
     assert re.fullmatch("(?s:.*?)".join(parts), masked(done.stdout.rstrip("\n"))) is not None
+
+
+def test_the_demo_gives_the_plugin_what_comes_after_two_dashes(tmp_path: Path) -> None:
+    """Without -S the plugin would not look at TLS, and end with OK."""
+    done = demo(tmp_path, "--scenario tls-not-offered -- -S")
+    assert done.stdout.startswith("MAILACCEPT CRITICAL - 127.0.0.1 does not offer STARTTLS")
+    assert done.returncode == 2
+    assert done.stderr.startswith("This server was simulated.")
 
 
 def test_there_are_two_outputs() -> None:
