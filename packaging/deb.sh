@@ -3,6 +3,10 @@
 #
 # Into DIRECTORY (default: where it is called).  Needs what packaging/debian/control says:
 # apt build-dep ./packaging
+#
+# Without the tests and what only they need:
+#   apt build-dep -P nocheck ./packaging
+#   DEB_BUILD_PROFILES=nocheck DEB_BUILD_OPTIONS=nocheck sh packaging/deb.sh
 set -eu
 
 checkout=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
