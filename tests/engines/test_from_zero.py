@@ -41,7 +41,7 @@ def etc(tmp_path) -> Path:
         unavailable("Icinga's configuration is not installed (apt install icinga2-common)")
     etc = tmp_path / "icinga2" / "etc"
     shutil.copytree(DEBIAN, etc)
-    commands = only("2.", "cd ").replace("/etc/icinga2", str(etc))
+    commands = only("2.", "install ").replace("/etc/icinga2", str(etc))
     subprocess.run(["sh", "-euc", commands], cwd=CHECKOUT, check=True, timeout=60)
     return etc
 
@@ -122,7 +122,7 @@ def test_nagios_takes_the_objects(open_directory, packaged):
     for path in (path for path in etc.rglob("*") if path.is_file()):
         text = path.read_text().replace(str(NAGIOS), str(etc))
         path.write_text(text.replace(str(NAGIOS_PLUGINS), str(plugins)))
-    (commands,) = blocks("check_exchange_mailaccept with Nagios", "nagios")
+    commands = "\n".join(blocks("check_exchange_mailaccept with Nagios", "nagios"))
     for theirs, mine in ((NAGIOS, etc), (NAGIOS_PLUGINS, plugins), ("nagios4 -v", f"{program} -v")):
         commands = commands.replace(str(theirs), str(mine))
     if os.geteuid() != 0:
@@ -144,7 +144,7 @@ def test_nagios_takes_the_objects(open_directory, packaged):
     theirs = checked(f"{program} -v {etc}/nagios.cfg")
     before = {path.name for path in (etc / "conf.d").iterdir()}
     assert checked(steps) == theirs + 4
-    ours = {"contacts.cfg", "services.cfg", "hosts.cfg"} | (set() if packaged else {"commands.cfg"})
+    ours = {"contacts.cfg", "exchange-services.cfg", "exchange-hosts.cfg"} | (set() if packaged else {"commands.cfg"})
     assert {path.name for path in (etc / "conf.d").iterdir()} == before | ours
     assert not before & ours
     assert (etc / "exchange_mailaccept.ini").stat().st_mode & 0o777 == 0o640
