@@ -17,7 +17,8 @@ prepare_environment demo demo
 
 # The simulator takes everything after --run as the command, so the plugin's options come last:
 # each argument moves to the end of the list, and the command is inserted at the first "--".
-simulator=$checkout/contrib/simulator/exchange_simulator.py
+PYTHONPATH=$checkout${PYTHONPATH:+:$PYTHONPATH}
+export PYTHONPATH
 arguments=$#
 inserted=
 while [ "$arguments" -gt 0 ]; do
@@ -36,10 +37,10 @@ if [ -z "$inserted" ]; then
         -H '{host}' -p '{port}' -r postmaster@contoso.com
 fi
 
-case " $* " in *" --help "* | *" -h "* | *" --list-scenarios "*) exec "$python" "$simulator" "$@" ;; esac
+case " $* " in *" --help "* | *" -h "* | *" --list-scenarios "*) exec "$python" -m simulator "$@" ;; esac
 
 status=0
-"$python" "$simulator" --pose 2019 "$@" || status=$?
+"$python" -m simulator --pose 2019 "$@" || status=$?
 echo "This server was simulated. More faults: sh demo.sh --list-scenarios;" \
     "one of them: sh demo.sh --scenario back-pressure -- -v" >&2
 exit "$status"

@@ -21,11 +21,11 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [
     str(CHECKOUT),
     str(CHECKOUT / "tests" / "engines"),
-    str(CHECKOUT / "contrib" / "simulator"),
 ]
 
-from exchange_simulator import Simulator  # noqa: E402 found by the lines above
-from running import CONTRIB, Authority, Icinga2  # noqa: E402
+from running import CONTRIB, Authority, Icinga2  # noqa: E402 found by the lines above
+
+from simulator.server import Simulator  # noqa: E402
 
 TICKS = os.sysconf("SC_CLK_TCK")
 

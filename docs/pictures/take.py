@@ -25,11 +25,9 @@ CHECKOUT = HERE.parents[1]
 sys.path[:0] = [
     str(CHECKOUT),
     str(CHECKOUT / "tests" / "engines"),
-    str(CHECKOUT / "contrib" / "simulator"),
 ]
 
-from exchange_simulator import Simulator  # noqa: E402 found by the lines above
-from running import (  # noqa: E402
+from running import (  # noqa: E402 found by the lines above
     CONTRIB,
     Authority,
     Icinga2,
@@ -43,6 +41,8 @@ from surroundings import (  # noqa: E402
     start_graphite_web,
     start_icingaweb,
 )
+
+from simulator.server import Simulator  # noqa: E402
 
 HOST, SERVICE = "mbx01.contoso.com", "mail acceptance"
 #: Seconds for which all is well, and for which it is not.

@@ -28,7 +28,7 @@ def masked(text: str) -> str:
 
 def demo(directory: Path, arguments: str) -> subprocess.CompletedProcess[str]:
     """Run demo.sh itself, with the environment of the tests in place of the one that it makes."""
-    for name in ("contrib", "check_exchange_mailaccept.py"):
+    for name in ("simulator", "exchange_mailaccept", "check_exchange_mailaccept.py"):
         (directory / name).symlink_to(CHECKOUT / name)
     (directory / "demo.sh").write_bytes((CHECKOUT / "demo.sh").read_bytes())
     (directory / ".ci").mkdir()

@@ -1,4 +1,4 @@
-"""The simulator in contrib/simulator, spoken to by other clients than the plugin."""
+"""The simulator of simulator/, spoken to by other clients than the plugin."""
 
 # A client within its server is two lines: which ends first matters.
 # ruff: noqa: SIM117
@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import json
 import os
 import re
@@ -25,24 +24,12 @@ import pytest
 
 pytest.importorskip("aiosmtpd")
 
-PROGRAM = Path(__file__).resolve().parents[2] / "contrib" / "simulator" / "exchange_simulator.py"
+from simulator import scenarios
+from simulator.certificates import Certificate
+from simulator.poses import Credentials
+from simulator.server import Simulator
 
-
-def _load() -> Any:
-    spec = importlib.util.spec_from_file_location("exchange_simulator", PROGRAM)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-simulator_module = _load()
-Simulator = simulator_module.Simulator
-Certificate = simulator_module.Certificate
-Credentials = simulator_module.Credentials
-# Its directory is on the path now.
-scenarios = importlib.import_module("scenarios")
+ROOT = Path(__file__).resolve().parents[2]
 
 NAME = "mail1.contoso.com"
 
@@ -502,7 +489,8 @@ def test_wrong_arguments(options: dict[str, Any], message: str) -> None:
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(PROGRAM), *arguments],
+        [sys.executable, "-m", "simulator", *arguments],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=60,
@@ -532,7 +520,7 @@ def test_wrong_options(arguments: list[str], message: str) -> None:
     ended = _run(*arguments)
     assert ended.returncode == 2
     assert ended.stdout == ""
-    assert ended.stderr.startswith("exchange_simulator: error: ")
+    assert ended.stderr.startswith("simulator: error: ")
     assert message in ended.stderr
     assert ended.stderr.count("\n") == 1
 
@@ -542,7 +530,7 @@ def test_port_in_use() -> None:
     with Simulator() as simulator:
         ended = _run("--port", str(simulator.port))
     assert ended.returncode == 2
-    assert ended.stderr.startswith("exchange_simulator: error: ")
+    assert ended.stderr.startswith("simulator: error: ")
     assert ended.stderr.count("\n") == 1
 
 
@@ -550,7 +538,8 @@ def test_aiosmtpd_missing() -> None:
     """Without aiosmtpd one line says so."""
     # -S leaves out site-packages, where aiosmtpd is.
     ended = subprocess.run(
-        [sys.executable, "-I", "-S", str(PROGRAM)],
+        [sys.executable, "-S", "-m", "simulator"],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=60,
@@ -598,7 +587,8 @@ def test_run_takes_the_rest() -> None:
 def test_ends_at_a_signal(number: signal.Signals, connected: bool) -> None:
     """It says where it listens and what is spoken, and ends well when told to."""
     with subprocess.Popen(
-        [sys.executable, str(PROGRAM), "--reply", r"mail=452-4.3.1 Full\n452 4.3.1 Disk"],
+        [sys.executable, "-m", "simulator", "--reply", r"mail=452-4.3.1 Full\n452 4.3.1 Disk"],
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -999,7 +989,6 @@ def test_submission() -> None:
 
 # Scenarios
 
-ROOT = PROGRAM.parent.parent.parent
 PLUGIN = ROOT / "check_exchange_mailaccept.py"
 NAMES = tuple(scenarios.scenarios())
 FAILING = tuple(name for name, each in scenarios.scenarios().items() if each.stage)
@@ -1161,7 +1150,7 @@ def test_tls_and_auth_on_the_command_line() -> None:
 
 def test_readme_names_every_option() -> None:
     """The table in the README has each option of the program, and no other."""
-    text = (PROGRAM.parent / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "simulator" / "README.md").read_text(encoding="utf-8")
     table = set(re.findall(r"^\| `(--[a-z-]+)", text, re.MULTILINE))
     usage = set(re.findall(r"^  (?:-h, )?(--[a-z-]+)", _run("--help").stdout, re.MULTILINE))
     assert table == usage - {"--help"}

@@ -6,7 +6,6 @@ The engines are the programs of Debian's packages.  Where one is missing its tes
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +13,7 @@ from typing import Any
 
 import pytest
 from post_office import PostOffice
-from running import CONTRIB, Authority
-
-sys.path.append(str(CONTRIB / "simulator"))
+from running import Authority
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +41,7 @@ def post_office(open_directory: Path) -> Iterator[PostOffice]:
 @pytest.fixture(scope="session")
 def simulate() -> Iterator[Any]:
     """Start servers that pose as Exchange: ``simulate(pose=..., reply={...})``."""
-    from exchange_simulator import Simulator
+    from simulator.server import Simulator
 
     running = []
 

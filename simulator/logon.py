@@ -12,7 +12,7 @@ import json
 from collections.abc import Awaitable
 from typing import Callable, Optional
 
-from poses import Credentials
+from .poses import Credentials
 
 #: Sends a challenge, as it stands behind the 334, and gives the response.
 Ask = Callable[[str], Awaitable[bytes]]

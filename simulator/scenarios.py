@@ -7,21 +7,16 @@ What happens before there is a server to talk to (DNS, the connection) cannot be
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple, Optional
-
-from poses import POSES, Behaviour, Pose
-
-# The plugin's package is two levels up in a checkout.
-sys.path.append(str(Path(__file__).resolve().parent.parent.parent))
 
 from exchange_mailaccept.exchange.failures import ROWS
 from exchange_mailaccept.exchange.failures.row import Row
 from exchange_mailaccept.exchange.masks import UNMASKED
 from exchange_mailaccept.exchange.profiles import PROFILES, Profile
 from exchange_mailaccept.vocabulary import Stage, Verdict
+
+from .poses import POSES, Behaviour, Pose
 
 #: Longer than any client waits.
 FOR_EVER = 3600.0

@@ -10,19 +10,34 @@ import collections
 import datetime
 import email.parser
 import email.utils
+import itertools
 import re
 import secrets
 import ssl
 import time
 import uuid
-from typing import TYPE_CHECKING, AnyStr, NoReturn, Optional
+from typing import AnyStr, NoReturn, Optional, Protocol
 
-import logon
 from aiosmtpd.smtp import SMTP, Envelope, Session
-from poses import Answer
 
-if TYPE_CHECKING:
-    from exchange_simulator import Simulator
+from . import logon
+from .poses import Answer, Behaviour
+
+
+class Simulation(Protocol):
+    """What a connection needs to know of the server that it belongs to."""
+
+    behaviour: Behaviour
+    messages: list[bytes]
+    connections: set[asyncio.WriteTransport]
+    numbers: itertools.count[int]
+
+    @property
+    def context(self) -> Optional[ssl.SSLContext]:
+        """Settings of TLS; ``None`` if there can be none."""
+
+    def note(self, speaker: str, line: bytes) -> None:
+        """Record a line."""
 
 
 class Hooks:
@@ -89,7 +104,7 @@ class Server(SMTP):
     #: Parameters of RFC 3461, which aiosmtpd does not know.
     DSN_PARAMETER = re.compile(r"\s(?:NOTIFY|ORCPT|RET|ENVID)=\S+", re.IGNORECASE)
 
-    def __init__(self, simulator: Simulator, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, simulator: Simulation, loop: asyncio.AbstractEventLoop) -> None:
         self.simulator = simulator
         self.behaviour = simulator.behaviour
         self.turned_away = False

@@ -1,0 +1,158 @@
+"""The simulated server: in a thread of its own, as a context manager."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import itertools
+import math
+import ssl
+import threading
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from typing import Any, Callable, Optional
+
+from .certificates import CannotMakeError, Certificate
+from .dialogues import Server
+from .poses import POSES, Behaviour, Credentials
+from .scenarios import find
+
+
+class Simulator:
+    """The server in a thread of its own, as a context manager; listening once entered."""
+
+    def __init__(
+        self,
+        *,
+        scenario: str = "",
+        hurry: float = 1,
+        pose: str = "2019",
+        host: str = "127.0.0.1",
+        port: int = 0,
+        name: str = "",
+        reply: Optional[Mapping[str, str]] = None,
+        delay: Optional[Mapping[str, float]] = None,
+        drop: Iterable[str] = (),
+        without: Iterable[str] = (),
+        tls: str = "",
+        certificate: Optional[Certificate] = None,
+        auth: Optional[Iterable[str]] = None,
+        auth_before_tls: Optional[Iterable[str]] = None,
+        credentials: Optional[Credentials] = None,
+        echo: Optional[Callable[[str], object]] = None,
+    ) -> None:
+        """Take the command line's options; ``ValueError`` says what is wrong with them.
+
+        What is given goes before what the scenario says; only the scenario's own pose stays.
+        """
+        if pose not in POSES:
+            raise ValueError(f"no pose {pose!r}; there are {' '.join(POSES)}")
+        if not 0 < hurry < math.inf:
+            raise ValueError(f"hurry is no positive number: {hurry}")
+        self.host = "127.0.0.1" if host == "localhost" else host
+        self.port = port
+        self.behaviour = Behaviour(
+            pose=POSES[pose],
+            name=name,
+            reply=dict(reply or {}),
+            delay=dict(delay or {}),
+            drop=frozenset(drop),
+            without=frozenset(keyword.upper() for keyword in without),
+            tls=tls,
+            auth=None if auth is None else tuple(auth),
+            auth_before_tls=None if auth_before_tls is None else tuple(auth_before_tls),
+            credentials=credentials or Credentials(),
+        )
+        self._certificate = certificate or Certificate()
+        if scenario:
+            self.behaviour = find(scenario).mixed_with(self.behaviour, hurry)
+        if not self.behaviour.name:
+            self.behaviour = self.behaviour._replace(name="mail1.contoso.com")
+        self._context: Optional[ssl.SSLContext] = None
+        self._check()
+        self._echo = echo
+        #: Lines received, without line ends, those of messages and their final dot included.
+        self.received: list[str] = []
+        #: Lines received (``C: ...``) and sent (``S: ...``).
+        self.transcript: list[str] = []
+        #: Accepted messages as the client meant them, with dot stuffing undone.
+        self.messages: list[bytes] = []
+        self.connections: set[asyncio.WriteTransport] = set()
+        self.numbers = itertools.count(5111011082268)
+
+    def _check(self) -> None:
+        try:
+            loopback = ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            loopback = False
+        if not loopback:
+            raise ValueError(f"host {self.host!r} is not a loopback address")
+        if not 0 <= self.port <= 65535:
+            raise ValueError(f"port {self.port} is not between 0 and 65535")
+        self.behaviour.check()
+        self._certificate.check()
+        if self.behaviour.tls in ("starttls", "implicit") or self._certificate.file:
+            self._context = self._certificate.context(self.behaviour.name)
+
+    @property
+    def context(self) -> Optional[ssl.SSLContext]:
+        """Settings of TLS, made when they are needed; ``None`` if there can be none."""
+        if self._context is None:
+            try:
+                self._context = self._certificate.context(self.behaviour.name)
+            except CannotMakeError:
+                # Nobody has asked for TLS but a client, to which a server without a certificate
+                # says that it is not available.
+                return None
+        return self._context
+
+    def note(self, speaker: str, line: bytes) -> None:
+        """Record a line; ``speaker`` is ``C`` or ``S``, or ``~`` for an event beside them."""
+        text = line.decode("ascii", "backslashreplace")
+        if speaker == "C":
+            self.received.append(text)
+        self.transcript.append(f"{speaker}: {text}")
+        self._say(self.transcript[-1])
+
+    def _say(self, line: str) -> None:
+        if self._echo:
+            self._echo(line)
+
+    def __enter__(self) -> Simulator:
+        started: Future[Callable[[], object]] = Future()
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._serve(started)), daemon=True
+        )
+        self._thread.start()
+        self._stop = started.result()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._stop()
+        self._thread.join()
+
+    async def _serve(self, started: Future[Callable[[], object]]) -> None:
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        try:
+            secured = self.context if self.behaviour.tls == "implicit" else None
+            server = await loop.create_server(
+                lambda: Server(self, loop), self.host, self.port, ssl=secured
+            )
+            self.port = server.sockets[0].getsockname()[1]
+            # Here and not after the start, so that it comes before any connection's lines.
+            self._say(f"listening on {self.host} port {self.port}")
+        except Exception as error:
+            started.set_exception(error)
+            return
+        started.set_result(lambda: loop.call_soon_threadsafe(stop.set))
+        await stop.wait()
+        # Accept no more, but close the server last: asyncio leaves a connection that it accepted
+        # just before open for ever.  Such a one has a task already, which ends with it.
+        for listening in server.sockets:
+            loop.remove_reader(listening.fileno())
+        while len(asyncio.all_tasks()) > 1:
+            for transport in list(self.connections):
+                transport.abort()
+            await asyncio.sleep(0)
+        server.close()
