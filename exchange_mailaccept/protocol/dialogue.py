@@ -43,6 +43,10 @@ EXPECTED = {
 }
 
 
+#: Why a handshake fails that would not without verification.
+OF_THE_CERTIFICATE = (Cause.CERTIFICATE, Cause.CHAIN, Cause.WEAK_CERTIFICATE)
+
+
 class Plan(NamedTuple):
     """What the client says, and how far it goes."""
 
@@ -71,6 +75,10 @@ class Plan(NamedTuple):
 
 class _StoppedError(Exception):
     """A stage did not pass; what depends on it is not tried."""
+
+
+class _UntrustedError(Exception):
+    """The certificate failed verification, which does not end the test; the text says why."""
 
 
 class _State(Enum):
@@ -108,6 +116,9 @@ class _Walk:
         self._server = server
         self._turn = turn
         self._race = race
+        #: Those to try.
+        self._addresses = server.addresses
+        #: The one that is connected.
         self._address = ""
         self._failed_addresses: tuple[tuple[str, Fault], ...] = ()
         self._ehlo_name = plan.ehlo_name
@@ -116,6 +127,8 @@ class _Walk:
         #: What was offered before TLS.
         self._offered_in_plain = extensions.NONE
         self._security: Optional[Security] = None
+        #: Why the certificate failed verification, once it has and the test goes on without.
+        self._untrusted = ""
         self._receipt: Optional[receipt.Receipt] = None
         self._transcript: list[TranscriptLine] = []
         #: Seconds of all answers so far.
@@ -125,7 +138,7 @@ class _Walk:
     def run(self) -> Conversation:
         """Walk, take leave, and give back the session, in which no secret is left."""
         try:  # noqa: SIM105 contextlib takes longer to import than all the rest of this module
-            yield from self._stages()
+            yield from self._stages_with_any_certificate()
         except _StoppedError:
             # What stopped it is the last outcome.
             pass
@@ -145,6 +158,28 @@ class _Walk:
         credentials = self._plan.credentials
         # Here and not where a reply comes in: a challenge may look like a part of a secret.
         return session.masked(credentials.mask) if credentials else session
+
+    def _stages_with_any_certificate(self) -> Generator[Request, Answer, None]:
+        """Walk, and once more from the connection on if only the certificate is in the way.
+
+        A handshake that fails can't be resumed, and one without verification does not say what
+        verification would have found.  Nothing has been sent by then but EHLO and STARTTLS.
+        """
+        try:
+            yield from self._stages()
+        except _UntrustedError as error:
+            yield Close()
+            self._note("~", "connecting once more, without verification")
+            self._untrusted = str(error)
+            # The server may have other addresses, with other certificates.
+            self._addresses, self._address = (self._address,), ""
+            self._outcomes.clear()
+            self._extensions = extensions.NONE
+            self._state = _State.UNGREETED
+            if self._turn is not None:
+                self._turn -= self._seconds
+            self._seconds = 0.0
+            yield from self._stages()
 
     def _stages(self) -> Generator[Request, Answer, None]:
         """Walk stage by stage; the generator ends where the plan ends."""
@@ -173,13 +208,13 @@ class _Walk:
     def _connect(self) -> Generator[Connect, Connected, None]:
         server = self._server
         answer = yield Connect(
-            server.addresses, server.port, self._plan.source_address, self._left()
+            self._addresses, server.port, self._plan.source_address, self._left()
         )
         self._seconds += answer.seconds
         if answer.fault is not None:
             self._fail(Stage.CONNECT, answer.seconds, answer.fault)
         self._address, own_address = answer.addresses
-        self._failed_addresses = answer.failed
+        self._failed_addresses += answer.failed
         if self._race is not None:
             self._race.connect(server)
         if self._plan.tls is Tls.IMPLICIT:
@@ -251,12 +286,15 @@ class _Walk:
     def _handshake(self, begun: float) -> Generator[StartTls, Secured, None]:
         self._state = _State.MUTE
         name = self._plan.tls_name or self._server.name
-        answer = yield StartTls(name, self._left(), self._plan.verify)
+        answer = yield StartTls(name, self._left(), verify=not self._untrusted)
         self._seconds += answer.seconds
-        if answer.fault is not None:
-            self._note("~", f"{answer.fault.verdict.value}: {answer.fault.explanation}")
-            self._fail(Stage.STARTTLS, self._seconds - begun, answer.fault)
-        self._security = answer.security
+        fault = answer.fault
+        if fault is not None:
+            self._note("~", f"{fault.verdict.value}: {fault.explanation}")
+            if fault.cause in OF_THE_CERTIFICATE and not self._plan.verify:
+                raise _UntrustedError(fault.explanation)
+            self._fail(Stage.STARTTLS, self._seconds - begun, fault)
+        self._security = answer.security and answer.security._replace(untrusted=self._untrusted)
 
     def _pass_starttls(self, begun: float, reply: Optional[Reply] = None) -> None:
         agreed = self._security

@@ -224,8 +224,12 @@ def parameters() -> Iterator[Any]:
 def play(fault: Case, transport: str) -> Played:
     """Run the plugin against a server with this fault, or with the same fault inside TLS."""
     secure, lines, pardoned = None, fault.lines, set()
+    environment = {}
     if transport == "tls":
-        secure = partial(server_context().wrap_socket, server_side=True)
+        context, authority = trusted_server()
+        secure = partial(context.wrap_socket, server_side=True)
+        # One that is not trusted would be connected twice.
+        environment = {"SSL_CERT_FILE": authority}
         if Line("~", "shuts its side") in lines[-2:]:
             # Whether TLS can be spoken into an end that came without its own farewell depends on
             # the version of Python.
@@ -235,6 +239,7 @@ def play(fault: Case, transport: str) -> Played:
     run = run_measured(
         "-H", "127.0.0.1", "-p", str(server.port), "-r", "postmaster@contoso.com",
         "-F", "probe.client.example", *fault.arguments, *(["-s"] if secure else []),
+        **environment,
     )  # fmt: skip
     server.close()
     line = run.run.masked.partition("\n")[0].partition(" | ")[0]
@@ -243,12 +248,14 @@ def play(fault: Case, transport: str) -> Played:
     return Played(outcome, run.seconds, run.peak_kib)
 
 
+_DIRECTORY = tempfile.TemporaryDirectory()
+
+
 @functools.cache
-def server_context() -> ssl.SSLContext:
-    """TLS for all the servers, with a certificate that nobody asks for."""
-    with tempfile.TemporaryDirectory() as directory:
-        certificate = Authority(Path(directory), "Test CA").issue("mail1.contoso.com")
-        return certificate.context()
+def trusted_server() -> tuple[ssl.SSLContext, str]:
+    """TLS for all the servers, and the file of the authority of their certificate."""
+    authority = Authority(Path(_DIRECTORY.name), "Test CA")
+    return authority.issue("mail1.contoso.com").context(), authority.file
 
 
 @pytest.mark.parametrize("batch", [*parameters()])

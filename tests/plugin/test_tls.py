@@ -1009,17 +1009,20 @@ def test_facts_are_the_same_from_both_libraries(certificates):
 
 
 @pytest.mark.parametrize(
-    ("argv", "loaded"),
+    ("argv", "kind", "loaded"),
     [
-        ((), set()),
-        (("-S", "--verify"), {"ssl"}),
-        (("-S",), {"ssl", "cryptography"}),
-        (("--starttls-if-offered", "--verify"), {"ssl"}),
+        ((), "good", set()),
+        (("-S", "--verify"), "good", {"ssl"}),
+        (("-S",), "good", {"ssl"}),
+        (("-S",), "untrusted", {"ssl", "cryptography"}),
+        (("--starttls-if-offered", "--verify"), "good", {"ssl"}),
     ],
 )
-def test_libraries_are_loaded_only_for_what_needs_them(peers, certificates, tmp_path, argv, loaded):
-    """``ssl`` for TLS, ``cryptography`` for a certificate that was not verified, spnego never."""
-    server = peers(Manners(certificates.good.context()))
+def test_libraries_are_loaded_only_for_what_needs_them(
+    peers, certificates, tmp_path, argv, kind, loaded
+):
+    """``ssl`` for TLS, ``cryptography`` for a certificate that fails verification, spnego never."""
+    server = peers(Manners(getattr(certificates, kind).context()))
     observed = observe(
         tmp_path,
         *("-H", "127.0.0.1", "-p", str(server.port), "-r", "a@contoso.com", "--until", "rcpt"),

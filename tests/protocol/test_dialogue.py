@@ -87,7 +87,8 @@ class Talk:
             self.sent.append("(closes)")
             return Done()
         if isinstance(request, StartTls):
-            self.sent.append(f"(TLS for {request.server_name})")
+            unverified = "" if request.verify else ", unverified"
+            self.sent.append(f"(TLS for {request.server_name}{unverified})")
         else:
             assert isinstance(request, Command)
             if request.data:
@@ -411,6 +412,60 @@ def test_tls_from_the_first_byte() -> None:
     assert talk.stages == "connect starttls banner ehlo mail rcpt data message quit"
     cut = Talk([SECURITY, BANNER, GOODBYE], plan._replace(until=Stage.STARTTLS))
     assert (cut.stages, cut.sent[1:]) == ("connect starttls quit", ["QUIT"])
+
+
+UNTRUSTED = Fault(Cause.CERTIFICATE, "the certificate has expired")
+
+
+def test_a_certificate_that_fails_verification_does_not_end_the_test() -> None:
+    """The walk begins anew, and of the first one only the reason is left."""
+    again = [BANNER, OFFERED, "220 ready", SECURITY, INSIDE, *ACCEPTED[2:], GOODBYE]
+    talk = Talk([BANNER, OFFERED, "220 ready", UNTRUSTED, *again], STARTTLS)
+    assert talk.sent[:8] == [
+        *("EHLO probe.fabrikam.com", "STARTTLS", "(TLS for mail1.contoso.com)", "(closes)"),
+        *("EHLO probe.fabrikam.com", "STARTTLS", "(TLS for mail1.contoso.com, unverified)"),
+        "EHLO probe.fabrikam.com",
+    ]
+    assert talk.stages == "connect banner ehlo starttls mail rcpt data message quit"
+    assert talk.session.security == SECURITY._replace(untrusted="the certificate has expired")
+    # 0.5 s to connect, a second for each of the other nine answers before QUIT.
+    assert talk.session.seconds == 9.5
+    assert ("~", "connecting once more, without verification") in [
+        (line.speaker, line.text) for line in talk.session.transcript
+    ]
+
+
+def test_with_verify_a_certificate_that_fails_verification_ends_the_test() -> None:
+    talk = Talk([BANNER, OFFERED, "220 ready", UNTRUSTED], STARTTLS._replace(verify=True))
+    assert talk.sent[-1] == "(closes)"
+    assert talk.stages == "connect banner ehlo starttls=broken"
+
+
+@pytest.mark.parametrize("answers", [[LOST, LOST], ["421 4.3.2 Too many connections", GOODBYE]])
+def test_the_second_connection_may_fail(answers) -> None:
+    """As the first one could."""
+    talk = Talk([BANNER, OFFERED, "220 ready", UNTRUSTED, *answers], STARTTLS)
+    assert talk.session.failure is not None
+    assert talk.session.failure.stage is Stage.BANNER
+    assert talk.session.security is None
+
+
+def test_the_turn_of_a_server_includes_both_connections() -> None:
+    """When others wait for its end."""
+    conversation = walk(STARTTLS, SERVER, turn=10.0)
+    request: Any = next(conversation)
+    left = []
+    answers = iter([reply(BANNER), reply(OFFERED), reply("220 ready")])
+    while len(left) < 6:
+        left.append(request.patience)
+        if isinstance(request, Connect):
+            request = conversation.send(Connected(0.5, addresses=("192.0.2.1", "192.0.2.9")))
+        elif isinstance(request, StartTls):
+            assert isinstance(conversation.send(Secured(1.0, UNTRUSTED)), Close)
+            request = conversation.send(Done())
+        else:
+            request = conversation.send(Replied(1.0, reply=next(answers, reply(BANNER))))
+    assert left == [10.0, 9.5, 8.5, 7.5, 6.5, 5.5]
 
 
 def test_nothing_is_said_in_plain_text_where_tls_comes_first() -> None:

@@ -1,0 +1,313 @@
+"""TLS as a sender has it: which servers are reached, and what is said of their certificates."""
+
+from __future__ import annotations
+
+import datetime
+import ssl
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
+from support.tls_servers import Certificates, Manners, Peer, Peers, closing_peers
+
+from exchange_mailaccept.net.loop import Run
+from exchange_mailaccept.net.trust import Contexts, TlsSettings
+from exchange_mailaccept.protocol.dialogue import Plan, walk
+from exchange_mailaccept.protocol.message import Content, Envelope
+from exchange_mailaccept.protocol.stages import Security, Server, Session
+from exchange_mailaccept.vocabulary import Cause, Stage, Tls
+
+#: Seconds; generous, since it only bounds what would otherwise hang.
+PATIENCE = 20.0
+PLAN = Plan(
+    Envelope("probe@fabrikam.com", "postmaster@contoso.com"),
+    "probe.fabrikam.com",
+    Content(),
+    "<1@fabrikam.com>",
+    0.0,
+    until=Stage.RCPT,
+    tls=Tls.STARTTLS,
+)
+HANDSHAKES = {"STARTTLS": Tls.STARTTLS, "implicit": Tls.IMPLICIT}
+no_chain_on_3_9 = pytest.mark.skipif(
+    sys.version_info < (3, 10), reason="Python 3.9 can't tell which certificates were sent"
+)
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def peers() -> Iterator[Peers]:
+    with closing_peers() as started:
+        yield started
+
+
+def server_context(*files: str, ciphers: str = "", **settings: Any) -> ssl.SSLContext:
+    """A server's context with a chain (and its key) in ``files``."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if ciphers:
+        made.set_ciphers(ciphers)
+    made.load_cert_chain(*files)
+    for name, value in settings.items():
+        setattr(made, name, value)
+    return made
+
+
+def session(
+    peer: Peer, name: str = "mx.test", plan: Plan = PLAN, trusted: str = "", verify: bool = False
+) -> Session:
+    """A walk through ``peer``, which is known by ``name``."""
+    settings = TlsSettings(verify=verify, ca_file=trusted)
+    walked = walk(plan._replace(verify=verify), Server(name, ("127.0.0.1",), peer.port))
+    (found,) = Run([walked], PATIENCE, Contexts(settings)).drive()
+    assert isinstance(found, Session)
+    return found
+
+
+def security(*arguments: Any, **named: Any) -> Security:
+    """What TLS agreed on in a walk that came to its end."""
+    found = session(*arguments, **named)
+    assert found.failure is None
+    assert found.security is not None
+    return found.security
+
+
+# Cipher suites.
+
+
+@pytest.fixture(scope="module")
+def rsa_files(tmp_path_factory) -> tuple[str, str]:
+    """A certificate with an RSA key, as old servers have it, and the authority's."""
+    directory = tmp_path_factory.mktemp("rsa")
+    authority = trustme.CA()
+    issued = authority.issue_cert("mx.test", key_type=trustme.KeyType.RSA)
+    issued.private_key_and_cert_chain_pem.write_to_path(directory / "mx.pem")
+    authority.cert_pem.write_to_path(directory / "ca.pem")
+    return str(directory / "mx.pem"), str(directory / "ca.pem")
+
+
+@pytest.mark.parametrize("verify", [False, True])
+@pytest.mark.parametrize(
+    ("suite", "weakness"),
+    [
+        ("AES128-SHA", "AES128-SHA has no forward secrecy and no authenticated encryption"),
+        ("AES256-SHA256", "AES256-SHA256 has no forward secrecy and no authenticated encryption"),
+        ("AES128-GCM-SHA256", "AES128-GCM-SHA256 has no forward secrecy"),
+        ("ECDHE-RSA-AES256-SHA", "ECDHE-RSA-AES256-SHA has no authenticated encryption"),
+        ("ECDHE-RSA-AES256-GCM-SHA384", ""),
+    ],
+)
+def test_a_server_with_an_old_suite_is_reached_as_by_any_sender(
+    peers, rsa_files, suite, weakness, verify
+):
+    """By OpenSSL's DEFAULT, which Postfix has too; Python's own list is shorter since 3.10."""
+    context = server_context(rsa_files[0], ciphers=suite, maximum_version=ssl.TLSVersion.TLSv1_2)
+    agreed = security(peers(Manners(context)), trusted=rsa_files[1], verify=verify)
+    assert (agreed.protocol, agreed.cipher, agreed.weakness) == ("TLSv1.2", suite, weakness)
+
+
+def test_no_suite_of_tls_1_3_is_weak(peers, rsa_files):
+    context = server_context(rsa_files[0], minimum_version=ssl.TLSVersion.TLSv1_3)
+    agreed = security(peers(Manners(context)), trusted=rsa_files[1])
+    assert (agreed.protocol, agreed.weakness) == ("TLSv1.3", "")
+
+
+# Verification without --verify.
+
+UNTRUSTED = {
+    "expired": "the certificate has expired (OpenSSL: certificate has expired)",
+    "other_name": "the certificate is for another name (OpenSSL: Hostname mismatch, certificate is"
+    " not valid for 'mx.test'.)",
+    "self_signed": "the certificate is self-signed (OpenSSL: self-signed certificate)",
+}
+
+
+@pytest.mark.parametrize("mode", HANDSHAKES)
+@pytest.mark.parametrize("kind", UNTRUSTED)
+def test_a_certificate_that_fails_verification_is_told_and_the_test_goes_on(
+    peers, certificates, kind, mode
+):
+    """In a second connection; what is measured is that one's."""
+    context = getattr(certificates, kind).context()
+    peer = peers(Manners(context, implicit=mode == "implicit"))
+    plan = PLAN._replace(tls=HANDSHAKES[mode])
+    found = session(peer, plan=plan, trusted=certificates.authority.file)
+    assert found.security is not None
+    # OpenSSL before 3.0 has no hyphen there.
+    untrusted = found.security.untrusted.replace("OpenSSL: self signed", "OpenSSL: self-signed")
+    assert (untrusted, found.security.verified) == (UNTRUSTED[kind], False)
+    assert found.security.certificate is not None
+    assert len(peer.talks) == 2
+    stages = [outcome.stage.value for outcome in found.outcomes]
+    order = "connect starttls banner ehlo" if mode == "implicit" else "connect banner ehlo starttls"
+    assert stages == [*order.split(), "mail", "rcpt", "quit"]
+    # RCPT is asked once.
+    assert [line[:4] for line in peer.heard].count(b"RCPT") == 1
+    assert found.seconds == pytest.approx(
+        sum(outcome.seconds for outcome in found.outcomes if outcome.stage is not Stage.QUIT)
+    )
+
+
+@pytest.mark.parametrize("mode", HANDSHAKES)
+def test_a_certificate_that_passes_verification_needs_one_connection(peers, certificates, mode):
+    """And ``ssl`` reads it, so that nothing else has to be imported."""
+    peer = peers(Manners(certificates.good.context(), implicit=mode == "implicit"))
+    agreed = security(
+        peer, plan=PLAN._replace(tls=HANDSHAKES[mode]), trusted=certificates.authority.file
+    )
+    assert (agreed.untrusted, agreed.verified) == ("", True)
+    assert agreed.certificate is not None
+    assert agreed.certificate.names == ("mx.test", "127.0.0.1")
+    assert len(peer.talks) == 1
+
+
+def test_with_verify_there_is_no_second_connection(peers, certificates):
+    """The test ends at the certificate."""
+    peer = peers(Manners(certificates.expired.context()))
+    failure = session(peer, trusted=certificates.authority.file, verify=True).failure
+    assert failure is not None
+    assert (failure.stage, failure.cause) == (Stage.STARTTLS, Cause.CERTIFICATE)
+    assert len(peer.talks) == 1
+
+
+def test_what_fails_for_another_reason_is_not_tried_again(peers, certificates):
+    """A second connection would fail as well."""
+    context = certificates.good.context(maximum_version=ssl.TLSVersion.TLSv1_2)
+    peer = peers(Manners(context))
+    settings = TlsSettings(least_version="1.3")
+    (found,) = Run(
+        [walk(PLAN, Server("mx.test", ("127.0.0.1",), peer.port))], PATIENCE, Contexts(settings)
+    ).drive()
+    assert found.failure.cause is Cause.TLS
+    assert len(peer.talks) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "tls_name", "untrusted"),
+    [
+        ("mx.test", "", False),
+        ("mx2.test", "", True),
+        ("mx2.test", "mx.test", False),
+        ("127.0.0.1", "", False),
+        ("127.0.0.1", "mx2.test", True),
+    ],
+)
+def test_the_name_is_compared_where_there_is_one(peers, rsa_files, name, tls_name, untrusted):
+    """A server that was given by its address has a name only by ``--tls-name``."""
+    peer = peers(Manners(server_context(rsa_files[0])))
+    agreed = security(peer, name, plan=PLAN._replace(tls_name=tls_name), trusted=rsa_files[1])
+    assert bool(agreed.untrusted) == untrusted
+    # Without a name it is only half the truth.
+    assert agreed.verified == (not untrusted and bool(tls_name or name == "mx.test"))
+
+
+def test_servers_of_a_set_keep_their_certificates_apart(peers, certificates):
+    """All share the contexts, and are connected at the same time."""
+    kinds = ("good", "expired", "self_signed", "good", "other_name")
+    servers = [peers(Manners(getattr(certificates, kind).context())) for kind in kinds]
+    walks = [walk(PLAN, Server("mx.test", ("127.0.0.1",), peer.port)) for peer in servers]
+    contexts = Contexts(TlsSettings(ca_file=certificates.authority.file))
+    found = Run(walks, PATIENCE, contexts).drive()
+    assert [bool(each.security.untrusted) for each in found] == [False, True, True, False, True]
+    assert [each.security.verified for each in found] == [True, False, False, True, False]
+
+
+# Why verification fails.
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory) -> Path:
+    """Files of a chain: root, the server's certificate alone, and with its intermediate."""
+    directory: Path = tmp_path_factory.mktemp("chain")
+    root = trustme.CA()
+    issued = root.create_child_ca().issue_cert("mx.test")
+    root.cert_pem.write_to_path(directory / "root.pem")
+    issued.private_key_pem.write_to_path(directory / "key.pem")
+    alone, *others = issued.cert_chain_pems
+    alone.write_to_path(directory / "alone.pem")
+    alone.write_to_path(directory / "whole.pem")
+    for other in others:
+        other.write_to_path(directory / "whole.pem", append=True)
+    return directory
+
+
+@no_chain_on_3_9
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_chain_without_its_intermediate_is_named(peers, chain, version):
+    """The commonest mistake; with the intermediate the same certificate passes."""
+    files = (str(chain / "alone.pem"), str(chain / "key.pem"))
+    context = server_context(*files, maximum_version=version)
+    trusted = str(chain / "root.pem")
+    failure = session(peers(Manners(context)), trusted=trusted, verify=True).failure
+    assert failure is not None
+    assert (failure.cause, failure.explanation) == (
+        Cause.CHAIN,
+        "the certificate comes from an issuer that is not trusted here, and no intermediate was"
+        " sent (OpenSSL: unable to get local issuer certificate)",
+    )
+    whole = server_context(str(chain / "whole.pem"), files[1], maximum_version=version)
+    assert security(peers(Manners(whole)), trusted=trusted, verify=True).verified
+
+
+def test_a_whole_chain_of_an_unknown_authority_is_another_matter(peers, chain, certificates):
+    whole = server_context(str(chain / "whole.pem"), str(chain / "key.pem"))
+    trusted = certificates.authority.file
+    failure = session(peers(Manners(whole)), trusted=trusted, verify=True).failure
+    assert failure is not None
+    assert failure.cause is Cause.CERTIFICATE
+
+
+def weak_certificate(directory: Path) -> str:
+    """Certificate and key in one file: RSA of 1024 bits, signed by itself."""
+    key = rsa.generate_private_key(65537, 1024)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mx.test")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=30))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("mx.test")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = directory / "weak.pem"
+    file.write_bytes(
+        signed.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return str(file)
+
+
+@pytest.mark.skipif(
+    getattr(ssl.create_default_context(), "security_level", 0) < 2,
+    reason="this host's OpenSSL takes keys of 1024 bits",
+)
+def test_a_key_that_is_too_weak_is_named(peers, tmp_path):
+    """And stands in nobody's way without ``--verify``."""
+    file = weak_certificate(tmp_path)
+    peer = peers(Manners(server_context(file, ciphers="DEFAULT:@SECLEVEL=0")))
+    failure = session(peer, trusted=file, verify=True).failure
+    assert failure is not None
+    assert (failure.cause, failure.explanation) == (
+        Cause.WEAK_CERTIFICATE,
+        "the certificate has too weak a key (OpenSSL: EE certificate key too weak)",
+    )
+    agreed = security(peer, trusted=file)
+    assert agreed.untrusted == failure.explanation
