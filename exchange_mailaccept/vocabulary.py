@@ -161,9 +161,22 @@ class Tls(Enum):
     """When the connection is to be secured; the value is the option that asks for it."""
 
     NEVER = ""
-    #: As senders on the Internet do: STARTTLS where it is offered.
-    IF_OFFERED = "starttls-if-offered"
-    #: STARTTLS, and nothing without it.
+    #: STARTTLS is required.
     STARTTLS = "starttls"
     #: From the first byte.
     IMPLICIT = "ssl"
+    #: As senders on the Internet do: STARTTLS where it is offered.
+    IF_OFFERED = "starttls-if-offered"
+
+
+class Mechanism(Enum):
+    """A mechanism of AUTH; the value is its name in EHLO.
+
+    They are in the order in which ``auto`` prefers them: a token that expires before a password,
+    and a mechanism that does not hand the password over before those that do.
+    """
+
+    XOAUTH2 = "XOAUTH2"
+    NTLM = "NTLM"
+    PLAIN = "PLAIN"
+    LOGIN = "LOGIN"

@@ -8,6 +8,7 @@ run 14 % more instructions.
 from __future__ import annotations
 
 from ..record import TYPE_CHECKING
+from ..vocabulary import Tls
 from .table import (
     BY_FLAG,
     DEFAULT_RECIPIENT,
@@ -61,7 +62,8 @@ class CommandLine:
     @property
     def port(self) -> int:
         """The TCP port."""
-        return int(self.last("port", SMTPS_PORT if self.secured == "ssl" else SMTP_PORT))
+        implicit = self.secured == Tls.IMPLICIT.value
+        return int(self.last("port", SMTPS_PORT if implicit else SMTP_PORT))
 
     @property
     def family(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import names
 from ..record import TYPE_CHECKING
+from ..vocabulary import Tls
 from . import words
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ DEFAULT_PARALLEL = 10
 PASSWORD_VARIABLE = "CHECK_EXCHANGE_MAILACCEPT_PASSWORD"
 TOKEN_VARIABLE = "CHECK_EXCHANGE_MAILACCEPT_TOKEN"
 #: The options that secure the connection, each excluding the others.
-TLS_MODES = ("starttls", "ssl", "starttls-if-offered")
+TLS_MODES = tuple(mode.value for mode in Tls if mode is not Tls.NEVER)
 SMTP_PORT, SMTPS_PORT = 25, 465
 #: What ``-r`` is without a value of its own.
 DEFAULT_RECIPIENT = "postmaster"

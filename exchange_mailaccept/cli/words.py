@@ -11,7 +11,7 @@ import stat
 import sys
 
 from ..names import DIGITS, DNS_PORT, LETTERS, address, consists_of, is_address, to_ascii
-from ..vocabulary import Kind, Rule, Stage, Verdict
+from ..vocabulary import Kind, Mechanism, Rule, Stage, Verdict
 
 #: The option that stands for those of a file (see ``ini_file``).
 EXTRA_OPTS = "--extra-opts"
@@ -33,7 +33,7 @@ PROFILES = (
     *("auto", "exmfa", "2000", "2003", "2007", "2010", "2013", "2016", "2019", "se"),
     *("edge", "online", "submission", "none"),
 )
-MECHANISMS = ("auto", "xoauth2", "ntlm", "plain", "login")
+MECHANISMS = ("auto", *(mechanism.value.lower() for mechanism in Mechanism))
 RULES = tuple(rule.value for rule in Rule)
 
 DEFAULT_SUBJECT = "Mail acceptance test"

@@ -13,7 +13,7 @@ import contextlib
 
 from ..cli.words import is_installed
 from ..record import TYPE_CHECKING, NamedTuple
-from ..vocabulary import Cause
+from ..vocabulary import Cause, Mechanism
 from . import masking
 from .reply import Reply, decode
 from .stages import Fault
@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 
     Responses = Generator[Optional[bytes], bytes, None]
 
-#: In the order in which ``auto`` prefers them: a token that expires before a password, and a
-#: mechanism that does not hand the password over before those that do.
-MECHANISMS = ("XOAUTH2", "NTLM", "PLAIN", "LOGIN")
+MECHANISMS = tuple(mechanism.value for mechanism in Mechanism)
 #: The code of a challenge.
 CHALLENGE = 334
 #: More challenges than any mechanism here needs; a server that goes on is broken.

@@ -14,13 +14,12 @@ from hypothesis import strategies as st
 from support.parsing import parse
 
 from exchange_mailaccept import __version__, options
-from exchange_mailaccept.cli import parser, words
+from exchange_mailaccept.cli import parser
 from exchange_mailaccept.cli.help import help_text
 from exchange_mailaccept.cli.parser import Answered, UsageError
 from exchange_mailaccept.net import trust
 from exchange_mailaccept.net.trust import TlsSettings
 from exchange_mailaccept.options import Options
-from exchange_mailaccept.protocol import auth
 from exchange_mailaccept.protocol.auth import Credentials
 from exchange_mailaccept.protocol.extensions import NONE
 from exchange_mailaccept.protocol.message import (
@@ -1082,15 +1081,3 @@ def test_an_encoded_word_has_at_most_75_characters():
     """RFC 2047 2."""
     chosen = parse(["-d", "contoso.com", "--subject", "\u00fc" * 60])
     assert [word for word in chosen.content.subject.split() if len(word) > 75] == []
-
-
-# The words of the user, and what they stand for.
-
-
-def names(enumeration) -> list[str]:
-    return [each.value for each in enumeration]
-
-
-def test_the_words_are_those_of_the_modules_that_know_them():
-    """They are written down twice, since the enums are imported after the first packet."""
-    assert ["AUTO", *auth.MECHANISMS] == [name.upper() for name in words.MECHANISMS]
