@@ -5,13 +5,11 @@ Needs none of the engines; that they understand it all is tested in ``tests/engi
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.parsing import parse
@@ -103,22 +101,6 @@ def name_of(flag: str) -> str:
 def long_names(cell: str) -> list[str]:
     """The options in a cell of a table."""
     return re.findall(r"--([\w-]+)", cell)
-
-
-def test_generated_files_are_current():
-    """Run ``python3 contrib/icinga2/generate.py`` after a change of the options."""
-    path = CONTRIB / "icinga2" / "generate.py"
-    spec = importlib.util.spec_from_file_location("generate", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module: Any = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    stale = [
-        str(each.relative_to(CONTRIB))
-        for each, contents in module.generated().items()
-        if each.read_text(encoding="utf-8") != contents
-    ]
-    assert stale == []
 
 
 @BY_NAME

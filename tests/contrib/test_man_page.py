@@ -5,18 +5,12 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from support.programs import PATIENCE, find_program
 
 from exchange_mailaccept.cli.table import OPTIONS
-
-PACKAGING = Path(__file__).resolve().parents[2] / "packaging"
-sys.path.append(str(PACKAGING))
-
-import make_pages  # noqa: E402 it is no package
+from tools import pages
 
 #: A program that renders or checks the page, its package, and its arguments.
 RENDERERS = {
@@ -29,7 +23,7 @@ RENDERERS = {
 def run(name: str) -> subprocess.CompletedProcess[str]:
     package, arguments = RENDERERS[name]
     return subprocess.run(
-        [find_program(name, package), *arguments, str(make_pages.MAN_PAGE)],
+        [find_program(name, package), *arguments, str(pages.MAN_PAGE)],
         # A width that is known, and no pager.
         env={**os.environ, "MANWIDTH": "80", "MANPAGER": "cat", "LC_ALL": "C.UTF-8"},
         stdin=subprocess.DEVNULL,
@@ -38,12 +32,6 @@ def run(name: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
     )
-
-
-@pytest.mark.parametrize("path", make_pages.FILES, ids=lambda path: path.name)
-def test_generated_file_is_up_to_date(path):
-    """Else run packaging/make_pages.py."""
-    assert path.read_text(encoding="utf-8") == make_pages.FILES[path]()
 
 
 @pytest.mark.parametrize("name", RENDERERS)

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import NamedTuple
 
 import pytest
@@ -21,6 +17,7 @@ from exchange_mailaccept.exchange.pages import PAGES, TROUBLESHOOTING
 from exchange_mailaccept.protocol.reply import EnhancedStatusCode, Reply
 from exchange_mailaccept.protocol.stages import StageOutcome
 from exchange_mailaccept.vocabulary import Kind, Stage, Verdict
+from tools import failures as made_pages
 
 ROOT = Path(__file__).parents[2]
 SPOKEN = [stage for stage in Stage if stage not in (Stage.MX, Stage.CONNECT, Stage.QUIT)]
@@ -186,27 +183,8 @@ def test_the_numbers_of_the_original_articles_stay_in_the_documentation() -> Non
         assert str(article) not in spoken
 
 
-def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "make_failures", ROOT / "docs" / "make_failures.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_pages_are_those_of_the_table() -> None:
-    script = ROOT / "docs" / "make_failures.py"
-    run = subprocess.run(
-        [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
-    )
-    assert (run.stdout, run.stderr, run.returncode) == ("", "", 0)
-
-
 def test_every_kind_has_a_page_and_every_row_is_on_one() -> None:
-    pages = generator().pages()
+    pages = made_pages.pages()
     assert set(pages) == {"README.md", *(f"{kind.value}.md" for kind in Kind)}
     for row in ROWS:
         assert f"\n## {row.key}\n" in pages[f"{row.kind.value}.md"]
@@ -214,19 +192,6 @@ def test_every_kind_has_a_page_and_every_row_is_on_one() -> None:
 
 
 def test_the_pages_know_the_original_articles() -> None:
-    overview = generator().pages()["README.md"]
+    overview = made_pages.pages()["README.md"]
     for article in (324867, 823489, 324759, 223860, 313832, 320027, 2866822):
         assert f"KB {article}" in overview.replace("\n", " ")
-
-
-def test_an_outdated_page_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    module = generator()
-    monkeypatch.setattr(module, "PLACE", tmp_path)
-    (tmp_path / "stray.md").write_text("left over", encoding="utf-8")
-    assert module.main(["--check"]) == 1
-    assert "docs/failures/stray.md is out of date" in capsys.readouterr().out
-    assert module.main([]) == 0
-    assert module.main(["--check"]) == 0
-    assert not (tmp_path / "stray.md").exists()

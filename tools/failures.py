@@ -1,26 +1,17 @@
-#!/usr/bin/env python3
-"""Write docs/failures from the diagnosis table, so that the pages never say other than the plugin.
-
-Without arguments the pages are written; with ``--check`` they are compared with what is there, and
-the exit code is 1 if a page differs, lacks or is one too many.
-"""
+"""The pages of docs/failures, from the diagnosis table, so that they say what the plugin says."""
 
 from __future__ import annotations
 
-import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from exchange_mailaccept.exchange.failures import ROWS
+from exchange_mailaccept.exchange.failures.row import Row
+from exchange_mailaccept.exchange.pages import PAGES, TROUBLESHOOTING, Page
+from exchange_mailaccept.vocabulary import Kind
 
-from exchange_mailaccept.exchange.failures import ROWS  # noqa: E402
-from exchange_mailaccept.exchange.failures.row import Row  # noqa: E402
-from exchange_mailaccept.exchange.pages import PAGES, TROUBLESHOOTING, Page  # noqa: E402
-from exchange_mailaccept.vocabulary import Kind  # noqa: E402
-
-PLACE = ROOT / "docs" / "failures"
+PLACE = Path(__file__).resolve().parent.parent / "docs" / "failures"
 
 #: Of each kind: heading, what is seen, what it means, where to begin.
 KINDS = {
@@ -115,12 +106,17 @@ LEFT_OUT = (
     ),
 )
 
-NOTE = "<!-- Written by docs/make_failures.py from exchange_mailaccept/exchange/failures. -->"
+NOTE = "<!-- Written by tools/failures.py from exchange_mailaccept/exchange/failures. -->"
 
 
 def pages() -> dict[str, str]:
     """The text of each page, by its file name."""
     return {"README.md": overview(), **{f"{kind.value}.md": page(kind) for kind in Kind}}
+
+
+def generated() -> dict[Path, str]:
+    """Every generated file, with its contents."""
+    return {PLACE / name: text for name, text in pages().items()}
 
 
 def page(kind: Kind) -> str:
@@ -267,27 +263,3 @@ def paragraph(text: str) -> str:
 def bullets(items: Sequence[str]) -> str:
     """A list, its lines wrapped."""
     return "\n".join(paragraph(f"* {item}").replace("\n", "\n  ") for item in items)
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Write the pages, or compare them."""
-    wanted = pages()
-    found = {path.name: path.read_text(encoding="utf-8") for path in PLACE.glob("*.md")}
-    if arguments == ["--check"]:
-        wrong = sorted(name for name in {*wanted, *found} if wanted.get(name) != found.get(name))
-        for name in wrong:
-            print(f"docs/failures/{name} is out of date; run docs/make_failures.py")
-        return 1 if wrong else 0
-    if arguments:
-        print(__doc__)
-        return 2
-    PLACE.mkdir(parents=True, exist_ok=True)
-    for name in found.keys() - wanted.keys():
-        (PLACE / name).unlink()
-    for name, text in wanted.items():
-        (PLACE / name).write_text(text, encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
-"""Takes the pictures of this directory: a service in Icinga Web 2, before and after it fails.
+"""Takes the pictures of docs/pictures: a service in Icinga Web 2, before and after it fails.
 
-    .venv/test-python3.11/bin/python docs/pictures/take.py
+    .venv/test-python3.11/bin/python -m tools.pictures
 
 Runs everything as its children on free loopback ports: the simulator, Icinga 2, MariaDB, Graphite,
 Icinga Web 2 and Chromium.  Takes three minutes, most of them so that there is a curve to be seen.
@@ -20,12 +19,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-CHECKOUT = HERE.parents[1]
-sys.path[:0] = [
-    str(CHECKOUT),
-    str(CHECKOUT / "tests" / "engines"),
-]
+CHECKOUT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(CHECKOUT / "tests" / "engines"))
 
 from running import (  # noqa: E402 found by the lines above
     CONTRIB,
@@ -129,7 +124,7 @@ def take(directory: Path, running: list[Any]) -> None:
         rest(ILL)
         photograph(f"{page}&graph_range={WELL + ILL}", directory / "service-failing.png", 780)
         for picture in directory.glob("service-*.png"):
-            (HERE / picture.name).write_bytes(picture.read_bytes())
+            (CHECKOUT / "docs" / "pictures" / picture.name).write_bytes(picture.read_bytes())
         # Before the servers that it tests.
         running.remove(icinga)
         icinga.stop()

@@ -1,32 +1,26 @@
-#!/usr/bin/env python3
-"""Writes what repeats the plugin's options, from the plugin's own table of them.
+"""What of contrib repeats the plugin's options, from the plugin's own table of them.
 
-    python3 contrib/icinga2/generate.py
-
-That is the CheckCommand and the Director basket beside this file, and the tables of options in the
-READMEs of contrib/icinga2 and contrib/nagios.  To be run after a change of the options; a test
-fails until it was.
+That is the CheckCommand and the Director basket of Icinga, and the tables of options in the READMEs
+of contrib/icinga2 and contrib/nagios.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any, Union
 
-HERE = Path(__file__).resolve().parent
-CONTRIB = HERE.parent
-sys.path.insert(0, str(CONTRIB.parent))
-
-from exchange_mailaccept.cli.table import (  # noqa: E402 the checkout comes first
+from exchange_mailaccept.cli.table import (
     DEFAULT_TIMEOUT,
     OPTIONS,
     PASSWORD_VARIABLE,
     TOKEN_VARIABLE,
     Option,
 )
+
+ICINGA2 = Path(__file__).resolve().parent.parent / "contrib" / "icinga2"
+NAGIOS = ICINGA2.parent / "nagios"
 
 NAME = "exchange_mailaccept"
 PROGRAM = f"check_{NAME}"
@@ -159,7 +153,7 @@ def command() -> str:
         f" * Every option of the plugin is a custom variable, {NAME}_ and its long name with _",
         " * for -.  README.md beside this file has the table of them.",
         " *",
-        " * Generated from the plugin's options by generate.py; do not edit. */",
+        " * Generated from the plugin's options by tools/icinga2.py; do not edit. */",
         "",
         f'object CheckCommand "{NAME}" {{',
         '\timport "ipv4-or-ipv6"',
@@ -316,15 +310,8 @@ def with_table(readme: Path, table: str) -> str:
 def generated() -> dict[Path, str]:
     """Every generated file, with its contents."""
     return {
-        HERE / f"{NAME}.conf": command(),
-        HERE / "director-basket.json": basket(),
-        HERE / "README.md": with_table(HERE / "README.md", icinga_table()),
-        CONTRIB / "nagios" / "README.md": with_table(
-            CONTRIB / "nagios" / "README.md", nagios_table()
-        ),
+        ICINGA2 / f"{NAME}.conf": command(),
+        ICINGA2 / "director-basket.json": basket(),
+        ICINGA2 / "README.md": with_table(ICINGA2 / "README.md", icinga_table()),
+        NAGIOS / "README.md": with_table(NAGIOS / "README.md", nagios_table()),
     }
-
-
-if __name__ == "__main__":
-    for path, contents in generated().items():
-        path.write_text(contents, encoding="utf-8")
