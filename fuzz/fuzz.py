@@ -37,7 +37,7 @@ with atheris.instrument_imports(include=["exchange_mailaccept"]):
     )
     from exchange_mailaccept.protocol.stages import Fault, Security, Server, Session
     from exchange_mailaccept.report import headline, lines
-    from exchange_mailaccept.report.text import printable
+    from exchange_mailaccept.report import text as foreign_text
     from exchange_mailaccept.run.acceptance import Acceptance
     from exchange_mailaccept.run.examined import examine
     from exchange_mailaccept.run.server_set import Member
@@ -237,10 +237,10 @@ FORBIDDEN = re.compile(r"[^ -~]|[|<>`$\\]")
 def printable(data: bytes) -> None:
     """What is printed is one harmless line of ASCII, and stays so when it is printed again."""
     text = data.decode("utf-8", "surrogateescape")
-    found = printable(text, 300)
+    found = foreign_text.printable(text, 300)
     assert FORBIDDEN.search(found) is None
     assert len(found) <= 300
-    assert printable(found, 300) == found
+    assert foreign_text.printable(found, 300) == found
 
 
 TARGETS = {"reply": reply, "dialogue": dialogue, "dns": dns_answers, "printable": printable}
