@@ -421,7 +421,7 @@ class MailAcceptSummary(Summary):  # type: ignore[misc]  # nagiosplugin has no t
         acceptance = examined.member.acceptance
         if acceptance.failure is not None:
             return _cut(headline.failure(acceptance, chosen.target, resource.plan))
-        return _cut(headline.success(acceptance, resource.plan, examined.keywords.title))
+        return _cut(headline.success(acceptance, resource.plan, examined.keywords.generation))
 
 
 class MailAcceptCheck(Check):  # type: ignore[misc]  # nagiosplugin has no types

@@ -146,6 +146,42 @@ class Kind(Enum):
     POLICY = "policy"
 
 
+class Generation(Enum):
+    """A generation or role of Exchange; the value is its key, :attr:`title` is for people."""
+
+    #: An Exchange server, and nothing tells which.
+    UNTOLD = "exchange"
+    E5_5 = "5.5"
+    #: The keywords of both are the same.
+    E2000_2003 = "2000-2003"
+    E2000 = "2000"
+    E2003 = "2003"
+    E2007 = "2007"
+    E2010 = "2010"
+    E2013 = "2013"
+    #: Their Receive connectors for the Internet offer the same keywords.
+    E2013_2019 = "2013-2019"
+    E2016 = "2016"
+    E2019_SE = "2019"
+    EDGE = "edge"
+    ONLINE = "online"
+
+    @property
+    def title(self) -> str:
+        """The name for display."""
+        return _TITLES.get(self.value) or f"Exchange {self.value}"
+
+
+_TITLES = {
+    "exchange": "Exchange",
+    "2000-2003": "Exchange 2000/2003",
+    "2013-2019": "Exchange 2013/2016/2019",
+    "2019": "Exchange 2019/SE",
+    "edge": "Exchange Edge",
+    "online": "Exchange Online",
+}
+
+
 class Rule(Enum):
     """How a set of servers is judged; the value is its name in ``--set``."""
 

@@ -169,7 +169,7 @@ def check_words(session: Session, plan: Plan) -> None:
     acceptance = Acceptance(None, (session,))
     examined = examine(Member("", acceptance), "auto", ())
     if acceptance.failure is None:
-        first = headline.success(acceptance, plan, examined.keywords.title)
+        first = headline.success(acceptance, plan, examined.keywords.generation)
     else:
         first = headline.failure(acceptance, TARGET, plan)
     shown = lines.server_lines(examined, plan, full=True) + lines.transcript_lines([session])

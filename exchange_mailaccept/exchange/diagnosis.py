@@ -1,10 +1,11 @@
 """What a reply at a stage means, and what to do about it.
 
-The knowledge is the table in ``failures``; here is the search in it.  Of the rows that fit, the
-most specific wins: a code or sub-code of Microsoft's own weighs more than words of the reply, those
-more than a code of RFC 3463 or the generation, and long words more than short ones.  A reply that
-no row knows is explained by its class (RFC 5321 4.2.1, RFC 3463 3) and said to be unknown, rather
-than guessed at.
+The knowledge is in two tables: ``failures`` has the replies of Exchange itself, ``reasons`` what
+any mail server says.  Here is the search in both.  Of the rows that fit, the most specific wins: a
+code or sub-code of Microsoft's own weighs more than words of the reply, those more than a code of RFC
+3463 or the generation, and long words more than short ones.  A row that fits by its code alone
+yields to a reason that fits by words.  A reply that neither table knows is explained by its class
+(RFC 5321 4.2.1, RFC 3463 3) and said to be unknown, rather than guessed at.
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ from __future__ import annotations
 import re
 
 from ..names import DIGITS
-from ..protocol.reply import EnhancedStatusCode, Reply
+from ..protocol.reply import EnhancedStatusCode
 from ..protocol.stages import StageOutcome
 from ..record import TYPE_CHECKING, NamedTuple
-from ..vocabulary import Cause, Kind, Stage, Verdict
+from ..vocabulary import Generation, Kind, Stage, Verdict
 from .failures import ROWS
 from .failures.row import Row
+from .next_steps import Responder
 from .pages import PAGES
+from .reasons import REASONS, Reason
+from .replies import negative_reply, said_at, status_of, words_of
+from .wordings import wordings
 
 if TYPE_CHECKING:
     from typing import Optional
@@ -77,7 +82,7 @@ UNREADABLE = Diagnosis(
 _SUB_CODES = (
     r"(?<![\w.@-])(?:PRX\d{0,2}|ATTR\d{1,3}|AS\(\d{6,12}\)|AS\d{6,12}|S\d{3,12})(?![\w@-]|\.\w)"
 )
-_MOST_SUB_CODES = 2
+_MAX_SUB_CODES = 2
 
 #: Kind, cause and where to begin by the subject of an enhanced status code (RFC 3463 3).
 _SUBJECTS = {
@@ -106,103 +111,196 @@ _STAGES = {
 _SPOKEN = frozenset(Stage) - {Stage.MX, Stage.CONNECT}
 
 
-def diagnose(outcome: StageOutcome, title: str = "") -> Diagnosis:
+def diagnose(
+    outcome: StageOutcome,
+    generation: Optional[Generation] = None,
+    gateway: Optional[str] = None,
+) -> Diagnosis:
     """Say what ``outcome``, which did not pass, means.
 
-    :param title: recognised generation (``recognition.KeywordCheck.title``); rows that hold for
-        another generation only are passed over, those for this one preferred among equals
+    :param generation: the generation that was recognised; rows that hold for another one only are
+        passed over, those for this one preferred among equals
+    :param gateway: the mail server that answers and is not Exchange (``KeywordCheck.gateway``)
     """
-    row = matching_row(outcome, title)
+    responder = Responder.of(generation, gateway, outcome)
+    row, match = best_row(outcome, generation)
+    if row is None or (not match.is_exact and outcome.reply is not None):
+        reason = matching_reason(outcome)
+        if reason is not None:
+            return _by_reason(reason, outcome, responder)
     if row is None:
-        return _fallback(outcome)
+        return _fallback(outcome, responder)
     cause = row.cause
-    reply = _negative_reply(outcome)
+    reply = negative_reply(outcome)
     if reply is not None:
+        if match.by_code_alone:
+            cause = f"By its code: {cause[0].lower()}{cause[1:]}" if _plain(cause) else cause
         codes = [code for code in sub_codes(reply.text) if code not in cause]
         if codes:
             cause = f"{cause} ({', '.join(codes)})"
     page = PAGES[row.page].address if row.page else ""
-    return Diagnosis(row.kind, cause, row.next_step, page, row.begin, row.everybody, row.this_probe)
+    next_step = responder.possible(row.next_step) if reply is not None else row.next_step
+    return Diagnosis(row.kind, cause, next_step, page, row.begin, row.everybody, row.this_probe)
 
 
-def matching_row(outcome: StageOutcome, title: str = "") -> Optional[Row]:
-    """The most specific row of the table that fits ``outcome``, or ``None``."""
+def _plain(cause: str) -> bool:
+    """Whether a cause begins with a word whose capital is that of the sentence only."""
+    return cause.split()[0] in ("A", "An", "The", "There", "This", "No", "Over", "Something")
+
+
+def _by_reason(reason: Reason, outcome: StageOutcome, responder: Responder) -> Diagnosis:
+    reply = negative_reply(outcome)
+    assert reply is not None
+    listed = list_named(reply.text)
+    cause = reason.cause.replace(" (LIST)", f" ({listed})" if listed else "")
+    codes = [code for code in sub_codes(reply.text) if code not in cause]
+    if codes:
+        cause = f"{cause} ({', '.join(codes)})"
+    page = PAGES[reason.page].address if reason.page else ""
+    return Diagnosis(
+        *(reason.kind, cause, responder.step_for(reason), page, reason.begin),
+        *(reason.everybody, reason.this_probe),
+    )
+
+
+def matching_reason(outcome: StageOutcome) -> Optional[Reason]:
+    """The first reason whose wording is in the reply of ``outcome``, or ``None``."""
+    reply = negative_reply(outcome)
+    if reply is None:
+        return None
+    stage, words = said_at(outcome), words_of(reply).lower()
+    for reason in REASONS:
+        if reason.stages and stage not in reason.stages:
+            continue
+        if reply.code // 100 in reason.classes and any(
+            re.search(wording, words) for wording in wordings(reason.key)
+        ):
+            return reason
+    return None
+
+
+#: How a reply says on which list an address is, or by which product it is refused.
+_LIST_NAMES = (
+    r"(?i)\b(?:using|blocked by|listed (?:in|on|at|by)|found (?:in|on)|list(?: provider)?|rejected by"
+    r"|is in the|is (?:in|on)) (?:the |an? |your )?((?:[\w-]+\.)+[a-z]{2,}|[A-Z][\w.-]*(?: [A-Z][\w.-]*){0,4})",
+    r"(?i)\b((?:[\w-]+\.)*(?:[\w-]*(?:dns|r)bl|sbl|xbl|pbl|zen|bl|b)\.(?:[\w-]+\.)*[a-z]{2,})",
+    r"(?i)\b(spamhaus[\w.-]*|spamcop|sorbs|barracuda[\w ]{0,12}|cloudmark[\w ]{0,20}|senderbase"
+    r"|senderscore|uceprotect[\w.-]*|invaluement|mailspike|proofpoint|mimecast|trustedsource)\b",
+)
+
+
+def list_named(text: str) -> str:
+    """The list, or the product that keeps one, which a reply names; empty if it names none."""
+    for pattern in _LIST_NAMES:
+        found = re.search(pattern, text)
+        if found and not found[1].lower().startswith(("our ", "this ", "your ")):
+            return found[1].rstrip(".,;:")[:60]
+    return ""
+
+
+class Match(NamedTuple):
+    """How well a row fits; of two the greater wins, by the first field in which they differ."""
+
+    #: By an enhanced code with more than one digit in its detail: the ones of RFC 3463 are used for
+    #: anything, the longer ones are mostly Microsoft's own, and each of those means one thing.
+    own_code: bool = False
+    #: By a sub-code, such as ``PRX4``.
+    sub_code: bool = False
+    #: By what was said, or by the reason why nothing was.
+    said: bool = False
+    #: By an enhanced code.
+    code: bool = False
+    #: By the generation.
+    generation: bool = False
+    #: How many characters of the words fit.
+    length: int = 0
+    #: It is met at certain stages only.
+    at_stages: bool = False
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it fits by more than a code that is used for anything."""
+        return self.own_code or self.sub_code or self.said
+
+    @property
+    def by_code_alone(self) -> bool:
+        """Whether it fits by such a code only."""
+        return self.code and not self.is_exact
+
+
+def best_row(
+    outcome: StageOutcome, generation: Optional[Generation] = None
+) -> tuple[Optional[Row], Match]:
+    """The row of the table that fits ``outcome`` best, if one does, and how well it does."""
     best: Optional[Row] = None
-    best_weight: tuple[int, ...] = ()
+    best_match = Match()
     for row in ROWS:
-        weight = _weight(row, outcome, title)
-        if weight > best_weight:
-            best, best_weight = row, weight
-    return best
+        match = _match(row, outcome, generation)
+        if match is not None and (best is None or match > best_match):
+            best, best_match = row, match
+    return best, best_match
+
+
+def matching_row(outcome: StageOutcome, generation: Optional[Generation] = None) -> Optional[Row]:
+    """The row of the table that fits ``outcome`` best, or ``None``."""
+    return best_row(outcome, generation)[0]
+
+
+def _match(row: Row, outcome: StageOutcome, generation: Optional[Generation]) -> Optional[Match]:
+    """How well ``row`` fits, or ``None`` if it does not."""
+    if row.stages and said_at(outcome) not in row.stages:
+        return None
+    if row.generations and generation not in row.generations:
+        return None
+    if row.causes:
+        return _match_by_cause(row, outcome)
+    reply = negative_reply(outcome)
+    if reply is None or (row.codes and reply.code not in row.codes):
+        return None
+    status, text = status_of(reply), words_of(reply)
+    fits = status is not None and any(covers(code, status) for code in row.enhanced)
+    said = [words for words in row.texts if _says(text, words)]
+    # EnhancedStatusCodesEnabled can be off: then words have to do.
+    begun = [words for words in row.words if text.lower().startswith(words.lower())]
+    if row.enhanced and not fits and (status is not None or not begun):
+        return None
+    if row.texts and not said and not (row.enhanced and status is None):
+        return None
+    said += begun
+    sub_code = any(map(_is_sub_code, said))
+    own_code = fits and status is not None and status.detail >= 10
+    longest = max(map(len, said), default=0)
+    return Match(
+        *(own_code, sub_code, bool(said), fits, bool(row.generations)),
+        *(longest, bool(row.stages)),
+    )
+
+
+def _match_by_cause(row: Row, outcome: StageOutcome) -> Optional[Match]:
+    if outcome.reply is not None or outcome.cause not in row.causes:
+        return None
+    begun = [words for words in row.received if outcome.received.startswith(words)]
+    if row.received and not begun:
+        return None
+    return Match(
+        said=True,
+        generation=bool(row.generations),
+        length=max(map(len, begun), default=0),
+        at_stages=bool(row.stages),
+    )
 
 
 def sub_codes(text: str) -> tuple[str, ...]:
     """Microsoft's sub-codes in a reply text, such as ``PRX4`` or ``AS(201806281)``; two at most."""
-    return _sub_codes(text)[:_MOST_SUB_CODES]
+    return _sub_codes(text)[:_MAX_SUB_CODES]
 
 
 def _sub_codes(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(re.findall(_SUB_CODES, text)))
 
 
-def _negative_reply(outcome: StageOutcome) -> Optional[Reply]:
-    reply = outcome.reply
-    return reply if reply is not None and reply.code >= 400 else None
-
-
-def _weight(row: Row, outcome: StageOutcome, title: str) -> tuple[int, ...]:
-    """How well ``row`` fits, comparable; empty if it does not."""
-    if row.stages and _stage(outcome) not in row.stages:
-        return ()
-    if row.generations and not any(generation in title for generation in row.generations):
-        return ()
-    reply = _negative_reply(outcome)
-    if row.verdicts:
-        if outcome.reply is not None or outcome.verdict not in row.verdicts:
-            return ()
-        text = outcome.explanation
-    elif reply is None:
-        return ()
-    else:
-        text = _spoken(reply)
-        if row.codes and reply.code not in row.codes:
-            return ()
-    status = reply.enhanced if reply is not None else None
-    fits = status is not None and any(covers(code, status) for code in row.enhanced)
-    said = [each for each in row.texts if _says(text, each)]
-    if row.enhanced and status is None and reply is not None:
-        # EnhancedStatusCodesEnabled can be off: then words have to do.
-        said = [each for each in row.words if text.lower().startswith(each.lower())]
-        fits = bool(said)
-    if (row.enhanced and not fits) or (row.texts and not said):
-        return ()
-    # The details of RFC 3463 have one digit and are used for anything; the longer ones are
-    # Microsoft's own, and each means one thing.
-    one_meaning = fits and status is not None and status.detail >= 10
-    sub_code = any(map(_is_sub_code, said))
-    longest = max(map(len, said), default=0)
-    return (
-        *(one_meaning, sub_code, bool(said), fits, bool(row.generations), longest),
-        # Of equals, what is met at certain stages only.
-        bool(row.stages),
-    )
-
-
-def _stage(outcome: StageOutcome) -> Stage:
-    """The stage whose command it was: what is answered to EHLO means the same inside TLS."""
-    of_tls = outcome.cause is Cause.TLS
-    return Stage.EHLO if outcome.second_ehlo and not of_tls else outcome.stage
-
-
-def _spoken(reply: Reply) -> str:
-    """The text without what RFC 2034 4 has begin each of its lines, the first excepted."""
-    first, *rest = reply.lines
-    code = first.partition(" ")[0] if reply.enhanced is not None else ""
-    return " ".join((first, *(line.removeprefix(code).lstrip() for line in rest)))
-
-
 def _says(text: str, words: str) -> bool:
-    """Whether ``words`` are in ``text``, in whatever case; a sub-code only by itself."""
+    """Whether ``words`` are in ``text``, case-insensitively; a sub-code only by itself."""
     if not _is_sub_code(words):
         return words.lower() in text.lower()
     # ``prx1.contoso.com`` and ``mattross`` are none.
@@ -222,46 +320,33 @@ def covers(pattern: str, status: EnhancedStatusCode) -> bool:
     return int(low) <= status.detail <= int(high or low)
 
 
-def _fallback(outcome: StageOutcome) -> Diagnosis:
-    """A finding for what no row knows, by the class of the reply."""
-    kind, cause, begin = _STAGES[_stage(outcome)]
-    reply = _negative_reply(outcome)
+def _fallback(outcome: StageOutcome, responder: Responder) -> Diagnosis:
+    """What is to be said of a reply that neither table knows, by its class."""
+    kind, cause, begin = _STAGES[said_at(outcome)]
+    reply = negative_reply(outcome)
     if reply is None:
         return _fallback_without_reply(outcome)
-    status = reply.enhanced
+    status = status_of(reply)
     if status is not None and status.subject in _SUBJECTS:
         kind, cause, begin = _SUBJECTS[status.subject]
     origin = "this reply is not one known from Exchange, perhaps a gateway's"
+    page = PAGES["protocol-logging"].address
     if reply.code == 421:
-        return Diagnosis(
-            Kind.LOAD,
-            f"The server closes the connection; {origin}",
-            "Search the text in the protocol log of the Receive connector; if it is not there, "
-            "ask whoever runs the gateway in front, and try again.",
-            PAGES["protocol-logging"].address,
-            "mail-flow",
-        )
+        next_step = "Try again, then search the text: " + responder.where_logged
+        cause = f"The server closes the connection; {origin}"
+        return Diagnosis(Kind.LOAD, cause, next_step, page, "mail-flow")
     if reply.code < 500:
-        return Diagnosis(
-            Kind.LOAD if status is None or status.subject != 7 else Kind.PROBE,
-            f"For the time being {cause}; {origin}",
-            "Wait for the next check: greylisting and load pass. If it stays, search the text in "
-            "the protocol log of the Receive connector.",
-            PAGES["protocol-logging"].address,
-            begin,
+        next_step = (
+            "Wait for the next check. If it stays, search the text: " + responder.where_logged
         )
-    return Diagnosis(
-        kind,
-        f"By its code {cause}; {origin}",
-        "Search the text in the protocol log of the Receive connector (Set-ReceiveConnector "
-        "-ProtocolLoggingLevel Verbose); if it is not there, a box in front has answered.",
-        PAGES["protocol-logging"].address,
-        begin,
-    )
+        kind = Kind.SERVER if status is not None and status.subject == 7 else Kind.LOAD
+        return Diagnosis(kind, f"For the time being {cause}; {origin}", next_step, page, begin)
+    next_step = "Search the text: " + responder.where_logged
+    return Diagnosis(kind, f"By its code {cause}; {origin}", next_step, page, begin)
 
 
 def _fallback_without_reply(outcome: StageOutcome) -> Diagnosis:
-    kind, cause, begin = _STAGES[_stage(outcome)]
+    kind, cause, begin = _STAGES[said_at(outcome)]
     if outcome.reply is not None:
         return Diagnosis(
             Kind.PROTOCOL,

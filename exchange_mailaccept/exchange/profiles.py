@@ -11,22 +11,17 @@ strips keywords.
 from __future__ import annotations
 
 from ..record import NamedTuple
-
-#: Shown when an Exchange server answers and nothing tells which.
-SOME_EXCHANGE = "Exchange"
-EXCHANGE_2000_2003 = "Exchange 2000/2003"
-EXCHANGE_2019_SE = "Exchange 2019/SE"
-EXCHANGE_ONLINE = "Exchange Online"
+from ..vocabulary import Generation
 
 
 class Profile(NamedTuple):
     """One generation or role of Exchange, as its EHLO reply shows it."""
 
     name: str
-    #: Title for display when the server was named by the operator.
-    title: str
-    #: Title under which the keywords alone are recognised: some generations look the same.
-    recognised: str
+    #: What the operator says that answers.
+    generation: Generation
+    #: As what the keywords alone are recognised: some generations look the same.
+    recognised: tuple[Generation, ...]
     #: EHLO lines before TLS on the connector that faces the Internet, in the order sent.
     before_tls: tuple[str, ...]
     #: The same after STARTTLS.
@@ -62,37 +57,42 @@ def _default_connector(*last: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     )
 
 
-def _exchange_2003(name: str, title: str) -> Profile:
-    before = (*_IIS, "TLS", "STARTTLS", *_SINKS)
-    return Profile(name, title, EXCHANGE_2000_2003, before, (*_IIS, *_SINKS), EXMFA, EXMFA)
+def _exchange_2003(name: str, generation: Generation) -> Profile:
+    before, recognised = (*_IIS, "TLS", "STARTTLS", *_SINKS), (Generation.E2000_2003,)
+    return Profile(name, generation, recognised, before, (*_IIS, *_SINKS), EXMFA, EXMFA)
 
 
 def _since_2007(
-    name: str, recognised: str, last: tuple[str, ...], required: tuple[str, ...]
+    name: str, recognised: tuple[Generation, ...], last: tuple[str, ...], required: tuple[str, ...]
 ) -> Profile:
-    title = f"Exchange {name.upper()}"
     before, after = _default_connector(*last)
-    return Profile(name, title, recognised, before, after, required, required)
+    return Profile(name, recognised[0], recognised, before, after, required, required)
 
 
+_2013, _2016, _2019 = Generation.E2013, Generation.E2016, Generation.E2019_SE
 _PROFILES = (
-    _exchange_2003("exmfa", EXCHANGE_2000_2003),
-    _exchange_2003("2000", "Exchange 2000"),
-    _exchange_2003("2003", "Exchange 2003"),
-    _since_2007("2007", "Exchange 2007", ("XEXCH50", "XRDST"), ("XEXCH50",)),
-    _since_2007("2010", "Exchange 2010", ("XEXCH50", "XRDST", "XSHADOW"), ("XEXCH50", "XSHADOW")),
+    _exchange_2003("exmfa", Generation.E2000_2003),
+    _exchange_2003("2000", Generation.E2000),
+    _exchange_2003("2003", Generation.E2003),
+    _since_2007("2007", (Generation.E2007,), ("XEXCH50", "XRDST"), ("XEXCH50",)),
+    _since_2007(
+        "2010", (Generation.E2010,), ("XEXCH50", "XRDST", "XSHADOW"), ("XEXCH50", "XSHADOW")
+    ),
     # XEXCH50 and XSHADOWREQUEST are known from the early hub only; later updates and the Front End
     # may be healthy without them.
     _since_2007(
-        "2013", "Exchange 2013", ("XEXCH50", "XRDST", "XSHADOWREQUEST"), ("X-EXPS", "XRDST")
+        "2013",
+        (_2013, Generation.E2013_2019),
+        ("XEXCH50", "XRDST", "XSHADOWREQUEST"),
+        ("X-EXPS", "XRDST"),
     ),
-    _since_2007("2016", "Exchange 2016", ("XRDST",), ("X-EXPS", "XRDST")),
-    _since_2007("2019", EXCHANGE_2019_SE, ("SMTPUTF8", "XRDST"), ("X-EXPS", "SMTPUTF8", "XRDST")),
-    _since_2007("se", EXCHANGE_2019_SE, ("SMTPUTF8", "XRDST"), ("X-EXPS", "SMTPUTF8", "XRDST")),
+    _since_2007("2016", (_2016, Generation.E2013_2019), ("XRDST",), ("X-EXPS", "XRDST")),
+    _since_2007("2019", (_2019,), ("SMTPUTF8", "XRDST"), ("X-EXPS", "SMTPUTF8", "XRDST")),
+    _since_2007("se", (_2019,), ("SMTPUTF8", "XRDST"), ("X-EXPS", "SMTPUTF8", "XRDST")),
     Profile(
         "edge",
-        "Exchange Edge",
-        "Exchange Edge",
+        Generation.EDGE,
+        (Generation.EDGE,),
         (*_CORE, *OFFERS_TLS, "X-EXPS NTLM", *_MIME, "XEXCH50", "XSHADOW"),
         (*_CORE, "X-EXPS NTLM", *_MIME, "XEXCH50", "XSHADOW"),
         ("X-EXPS",),
@@ -101,8 +101,8 @@ _PROFILES = (
     # No tenant can switch these off, so their lack means that something else answered.
     Profile(
         "online",
-        EXCHANGE_ONLINE,
-        EXCHANGE_ONLINE,
+        Generation.ONLINE,
+        (Generation.ONLINE,),
         (*_CORE, "STARTTLS", *_MIME, "SMTPUTF8"),
         (*_CORE, *_MIME, "SMTPUTF8"),
         ("STARTTLS", "BINARYMIME", "CHUNKING", "SMTPUTF8"),
@@ -111,8 +111,8 @@ _PROFILES = (
     # Exchange Online offers AUTH on port 587 only inside TLS.
     Profile(
         "submission",
-        "Exchange",
-        SOME_EXCHANGE,
+        Generation.UNTOLD,
+        (Generation.UNTOLD,),
         (*_CORE, "STARTTLS", "AUTH GSSAPI NTLM", *_MIME),
         (*_CORE, "AUTH GSSAPI NTLM LOGIN", *_MIME),
         ("STARTTLS",),

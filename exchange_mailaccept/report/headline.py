@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from ..dates import rfc5322
+from ..exchange import LEAST_DELAY
 from ..exchange.recognition import KeywordCheck
 from ..protocol.dialogue import EXPECTED, Plan
 from ..protocol.stages import Certificate, Session, StageOutcome
 from ..record import TYPE_CHECKING
 from ..run.acceptance import Acceptance, Member, ServerSet
 from ..run.servers import Target
-from ..vocabulary import Cause, Stage, Tls, Verdict
+from ..vocabulary import Cause, Generation, Stage, Tls, Verdict
 from .text import QUOTED, printable, quote
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from typing import Optional
 
-#: Fewest seconds by which Exchange holds back what it accepts (see ``timing``).
-LEAST_DELAY = 3
 #: Fewest seconds of a look-up of names that are worth a word.
 SLOW_LOOKUP = 1
 SECONDS_OF_A_DAY = 86_400
@@ -32,7 +32,7 @@ _COMMANDS = {
 }
 
 
-def success(acceptance: Acceptance, plan: Plan, title: str) -> str:
+def success(acceptance: Acceptance, plan: Plan, generation: Optional[Generation]) -> str:
     """The first line of a test that was walked to its end.
 
     It has what Get-MessageTrackingLog wants to be asked for, where the server gave a receipt.
@@ -44,10 +44,10 @@ def success(acceptance: Acceptance, plan: Plan, title: str) -> str:
     recipient = printable(plan.envelope.recipient, 100)
     took = f"in {acceptance.seconds:.3f}s"
     notes = [
-        printable(title, 40),
+        printable(generation.title, 40) if generation is not None else "",
         _queued(session, plan),
         _slow_lookup(acceptance),
-        *_delays(session, title),
+        *_delays(session, generation),
     ]
     details = f" ({'; '.join(filter(None, notes))})" if any(notes) else ""
     if plan.until is Stage.MESSAGE:
@@ -81,7 +81,7 @@ def _slow_lookup(acceptance: Acceptance) -> str:
     return f"name look-up took {seconds:.1f}s" if seconds >= SLOW_LOOKUP else ""
 
 
-def _delays(session: Session, title: str) -> list[str]:
+def _delays(session: Session, generation: Optional[Generation]) -> list[str]:
     """What was held back, and why, if the time tells."""
     slow = [each for each in session.outcomes if each.passed and each.seconds >= LEAST_DELAY]
     if not slow:
@@ -89,7 +89,7 @@ def _delays(session: Session, title: str) -> list[str]:
     # Imported here because most servers answer at once.
     from ..exchange.delays import signature
 
-    known = [(each, signature(each, title)) for each in slow]
+    known = [(each, signature(each, generation)) for each in slow]
     return [
         f"{_COMMANDS[outcome.stage]} took {outcome.seconds:.1f}s, {delay.name}?"
         for outcome, delay in known

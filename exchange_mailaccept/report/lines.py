@@ -17,7 +17,7 @@ from ..protocol.stages import MailHost, Security, Server, Session, TranscriptLin
 from ..record import TYPE_CHECKING
 from ..run.acceptance import Acceptance
 from ..run.examined import Examined
-from ..vocabulary import Stage
+from ..vocabulary import Generation, Stage
 from .headline import SECONDS_OF_A_DAY, missing, stage_failure
 from .text import QUOTED, printable, quote
 
@@ -49,7 +49,7 @@ def server_lines(examined: Examined, plan: Plan, full: bool) -> list[str]:
             )
     if full:
         acceptance, session = examined.member.acceptance, examined.session
-        lines += stage_lines(acceptance, keywords.title)
+        lines += stage_lines(acceptance, keywords.generation)
         lines += certificate_lines(examined.security, plan.now)
         lines += receipt_lines(session.receipt if session is not None else None)
         lines += host_lines(acceptance.hosts)
@@ -131,14 +131,14 @@ def receipt_lines(receipt: Optional[Receipt]) -> list[str]:
     return [f"Receipt: Get-MessageTrackingLog {where}"]
 
 
-def stage_lines(acceptance: Acceptance, title: str = "") -> list[str]:
+def stage_lines(acceptance: Acceptance, generation: Optional[Generation] = None) -> list[str]:
     """One line for each stage reached: how long it took and what the server said."""
     lines = []
     session = acceptance.decisive
     if session is not None and session.address:
         what = f"{session.address} port {session.server.port}"
-        if title:
-            what += f", {printable(title, 40)}"
+        if generation is not None:
+            what += f", {printable(generation.title, 40)}"
         lines.append(f"Stages at {printable(session.server.name, 80)} ({what}):")
     for outcome in acceptance.outcomes:
         if outcome.stage is Stage.QUIT and not outcome.passed and acceptance.failure is not None:
@@ -152,7 +152,7 @@ def stage_lines(acceptance: Acceptance, title: str = "") -> list[str]:
         if outcome.explanation:
             words += f" ({printable(outcome.explanation, QUOTED_BELOW)})"
         lines.append(f"  {outcome.stage.value:<9}{outcome.seconds:9.4f}s  {words}")
-        delay = signature(outcome, title)
+        delay = signature(outcome, generation)
         if delay is not None:
             lines.append(f"{'':22}{delay.hint}")
     return lines

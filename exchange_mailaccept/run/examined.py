@@ -52,7 +52,7 @@ class Examined(NamedTuple):
 def examine(member: Member, profile: str, require: Sequence[str]) -> Examined:
     """Compare what a server said with what ``profile`` and ``require`` ask for."""
     session, failure = member.acceptance.decisive, member.acceptance.failure
-    keywords = recognition.KeywordCheck("")
+    keywords = recognition.KeywordCheck()
     if session is not None:
         secured = session.security is not None
         keywords = recognition.check_keywords(profile, tuple(require), session, secured)
@@ -61,4 +61,6 @@ def examine(member: Member, profile: str, require: Sequence[str]) -> Examined:
     # Imported here: the table of failures is large, and most runs have no use for it.
     from ..exchange.diagnosis import diagnose
 
-    return Examined(member, session, keywords, diagnose(failure, keywords.title))
+    return Examined(
+        member, session, keywords, diagnose(failure, keywords.generation, keywords.gateway)
+    )

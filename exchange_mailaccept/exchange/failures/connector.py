@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...vocabulary import Kind, Verdict
+from ...vocabulary import Cause, Kind
 from .row import ANYWHERE, AUTH, ONLINE, Row
 
 ROWS: tuple[Row, ...] = (
@@ -15,7 +15,7 @@ ROWS: tuple[Row, ...] = (
         "Without TLS add --starttls; else use port 587 or another --auth; on premises check "
         "AuthMechanism (Get-ReceiveConnector).",
         "does not offer AUTH",
-        verdicts=(Verdict.MISSING,),
+        causes=(Cause.NOT_OFFERED,),
         page="connectors",
     ),
     Row(
@@ -140,6 +140,20 @@ ROWS: tuple[Row, ...] = (
         "sending server as it is now, after renewals too; Get-AcceptedDomain.",
         "550 5.7.64 TenantAttribution; Relay Access Denied",
         enhanced=("5.7.64",),
+        page="ndr-online",
+        begin="routing",
+    ),
+    Row(
+        "partner-connector",
+        ANYWHERE,
+        Kind.CONNECTOR,
+        "An inbound connector of type Partner takes mail for this domain from certain addresses or "
+        "certificates only, and this client has neither",
+        "Send through the gateway that is meant, and let the MX name it; else Get-InboundConnector "
+        "shows RestrictDomainsToIPAddresses and RestrictDomainsToCertificate.",
+        "550 5.7.51 TenantInboundAttribution; There is a partner connector configured that matched "
+        "the message's recipient domain",
+        enhanced=("5.7.51",),
         page="ndr-online",
         begin="routing",
     ),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...vocabulary import Kind, Stage, Verdict
-from .row import ANYWHERE, CONTENT, GONE, MAIL, MESSAGE, ONLINE, TIMED_OUT, TRANSACTION, Row
+from ...vocabulary import Cause, Kind, Stage
+from .row import ANYWHERE, CONTENT, MAIL, MESSAGE, ONLINE, TRANSACTION, Row
 
 ROWS: tuple[Row, ...] = (
     Row(
@@ -14,7 +14,7 @@ ROWS: tuple[Row, ...] = (
         "Get-ExchangeDiagnosticInfo -Server SERVER -Process EdgeTransport -Component "
         "ResourceThrottling; free disk or memory, and look at the submission queue (Get-Queue).",
         "within 45s",
-        verdicts=TIMED_OUT,
+        causes=(Cause.SILENT,),
         page="back-pressure",
         begin="queues",
     ),
@@ -28,7 +28,7 @@ ROWS: tuple[Row, ...] = (
         "ResourceThrottling. Search the message: Get-MessageTrackingLog -MessageId ID; it is not "
         "sent again. 2010 needs -t above 30.",
         "within 30s",
-        verdicts=TIMED_OUT,
+        causes=(Cause.SILENT,),
         page="back-pressure",
         begin="queues",
     ),
@@ -92,6 +92,18 @@ ROWS: tuple[Row, ...] = (
         this_probe=True,
     ),
     Row(
+        "message-rate",
+        ANYWHERE,
+        Kind.LOAD,
+        "This sender sends faster than Exchange Online allows",
+        "Check less often, and look at what else sends as the --from address; wait for the next "
+        "check.",
+        "450 4.5.127 Excessive message rate from sender",
+        enhanced=("4.5.127",),
+        page="ndr-online",
+        this_probe=True,
+    ),
+    Row(
         "back-pressure",
         ANYWHERE,
         Kind.LOAD,
@@ -134,6 +146,32 @@ ROWS: tuple[Row, ...] = (
         texts=("thread limit exceeded",),
         page="ndr-online",
         begin="queues",
+    ),
+    Row(
+        "sender-connections",
+        ANYWHERE,
+        Kind.LOAD,
+        "The account that logged on sends over more connections at the same time than Exchange "
+        "Online allows (3)",
+        "Let fewer clients use the account at the same time, or give the check an account of its "
+        "own.",
+        "432 4.3.2 Concurrent connections limit exceeded",
+        codes=(421, 432, 451),
+        texts=("Concurrent connections limit exceeded",),
+        page="ndr-online",
+        this_probe=True,
+    ),
+    Row(
+        "submission-quota",
+        ANYWHERE,
+        Kind.LOAD,
+        "The account that sends has used up its quota of messages or recipients",
+        "Check less often; wait until the limit of the day is over; look at what else sends with "
+        "this account.",
+        "554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException",
+        texts=("SubmissionQuotaExceeded", "Submission quota exceeded"),
+        page="ndr-online",
+        this_probe=True,
     ),
     Row(
         "attribution-pending",
@@ -205,9 +243,12 @@ ROWS: tuple[Row, ...] = (
         "Wait for the next check, for another front end answers then; if it stays, look at the "
         "service health of Microsoft 365 and at the firewall's log.",
         "within 45s",
-        texts=("within", *GONE),
+        causes=(
+            Cause.SILENT,
+            Cause.RESET,
+            Cause.CLOSED,
+        ),
         generations=ONLINE,
-        verdicts=(Verdict.TIMED_OUT, Verdict.BROKEN),
         page="online",
         begin="dns",
     ),
@@ -219,9 +260,12 @@ ROWS: tuple[Row, ...] = (
         "Search it in message trace (Get-MessageTraceV2 -MessageId ID); it is not sent again. If "
         "it stays so, look at the service health of Microsoft 365 and at firewalls that scan mail.",
         "within 30s",
-        texts=("within", *GONE),
+        causes=(
+            Cause.SILENT,
+            Cause.RESET,
+            Cause.CLOSED,
+        ),
         generations=ONLINE,
-        verdicts=(Verdict.TIMED_OUT, Verdict.BROKEN),
         page="online",
     ),
     Row(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...vocabulary import Kind, Stage, Verdict
-from .row import ANYWHERE, BROKEN, GONE, MX, ONLINE, OPENING, TRANSACTION, Row
+from ...vocabulary import Cause, Kind, Stage
+from .row import ANYWHERE, MX, ONLINE, OPENING, TRANSACTION, Row
 
 ROWS: tuple[Row, ...] = (
     Row(
@@ -15,14 +15,7 @@ ROWS: tuple[Row, ...] = (
         "Name a resolver that serves the monitoring host with --nameserver or in "
         "/etc/resolv.conf, or permit recursion for it on the DNS server.",
         "no name server answered: REFUSED from 192.0.2.53",
-        texts=(
-            "REFUSED from",
-            "referral and no answer",
-            "NOTIMP from",
-            "FORMERR from",
-            "NOTAUTH from",
-        ),
-        verdicts=(Verdict.UNTESTED,),
+        causes=(Cause.RESOLVER_REFUSES,),
         begin="dns",
     ),
     Row(
@@ -34,8 +27,10 @@ ROWS: tuple[Row, ...] = (
         "Check /etc/resolv.conf and port 53 from the monitoring host, or name another resolver "
         "with --nameserver.",
         "no name server answered: 192.0.2.53 timed out",
-        texts=("name server", "nameserver", "resolver", "looked up"),
-        verdicts=(Verdict.UNTESTED, Verdict.TIMED_OUT),
+        causes=(
+            Cause.RESOLVER,
+            Cause.SILENT,
+        ),
         begin="dns",
     ),
     Row(
@@ -45,7 +40,7 @@ ROWS: tuple[Row, ...] = (
         "The monitoring host itself could not do this step, so nothing is known of the server",
         "Check --source-address, -4 or -6, the given files and the limits of the monitoring host.",
         "cannot assign requested address",
-        verdicts=(Verdict.UNTESTED,),
+        causes=(Cause.OWN_SIDE,),
         begin="dns",
     ),
     Row(
@@ -55,8 +50,7 @@ ROWS: tuple[Row, ...] = (
         "The time was over before the server's turn came: those before it took it all",
         "Raise --timeout or --parallel, or test slow servers by checks of their own (-H).",
         "no time was left to connect",
-        texts=("no time was left",),
-        verdicts=(Verdict.UNTESTED,),
+        causes=(Cause.NO_TURN,),
     ),
     Row(
         "interrupted",
@@ -67,8 +61,7 @@ ROWS: tuple[Row, ...] = (
         "Give the check a timeout some seconds above --timeout (50 without it), or a shorter "
         "--timeout.",
         "interrupted by SIGTERM",
-        texts=("interrupted by",),
-        verdicts=(Verdict.UNTESTED,),
+        causes=(Cause.INTERRUPTED,),
         begin="mail-flow",
     ),
     Row(
@@ -80,8 +73,7 @@ ROWS: tuple[Row, ...] = (
         "On the monitoring host: ausearch -m AVC -ts recent shows what SELinux denied; else try "
         "with -4, and ask for the firewall.",
         "permission denied",
-        texts=("permission denied",),
-        verdicts=BROKEN,
+        causes=(Cause.FORBIDDEN,),
         page="ports",
         begin="dns",
     ),
@@ -94,34 +86,23 @@ ROWS: tuple[Row, ...] = (
         "Test-NetConnection HOST -Port PORT from another network: if it works there, have the "
         "port opened for this host, or check from that network; else see the service health.",
         "within 50s",
-        texts=("within", "refused", "no route", "unreachable", "no answer", *GONE),
+        causes=(
+            Cause.SILENT,
+            Cause.NO_ANSWER,
+            Cause.REFUSED,
+            Cause.UNREACHABLE,
+            Cause.RESET,
+            Cause.CLOSED,
+        ),
         generations=ONLINE,
-        verdicts=(Verdict.TIMED_OUT, Verdict.BROKEN),
         page="online",
         begin="dns",
-    ),
-    Row(
-        "client-blocked-at-banner",
-        OPENING,
-        Kind.PROBE,
-        "The server or a gateway refuses this client by its address (block list or access list) "
-        "before any command",
-        "Look the monitor's address up in the named list; allow it there: Add-IPAllowListEntry "
-        "-IPAddress ADDRESS, or in the gateway.",
-        "554 5.7.1 Service unavailable; Client host [203.0.113.10] blocked using zen.spamhaus.org",
-        codes=(521, 550, 553, 554, 571),
-        texts=(
-            *("block", "blacklist", "banned", "Access denied", "rejected", "Client host"),
-            *("not allowed", "reputation", "listed"),
-        ),
-        page="ndr",
     ),
     Row(
         "client-refused-at-banner",
         OPENING,
         Kind.PROBE,
-        "By its code the server or a gateway refuses this client for a reason of policy, before "
-        "any command",
+        "The server or a gateway refuses this client for a reason of policy, before any command",
         "Search the text in the gateway's log or in the protocol log of the Receive connector "
         "(RemoteIPRanges, Get-IPBlockListEntry), and allow the monitor's address there.",
         "554 5.7.1 You may not connect",
@@ -144,23 +125,6 @@ ROWS: tuple[Row, ...] = (
         ),
         texts=("Access denied, bad EHLO", "Access denied, bad HELO", "bad EHLO", "bad HELO"),
         page="ndr-online",
-        begin="dns",
-    ),
-    Row(
-        "ehlo-name-rejected",
-        ANYWHERE,
-        Kind.PROBE,
-        "A gateway rejects the name given in EHLO: DNS does not know it, or it is no name of this "
-        "host",
-        "Give the monitor's own fully qualified name with --fqdn, one that DNS resolves to its "
-        "address and back.",
-        "550 5.7.1 [mon]: Helo command rejected: Host not found",
-        codes=(450, 451, 550, 553, 554),
-        texts=(
-            *("Helo command rejected", "Invalid HELO name", "Invalid EHLO name"),
-            *("bad EHLO", "bad HELO"),
-        ),
-        page="telnet",
         begin="dns",
     ),
     Row(
@@ -195,6 +159,18 @@ ROWS: tuple[Row, ...] = (
         "550 5.1.8 Access denied, bad outbound sender",
         enhanced=("5.1.8",),
         texts=("outbound sender",),
+        page="ndr-online",
+    ),
+    Row(
+        "submission-refused",
+        ANYWHERE,
+        Kind.PROBE,
+        "Exchange refuses what the sending account submits; the words behind STOREDRV.Submission "
+        "say why",
+        "Look at the account that logs on: its licence, its limits, whether it may send; or use "
+        "another one.",
+        "554 5.2.0 STOREDRV.Submission.Exception:OutboundSpamException",
+        texts=("STOREDRV.Submission",),
         page="ndr-online",
     ),
     Row(
@@ -278,28 +254,6 @@ ROWS: tuple[Row, ...] = (
         page="ndr-online",
     ),
     Row(
-        "ip-listed",
-        TRANSACTION,
-        Kind.PROBE,
-        "The address of this monitoring host stands on Spamhaus's block list",
-        "Look it up and delist it at Spamhaus, or monitor from an address that is meant to send "
-        "mail.",
-        "550 5.7.1 Service unavailable, Client host [203.0.113.10] blocked using Spamhaus. "
-        "(AS16012611)",
-        texts=("Spamhaus",),
-        page="ndr-online",
-    ),
-    Row(
-        "name-listed",
-        TRANSACTION,
-        Kind.PROBE,
-        "The EHLO name or the sender's domain of this probe stands on Spamhaus's block list",
-        "Use another --fqdn or --from, or delist the domain at Spamhaus.",
-        "550 5.7.1 Service unavailable, MailFrom domain is listed in Spamhaus. (S8002)",
-        texts=("domain is listed in Spamhaus", "dbl.spamhaus.org"),
-        page="ndr-online",
-    ),
-    Row(
         "block-list-provider",
         TRANSACTION,
         Kind.PROBE,
@@ -307,11 +261,8 @@ ROWS: tuple[Row, ...] = (
         "Add-IPAllowListEntry -IPAddress ADDRESS; Get-IPBlockListProvider and "
         "Get-IPBlockListEntry show who lists it.",
         "550 5.7.1 Recipient not authorized, your IP has been found on a block list",
-        texts=(
-            *("block list", "blocklist", "blacklist"),
-            # The filter's own words; "Client does not" are the connector's.
-            "External client with IP address",
-        ),
+        # The filter's own words; "Client does not" are the connector's.
+        texts=("found on a block list", "External client with IP address"),
         page="ndr",
     ),
     Row(
@@ -336,6 +287,31 @@ ROWS: tuple[Row, ...] = (
         "451 4.7.650 The mail server [203.0.113.10] has been temporarily rate limited due to IP "
         "reputation. (S3114)",
         enhanced=("4.7.650-651",),
+        page="ndr-online",
+        this_probe=True,
+    ),
+    Row(
+        "ip-blocked-by-outlook",
+        ANYWHERE,
+        Kind.PROBE,
+        "Microsoft's own block list has the network or the address of this monitoring host "
+        "(Outlook.com and Exchange Online)",
+        "Ask Microsoft for removal at https://sender.office.com/ or with its form for senders "
+        "(SNDS), or monitor from another address.",
+        "550 5.7.1 Unfortunately, messages from [203.0.113.10] weren't sent; part of their network "
+        "is on our block list (S3140)",
+        texts=("S3140", "S3150", "FBLW15", "on our block list"),
+        page="ndr-online",
+    ),
+    Row(
+        "ip-not-trusted",
+        ANYWHERE,
+        Kind.PROBE,
+        "Exchange Online defers this address until it is known, or because of what it has sent",
+        "Wait for the next checks; if it stays, ask Microsoft and quote the reply, or monitor from "
+        "another address.",
+        "451 4.7.66 Access denied, please try again later",
+        enhanced=("4.7.66",),
         page="ndr-online",
         this_probe=True,
     ),
@@ -455,18 +431,6 @@ ROWS: tuple[Row, ...] = (
         "550 5.7.800 Access denied, banned sender",
         enhanced=("5.7.800",),
         page="ndr-online",
-    ),
-    Row(
-        "greylisted",
-        TRANSACTION,
-        Kind.PROBE,
-        "A gateway in front greylists this client; Exchange itself never does",
-        "Wait for the next check, or exempt the monitor's address on the gateway.",
-        "451 4.7.1 Greylisted, please try again",
-        codes=(421, 450, 451, 452),
-        texts=("greylist", "graylist", "grey list", "gray list", "greylisting"),
-        page="online",
-        this_probe=True,
     ),
     Row(
         "tenant-blocked",

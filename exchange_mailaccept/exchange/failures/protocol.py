@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from ...vocabulary import Kind, Stage, Verdict
-from .row import ADDRESSED, ANYWHERE, AUTH, BANNER, BROKEN, EHLO, ENVELOPE, MAIL, TRANSACTION, Row
+from ...vocabulary import Cause, Kind, Stage
+from .row import ADDRESSED, ANYWHERE, AUTH, BANNER, EHLO, ENVELOPE, MAIL, TRANSACTION, Row
+
+#: However it goes wrong, it is one story.
+_PROXY = (
+    "Bytes came before the session that the server took for a command: a PROXY protocol header of "
+    "a balancer, or a middlebox"
+)
+_PROXY_STEP = (
+    "Switch the balancer's PROXY protocol off for this port (HAProxy: send-proxy), or have the "
+    "server expect it; look at the order of the replies with -vv."
+)
 
 ROWS: tuple[Row, ...] = (
     Row(
@@ -15,8 +25,7 @@ ROWS: tuple[Row, ...] = (
         "Check host and -p; use -s for TLS from the first byte; look at the bytes with -vv and "
         "at proxies or firewalls with SMTP inspection.",
         "not an SMTP reply: 'HTTP/1.1 400 Bad Request'",
-        texts=("not an SMTP reply", "reply line over", "reply over", "reply changes its code"),
-        verdicts=BROKEN,
+        causes=(Cause.NOT_SMTP,),
         page="telnet",
     ),
     Row(
@@ -26,8 +35,8 @@ ROWS: tuple[Row, ...] = (
         "An old Cisco PIX firewall has written over the banner, its code included",
         "Firewall: no fixup protocol smtp 25.",
         "not an SMTP reply: '2002*******2***0*00'",
-        texts=("not an SMTP reply: '2002*", "not an SMTP reply: '**"),
-        verdicts=BROKEN,
+        causes=(Cause.NOT_SMTP,),
+        received=("2002*", "**"),
         page="cisco",
         begin="dns",
     ),
@@ -39,8 +48,7 @@ ROWS: tuple[Row, ...] = (
         "does not know, EHLO among them",
         "Firewall: no fixup protocol smtp 25.",
         "not an SMTP reply: 'OK'",
-        texts=("not an SMTP reply: 'OK'",),
-        verdicts=BROKEN,
+        causes=(Cause.BARE_OK,),
         page="cisco",
         begin="dns",
     ),
@@ -48,14 +56,11 @@ ROWS: tuple[Row, ...] = (
         "out-of-step",
         ANYWHERE,
         Kind.PROTOCOL,
-        "Each reply belongs to an earlier command: bytes came before the session that the server "
-        "took for a command (a PROXY protocol header of a balancer), or a proxy answers twice",
-        "Switch the balancer's PROXY protocol off for this port (HAProxy: send-proxy), or have the "
-        "server expect it; look at the order of the replies with -vv.",
+        f"Each reply belongs to an earlier command. {_PROXY}, or a proxy that answers twice",
+        _PROXY_STEP,
         "replies are out of step: HELO was answered with the keywords of EHLO, after '500 5.3.3 "
         "Unrecognized command'",
-        texts=("replies are out of step",),
-        verdicts=BROKEN,
+        causes=(Cause.OUT_OF_STEP,),
         page="protocol-logging",
     ),
     Row(
@@ -67,8 +72,10 @@ ROWS: tuple[Row, ...] = (
         "Read the quoted words; with 421 it is a limit or time-out of the connector "
         "(Get-ReceiveConnector); else look for a proxy in the way.",
         "the server spoke before it was asked: '421 4.4.1 Connection timed out'",
-        texts=("spoke before", "out of turn"),
-        verdicts=BROKEN,
+        causes=(
+            Cause.OUT_OF_TURN,
+            Cause.EARLY_REPLY,
+        ),
         page="protocol-logging",
     ),
     Row(
@@ -80,8 +87,7 @@ ROWS: tuple[Row, ...] = (
         "Test with an ASCII address, or set SmtpUtf8Enabled of the connector to true "
         "(Set-ReceiveConnector).",
         "does not offer SMTPUTF8, which the address needs",
-        texts=("SMTPUTF8",),
-        verdicts=(Verdict.MISSING,),
+        causes=(Cause.NOT_OFFERED,),
         page="connectors",
     ),
     Row(
@@ -169,12 +175,51 @@ ROWS: tuple[Row, ...] = (
         "hello-first",
         ANYWHERE,
         Kind.PROTOCOL,
-        "The server has not seen a valid EHLO: bytes came before it (a PROXY protocol header of "
-        "the balancer) or a middlebox changed it",
-        "Switch the balancer's PROXY protocol off for this port, exclude SMTP from inspection, "
-        "and compare with the protocol log.",
+        _PROXY,
+        _PROXY_STEP,
         "503 5.5.2 Send hello first",
         texts=("Send hello first",),
+        page="protocol-logging",
+    ),
+    Row(
+        "proxy-header",
+        EHLO,
+        Kind.PROTOCOL,
+        _PROXY,
+        _PROXY_STEP,
+        "500 5.3.3 Unrecognized command 'unknown'",
+        codes=(500, 502),
+        texts=("Unrecognized command 'unknown'",),
+        page="protocol-logging",
+    ),
+    Row(
+        "proxy-header-at-banner",
+        BANNER,
+        Kind.PROTOCOL,
+        _PROXY,
+        _PROXY_STEP,
+        "502 5.5.2 Error: command not recognized",
+        codes=(500, 501, 502, 503, 554),
+        texts=(
+            "command not recognized",
+            "command unrecognized",
+            "unrecognized command",
+            "unknown command",
+            "syntax error",
+            "synchronization error",
+            "bad sequence",
+        ),
+        page="protocol-logging",
+    ),
+    Row(
+        "proxy-header-out-of-turn",
+        ANYWHERE,
+        Kind.PROTOCOL,
+        f"The server answered what this plugin did not send. {_PROXY}",
+        _PROXY_STEP,
+        "the server spoke before it was asked: '500 5.5.2 Unrecognized command'",
+        causes=(Cause.OUT_OF_TURN, Cause.EARLY_REPLY),
+        received=("500", "501", "502", "503", "504", "554 SMTP sync"),
         page="protocol-logging",
     ),
     Row(
@@ -234,7 +279,7 @@ ROWS: tuple[Row, ...] = (
         "The logon broke off: what the server sent is no valid challenge",
         "Try another --auth mechanism; look with -vv at what came, and for a middlebox between.",
         "the challenge is not valid base64",
-        verdicts=BROKEN,
+        causes=(Cause.AUTH,),
         page="protocol-logging",
     ),
     # Before that of the sender, whose words are the same.
@@ -294,7 +339,6 @@ ROWS: tuple[Row, ...] = (
         "Get-ReceiveConnector (MaxRecipientsPerMessage); check less often if a gateway counts.",
         "452 4.5.3 Too many recipients",
         enhanced=("*.5.3",),
-        words=("Too many recipients",),
         page="ndr",
     ),
     Row(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...vocabulary import Kind
-from .row import ADDRESSED, ANYWHERE, BROKEN, MX, TRANSACTION, Row
+from ...vocabulary import Cause, Kind
+from .row import ADDRESSED, ANYWHERE, MX, TRANSACTION, Row
 
 ROWS: tuple[Row, ...] = (
     Row(
@@ -15,8 +15,7 @@ ROWS: tuple[Row, ...] = (
         "Check the spelling of -d or -H; then nslookup -type=MX NAME and -type=NS NAME, "
         "asked from outside: registration, delegation, the MX's target.",
         "contoso.com does not exist (NXDOMAIN)",
-        texts=("does not exist",),
-        verdicts=BROKEN,
+        causes=(Cause.NXDOMAIN,),
         page="dns",
         begin="dns",
     ),
@@ -28,8 +27,7 @@ ROWS: tuple[Row, ...] = (
         "If it shall take mail, replace the MX record '0 .' by one that names the mail server; "
         "else test another domain.",
         "contoso.com accepts no mail (null MX, RFC 7505)",
-        texts=("null MX",),
-        verdicts=BROKEN,
+        causes=(Cause.NULL_MX,),
         page="dns",
         begin="dns",
     ),
@@ -41,8 +39,7 @@ ROWS: tuple[Row, ...] = (
         "Look up the MX and its A or AAAA record (nslookup -type=MX NAME) and add the missing "
         "one; with -4 or -6 the other family may be the only one.",
         "mail1.contoso.com has no address",
-        texts=("no address", "no IPv4 address", "no IPv6 address"),
-        verdicts=BROKEN,
+        causes=(Cause.NO_ADDRESS,),
         page="dns",
         begin="dns",
     ),
@@ -55,8 +52,7 @@ ROWS: tuple[Row, ...] = (
         "Let the MX name a host with a public address; a domain without mail has a null MX "
         "(RFC 7505). In a lab give --nameserver a loopback address with a port of its own.",
         "mail1.contoso.com leads where no other host can send mail: 127.0.0.1 is this host itself",
-        texts=("no other host can send mail", "is this host itself"),
-        verdicts=BROKEN,
+        causes=(Cause.NOT_PUBLIC,),
         page="dns",
         begin="dns",
     ),
@@ -68,8 +64,7 @@ ROWS: tuple[Row, ...] = (
         "Follow it with nslookup -type=CNAME NAME, and let the domain's MX name a host with an "
         "address of its own (RFC 2181 10.3).",
         "alias loop from 192.0.2.53",
-        texts=("alias loop", "too many aliases"),
-        verdicts=BROKEN,
+        causes=(Cause.ALIASES,),
         page="dns",
         begin="dns",
     ),
@@ -80,8 +75,7 @@ ROWS: tuple[Row, ...] = (
         "This is no name that DNS could be asked for",
         "Correct -d or -H; if it is right, correct the MX record that names such a host.",
         "mail..contoso.com is not a domain name",
-        texts=("is not a domain name",),
-        verdicts=BROKEN,
+        causes=(Cause.BAD_NAME,),
         page="dns",
         begin="dns",
     ),
@@ -143,6 +137,22 @@ ROWS: tuple[Row, ...] = (
         texts=("Relay Access Denied", "All recipient addresses rejected"),
         page="ndr-online",
         begin="dns",
+    ),
+    Row(
+        "no-mail-subscription",
+        ANYWHERE,
+        Kind.RECIPIENT,
+        "The tenant of the recipient's domain has no subscription with mail, so mail for it is "
+        "taken from nobody; it does not pass by itself",
+        "Renew or assign a licence with Exchange Online in the admin center, or point the MX to "
+        "where the mailboxes are now.",
+        "451 4.4.4 Mail received as unauthenticated, the domain has no mail-enabled subscriptions. "
+        "ATTR5",
+        codes=(450, 451, 550),
+        texts=("ATTR5", "no mail-enabled subscription"),
+        page="ndr-online",
+        begin="routing",
+        everybody=True,
     ),
     Row(
         "relay-refused",
@@ -220,15 +230,12 @@ ROWS: tuple[Row, ...] = (
         "mailbox-full",
         ADDRESSED,
         Kind.RECIPIENT,
-        "The recipient's mailbox is full or over its submission quota",
+        "The recipient's mailbox is full",
         "Get-MailboxStatistics RECIPIENT; let a rule delete old probes; raise the quota with "
         "Set-Mailbox -ProhibitSendReceiveQuota.",
         "550 5.2.2 Mailbox full",
         enhanced=("*.2.2",),
-        words=(
-            "Mailbox full",
-            "Submission quota exceeded",
-        ),
+        words=("Mailbox full",),
         page="ndr",
         begin="postmaster",
     ),
@@ -273,6 +280,18 @@ ROWS: tuple[Row, ...] = (
         begin="postmaster",
     ),
     Row(
+        "sender-store-limit",
+        ANYWHERE,
+        Kind.RECIPIENT,
+        "This sender has sent more to the mailbox than one sender may in an hour",
+        "Check less often, or test another --recipient or --from.",
+        "554 5.2.121 The sender has exceeded the limit of messages to this recipient per hour",
+        enhanced=("5.2.121-122",),
+        texts=("sender has exceeded", "from this sender"),
+        page="ndr-online",
+        begin="postmaster",
+    ),
+    Row(
         "store-refused",
         ANYWHERE,
         Kind.RECIPIENT,
@@ -281,6 +300,7 @@ ROWS: tuple[Row, ...] = (
         "another --recipient to see whether it is this mailbox only.",
         "554 5.2.0 STOREDRV.Deliver.Exception:StoragePermanentException",
         enhanced=("5.2.0",),
+        texts=("STOREDRV.Deliver",),
         words=("STOREDRV.Deliver",),
         page="ndr",
         begin="postmaster",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...record import NamedTuple
-from ...vocabulary import Kind, Stage, Verdict
+from ...vocabulary import Cause, Generation, Kind, Stage
 
 
 class Row(NamedTuple):
@@ -30,11 +30,12 @@ class Row(NamedTuple):
     #: Words with which a reply begins that has no enhanced status code, in whatever case; empty if
     #: nothing but the code tells it from those of other servers.
     words: tuple[str, ...] = ()
-    #: Words of the recognised title, for what holds for that generation only; empty for all.
-    generations: tuple[str, ...] = ()
-    #: Verdicts of a stage that ended without a negative reply; then ``texts`` are of the
-    #: explanation.
-    verdicts: tuple[Verdict, ...] = ()
+    #: For what holds for these generations only; empty for all.
+    generations: tuple[Generation, ...] = ()
+    #: For a stage that ended without a reply: why it did.
+    causes: tuple[Cause, ...] = ()
+    #: What the server had said begins with one of these; empty if that does not matter.
+    received: tuple[str, ...] = ()
     #: Short name of the page to read (see ``resources``); empty if there is none.
     page: str = ""
     #: Key of the resource with which to begin troubleshooting (see ``resources``).
@@ -63,9 +64,5 @@ ADDRESSED = (Stage.RCPT, Stage.DATA, Stage.MESSAGE)
 CONTENT = (Stage.DATA, Stage.MESSAGE)
 ANYWHERE: tuple[Stage, ...] = ()
 
-BROKEN = (Verdict.BROKEN,)
-TIMED_OUT = (Verdict.TIMED_OUT,)
-#: How the network's layer says that a connection is no more.
-GONE = ("closed", "reset")
 #: What means something else, or asks for something else, when Microsoft runs the server.
-ONLINE = ("Online",)
+ONLINE = (Generation.ONLINE,)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from ...vocabulary import Kind, Stage
+from ...vocabulary import Cause, Kind, Stage
 from .row import (
     ANYWHERE,
     AUTH,
     BANNER,
-    BROKEN,
     CONNECT,
     CONTENT,
-    GONE,
     MESSAGE,
     MX,
     RCPT,
-    TIMED_OUT,
     TRANSACTION,
     Row,
 )
@@ -32,8 +29,7 @@ ROWS: tuple[Row, ...] = (
         "Ask each name server of the domain directly; compare with another resolver "
         "(--nameserver); check delegation, DS records and signatures.",
         "SERVFAIL from 192.0.2.53",
-        texts=("SERVFAIL",),
-        verdicts=BROKEN,
+        causes=(Cause.SERVFAIL,),
         page="dns",
         begin="dns",
     ),
@@ -46,8 +42,7 @@ ROWS: tuple[Row, ...] = (
         "MSExchangeTransport (2003: SMTPSVC); start what is stopped; then check the bindings "
         "with Get-ReceiveConnector and the firewall.",
         "connection refused",
-        texts=("refused",),
-        verdicts=BROKEN,
+        causes=(Cause.REFUSED,),
         page="ports",
         begin="mail-flow",
     ),
@@ -60,7 +55,10 @@ ROWS: tuple[Row, ...] = (
         "Try from inside the site (Test-NetConnection HOST -Port PORT); if that works, check "
         "firewall, NAT and routing; outbound port 25 is often blocked by providers.",
         "within 50s",
-        verdicts=TIMED_OUT,
+        causes=(
+            Cause.SILENT,
+            Cause.NO_ANSWER,
+        ),
         page="ports",
         begin="dns",
     ),
@@ -72,8 +70,7 @@ ROWS: tuple[Row, ...] = (
         "Check routing and the address in DNS; for IPv6 without a route use -4; then try from "
         "another host.",
         "no route to host",
-        texts=("no route", "unreachable", "no answer"),
-        verdicts=BROKEN,
+        causes=(Cause.UNREACHABLE,),
         page="ports",
         begin="dns",
     ),
@@ -86,8 +83,10 @@ ROWS: tuple[Row, ...] = (
         "Check rules of firewall and balancer for this client, then Test-ServiceHealth on the "
         "server.",
         "connection reset by the server",
-        texts=GONE,
-        verdicts=BROKEN,
+        causes=(
+            Cause.RESET,
+            Cause.CLOSED,
+        ),
         page="ports",
         begin="dns",
     ),
@@ -96,12 +95,13 @@ ROWS: tuple[Row, ...] = (
         BANNER,
         Kind.SERVER,
         "The connection stands and no greeting comes: the service hangs, a port forwarder, "
-        "balancer or virus proxy has no server behind it, or the port wants TLS first",
+        "balancer or virus proxy has no server behind it, or the port wants TLS or a PROXY protocol "
+        "header first",
         "On the server find who listens (netstat -ano, EdgeTransport.exe) and restart the "
         "transport; check the balancer's members and DNS from the gateway; use -s if TLS comes "
-        "first.",
+        "first; HAProxy: send-proxy.",
         "within 30s",
-        verdicts=TIMED_OUT,
+        causes=(Cause.SILENT,),
         page="telnet",
     ),
     Row(
@@ -113,8 +113,10 @@ ROWS: tuple[Row, ...] = (
         "Check the balancer's health monitor, firewall and the RemoteIPRanges of the connectors "
         "(Get-ReceiveConnector); then Test-ServiceHealth.",
         "connection closed by the server",
-        texts=GONE,
-        verdicts=BROKEN,
+        causes=(
+            Cause.RESET,
+            Cause.CLOSED,
+        ),
         page="connectors",
     ),
     Row(
@@ -126,8 +128,10 @@ ROWS: tuple[Row, ...] = (
         "Look in the event log for restarts of MSExchangeFrontEndTransport and "
         "MSExchangeTransport, in the protocol log for the last command, then at the firewall.",
         "connection reset by the server",
-        texts=GONE,
-        verdicts=BROKEN,
+        causes=(
+            Cause.RESET,
+            Cause.CLOSED,
+        ),
         page="protocol-logging",
     ),
     Row(
@@ -140,8 +144,10 @@ ROWS: tuple[Row, ...] = (
         "crashes of the transport and its agents, then the firewall. The message is not sent "
         "again.",
         "connection reset by the server",
-        texts=GONE,
-        verdicts=BROKEN,
+        causes=(
+            Cause.RESET,
+            Cause.CLOSED,
+        ),
         page="tracking",
     ),
     Row(
@@ -153,7 +159,7 @@ ROWS: tuple[Row, ...] = (
         "Compare with the protocol log (Set-ReceiveConnector -ProtocolLoggingLevel Verbose): if "
         "the command never arrived, it is the network; else check DNS and AD on the server.",
         "within 40s",
-        verdicts=TIMED_OUT,
+        causes=(Cause.SILENT,),
         page="protocol-logging",
     ),
     Row(
@@ -165,7 +171,7 @@ ROWS: tuple[Row, ...] = (
         "Check the domain controllers (Test-ServiceHealth, event log of MSExchange ADAccess) "
         "and the agents (Get-TransportAgent); then the gateway's DNS and block lists.",
         "within 45s",
-        verdicts=TIMED_OUT,
+        causes=(Cause.SILENT,),
         page="protocol-logging",
         begin="routing",
     ),
@@ -216,8 +222,8 @@ ROWS: tuple[Row, ...] = (
         "service-refused",
         BANNER,
         Kind.SERVER,
-        "The host says that it offers no mail service (RFC 5321 3.1): another machine than "
-        "meant, or a gateway that knows no server behind it",
+        "By its code the host offers no mail service (RFC 5321 3.1): another machine than meant, or "
+        "a gateway that does not serve this client",
         "Compare the address connected with the MX and the Exchange server's own; check NAT and "
         "balancer; then Get-ReceiveConnector -Server SERVER for the binding.",
         "554 No SMTP service here",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...vocabulary import Kind, Verdict
-from .row import ANYWHERE, BROKEN, GONE, ONLINE, STARTTLS, TIMED_OUT, Row
+from ...vocabulary import Cause, Kind
+from .row import ANYWHERE, ONLINE, STARTTLS, Row
 
 ROWS: tuple[Row, ...] = (
     Row(
@@ -15,7 +15,7 @@ ROWS: tuple[Row, ...] = (
         "Get-ExchangeCertificate; Enable-ExchangeCertificate -Thumbprint ID -Services SMTP; "
         "check AuthMechanism (Get-ReceiveConnector); ASA: allow-tls in the esmtp policy map.",
         "does not offer STARTTLS",
-        verdicts=(Verdict.MISSING,),
+        causes=(Cause.NOT_OFFERED,),
         page="connectors",
     ),
     Row(
@@ -27,8 +27,32 @@ ROWS: tuple[Row, ...] = (
         "Get-ExchangeCertificate; Enable-ExchangeCertificate -Thumbprint ID -Services SMTP; set "
         "TlsCertificateName on the connector; or give --tls-name or --ca-file to match.",
         "the certificate has expired (OpenSSL: certificate has expired)",
-        texts=("the certificate ",),
-        verdicts=BROKEN,
+        causes=(Cause.CERTIFICATE,),
+        page="connectors",
+    ),
+    Row(
+        "tls-chain",
+        STARTTLS,
+        Kind.TLS,
+        "The server sends its certificate alone: the intermediate certificate of the authority is "
+        "missing, so those who do not know it can't verify",
+        "Import the intermediate certificate into the computer's store of Intermediate "
+        "Certification Authorities, or bind a PFX with the whole chain; restart the transport "
+        "service.",
+        "the certificate comes from an issuer that is not trusted here, and it came alone",
+        causes=(Cause.CHAIN,),
+        page="connectors",
+    ),
+    Row(
+        "tls-weak",
+        STARTTLS,
+        Kind.TLS,
+        "The key or the signature of the server's certificate is too weak for the OpenSSL of this "
+        "host, and for that of other senders",
+        "Renew the certificate with a key of 2048 bits or more and SHA-256; then "
+        "Enable-ExchangeCertificate -Thumbprint ID -Services SMTP.",
+        "the server's certificate has too short a key",
+        causes=(Cause.WEAK_CERTIFICATE,),
         page="connectors",
     ),
     Row(
@@ -41,7 +65,12 @@ ROWS: tuple[Row, ...] = (
         "TLS versions on the server; compare from inside. Port 465 of Exchange speaks no TLS "
         "first.",
         "handshake failed: wrong version number",
-        verdicts=BROKEN,
+        causes=(
+            Cause.TLS,
+            Cause.RESET,
+            Cause.CLOSED,
+            Cause.NETWORK,
+        ),
         page="connectors",
     ),
     Row(
@@ -53,7 +82,7 @@ ROWS: tuple[Row, ...] = (
         "Try from inside the site; exclude SMTP from TLS inspection; check the way from the "
         "server to the revocation lists.",
         "within 30s",
-        verdicts=TIMED_OUT,
+        causes=(Cause.SILENT,),
         page="connectors",
         begin="dns",
     ),
@@ -102,9 +131,17 @@ ROWS: tuple[Row, ...] = (
         "Except SMTP to Microsoft from inspection; compare from another network; --ca-file for "
         "another list of authorities.",
         "does not offer STARTTLS",
-        texts=("STARTTLS", "handshake", "the certificate", "within", *GONE),
+        causes=(
+            Cause.NOT_OFFERED,
+            Cause.TLS,
+            Cause.CERTIFICATE,
+            Cause.CHAIN,
+            Cause.WEAK_CERTIFICATE,
+            Cause.SILENT,
+            Cause.RESET,
+            Cause.CLOSED,
+        ),
         generations=ONLINE,
-        verdicts=(Verdict.MISSING, Verdict.BROKEN, Verdict.TIMED_OUT),
         page="online",
         begin="dns",
     ),

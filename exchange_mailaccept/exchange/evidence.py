@@ -1,0 +1,247 @@
+"""What a session shows of the server that answered: facts, each computed once."""
+
+from __future__ import annotations
+
+import re
+
+from ..names import DIGITS, LETTERS, consists_of
+from ..protocol.extensions import NONE
+from ..protocol.reply import Reply
+from ..protocol.stages import Session
+from ..record import TYPE_CHECKING
+from ..vocabulary import Cause, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Optional
+
+    from ..protocol.extensions import Extensions
+
+#: Keywords that only Exchange offers.
+_X_VERBS = (
+    *("X-LINK2STATE", "XEXCH50", "X-EXPS", "X-ANONYMOUSTLS", "X-EXCHANGEAUTH"),
+    *("XRDST", "XSHADOW", "XSHADOWREQUEST"),
+)
+#: Keywords that 2000 and 2003 do not have.
+_LATER = frozenset(
+    ("X-ANONYMOUSTLS", "X-EXCHANGEAUTH", "XRDST", "XSHADOW", "XSHADOWREQUEST", "SMTPUTF8")
+)
+#: Ends of the host names of Exchange Online, MX and submission.
+_ONLINE_HOSTS = (".protection.outlook.com", ".mx.microsoft", ".outlook.office365.com")
+#: The domains of the host that Exchange Online names at the end of a reply.
+_ONLINE_TAILS = (".outlook.com", ".office365.com", ".exchangelabs.com")
+#: Text by which a later reply shows an Exchange server, as it writes it: others say "Sender ok" or
+#: "probe@fabrikam.com... Sender OK", and its reply to DATA is everybody's (RFC 5321 D).
+_REPLY_TEXTS = (
+    *("2.1.0 Sender OK", "....Sender OK", "2.1.5 Recipient OK", "Queued mail for delivery"),
+    *("Unable to relay", "Client was not authenticated", "Insufficient system resources"),
+    "Temporary server error. Please try again later",
+)
+#: What mail proxies, mostly of virus scanners, call themselves in the banner.
+_SCANNERS = (
+    *("InterScan", "IMSVA", "IMSS", "AVG ESMTP", "avast!", "WebShield", "SMSMSE", "GFI"),
+    *("UserGate", "Traffic Inspector"),
+)
+#: What other mail servers and filters call themselves in the banner or the EHLO reply, which are
+#: gateways if they stand before Exchange.
+_PRODUCTS = (
+    *("Postfix", "Exim", "Sendmail", "qmail", "Haraka", "OpenSMTPD", "hMailServer", "Courier"),
+    *("Domino", "MDaemon", "Kerio", "Barracuda", "Sophos", "SonicWall", "FortiMail", "Mimecast"),
+    *("Proofpoint", "IronPort", "Check Point", "CheckPoint", "Symantec", "NAVIEG", "Norton"),
+    *("Trend Micro", "McAfee", "Clearswift", "MailMarshal", "Trustwave", "SpamTitan", "SEPPmail"),
+    *("NoSpamProxy", "Forcepoint", "WatchGuard", "Halon", "Proxmox", "Libraesva", "MailCleaner"),
+    *("GroupWise", "CommuniGate", "MailEnable", "IceWarp", "SmarterMail", "SurgeMail", "Axigen"),
+    *("PowerMTA", "Zimbra", "ASSP", "Cellopoint", "Hornetsecurity", "Astaro", "Cisco"),
+)
+#: The same by the form of a banner that has no name in it.
+_FORMS = {
+    # The session's number, which its log has too.
+    r" ESMTP \([0-9a-f]{32}\)": "Barracuda",
+    r" ESMTP Smtpd;": "FortiMail",
+}
+#: Services that filter mail before Exchange, by the ends of their host names.
+_FILTERS = {
+    ".mimecast.com": "Mimecast",
+    ".mimecast.co.za": "Mimecast",
+    ".pphosted.com": "Proofpoint",
+    ".ppe-hosted.com": "Proofpoint",
+    ".messagelabs.com": "Symantec",
+    ".iphmx.com": "Cisco",
+    ".barracudanetworks.com": "Barracuda",
+    ".google.com": "Google",
+    ".trendmicro.com": "Trend Micro",
+    ".trendmicro.eu": "Trend Micro",
+    ".sophos.com": "Sophos",
+    ".hornetsecurity.com": "Hornetsecurity",
+    ".antispameurope.com": "Hornetsecurity",
+    ".retarus.com": "Retarus",
+    ".mailcontrol.com": "Forcepoint",
+    ".fireeyecloud.com": "Trellix",
+    ".antispamcloud.com": "SpamExperts",
+}
+#: What nobody misses behind a mask.
+_DULL = ("TURN", "ATRN", "VRFY", "AUTH", "OK")
+
+
+class Evidence:
+    """What a session shows of the server that answered."""
+
+    def __init__(self, session: Session, profile: str) -> None:
+        ehlo, greeting = session.outcome(Stage.EHLO), session.outcome(Stage.BANNER)
+        banner, self.offers = _text(session, Stage.BANNER), session.extensions
+        reply: Optional[Reply] = ehlo.reply if ehlo is not None else None
+        self.port = session.server.port
+        self.greeted = greeting is not None and greeting.passed
+        self.ehlo_passed = ehlo is not None and ehlo.passed and reply is not None
+        hello = reply.lines[0] if reply is not None and self.ehlo_passed else ""
+        #: EHLO was refused and HELO accepted.
+        self.spoke_helo = (
+            ehlo is not None
+            and self.ehlo_passed
+            and self.offers == NONE
+            and ehlo.cause is Cause.HELO_ONLY
+        )
+        #: What may be behind each mask of a Cisco firewall.
+        self.masked = _masked(self.offers, profile)
+        #: The keywords that are missed for it, each with its mask, as far as there is no doubt.
+        self.behind_masks = _behind_masks(self.masked)
+        hidden = {_keyword(lines[0]) for lines in self.masked.values() if len(lines) == 1}
+        #: The keywords, those behind masks included.
+        self.known = frozenset((*self.offers.keywords, *hidden))
+        self.x_verbs = any(verb in self.known for verb in _X_VERBS)
+        self.old_pix_banner = banner.startswith("SMTP/cmap")
+        #: A banner of which a PIX or ASA left only ``2``, ``0`` and blanks.
+        self.starred_banner = "*" in banner and not banner.strip("*20 ")
+        self._look_at_2003(banner.lower())
+        self._look_at_online(session, banner)
+        self.scanner = _names_itself(_SCANNERS, banner.partition(" ")[2])
+        #: Another product that names itself as the server; empty if none does.  A greeting that
+        #: refuses may name a product that it asks, so there the host alone counts.
+        spoken = banner if self.greeted else ""
+        self.product = _product(spoken, hello) or _filter_service(
+            session.server.name, _host(banner), _host(hello)
+        )
+        self.is_exchange = self._is_exchange(session, banner.lower(), hello)
+        hosts = (_host(banner), self.offers.domain)
+        #: The host names of banner and EHLO reply, if they differ.
+        self.two_hosts = hosts if all(map(_is_host, hosts)) and _differ(*hosts) else ()
+
+    def _look_at_2003(self, banner: str) -> None:
+        # The form of 2000, 2003 and of IIS without Exchange; the number is a Windows build.
+        versioned = "microsoft esmtp mail service, version:" in banner
+        of_iis = (versioned and not self.spoke_helo) or "TURN" in self.known
+        #: The SMTP service of IIS answers, without a keyword of Exchange.
+        self.plain_iis = self.ehlo_passed and not self.x_verbs and of_iis
+        #: By what IIS adds to a keyword of Exchange, though both of its sinks may be lost.  A
+        #: banner is free text: keywords that only later generations have refute it.
+        self.of_2003 = (
+            self.x_verbs and not self.known & _LATER and (versioned or "TURN" in self.known)
+        )
+
+    def _look_at_online(self, session: Session, banner: str) -> None:
+        hosts = (self.offers.domain.lower(), _host(banner).lower())
+        #: Exchange Online by the name that the server gives itself.
+        self.online_host = any(host.endswith(_ONLINE_HOSTS) for host in hosts)
+        replies = (each.reply.text for each in session.outcomes if each.reply is not None)
+        #: The same, or by its words, which a gateway may have handed on.
+        self.online = self.online_host or any(map(_ends_with_online_host, replies))
+        #: A host of Exchange Online by the name that was looked for, and it did not greet.
+        self.silent_online_host = not self.greeted and session.server.name.lower().endswith(
+            _ONLINE_HOSTS
+        )
+
+    def _is_exchange(self, session: Session, banner: str, hello: str) -> bool:
+        if "microsoft esmtp mail service" in banner or "microsoft exchange" in banner:
+            return True
+        if self.x_verbs or self.online:
+            return True
+        if self.product or "HELP" in self.known:
+            return False
+        # Exchange greets with the client's address alone, sendmail and Exim name the client too.
+        host, _, client = hello.partition(" Hello [")
+        if host.split() == [host] and client.find("]") == len(client) - 1 >= 0:
+            return True
+        later = (Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.MESSAGE)
+        replies = [_text(session, stage) for stage in later]
+        return any(text in reply for text in _REPLY_TEXTS for reply in replies)
+
+
+def _product(banner: str, hello: str) -> str:
+    """Which other mail server or filter answers, by its words; empty if none says so."""
+    # The EHLO reply may repeat the name of the client.
+    greeting = [word for word in hello.split()[1:] if not set(".[(") & set(word)]
+    named = _names_itself(_PRODUCTS, " ".join((*banner.split()[1:], *greeting)))
+    by_form = (name for form, name in _FORMS.items() if re.search(form, banner))
+    return named or next(by_form, "")
+
+
+def _filter_service(*hosts: str) -> str:
+    """Which service filters the mail, by the name of its host; empty if none is known."""
+    by_host = (
+        name for end, name in _FILTERS.items() for host in hosts if host.lower().endswith(end)
+    )
+    return next(by_host, "")
+
+
+def _names_itself(products: Iterable[str], words: str) -> str:
+    """Which of ``products`` is named in ``words``, as a whole word; empty if none is."""
+    # To compile a pattern for each of them would cost more than the whole dialogue did.
+    found = (name for name in products if name.lower() in words.lower())
+    return next((name for name in found if re.search(rf"(?i)(?<!\w){name}(?!\w)", words)), "")
+
+
+def _masked(offers: Extensions, profile: str) -> Mapping[str, tuple[str, ...]]:
+    if not offers.masks:
+        return {}
+    # Few servers stand behind a firewall that masks.
+    from .masks import masked_keywords
+
+    return masked_keywords(offers, profile)
+
+
+def _behind_masks(masked: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """Keywords that are missed, each with its mask, as far as there is no doubt."""
+    hidden: dict[str, str] = {}
+    for mask, lines in masked.items():
+        if len(lines) == 1 and _keyword(lines[0]) not in _DULL:
+            hidden.setdefault(_keyword(lines[0]), mask)
+    return hidden
+
+
+def _keyword(line: str) -> str:
+    return line.replace("=", " ").split(" ")[0]
+
+
+def _text(session: Session, stage: Stage) -> str:
+    outcome = session.outcome(stage)
+    reply: Optional[Reply] = outcome.reply if outcome is not None else None
+    return reply.text if reply is not None else ""
+
+
+def _host(banner: str) -> str:
+    """The host name that begins a banner; Microsoft itself has lost the blank behind it once."""
+    return banner.split(" ")[0].removesuffix("Microsoft")
+
+
+def _is_host(name: str) -> bool:
+    labels = name.split(".")
+    return len(labels) > 1 and all(consists_of(LETTERS + DIGITS + "-", label) for label in labels)
+
+
+def _ends_with_online_host(text: str) -> bool:
+    """Whether a reply ends with the host that Exchange Online names in brackets."""
+    _, opened, tail = text.rpartition("[")
+    inner, closed, rest = tail.partition("]")
+    host = inner.partition(" ")[0].lower()
+    return (
+        bool(opened and closed)
+        and not rest.strip()
+        # A domain alone is no host in it.
+        and not host.startswith(".")
+        and host.endswith(_ONLINE_TAILS)
+        and consists_of(LETTERS + DIGITS + "._-", host)
+    )
+
+
+def _differ(one: str, other: str) -> bool:
+    return one.lower() != other.lower()

@@ -1,0 +1,129 @@
+"""What can be done at the server that answered: cmdlets are not everywhere."""
+
+from __future__ import annotations
+
+import re
+
+from ..protocol.stages import StageOutcome
+from ..record import TYPE_CHECKING, NamedTuple
+from ..vocabulary import Generation
+
+if TYPE_CHECKING:
+    from typing import Optional
+
+    from .reasons import Reason
+
+#: Before Exchange 2007 there are no cmdlets.
+_LEGACY = (Generation.E5_5, Generation.E2000_2003, Generation.E2000, Generation.E2003)
+_CMDLET = (
+    r"\b(?:Add|Clear|Disable|Enable|Get|New|Remove|Restart|Resume|Set|Start|Stop|Test)-[A-Z]\w+"
+)
+#: Cmdlets that an administrator of a tenant has.
+_OF_TENANTS = frozenset(
+    (
+        *("Get-InboundConnector", "New-InboundConnector", "Set-InboundConnector"),
+        *("Get-AcceptedDomain", "Get-MessageTraceV2", "Get-Recipient", "Get-TransportRule"),
+        *("Get-CASMailbox", "Set-CASMailbox", "Get-OrganizationConfig", "Get-Mailbox"),
+        *("Set-Mailbox", "Get-MailboxStatistics", "Get-HostedConnectionFilterPolicy"),
+        *("Get-TenantAllowBlockListItems", "Add-RecipientPermission", "Set-DistributionGroup"),
+        "Test-NetConnection",
+    )
+)
+#: Where one sentence or clause of a next step ends and the next begins.
+_CLAUSES = r"(?<=[.;]) "
+#: The mail gateways, filters and services that a reply may name, by how they write themselves.
+_NAMED_IN_REPLIES = {
+    r"cuda_nsu|barracudanetworks\.com": "Barracuda",
+    r"pphosted|proofpoint\.com|ppe-hosted": "Proofpoint",
+    r"mimecast\.(?:com|org)": "Mimecast",
+    r"messagelabs|symanteccloud|broadcom\.com": "Symantec",
+    r"trend ?micro": "Trend Micro",
+    r"ironport|iphmx": "Cisco",
+    r"xgemail|sophos": "Sophos",
+    r"fortimail|fortinet|fortiguard": "FortiMail",
+    r"hornetsecurity|antispameurope": "Hornetsecurity",
+    r"sonicwall": "SonicWall",
+    r"mailmarshal|trustwave": "MailMarshal",
+}
+
+
+class Responder(NamedTuple):
+    """Who answered, as far as it is known."""
+
+    #: The generation of Exchange, if it is Exchange.
+    generation: Optional[Generation]
+    #: The name of the gateway, empty if it does not say it; ``None`` if none is known to answer.
+    gateway: Optional[str]
+
+    @classmethod
+    def of(
+        cls, generation: Optional[Generation], gateway: Optional[str], outcome: StageOutcome
+    ) -> Responder:
+        """The one that was recognised, or that its reply names."""
+        if generation is not None:
+            return cls(generation, None)
+        text = outcome.reply.text.lower() if outcome.reply is not None else ""
+        named = (name for words, name in _NAMED_IN_REPLIES.items() if re.search(words, text))
+        return cls(None, gateway or next(named, gateway))
+
+    @property
+    def box(self) -> str:
+        """What a gateway is called in a sentence."""
+        return f"{self.gateway} (the gateway)" if self.gateway else "the gateway in front"
+
+    @property
+    def where_logged(self) -> str:
+        """Where the text of a reply is found again."""
+        if self.generation is Generation.ONLINE:
+            return "ask Microsoft and quote the whole reply."
+        if self.generation in _LEGACY:
+            return "the log of the SMTP virtual server has it, or the gateway's in front."
+        if self.generation is not None:
+            return (
+                "the protocol log of the Receive connector has it (Set-ReceiveConnector "
+                "-ProtocolLoggingLevel Verbose), or the gateway's in front."
+            )
+        return f"the log of {self.box} has it; else the protocol log of the server behind."
+
+    def step_for(self, reason: Reason) -> str:
+        """What to do about ``reason`` here."""
+        if self.generation is Generation.ONLINE:
+            there = reason.online
+        elif self.generation in _LEGACY:
+            there = reason.legacy
+        elif self.generation is not None:
+            there = reason.exchange
+        else:
+            there = reason.gateway.replace("BOX", self.box)
+        there = there[:1].upper() + there[1:]
+        return f"{reason.next_step} {there}".rstrip()
+
+    def possible(self, next_step: str) -> str:
+        """``next_step``, which is written for Exchange 2007 and later, as far as it can be done."""
+        if self.generation is None and self.gateway is None:
+            return next_step
+        clauses = re.split(_CLAUSES, next_step)
+        kept = [clause for clause in clauses if self._has(re.findall(_CMDLET, clause))]
+        if len(kept) == len(clauses):
+            return next_step
+        text = " ".join(kept).rstrip(" ;,")
+        return " ".join(
+            filter(None, (f"{text}." if text and text[-1] != "." else text, self._else))
+        )
+
+    def _has(self, cmdlets: list[str]) -> bool:
+        if self.generation is Generation.ONLINE:
+            return not cmdlets or any(name in _OF_TENANTS for name in cmdlets)
+        return not cmdlets or (self.generation is not None and self.generation not in _LEGACY)
+
+    @property
+    def _else(self) -> str:
+        """What takes the place of what can't be done here."""
+        if self.generation is Generation.ONLINE:
+            return "If it stays, look at the service health of Microsoft 365, and ask Microsoft."
+        if self.generation in _LEGACY:
+            return (
+                "See the settings of the SMTP virtual server and of Global Settings in System "
+                "Manager, and the log of the virtual server."
+            )
+        return f"Search the text in the log of {self.box}, then at the server behind."
