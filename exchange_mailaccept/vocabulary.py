@@ -162,7 +162,10 @@ class Generation(Enum):
     #: Their Receive connectors for the Internet offer the same keywords.
     E2013_2019 = "2013-2019"
     E2016 = "2016"
-    E2019_SE = "2019"
+    #: The keywords of both are the same.
+    E2019_SE = "2019-se"
+    E2019 = "2019"
+    SE = "se"
     EDGE = "edge"
     ONLINE = "online"
 
@@ -176,7 +179,8 @@ _TITLES = {
     "exchange": "Exchange",
     "2000-2003": "Exchange 2000/2003",
     "2013-2019": "Exchange 2013/2016/2019",
-    "2019": "Exchange 2019/SE",
+    "2019-se": "Exchange 2019/SE",
+    "se": "Exchange SE",
     "edge": "Exchange Edge",
     "online": "Exchange Online",
 }

@@ -14,7 +14,8 @@ from exchange_mailaccept.exchange.failures import ROWS
 from exchange_mailaccept.exchange.failures.row import Row
 from exchange_mailaccept.exchange.masks import UNMASKED
 from exchange_mailaccept.exchange.profiles import PROFILES, Profile
-from exchange_mailaccept.vocabulary import Stage, Verdict
+from exchange_mailaccept.exchange.reasons import REASONS, Reason
+from exchange_mailaccept.vocabulary import Cause, Generation, Stage
 
 from .poses import POSES, Behaviour, Pose
 
@@ -61,34 +62,14 @@ class Scenario(NamedTuple):
         )
 
 
-#: Where to play a row that the table has for several stages, when it is neither the first of them
-#: nor, of all stages, MAIL.
-_MET_AT = {
-    "banner": "service-not-available connections-exceeded connections-per-source "
-    "connections-per-forest gateway-only-quit no-smtp",
-    # Its banner is sound; the line after it comes unasked.
-    "ehlo": "ehlo-name-bad ehlo-name-stolen security-subsystem spoke-out-of-turn out-of-step",
-    "auth": "auth-basic-retired",
-    "rcpt": "relay-refused non-accepted-domain recipients-too-many ip-banned ip-throttled "
-    "ip-reputation ip-suspicious ipv6-without-ptr ipv6-range-limit tenant-block-list "
-    "tenant-attribution too-many-errors wrong-region tenant-blocked ipv6-not-accepted out-of-order "
-    "domain-not-here attribution-pending greylisted",
-    "message": "client-input-timeout connection-dropped exchange-auth proxy-failed "
-    "proxy-no-destination proxy-dns proxy-connect proxy-session proxy-credentials proxy-next-hop "
-    "proxy-limit proxy-reset not-replicated queue-quota filter-busy transport-rule "
-    "transport-rule-code header-missing dmarc sender-authentication-level spf bare-linefeed "
-    "content-invalid body-type mail-loop configured-incorrectly send-as-denied store-limit "
-    "store-refused quarantined online-proxy-failed ipv6-unauthenticated direct-send "
-    "back-pressure-at-hub temporary-server-error not-proxied not-redundant not-redundant-code "
-    "tenant-lookup temporary-service-error content-filter refused-by-policy",
-}
-_STAGE_OF = {name: stage for stage, names in _MET_AT.items() for name in names.split()}
-
 #: Rows that are played in their own way, most of them because there is no reply.
 _OWN_WAY: dict[str, dict[str, Any]] = {
     "no-smtp": {"reply": {"banner": "HTTP/1.1 400 Bad Request"}},
     "spoke-out-of-turn": {
         "reply": {"banner": "220 mail1.contoso.com ready\n421 4.4.1 Connection timed out"}
+    },
+    "proxy-header-out-of-turn": {
+        "reply": {"banner": "220 mail1.contoso.com ready\n500 5.5.2 Unrecognized command"}
     },
     "out-of-step": {
         "reply": {
@@ -99,6 +80,10 @@ _OWN_WAY: dict[str, dict[str, Any]] = {
     "pix-banner": {"reply": {"banner": "2002*******2***0*00"}},
     # With HELO refused too: after EHLO alone the plugin goes on.
     "pix-answers-ok": {"reply": {"ehlo": "OK", "helo": "OK"}},
+    # With HELO refused too: after EHLO alone the plugin goes on.
+    "proxy-header": {
+        "reply": dict.fromkeys(("ehlo", "helo"), "500 5.3.3 Unrecognized command 'unknown'")
+    },
     "ehlo-unknown": {
         "reply": {"ehlo": "500 Command unrecognized", "helo": "500 Command unrecognized"}
     },
@@ -115,28 +100,49 @@ _OWN_WAY: dict[str, dict[str, Any]] = {
     "auth-broken": {"reply": {"auth": "334 User name?"}, "options": LOG_ON},
 }
 
+#: With these nothing is known of a server, or it would need another certificate, so that none is
+#: played.
+UNPLAYED = {
+    *(Cause.OWN_SIDE, Cause.NO_TURN, Cause.INTERRUPTED, Cause.RESOLVER, Cause.RESOLVER_REFUSES),
+    *(Cause.CHAIN, Cause.WEAK_CERTIFICATE),
+}
+
 #: What a server of this name is, is Exchange Online.
 _ONLINE_SERVER = "contoso-com.mail.protection.outlook.com"
 
 
 def _of_row(row: Row) -> Optional[Scenario]:
     """Play ``row``, or ``None`` if no server can."""
-    default = row.stages[0].value if row.stages else "mail"
-    stage = _STAGE_OF.get(row.key, default)
+    stage = row.stage.value
     scenario = Scenario(row.key, row.sample, stage)
-    if "Online" in row.generations:
+    if Generation.ONLINE in row.generations:
         scenario = scenario._replace(pose=POSES["online"], server=_ONLINE_SERVER)
     if row.key in _OWN_WAY:
         return scenario._replace(**_OWN_WAY[row.key])
-    if stage in (Stage.MX.value, Stage.CONNECT.value) or Verdict.UNTESTED in row.verdicts:
+    if stage in (Stage.MX.value, Stage.CONNECT.value) or (
+        row.causes and UNPLAYED.issuperset(row.causes)
+    ):
         return None
-    if Verdict.TIMED_OUT in row.verdicts:
+    if Cause.SILENT in row.causes:
         return scenario._replace(delay={stage: FOR_EVER})
-    if row.verdicts:
+    if row.causes:
         return scenario._replace(drop=(stage,))
     scenario = scenario._replace(reply={stage: row.sample})
     options = {"starttls": ("-S",), "auth": LOG_ON}
     return scenario._replace(options=options.get(stage, ()))
+
+
+def _of_reason(reason: Reason) -> Scenario:
+    """Play ``reason``, at a server that is no Exchange."""
+    stage = reason.stage.value
+    options = {"starttls": ("-S",), "auth": LOG_ON}
+    return Scenario(
+        reason.key,
+        reason.sample,
+        stage,
+        options.get(stage, ()),
+        reply={stage: reason.sample},
+    )
 
 
 def _of_profile(profile: Profile) -> Scenario:
@@ -148,7 +154,7 @@ def _of_profile(profile: Profile) -> Scenario:
         pose = POSES["2016"]
     return Scenario(
         f"profile-{profile.name}",
-        f"{profile.title}, what it is known to offer",
+        f"{profile.generation.title}, what it is known to offer",
         pose=pose._replace(
             keywords=profile.before_tls, keywords_in_tls=profile.after_tls, auth_in_tls=None
         ),
@@ -275,7 +281,7 @@ def scenarios() -> Mapping[str, Scenario]:
     """All scenarios by their name."""
     rows = [scenario for scenario in map(_of_row, ROWS) if scenario is not None]
     profiles = map(_of_profile, PROFILES.values())
-    listed = [*_beside_the_table(), *profiles, *rows]
+    listed = [*_beside_the_table(), *profiles, *rows, *map(_of_reason, REASONS)]
     found = {scenario.name: scenario for scenario in listed}
     assert len(found) == len(listed), "two scenarios with one name"
     return found

@@ -9,9 +9,16 @@ from pathlib import Path
 from exchange_mailaccept.exchange.failures import ROWS
 from exchange_mailaccept.exchange.failures.row import Row
 from exchange_mailaccept.exchange.pages import PAGES, TROUBLESHOOTING, Page
+from exchange_mailaccept.exchange.reasons import REASONS, Reason
 from exchange_mailaccept.vocabulary import Kind
 
 PLACE = Path(__file__).resolve().parent.parent / "docs" / "failures"
+
+ANY_SERVER = (
+    "Gateways, filters and other mail servers have words of their own for the same few reasons. "
+    "The plugin knows these by their meaning, in many wordings, and names the list or the product "
+    "that a reply names. What can be done depends on the server that answered."
+)
 
 #: Of each kind: heading, what is seen, what it means, where to begin.
 KINDS = {
@@ -137,6 +144,11 @@ def page(kind: Kind) -> str:
     for row in ROWS:
         if row.kind is kind:
             parts.extend(section(row))
+    reasons = [reason for reason in REASONS if reason.kind is kind]
+    if reasons:
+        parts += ["# What any mail server says", paragraph(ANY_SERVER)]
+    for reason in reasons:
+        parts.extend(reason_section(reason))
     return "\n\n".join(parts) + "\n"
 
 
@@ -146,9 +158,9 @@ def section(row: Row) -> list[str]:
     resource = next(each for each in TROUBLESHOOTING if each.key == row.begin)
     where = f"At {stages}"
     if row.generations:
-        where += f" of Exchange {' or '.join(row.generations)}"
+        where += f" of {' or '.join(each.title for each in row.generations)}"
     codes = f", {', '.join(row.enhanced)}" if row.enhanced else ""
-    where += " (no reply)" if row.verdicts else codes
+    where += " (no reply)" if row.causes else codes
     read = f"Begin with {link(resource.page)}."
     if row.page and PAGES[row.page] != resource.page:
         read = f"Read {link(PAGES[row.page])}. {read}"
@@ -162,9 +174,32 @@ def section(row: Row) -> list[str]:
     ]
 
 
+def reason_section(reason: Reason) -> list[str]:
+    """What there is to say of one reason."""
+    stages = ", ".join(f"`{stage.value}`" for stage in reason.stages) or "any stage"
+    there = (
+        ("Exchange 2007 and later", reason.exchange),
+        ("Exchange Online", reason.online),
+        ("Exchange 2000 and 2003", reason.legacy),
+        ("A gateway", reason.gateway.replace("BOX", "the gateway")),
+    )
+    steps = [f"{who}: {what[:1].upper()}{what[1:]}" for who, what in there]
+    return [
+        f"## {reason.key}",
+        f"At {stages}, for instance:",
+        f"    {reason.sample}",
+        paragraph(f"**Meaning:** {reason.cause}."),
+        paragraph(f"**Next step:** {reason.next_step}"),
+        bullets(steps),
+    ]
+
+
 def overview() -> str:
     """The page that leads to the others."""
-    counts = {kind: sum(row.kind is kind for row in ROWS) for kind in Kind}
+    counts = {
+        kind: sum(row.kind is kind for row in ROWS) + sum(reason.kind is kind for reason in REASONS)
+        for kind in Kind
+    }
     what = {kind: KINDS[kind][0].partition(": ")[2] for kind in Kind}
     kinds = [
         f"| [{kind.value}]({kind.value}.md) | {what[kind]} | {counts[kind]} |" for kind in Kind
@@ -173,8 +208,8 @@ def overview() -> str:
         f"| {number} | {each.level} | {link(each.page)} | {each.then} |"
         for number, each in enumerate(TROUBLESHOOTING, 1)
     ]
-    replies = sorted((row for row in ROWS if not row.verdicts), key=lambda row: row.sample)
-    silences = [row for row in ROWS if row.verdicts]
+    replies = sorted((row for row in ROWS if not row.causes), key=lambda row: row.sample)
+    silences = [row for row in ROWS if row.causes]
     return (
         "\n\n".join(
             [
@@ -221,6 +256,9 @@ def overview() -> str:
                 ),
                 "## By reply",
                 "\n".join(["| reply | entry |", "|---|---|", *map(index_line, replies)]),
+                "## By meaning",
+                paragraph(ANY_SERVER),
+                "\n".join(["| for instance | entry |", "|---|---|", *map(index_line, REASONS)]),
                 "## Without a reply",
                 "\n".join(["| what happened | entry |", "|---|---|", *map(index_line, silences)]),
                 "## Left out",
@@ -232,10 +270,10 @@ def overview() -> str:
     )
 
 
-def index_line(row: Row) -> str:
+def index_line(row: Row | Reason) -> str:
     """A line of the index: the reply, cut, and where to find it."""
     sample = seen_of(row)
-    if row.verdicts:
+    if isinstance(row, Row) and row.causes:
         stages = ", ".join(stage.value for stage in row.stages) or "any stage"
         sample = f"{stages}: {sample}"
     if len(sample) > 80:
@@ -243,11 +281,11 @@ def index_line(row: Row) -> str:
     return f"| `{sample.replace('|', '/')}` | [{row.key}]({row.kind.value}.md#{row.key}) |"
 
 
-def seen_of(row: Row) -> str:
+def seen_of(row: Row | Reason) -> str:
     """The reply, or what the plugin says when there was none."""
-    if not row.verdicts:
+    if isinstance(row, Reason) or not row.causes:
         return row.sample
-    return f"{' or '.join(verdict.value for verdict in row.verdicts)}: {row.sample}"
+    return f"{' or '.join(cause.value for cause in row.causes)}: {row.sample}"
 
 
 def link(page: Page) -> str:

@@ -2,8 +2,8 @@
 
 The knowledge is in two tables: ``failures`` has the replies of Exchange itself, ``reasons`` what
 any mail server says.  Here is the search in both.  Of the rows that fit, the most specific wins: a
-code or sub-code of Microsoft's own weighs more than words of the reply, those more than a code of RFC
-3463 or the generation, and long words more than short ones.  A row that fits by its code alone
+code or sub-code of Microsoft's own weighs more than words of the reply, those more than a code of
+RFC 3463 or the generation, and long words more than short ones.  A row that fits by its code alone
 yields to a reason that fits by words.  A reply that neither table knows is explained by its class
 (RFC 5321 4.2.1, RFC 3463 3) and said to be unknown, rather than guessed at.
 """
@@ -22,11 +22,11 @@ from .failures.row import Row
 from .next_steps import Responder
 from .pages import PAGES
 from .reasons import REASONS, Reason
-from .replies import negative_reply, said_at, status_of, words_of
+from .replies import list_named, negative_reply, said_at, status_of, words_of
 from .wordings import wordings
 
 if TYPE_CHECKING:
-    from typing import Optional
+    from typing import Optional, Union
 
 
 class Diagnosis(NamedTuple):
@@ -123,13 +123,15 @@ def diagnose(
     :param gateway: the mail server that answers and is not Exchange (``KeywordCheck.gateway``)
     """
     responder = Responder.of(generation, gateway, outcome)
-    row, match = best_row(outcome, generation)
-    if row is None or (not match.is_exact and outcome.reply is not None):
-        reason = matching_reason(outcome)
-        if reason is not None:
-            return _by_reason(reason, outcome, responder)
-    if row is None:
+    entry, match = _search(outcome, generation)
+    if entry is None:
         return _fallback(outcome, responder)
+    if isinstance(entry, Reason):
+        return _by_reason(entry, outcome, responder)
+    return _by_row(entry, match, outcome, responder)
+
+
+def _by_row(row: Row, match: Match, outcome: StageOutcome, responder: Responder) -> Diagnosis:
     cause = row.cause
     reply = negative_reply(outcome)
     if reply is not None:
@@ -168,34 +170,17 @@ def matching_reason(outcome: StageOutcome) -> Optional[Reason]:
     reply = negative_reply(outcome)
     if reply is None:
         return None
-    stage, words = said_at(outcome), words_of(reply).lower()
+    stage, status, words = said_at(outcome), status_of(reply), words_of(reply).lower()
     for reason in REASONS:
         if reason.stages and stage not in reason.stages:
+            continue
+        if reason.subjects and status is not None and status.subject not in reason.subjects:
             continue
         if reply.code // 100 in reason.classes and any(
             re.search(wording, words) for wording in wordings(reason.key)
         ):
             return reason
     return None
-
-
-#: How a reply says on which list an address is, or by which product it is refused.
-_LIST_NAMES = (
-    r"(?i)\b(?:using|blocked by|listed (?:in|on|at|by)|found (?:in|on)|list(?: provider)?|rejected by"
-    r"|is in the|is (?:in|on)) (?:the |an? |your )?((?:[\w-]+\.)+[a-z]{2,}|[A-Z][\w.-]*(?: [A-Z][\w.-]*){0,4})",
-    r"(?i)\b((?:[\w-]+\.)*(?:[\w-]*(?:dns|r)bl|sbl|xbl|pbl|zen|bl|b)\.(?:[\w-]+\.)*[a-z]{2,})",
-    r"(?i)\b(spamhaus[\w.-]*|spamcop|sorbs|barracuda[\w ]{0,12}|cloudmark[\w ]{0,20}|senderbase"
-    r"|senderscore|uceprotect[\w.-]*|invaluement|mailspike|proofpoint|mimecast|trustedsource)\b",
-)
-
-
-def list_named(text: str) -> str:
-    """The list, or the product that keeps one, which a reply names; empty if it names none."""
-    for pattern in _LIST_NAMES:
-        found = re.search(pattern, text)
-        if found and not found[1].lower().startswith(("our ", "this ", "your ")):
-            return found[1].rstrip(".,;:")[:60]
-    return ""
 
 
 class Match(NamedTuple):
@@ -241,9 +226,20 @@ def best_row(
     return best, best_match
 
 
-def matching_row(outcome: StageOutcome, generation: Optional[Generation] = None) -> Optional[Row]:
-    """The row of the table that fits ``outcome`` best, or ``None``."""
-    return best_row(outcome, generation)[0]
+def matching_entry(
+    outcome: StageOutcome, generation: Optional[Generation] = None
+) -> Optional[Union[Row, Reason]]:
+    """The row, or else the reason, that explains ``outcome``; ``None`` if neither does."""
+    return _search(outcome, generation)[0]
+
+
+def _search(
+    outcome: StageOutcome, generation: Optional[Generation]
+) -> tuple[Optional[Union[Row, Reason]], Match]:
+    row, match = best_row(outcome, generation)
+    # Words say more than a code that is used for anything.
+    reason = None if match.is_exact else matching_reason(outcome)
+    return reason or row, match
 
 
 def _match(row: Row, outcome: StageOutcome, generation: Optional[Generation]) -> Optional[Match]:
@@ -259,7 +255,8 @@ def _match(row: Row, outcome: StageOutcome, generation: Optional[Generation]) ->
         return None
     status, text = status_of(reply), words_of(reply)
     fits = status is not None and any(covers(code, status) for code in row.enhanced)
-    said = [words for words in row.texts if _says(text, words)]
+    coded = text if status is None else f"{status} {text}"
+    said = [words for words in row.texts if _says(coded, words)]
     # EnhancedStatusCodesEnabled can be off: then words have to do.
     begun = [words for words in row.words if text.lower().startswith(words.lower())]
     if row.enhanced and not fits and (status is not None or not begun):

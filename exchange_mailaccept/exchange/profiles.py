@@ -69,7 +69,8 @@ def _since_2007(
     return Profile(name, recognised[0], recognised, before, after, required, required)
 
 
-_2013, _2016, _2019 = Generation.E2013, Generation.E2016, Generation.E2019_SE
+_2013, _2016, _2019, _SE = Generation.E2013, Generation.E2016, Generation.E2019, Generation.SE
+_2019_SE = Generation.E2019_SE
 _PROFILES = (
     _exchange_2003("exmfa", Generation.E2000_2003),
     _exchange_2003("2000", Generation.E2000),
@@ -87,8 +88,8 @@ _PROFILES = (
         ("X-EXPS", "XRDST"),
     ),
     _since_2007("2016", (_2016, Generation.E2013_2019), ("XRDST",), ("X-EXPS", "XRDST")),
-    _since_2007("2019", (_2019,), ("SMTPUTF8", "XRDST"), ("X-EXPS", "SMTPUTF8", "XRDST")),
-    _since_2007("se", (_2019,), ("SMTPUTF8", "XRDST"), ("X-EXPS", "SMTPUTF8", "XRDST")),
+    _since_2007("2019", (_2019, _2019_SE), ("SMTPUTF8", "XRDST"), ("X-EXPS", "SMTPUTF8", "XRDST")),
+    _since_2007("se", (_SE, _2019_SE), ("SMTPUTF8", "XRDST"), ("X-EXPS", "SMTPUTF8", "XRDST")),
     Profile(
         "edge",
         Generation.EDGE,

@@ -38,6 +38,8 @@ class Reason(NamedTuple):
     stages: tuple[Stage, ...] = ()
     #: Classes of reply codes that it can have.
     classes: tuple[int, ...] = (4, 5)
+    #: Subjects of enhanced status codes (RFC 3463 3) that go with it; empty for all.
+    subjects: tuple[int, ...] = ()
     #: Whether every sender meets this, so that a reply of class 4 means that no mail comes in.
     everybody: bool = False
     #: Whether this probe alone may meet it, and pass by waiting.
@@ -46,6 +48,11 @@ class Reason(NamedTuple):
     page: str = "protocol-logging"
     #: Key of the resource with which to begin troubleshooting (see ``pages``).
     begin: str = "mail-flow"
+
+    @property
+    def stage(self) -> Stage:
+        """The stage to play it at."""
+        return Stage.RCPT if not self.stages or Stage.RCPT in self.stages else self.stages[-1]
 
 
 _SESSION = (Stage.BANNER, Stage.EHLO, Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.MESSAGE)
@@ -132,11 +139,13 @@ REASONS: tuple[Reason, ...] = (
     Reason(
         "said-tls-unavailable",
         Kind.TLS,
-        "The server offers STARTTLS, or knows it, and can't do it: no certificate or key, or TLS is "
+        "The server offers STARTTLS, or knows it, and can't do it: no certificate or key, or TLS "
+        "is "
         "switched off",
         "Renew the certificate there, or switch TLS on.",
         "454 4.3.3 TLS currently not available, no certificate is loaded",
-        exchange="Get-ExchangeCertificate; Enable-ExchangeCertificate -Thumbprint ID -Services SMTP.",
+        exchange="Get-ExchangeCertificate; Enable-ExchangeCertificate -Thumbprint ID -Services "
+        "SMTP.",
         online="A box on the way may strip TLS: compare from another network.",
         legacy="See Access, Secure communication, of the SMTP virtual server.",
         gateway="See the TLS settings of BOX.",
@@ -150,7 +159,7 @@ REASONS: tuple[Reason, ...] = (
         "which has none that fits",
         "Give the monitor's address a PTR record whose name resolves back to it; it does not pass "
         "by waiting.",
-        "450 4.7.25 Client host rejected: no reverse name for [203.0.113.10]",
+        "450 4.7.1 Client host rejected: no reverse name for [203.0.113.10]",
         exchange="Or Add-IPAllowListEntry -IPAddress ADDRESS.",
         online="Over IPv6 it is always demanded: use -4.",
         gateway="Or have the monitor's address exempted in BOX.",
@@ -224,7 +233,8 @@ REASONS: tuple[Reason, ...] = (
     Reason(
         "said-sender-verify",
         Kind.PROBE,
-        "The server tries to verify the sender's address, and finds no mailbox or domain that takes "
+        "The server tries to verify the sender's address, and finds no mailbox or domain that "
+        "takes "
         "mail for it",
         "Use a --from that exists, in a domain that has an MX and takes mail.",
         "550 5.1.8 The sender could not be verified",
@@ -236,8 +246,10 @@ REASONS: tuple[Reason, ...] = (
     Reason(
         "said-account-off",
         Kind.CONNECTOR,
-        "Inbound mail of this account or domain is disabled or suspended at the service that answers",
-        "Enable it there, or ask the service why; the bill may be open. Until then no mail comes in.",
+        "Inbound mail of this account or domain is disabled or suspended at the service that "
+        "answers",
+        "Enable it there, or ask the service why; the bill may be open. Until then no mail comes "
+        "in.",
         "451 4.7.1 Inbound mail for this customer is suspended",
         stages=(Stage.BANNER, Stage.EHLO, Stage.MAIL, Stage.RCPT),
         gateway="Look at the account in BOX.",
@@ -271,7 +283,8 @@ REASONS: tuple[Reason, ...] = (
         "said-too-many-connections",
         Kind.LOAD,
         "The server has too many connections",
-        "Look who holds the connections and whether they hang; raise their limit, or check with less "
+        "Look who holds the connections and whether they hang; raise their limit, or check with "
+        "less "
         "--parallel.",
         "421 4.7.0 Too many concurrent SMTP connections, try again later",
         exchange="Get-ReceiveConnector: MaxInboundConnection and MaxInboundConnectionPerSource.",
@@ -291,6 +304,7 @@ REASONS: tuple[Reason, ...] = (
         online="Wait; if it stays, look at the service health of Microsoft 365.",
         gateway="The log of BOX names which; look there.",
         begin="routing",
+        stages=_SESSION,
     ),
     Reason(
         "said-line-ends",
@@ -320,7 +334,8 @@ REASONS: tuple[Reason, ...] = (
         Kind.PROBE,
         "The address of this monitoring host is on a block list (LIST), so this client is blocked",
         "Look the address up in that list and have it delisted, or monitor from another address.",
-        "554 5.7.1 Service unavailable; Client host [203.0.113.10] blocked using bl.fabrikam.example",
+        "554 5.7.1 Service unavailable; Client host [203.0.113.10] blocked using "
+        "bl.fabrikam.example",
         exchange=_ALLOW,
         online=_TRACE,
         legacy=_ACCEPT_2003,
@@ -346,7 +361,8 @@ REASONS: tuple[Reason, ...] = (
         Kind.RECIPIENT,
         "The server takes the recipient's domain for a foreign one, so this would be relaying: the "
         "domain is missing in its list, or the MX names the wrong server",
-        "Compare --recipient and the MX with the domains that the server has. Do not open the relay.",
+        "Compare --recipient and the MX with the domains that the server has. Do not open the "
+        "relay.",
         "554 5.7.1 [postmaster@contoso.com]: Relay access denied",
         exchange="Get-AcceptedDomain; New-AcceptedDomain -Name DOMAIN -DomainName DOMAIN.",
         online="Get-AcceptedDomain; compare the MX with the one that the admin center shows.",
@@ -431,7 +447,8 @@ REASONS: tuple[Reason, ...] = (
         "550 5.1.1 [postmaster@contoso.com]: Recipient address rejected: User unknown",
         exchange="Get-Recipient RECIPIENT; Set-Mailbox MAILBOX -EmailAddresses @{add='RECIPIENT'}.",
         online="Get-Recipient RECIPIENT; Set-Mailbox MAILBOX -EmailAddresses @{add='RECIPIENT'}.",
-        legacy="See the user's properties, E-mail Addresses, in Active Directory Users and Computers.",
+        legacy="See the user's properties, E-mail Addresses, in Active Directory Users and "
+        "Computers.",
         gateway="Look at the list of recipients of BOX, or at how it asks for them (LDAP).",
         stages=_ADDRESSED,
         page="ndr",
@@ -447,6 +464,7 @@ REASONS: tuple[Reason, ...] = (
         online="Wait; if it stays, look at the service health of Microsoft 365.",
         legacy="See whether the SMTP virtual server is stopped or paused.",
         gateway="See the status page of BOX.",
+        stages=_SESSION,
     ),
     Reason(
         "said-sender-denied",
@@ -492,14 +510,14 @@ REASONS: tuple[Reason, ...] = (
     Reason(
         "said-error",
         Kind.SERVER,
-        "The server has a temporary error in itself or behind it, and does not say which",
+        "The server has an error in itself or behind it, and does not say which",
         "Wait for the next check; if it stays, look at the server behind and its DNS.",
-        "451 4.4.3 Temporary server error, please try again later",
+        "451 4.3.0 Internal error, please try again later",
         exchange="Get-Queue; Test-ServiceHealth; event log of MSExchangeTransport.",
         online="If it stays, look at the service health of Microsoft 365.",
         gateway="Test the server behind BOX with a check of its own (-H).",
-        classes=(4,),
         begin="routing",
+        stages=_SESSION,
     ),
     Reason(
         "said-recipient-restricted",
@@ -517,14 +535,26 @@ REASONS: tuple[Reason, ...] = (
         begin="postmaster",
     ),
     Reason(
+        "said-denied",
+        Kind.POLICY,
+        "The server denies access by a policy, and does not say whether the client, the sender or "
+        "the recipient is meant",
+        "Try another --from and another --recipient, and from another address, to see which it is.",
+        "550 5.7.1 Access denied",
+        exchange="Get-TransportRule and Get-TransportAgent; search the text in the protocol log.",
+        online="Get-TransportRule; message trace (Get-MessageTraceV2).",
+    ),
+    Reason(
         "said-try-later",
         Kind.PROBE,
-        "The server asks to try again later and does not say why: greylisting perhaps, or a look-up "
+        "The server asks to try again later and does not say why: greylisting perhaps, or a "
+        "look-up "
         "or verification that is not finished",
         "Wait for the next check; if it stays, it is neither.",
         "451 4.7.1 Please try again later",
         stages=(Stage.RCPT, Stage.DATA, Stage.MESSAGE),
         classes=(4,),
+        subjects=(1, 2, 7),
         page="",
     ),
 )

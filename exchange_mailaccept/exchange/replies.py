@@ -17,6 +17,29 @@ if TYPE_CHECKING:
 _MARKED_CODE = r"(?:^\s*#?|\(#?|#|^\s*cuda_nsu\s+)([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])"
 _LEADING_CODE = r"(?:cuda_nsu\s+)?#?[245]\.\d{1,3}\.\d{1,3}(?![\d.])[:\s-]*|cuda_nsu\s+"
 
+_NAMED_AFTER = (
+    r"using|blocked by|listed (?:in|on|at|by)|found (?:in|on)|list(?: provider)?|rejected by"
+    r"|is (?:in|on)"
+)
+#: How a reply says on which list an address is, or by which product it is refused.
+_LIST_NAMES = (
+    r"(?i)\b((?:[\w-]+\.)*(?:[\w-]*(?:dns|r)bl|sbl|xbl|pbl|zen|bl|b)\.(?:[\w-]+\.)*[a-z]{2,})\b",
+    rf"(?i:\b(?:{_NAMED_AFTER}) (?:the |an? |your )?)"
+    r"((?:[\w-]+\.)+[A-Za-z]{2,}|[A-Z][\w-]*(?: [A-Z][\w-]*){0,4})",
+    r"(?i)\b(spamhaus[\w.-]*|spamcop|sorbs|barracuda\w*|cloudmark|senderbase|senderscore)\b",
+    r"(?i)\b(uceprotect[\w.-]*|invaluement|mailspike|proofpoint|mimecast|trustedsource)\b",
+)
+_MAX_NAME = 60
+
+
+def list_named(text: str) -> str:
+    """The block list, or the product that keeps one, that a reply names; empty if it names none."""
+    for pattern in _LIST_NAMES:
+        found = re.search(pattern, text)
+        if found is not None:
+            return found[1].rstrip(".,;:")[:_MAX_NAME]
+    return ""
+
 
 def negative_reply(outcome: StageOutcome) -> Optional[Reply]:
     """The reply that refused or deferred, if it was one."""

@@ -15,7 +15,7 @@ _WHO = (
 #: An address, a name or punctuation in the middle.
 _GAP = r"(?:[\s:.,;'\"()=-]|<[^>]*>|\[[^\]]*\]|\S+@\S+)*"
 #: What a client is called.
-_CLIENT = r"(?:client|host|ip|connection|your (?:server|network|address|mta)|sending mta)"
+_CLIENT = r"\b(?:client|host|ip|connection|your (?:server|network|address|mta)|sending mta)"
 
 #: By the key of the reason.
 _WORDINGS = {
@@ -48,9 +48,9 @@ _WORDINGS = {
         lost connection with
         next[- ]hop
         (?:host|backend|back end|downstream|internal|destination|remote)\b.{0,50}unreachable
-        (?:server|backend|back end|downstream|internal|destination)\b.{0,50}(?:not respond|is down)
+        (?<!ldap )\b(?:server|backend|back end|downstream|internal|destination)\b.{0,50}(?:not respond|is down)
         (?:backend|back end|downstream|internal|destination)\b.{0,50}(?:unavailable|not reachable)
-        (?:unable|can ?not|can't|could not|failed) (?:to )?(?:relay|deliver|proxy|forward|route)\b
+        (?:unable|can ?not|can't|could not|failed) (?:to )?(?:deliver|proxy|forward|route)\b
         (?:unable|can ?not|can't|could not|failed) (?:to )?(?:connect|reach)\b.{0,40}(?:host|backend)
         (?:can ?not|can't|could not|failed to|unable to) (?:connect|reach)\b.{0,40}(?:server|exchange)
         no (?:mail ?)?(?:host|server|backend|route)s? (?:is |are )?(?:available|found|to host)
@@ -184,12 +184,9 @@ _WORDINGS = {
         (?:ldap|directory|data ?base|mysql|postgres\w*|sql|look-?up)\b.{0,40}(?:down\b|unreach|busy)
         (?:unable|can ?not|can't|could not|failed) (?:to )?(?:check|scan|query|verify)\b
         (?:unable|can ?not|can't|could not|failed) (?:to )?(?:contact|connect|reach)\b
-        (?:temporary|temp|local|transient)\b.{0,12}(?:look-?up|configuration|policy|resource)\b
-        (?:temporary|temp|local|transient)\b.{0,12}(?:directory|filter|scan|processing|problem)\b
-        (?:server|system) config\w* (?:problem|error)|misconfigur|local (?:\w+ )?error
-        internal (?:\w+ )?(?:error|failure|problem)
+        (?:temporary|temp|transient)\b.{0,12}(?:look-?up|configuration|policy|resource)\b
+        (?:temporary|temp|transient)\b.{0,12}(?:directory|filter|scan)\b
         service (?:currently |temporarily |is )*unavailable - try again later
-        (?:software|program|unexpected|system|processing) error|queue file write error
     """,
     "said-virus": r"""
         virus|malware|infected|trojan|phish|malicious
@@ -298,7 +295,7 @@ _WORDINGS = {
         (?:reject|refus|block|deny|denied|ban)\w*\b.{{0,50}}(?:client|\bip\b|your (?:host|address))
         (?:reject|refus|block|deny|denied|ban)\w*\b.{{0,50}}(?:your (?:network|server)|geograph|countr)
         your access\b.{{0,80}}(?:rejected|denied|blocked)
-        (?:you are|you're|you have been) (?:not (?:allowed|permitted|authori[sz]ed|welcome))
+        (?:you are|you're|you have been) not (?:allowed|permitted|authori[sz]ed|welcome)\b(?! to send to)
         (?:you are|you're|you have been) (?:blocked|banned|rejected|denied)
         (?:mail|messages?|traffic|connections?) from \S+.{{0,30}}(?:block|reject|denied|refused)
         not accept\w* (?:mail|messages|traffic|connections) from
@@ -307,7 +304,6 @@ _WORDINGS = {
         geo-?(?:ip|location|block)|country
         action (?:aborted|not taken) \[?\d
         temporarily (?:blocked|deferred|rejected)|blocked temporarily
-        (?:access|permission) denied
     """,
     "said-line-ends": r"""
         (?:bare|stray|naked|lone|isolated) ?(?:lf|cr|line ?feeds?|carriage|newline)
@@ -315,12 +311,19 @@ _WORDINGS = {
     """,
     "said-error": r"""
         (?:temporary|transient|temporarily)\b.{0,20}(?:error|failure|problem)
+        (?:server|system) config\w* (?:problem|error)|misconfigur|local (?:\w+ )?(?:error|problem)
+        internal (?:\w+ )?(?:error|failure|problem)
+        (?:software|program|unexpected|system|processing) error|queue file write error
     """,
     "said-recipient-restricted": rf"""
         {_WHO}{_GAP}(?:\S+ )?(?:(?:address|is|was|has|been) )*(?:reject|denied|refus|restrict|block)
         {_WHO}{_GAP}(?:\S+ )?(?:(?:address|is|was) )*not (?:allowed|accept|permitted|authori[sz]ed)
         badrcptto|not (?:allowed|permitted|authori[sz]ed) to (?:send|mail|post)
-        (?:access|permission) denied|command rejected
+        command rejected
+    """,
+    "said-denied": r"""
+        (?:access|permission) (?:is )?denied|not authori[sz]ed|not permitted|forbidden|prohibited
+        \bpolicy\b|\bpolicies\b
     """,
     "said-try-later": r"""
         later|again|temporar

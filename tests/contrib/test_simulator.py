@@ -1039,7 +1039,7 @@ def test_every_row_that_can_be_met_is_a_scenario() -> None:
         row.key
         for row in ROWS
         if {stage.value for stage in row.stages} & {"mx", "connect"}
-        or "untested" in [verdict.value for verdict in row.verdicts]
+        or (row.causes and scenarios.UNPLAYED.issuperset(row.causes))
     }
     assert {row.key for row in ROWS} - {*NAMES} == left_out
     assert {f"profile-{name}" for name in PROFILES} <= {*NAMES}
@@ -1050,9 +1050,9 @@ def test_names_of_rows_are_right() -> None:
     from exchange_mailaccept.exchange.diagnosis import ROWS
 
     rows = {row.key: row for row in ROWS}
-    assert {*scenarios._STAGE_OF, *scenarios._OWN_WAY} <= {*rows}
-    for name, stage in scenarios._STAGE_OF.items():
-        assert stage in [each.value for each in rows[name].stages] or not rows[name].stages, name
+    assert {*scenarios._OWN_WAY} <= {*rows}
+    for name, row in rows.items():
+        assert row.stage in row.stages or not row.stages, name
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -1082,7 +1082,7 @@ def test_failing_scenario(name: str) -> None:
     for row in ROWS:
         if row.key == name:
             (meaning,) = re.findall(r"^Meaning: (.*)$", ended.stdout, re.MULTILINE)
-            assert meaning.startswith(row.cause)
+            assert row.cause[1:] in meaning
             assert meaning.endswith(f" [{row.kind.value}]")
 
 

@@ -6,48 +6,52 @@ from typing import Optional
 
 import pytest
 
+from exchange_mailaccept.exchange import LEAST_DELAY
 from exchange_mailaccept.exchange.delays import Signature, signature
 from exchange_mailaccept.protocol.reply import Reply
 from exchange_mailaccept.protocol.stages import StageOutcome
-from exchange_mailaccept.report.headline import LEAST_DELAY
-from exchange_mailaccept.vocabulary import Stage, Verdict
+from exchange_mailaccept.vocabulary import Generation, Stage, Verdict
 
 
 def timed(
-    stage: Stage, verdict: Verdict, seconds: float, code: Optional[int], title: str = ""
+    stage: Stage,
+    verdict: Verdict,
+    seconds: float,
+    code: Optional[int],
+    generation: Optional[Generation] = None,
 ) -> Optional[Signature]:
     reply = Reply(code, ("text",)) if code else None
-    return signature(StageOutcome(stage, verdict, seconds, reply), title)
+    return signature(StageOutcome(stage, verdict, seconds, reply), generation)
 
 
 @pytest.mark.parametrize(
-    ("stage", "verdict", "seconds", "code", "title", "name", "number"),
+    ("stage", "verdict", "seconds", "code", "generation", "name", "number"),
     [
-        (Stage.RCPT, Verdict.REFUSED, 5.016, 550, "", "tarpit", "5.0s"),
-        (Stage.AUTH, Verdict.REFUSED, 5.3, 504, "", "tarpit", "5.3s"),
-        (Stage.MAIL, Verdict.DEFERRED, 5.0, 451, "", "tarpit", "5.0s"),
+        (Stage.RCPT, Verdict.REFUSED, 5.016, 550, None, "tarpit", "5.0s"),
+        (Stage.AUTH, Verdict.REFUSED, 5.3, 504, None, "tarpit", "5.3s"),
+        (Stage.MAIL, Verdict.DEFERRED, 5.0, 451, None, "tarpit", "5.0s"),
         *(
-            (stage, Verdict.PASSED, step + 0.1, 250, title, "back pressure", f"{step}.1s")
+            (stage, Verdict.PASSED, step + 0.1, 250, generation, "back pressure", f"{step}.1s")
             for step in range(10, 60, 5)
-            for stage, title in (
-                (Stage.MAIL, ""),
-                (Stage.MAIL, "Exchange 2010"),
-                (Stage.MESSAGE, "Exchange 2016"),
+            for stage, generation in (
+                (Stage.MAIL, None),
+                (Stage.MAIL, Generation.E2010),
+                (Stage.MESSAGE, Generation.E2016),
             )
         ),
-        (Stage.MESSAGE, Verdict.PASSED, 14.9, 250, "", "back pressure", "14.9s"),
+        (Stage.MESSAGE, Verdict.PASSED, 14.9, 250, None, "back pressure", "14.9s"),
         # The session of which this is the time is in tests/transcripts.
-        (Stage.MESSAGE, Verdict.PASSED, 25.639, 250, "Exchange 2010", "delayed ackn", "25.6s"),
-        (Stage.MESSAGE, Verdict.PASSED, 30.2, 250, "Exchange 2010", "delayed ackn", "30.2s"),
-        (Stage.MESSAGE, Verdict.PASSED, 35.0, 250, "Exchange 2010", "back pressure", "35.0s"),
-        (Stage.MESSAGE, Verdict.PASSED, 22.5, 250, "", "slow shadow copy", "22.5s"),
-        (Stage.MESSAGE, Verdict.PASSED, 3.0, 250, "Exchange 2016", "slow shadow copy", "3.0s"),
-        (Stage.MAIL, Verdict.TIMED_OUT, 45.0, None, "", "back pressure", "45.0s"),
-        (Stage.MESSAGE, Verdict.TIMED_OUT, 30.0, None, "", "back pressure", "30.0s"),
-        (Stage.MESSAGE, Verdict.TIMED_OUT, 3.0, None, "", "back pressure", "3.0s"),
-        (Stage.MAIL, Verdict.TIMED_OUT, 3.9, None, "", "tarpit", "3.9s"),
-        (Stage.RCPT, Verdict.TIMED_OUT, 4.9, None, "", "tarpit", "4.9s"),
-        (Stage.AUTH, Verdict.TIMED_OUT, 2.0, None, "", "tarpit", "2.0s"),
+        (Stage.MESSAGE, Verdict.PASSED, 25.639, 250, Generation.E2010, "delayed ackn", "25.6s"),
+        (Stage.MESSAGE, Verdict.PASSED, 30.2, 250, Generation.E2010, "delayed ackn", "30.2s"),
+        (Stage.MESSAGE, Verdict.PASSED, 35.0, 250, Generation.E2010, "back pressure", "35.0s"),
+        (Stage.MESSAGE, Verdict.PASSED, 22.5, 250, None, "slow shadow copy", "22.5s"),
+        (Stage.MESSAGE, Verdict.PASSED, 3.0, 250, Generation.E2016, "slow shadow copy", "3.0s"),
+        (Stage.MAIL, Verdict.TIMED_OUT, 45.0, None, None, "back pressure", "45.0s"),
+        (Stage.MESSAGE, Verdict.TIMED_OUT, 30.0, None, None, "back pressure", "30.0s"),
+        (Stage.MESSAGE, Verdict.TIMED_OUT, 3.0, None, None, "back pressure", "3.0s"),
+        (Stage.MAIL, Verdict.TIMED_OUT, 3.9, None, None, "tarpit", "3.9s"),
+        (Stage.RCPT, Verdict.TIMED_OUT, 4.9, None, None, "tarpit", "4.9s"),
+        (Stage.AUTH, Verdict.TIMED_OUT, 2.0, None, None, "tarpit", "2.0s"),
     ],
 )  # fmt: skip
 def test_times_that_tell(
@@ -55,11 +59,11 @@ def test_times_that_tell(
     verdict: Verdict,
     seconds: float,
     code: Optional[int],
-    title: str,
+    generation: Optional[Generation],
     name: str,
     number: str,
 ) -> None:
-    found = timed(stage, verdict, seconds, code, title)
+    found = timed(stage, verdict, seconds, code, generation)
     assert found is not None
     assert found.name.startswith(name)
     assert number in found.hint
@@ -90,14 +94,14 @@ def test_times_that_tell_nothing(
     assert timed(stage, verdict, seconds, code) is None
 
 
-@pytest.mark.parametrize("title", ["", "Exchange 2010"])
-def test_what_is_accepted_sooner_is_not_looked_up(title: str) -> None:
+@pytest.mark.parametrize("generation", [None, Generation.E2010])
+def test_what_is_accepted_sooner_is_not_looked_up(generation: Optional[Generation]) -> None:
     """The first line asks for no delay below ``LEAST_DELAY``, where there is none to be found."""
     found = [
         tenths / 10
         for stage in Stage
         for tenths in range(10 * LEAST_DELAY + 1)
-        if timed(stage, Verdict.PASSED, tenths / 10, 250, title)
+        if timed(stage, Verdict.PASSED, tenths / 10, 250, generation)
     ]
     assert found == [LEAST_DELAY]
 

@@ -6,17 +6,18 @@ import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import pytest
 
-from exchange_mailaccept.exchange.diagnosis import covers, diagnose, matching_row
+from exchange_mailaccept.exchange.diagnosis import covers, diagnose, matching_entry
 from exchange_mailaccept.exchange.failures import ROWS
 from exchange_mailaccept.exchange.failures.row import Row
 from exchange_mailaccept.exchange.pages import PAGES, TROUBLESHOOTING
-from exchange_mailaccept.protocol.reply import EnhancedStatusCode, Reply
-from exchange_mailaccept.protocol.stages import StageOutcome
-from exchange_mailaccept.vocabulary import Kind, Stage, Verdict
+from exchange_mailaccept.exchange.reasons import REASONS, Reason
+from exchange_mailaccept.protocol.reply import EnhancedStatusCode, Reply, ReplyParser
+from exchange_mailaccept.protocol.stages import Fault, StageOutcome
+from exchange_mailaccept.vocabulary import Generation, Kind, Stage, Verdict
 from tools import failures as made_pages
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +28,7 @@ FORBIDDEN = set("|<>`$\\")
 class Published(NamedTuple):
     """A line of ``replies.txt``."""
 
-    title: str
+    generation: Optional[Generation]
     stage: str
     kind: str
     row: str
@@ -39,12 +40,12 @@ class Published(NamedTuple):
 
 
 def published() -> Iterator[Published]:
-    title = ""
+    generation = None
     for line in (Path(__file__).parent / "replies.txt").read_text(encoding="utf-8").splitlines():
         if line.startswith("["):
-            title = line.strip("[]")
+            generation = Generation(line.strip("[]")) if line != "[]" else None
         elif line and not line.startswith("#"):
-            yield Published(title, *line.split(maxsplit=3))
+            yield Published(generation, *line.split(maxsplit=3))
 
 
 def refused(stage: str, text: str) -> StageOutcome:
@@ -56,8 +57,9 @@ def refused(stage: str, text: str) -> StageOutcome:
 
 def met(row: Row, stage: Stage) -> StageOutcome:
     """The outcome that a row is made for."""
-    if row.verdicts:
-        return StageOutcome(stage, row.verdicts[0], 0.1, None, row.sample)
+    if row.causes:
+        received = (row.received or ("",))[0]
+        return StageOutcome.failed(stage, Fault(row.causes[0], "no", received), 0.1)
     return refused(stage.value, row.sample)
 
 
@@ -65,14 +67,14 @@ def met(row: Row, stage: Stage) -> StageOutcome:
     "line", [*published()], ids=lambda line: f"{line.stage} {line.reply[:40].strip()}"
 )
 def test_a_published_reply_is_known(line: Published) -> None:
-    row = matching_row(line.outcome, line.title)
+    row = matching_entry(line.outcome, line.generation)
     assert row is not None
     assert (row.key, row.kind.value) == (line.row, line.kind)
-    assert "known from Exchange" not in diagnose(line.outcome, line.title).cause
+    assert "known from Exchange" not in diagnose(line.outcome, line.generation).cause
 
 
 def test_every_row_with_a_reply_has_one_that_was_published() -> None:
-    assert {line.row for line in published()} == {row.key for row in ROWS if not row.verdicts}
+    assert {row.key for row in ROWS if not row.causes} <= {line.row for line in published()}
 
 
 #: Each was looked up in Microsoft's reference.
@@ -83,11 +85,13 @@ CMDLETS = set(
     "Get-IPBlockListProvider Get-InboundConnector Get-Mailbox Get-MailboxDatabaseCopyStatus "
     "Get-MailboxStatistics Get-MessageTraceV2 Get-MessageTrackingLog Get-OrganizationConfig "
     "Get-Queue Get-ReceiveConnector Get-Recipient Get-SendConnector Get-SenderFilterConfig "
-    "Get-ServerComponentState Get-Service Get-TenantAllowBlockListItems Get-TransportAgent "
-    "Get-TransportConfig Get-TransportRule New-AcceptedDomain New-InboundConnector "
-    "Restart-Service Set-CASMailbox Set-ContentFilterConfig Set-DistributionGroup "
-    "Set-FrontendTransportService Set-Mailbox Set-ReceiveConnector Set-ServerComponentState "
-    "Set-TransportConfig Test-ComputerSecureChannel Test-NetConnection Test-ServiceHealth".split()
+    "Get-SenderIdConfig Get-SenderReputationConfig Get-ServerComponentState Get-Service "
+    "Get-TenantAllowBlockListItems Get-TransportAgent Get-TransportConfig Get-TransportRule "
+    "Get-TransportService New-AcceptedDomain New-InboundConnector Restart-Service "
+    "Set-CASMailbox Set-ContentFilterConfig Set-DistributionGroup "
+    "Set-FrontendTransportService Set-Mailbox Set-ReceiveConnector Set-SenderIdConfig "
+    "Set-ServerComponentState Set-TransportConfig Test-ComputerSecureChannel "
+    "Test-NetConnection Test-ServiceHealth".split()
 )
 
 
@@ -95,17 +99,68 @@ def test_every_cmdlet_exists() -> None:
     verbs = "Add|Disable|Enable|Get|New|Remove|Restart|Resume|Set|Start|Stop|Suspend|Test"
     used = {
         name
-        for row in ROWS
-        for name in re.findall(rf"\b(?:{verbs})-[A-Z]\w+", f"{row.cause} {row.next_step}")
+        for text in (
+            *(f"{row.cause} {row.next_step}" for row in ROWS),
+            *(
+                " ".join((each.next_step, each.exchange, each.online, each.legacy))
+                for each in REASONS
+            ),
+        )
+        for name in re.findall(rf"\b(?:{verbs})-[A-Z]\w+", text)
     }
     assert used == CMDLETS
+
+
+def worded() -> Iterator[Published]:
+    """What other servers say: stage, entry and reply; a bar begins another line of it."""
+    for line in (Path(__file__).parent / "wordings.txt").read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            stage, key, reply = line.split(maxsplit=2)
+            yield Published(None, stage, "", key, reply)
+
+
+@pytest.mark.parametrize(
+    "line", [*worded()], ids=lambda line: f"{line.stage} {line.reply[:40].strip()}"
+)
+def test_what_any_mail_server_says_is_known_by_its_meaning(line: Published) -> None:
+    parser = ReplyParser()
+    parser.feed("".join(f"{part}\r\n" for part in line.reply.split("|")).encode())
+    reply = parser.next_reply()
+    assert reply is not None
+    entry = matching_entry(refused(line.stage, line.reply)._replace(reply=reply))
+    assert entry is not None
+    assert entry.key == line.row
+
+
+def test_every_reason_is_worded() -> None:
+    assert {reason.key for reason in REASONS} <= {line.row for line in worded()}
+
+
+@pytest.mark.parametrize("reason", REASONS, ids=lambda reason: reason.key)
+def test_a_reason_is_found_by_its_own_sample(reason: Reason) -> None:
+    assert matching_entry(refused(reason.stage.value, reason.sample)) == reason
+
+
+@pytest.mark.parametrize("reason", REASONS, ids=lambda reason: reason.key)
+def test_a_reason_can_be_printed_whole(reason: Reason) -> None:
+    steps = (reason.exchange, reason.online, reason.legacy, reason.gateway)
+    for text in (reason.cause, reason.next_step, *filter(None, steps)):
+        assert text.isascii()
+        assert not FORBIDDEN & set(text)
+        assert "  " not in text
+    assert not reason.cause.endswith(".")
+    for step in steps:
+        assert step.endswith(".")
+        assert len(reason.cause) + len(reason.next_step) + len(step) < 420
+    assert reason.page in ("", *PAGES)
+    assert reason.begin in {resource.key for resource in TROUBLESHOOTING}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.key)
 def test_no_row_is_in_the_shadow_of_another(row: Row) -> None:
     """Each row wins for its own sample, at some stage at least, and at the first that it names."""
-    title = f"Exchange {row.generations[0]}" if row.generations else ""
-    winners = [matching_row(met(row, stage), title) for stage in row.stages or SPOKEN]
+    generation = row.generations[0] if row.generations else None
+    winners = [matching_entry(met(row, stage), generation) for stage in row.stages or SPOKEN]
     assert row in winners
     if row.stages:
         assert winners[0] is row
@@ -121,7 +176,7 @@ def test_a_row_can_be_printed_whole(row: Row) -> None:
         assert text == text.strip()
     assert not row.cause.endswith(".")
     assert row.next_step.endswith(".")
-    most = 0 if row.verdicts else len(" (AS(201806281), S2017062302)")
+    most = 0 if row.causes else len(" (AS(201806281), S2017062302)")
     assert len(row.cause) + most + len(row.next_step) < 350
 
 
@@ -129,26 +184,27 @@ def test_a_row_can_be_printed_whole(row: Row) -> None:
 def test_words_without_a_code_lead_to_a_row(row: Row) -> None:
     """As a server says them that leaves the enhanced codes out."""
     assert not row.words or row.enhanced
-    title = f"Exchange {row.generations[0]}" if row.generations else ""
+    generation = row.generations[0] if row.generations else None
     for words in row.words:
         outcomes = [
             refused(stage.value, f"{row.sample[:3]} {words}") for stage in row.stages or SPOKEN
         ]
-        assert row in [matching_row(outcome, title) for outcome in outcomes], words
+        assert row in [matching_entry(outcome, generation) for outcome in outcomes], words
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.key)
 def test_a_row_is_consistent(row: Row) -> None:
     assert row.begin in {resource.key for resource in TROUBLESHOOTING}
     assert row.page in ("", *PAGES)
-    assert not row.verdicts or not (row.codes or row.enhanced)
+    assert not row.causes or not (row.codes or row.enhanced)
     for pattern in row.enhanced:
         low = pattern.partition("-")[0].replace("*", "4").split(".")
         assert covers(pattern, EnhancedStatusCode(*map(int, low)))
 
 
 def test_keys_are_unique() -> None:
-    assert len({row.key for row in ROWS}) == len(ROWS)
+    entries = (*ROWS, *REASONS)
+    assert len({entry.key for entry in entries}) == len(entries)
 
 
 @pytest.mark.parametrize("kind", [*Kind])

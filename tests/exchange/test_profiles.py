@@ -8,15 +8,15 @@ from typing import NamedTuple, Optional
 import pytest
 
 from exchange_mailaccept.cli import words
-from exchange_mailaccept.exchange.diagnosis import matching_row
+from exchange_mailaccept.exchange.diagnosis import matching_entry
 from exchange_mailaccept.exchange.masks import masked_keywords
 from exchange_mailaccept.exchange.pages import PAGES
 from exchange_mailaccept.exchange.profiles import EXMFA, PROFILES
 from exchange_mailaccept.exchange.recognition import KeywordCheck, check_keywords
 from exchange_mailaccept.protocol import extensions
 from exchange_mailaccept.protocol.reply import ProtocolError, Reply, ReplyParser
-from exchange_mailaccept.protocol.stages import Server, Session, StageOutcome
-from exchange_mailaccept.vocabulary import Stage, Verdict
+from exchange_mailaccept.protocol.stages import Fault, Server, Session, StageOutcome
+from exchange_mailaccept.vocabulary import Cause, Generation, Stage, Verdict
 
 TRANSCRIPTS = sorted((Path(__file__).parent / "transcripts").glob("*.txt"))
 STAGES = {
@@ -46,7 +46,7 @@ class Recorded(NamedTuple):
 def read(path: Path) -> Recorded:
     """Walk through a transcript as the dialogue would have, with the real parser."""
     title, finding, failure, port = "", False, "", 25
-    stage, command, refused = Stage.BANNER, "", ""
+    stage, command, refused = Stage.BANNER, "", None
     tls = False
     outcomes: dict[Stage, StageOutcome] = {}
     offered = extensions.NONE
@@ -72,30 +72,29 @@ def read(path: Path) -> Recorded:
             try:
                 reply = parser.next_reply()
             except ProtocolError as error:
-                outcomes[stage] = StageOutcome(
-                    stage, Verdict.BROKEN, 0.1, None, f"{error}: {error.received!r}"
-                )
+                cause = Cause.BARE_OK if error.received == "OK" else Cause.NOT_SMTP
+                fault = Fault(cause, str(error), error.received)
+                outcomes[stage] = StageOutcome.failed(stage, fault, 0.1)
                 break
             if reply is None:
                 continue
             if stage is Stage.EHLO and command == "EHLO" and reply.code in (500, 502):
-                refused = f"EHLO was refused ({reply}), HELO was tried"
+                refused = Cause.HELO_ONLY
                 continue
             if stage is Stage.EHLO and command == "EHLO" and reply.code == 250:
                 offered = extensions.parse(reply)
             if stage is not Stage.EHLO or Stage.EHLO not in outcomes:
-                explanation = refused if stage is Stage.EHLO else ""
-                outcomes[stage] = outcome(stage, reply, explanation)
+                outcomes[stage] = outcome(stage, reply, refused if stage is Stage.EHLO else None)
     server = Server("mail.contoso.com", ("192.0.2.25",), port)
     session = Session(server, "192.0.2.25", tuple(outcomes.values()), offered)
     return Recorded(title, finding, session, tls, failure)
 
 
-def outcome(stage: Stage, reply: Reply, explanation: str = "") -> StageOutcome:
+def outcome(stage: Stage, reply: Reply, cause: Optional[Cause] = None) -> StageOutcome:
     verdict = Verdict.PASSED
     if reply.code >= 400:
         verdict = Verdict.REFUSED if reply.code >= 500 else Verdict.DEFERRED
-    return StageOutcome(stage, verdict, 0.1, reply, explanation)
+    return StageOutcome(stage, verdict, 0.1, reply, cause=cause)
 
 
 def session_with(
@@ -130,10 +129,10 @@ def test_recorded_sessions_are_recognised_without_false_alarm(path: Path) -> Non
 
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
 def test_what_stopped_a_recorded_session_is_known(path: Path) -> None:
-    title, _, session, _, failure = read(path)
-    stopped = session.failure
-    row = matching_row(stopped, title) if stopped is not None else None
-    assert (row.key if row is not None else "") == failure
+    _, _, session, tls, failure = read(path)
+    stopped, found = session.failure, check_keywords("auto", (), session, tls).generation
+    entry = matching_entry(stopped, found) if stopped is not None else None
+    assert (entry.key if entry is not None else "") == failure
     assert (stopped is None) is (failure == "")
 
 
@@ -160,7 +159,7 @@ def test_what_is_said_is_printable_and_short(path: Path) -> None:
 @pytest.mark.parametrize("tls", [False, True])
 def test_a_healthy_server_of_a_generation_passes_its_own_profile(name: str, tls: bool) -> None:
     result = check_keywords(name, (), default(name, tls), tls)
-    assert result == KeywordCheck(PROFILES[name].title, notes=result.notes)
+    assert result == KeywordCheck(PROFILES[name].generation, notes=result.notes)
     assert not check_keywords("auto", (), default(name, tls), tls).is_wrong
 
 
@@ -187,7 +186,7 @@ def test_the_page_about_profiles_is_true() -> None:
     page = (Path(__file__).parents[2] / "docs" / "profiles.md").read_text(encoding="utf-8")
     for profile in PROFILES.values():
         before, after = " ".join(profile.required), " ".join(profile.required_after_tls)
-        assert f"\n| `{profile.name}` | {profile.title} | {before} | {after} |\n" in page
+        assert f"\n| `{profile.name}` | {profile.generation.title} | {before} | {after} |\n" in page
         before, after = ", ".join(profile.before_tls), ", ".join(profile.after_tls)
         (offers,) = (line for line in page.splitlines() if line.endswith(f"| {before} | {after} |"))
         assert f"`{profile.name}`" in offers
@@ -244,8 +243,8 @@ def test_a_named_profile_is_missed(profile: str, transcript: str, missing: tuple
 def test_another_generation_is_named_where_a_keyword_is_missed() -> None:
     result = check_keywords("2019", (), recorded("exchange2016").session)
     assert result.reason == (
-        "does not offer SMTPUTF8: the keywords are those of Exchange 2016, "
-        "or a middlebox strips some"
+        "does not offer SMTPUTF8: the keywords are those of "
+        "Exchange 2013/2016/2019, or a middlebox strips some"
     )
 
 
@@ -517,7 +516,7 @@ def test_the_banner_alone_never_makes_a_keyword_missing() -> None:
 
 def test_a_banner_of_2003_on_a_later_server_demands_nothing() -> None:
     banner = "mail.contoso.com Microsoft ESMTP MAIL Service, Version: 6.0.3790.4675 ready at  Sat"
-    for name, title in (("2007", "Exchange 2007"), ("2016", "Exchange 2016")):
+    for name, title in (("2007", "Exchange 2007"), ("2016", "Exchange 2013/2016/2019")):
         result = check_keywords("auto", (), session_with(*PROFILES[name].before_tls, banner=banner))
         assert (result.title, result.missing, result.is_wrong) == (title, (), False)
 
@@ -547,8 +546,8 @@ def test_where_x_keywords_never_are_their_lack_is_not_noted(name: str) -> None:
 def test_before_a_positive_ehlo_there_is_nothing_to_expect(profile: str) -> None:
     refused = outcome(Stage.EHLO, Reply(550, ("5.7.506 Access Denied, Bad HELO",)))
     session = Session(Server("mail.contoso.com", (), 25), "", (refused,))
-    assert check_keywords(profile, ("STARTTLS",), session) == KeywordCheck("")
-    assert check_keywords(profile, ("STARTTLS",), session._replace(outcomes=())) == KeywordCheck("")
+    assert check_keywords(profile, ("STARTTLS",), session) == KeywordCheck()
+    assert check_keywords(profile, ("STARTTLS",), session._replace(outcomes=())) == KeywordCheck()
 
 
 @pytest.mark.parametrize(
@@ -565,7 +564,7 @@ def test_exchange_online_is_known_by_its_mx_until_it_greets() -> None:
     server = Server("contoso-com.mail.protection.outlook.com", ("192.0.2.25",), 25)
     late = StageOutcome(Stage.CONNECT, Verdict.TIMED_OUT, 50.0, None, "within 50s")
     assert check_keywords("auto", (), Session(server, "", (late,))) == KeywordCheck(
-        "Exchange Online"
+        Generation.ONLINE
     )
     greeted = session_with("SIZE", banner="gw.contoso.com ESMTP Postfix", hello="gw.contoso.com")
     assert check_keywords("auto", (), greeted._replace(server=server)).title == ""
@@ -576,7 +575,7 @@ def test_a_refused_banner_of_exchange_online_is_recognised() -> None:
     session: Optional[Session] = session_with(banner=banner)
     assert session is not None
     session = session._replace(outcomes=session.outcomes[:1], extensions=extensions.NONE)
-    assert check_keywords("auto", (), session) == KeywordCheck("Exchange Online")
+    assert check_keywords("auto", (), session) == KeywordCheck(Generation.ONLINE)
 
 
 def test_a_greeting_that_refuses_does_not_hide_exchange_online() -> None:

@@ -15,6 +15,7 @@ from exchange_mailaccept.protocol.message import Content, Envelope
 from exchange_mailaccept.protocol.receipt import Receipt
 from exchange_mailaccept.protocol.reply import Reply
 from exchange_mailaccept.protocol.stages import (
+    Fault,
     MailHost,
     Server,
     Session,
@@ -27,7 +28,7 @@ from exchange_mailaccept.report.text import printable, quote
 from exchange_mailaccept.run.acceptance import Acceptance, Member
 from exchange_mailaccept.run.examined import Examined, examine
 from exchange_mailaccept.run.servers import Target
-from exchange_mailaccept.vocabulary import Cause, Stage, Verdict
+from exchange_mailaccept.vocabulary import Cause, Generation, Stage, Verdict
 
 #: The servers of the domain.
 HOSTS = tuple(MailHost(10, f"mail{number}.contoso.com") for number in (1, 2, 3))
@@ -281,31 +282,31 @@ def test_the_first_line_of_the_null_sender():
 
 
 @pytest.mark.parametrize(
-    ("until", "title", "expected"),
+    ("until", "generation", "expected"),
     [
         (
             Stage.MESSAGE,
-            "Exchange 2019/SE",
+            Generation.E2019_SE,
             "mail1.contoso.com accepted mail for postmaster@contoso.com in 0.412s"
             " (Exchange 2019/SE)",
         ),
         (
             Stage.MESSAGE,
-            "",
+            None,
             "mail1.contoso.com accepted mail for postmaster@contoso.com in 0.412s",
         ),
         (
             Stage.RCPT,
-            "",
+            None,
             "mail1.contoso.com passed every stage up to rcpt for postmaster@contoso.com in 0.412s",
         ),
     ],
 )
-def test_the_first_line_of_a_success(until, title, expected):
+def test_the_first_line_of_a_success(until, generation, expected):
     """How long it took, and which Exchange it was."""
     passed = StageOutcome(Stage.CONNECT, Verdict.PASSED, 0.1)
     acceptance = Acceptance(None, (session(passed, seconds=0.4119),))
-    assert headline.success(acceptance, PLAN._replace(until=until), title) == expected
+    assert headline.success(acceptance, PLAN._replace(until=until), generation) == expected
 
 
 def test_the_first_line_of_a_success_names_a_delay_that_is_known():
@@ -317,7 +318,7 @@ def test_the_first_line_of_a_success_names_a_delay_that_is_known():
     )
     receipt = Receipt("<1@client.example>", "mbx01.contoso.com")
     acceptance = Acceptance(None, (session(*outcomes, seconds=45.9, receipt=receipt),))
-    assert headline.success(acceptance, PLAN, "Exchange 2010") == (
+    assert headline.success(acceptance, PLAN, Generation.E2010) == (
         "mail1.contoso.com accepted mail for postmaster@contoso.com in 45.900s (Exchange 2010; "
         "queued on mbx01.contoso.com as 1@client.example; MAIL took 10.0s, back pressure?; "
         "the message took 25.6s, delayed acknowledgement?)"
@@ -329,7 +330,7 @@ def test_a_recipient_in_the_reply_is_no_other_message():
     passed = StageOutcome(Stage.CONNECT, Verdict.PASSED, 0.1)
     receipt = Receipt("<postmaster@contoso.com>")
     acceptance = Acceptance(None, (session(passed, seconds=0.4, receipt=receipt),))
-    assert headline.success(acceptance, PLAN, "") == (
+    assert headline.success(acceptance, PLAN, None) == (
         "mail1.contoso.com accepted mail for postmaster@contoso.com in 0.400s"
     )
 
@@ -338,14 +339,14 @@ def test_the_first_line_of_a_lookup_alone():
     """With ``--until mx``."""
     lookup = StageOutcome(Stage.MX, Verdict.PASSED, 0.0123)
     acceptance = Acceptance(lookup, (), HOSTS[:2])
-    assert headline.success(acceptance, PLAN, "") == "2 mail servers found in 0.012s"
+    assert headline.success(acceptance, PLAN, None) == "2 mail servers found in 0.012s"
 
 
 def test_the_first_line_of_a_lookup_that_found_one():
     """The same for one server."""
     lookup = StageOutcome(Stage.MX, Verdict.PASSED, 0.0123)
     acceptance = Acceptance(lookup, (), HOSTS[:1])
-    assert headline.success(acceptance, PLAN, "") == "1 mail server found in 0.012s"
+    assert headline.success(acceptance, PLAN, None) == "1 mail server found in 0.012s"
 
 
 @given(st.sampled_from(FIRST_LINES), _FOREIGN, _FOREIGN, _FOREIGN)
@@ -377,10 +378,10 @@ def test_the_backup_is_named_with_the_reason():
     ("expectation", "expected"),
     [
         (
-            KeywordCheck("", ("XRDST", "X|EXPS"), "does not offer XRDST, X|EXPS: a box", True),
+            KeywordCheck(None, ("XRDST", "X|EXPS"), "does not offer XRDST, X|EXPS: a box", True),
             "mail1.contoso.com does not offer XRDST, X/EXPS: a box",
         ),
-        (KeywordCheck("", (), "no <Exchange>", True), "no [Exchange]"),
+        (KeywordCheck(None, (), "no <Exchange>", True), "no [Exchange]"),
     ],
 )
 def test_missing_keywords_are_named(expectation, expected):
@@ -390,7 +391,7 @@ def test_missing_keywords_are_named(expectation, expected):
 
 def test_what_to_do_about_the_keywords_is_said_before_the_stages():
     """What is wrong is in the first line, and again only if it was cut there."""
-    found = KeywordCheck("", (), "a gateway answers", True, "Look at the MX.", "cisco", ("note",))
+    found = KeywordCheck(None, (), "a gateway answers", True, "Look at the MX.", "cisco", ("note",))
     assert report_lines.keyword_lines(found) == [
         "Next step: Look at the MX.",
         "Read: https://learn.microsoft.com/troubleshoot/exchange/mailflow/"
@@ -401,7 +402,7 @@ def test_what_to_do_about_the_keywords_is_said_before_the_stages():
         f"Meaning: {'x' * 200}",
         "Next step: Look at the MX.",
     ]
-    assert report_lines.keyword_lines(KeywordCheck("", notes=("note",))) == []
+    assert report_lines.keyword_lines(KeywordCheck(notes=("note",))) == []
 
 
 def test_a_server_of_a_set_says_what_to_do_about_its_keywords():
@@ -409,7 +410,7 @@ def test_a_server_of_a_set_says_what_to_do_about_its_keywords():
     passed = StageOutcome(Stage.CONNECT, Verdict.PASSED, 0.1)
     walked = session(passed, seconds=0.4119)
     member = Member("mail1", Acceptance(None, (walked,)))
-    found = KeywordCheck("", ("XRDST",), "does not offer XRDST: a box", True, "Look at the box.")
+    found = KeywordCheck(None, ("XRDST",), "does not offer XRDST: a box", True, "Look at the box.")
     assert report_lines.set_lines([Examined(member, walked, found, None)], PLAN, full=False) == [
         "mail1.contoso.com 192.0.2.25 (MX 10): accepts, 0.412s",
         "  mail1.contoso.com does not offer XRDST: a box",
@@ -448,7 +449,7 @@ def test_a_farewell_is_missed_only_when_all_was_well():
 def test_a_stage_line_is_followed_by_what_its_time_gives_away():
     """Also for a reply that came in time."""
     outcome = StageOutcome(Stage.MESSAGE, Verdict.PASSED, 25.639, reply(250, "queued"))
-    found = report_lines.stage_lines(Acceptance(None, (session(outcome),)), "Exchange 2010")
+    found = report_lines.stage_lines(Acceptance(None, (session(outcome),)), Generation.E2010)
     assert found[1:] == [
         "  message    25.6390s  250 queued",
         "                      The last reply took 25.6s: Exchange 2010 delays it by up to 30s "
@@ -511,7 +512,7 @@ def test_the_next_step_runs_nothing_else(recipient):
 
 def test_the_next_step_names_host_and_port():
     """Where the connection failed."""
-    late = StageOutcome(Stage.CONNECT, Verdict.TIMED_OUT, 50.0, None, "within 50s")
+    late = StageOutcome.failed(Stage.CONNECT, Fault(Cause.SILENT, "within 50s"), 50.0)
     examined = examine(Member("", Acceptance(None, (session(late),))), "none", ())
     lines = report_lines.server_lines(examined, PLAN, full=False)
     assert "(Test-NetConnection mail1.contoso.com -Port 25)" in lines[1]
@@ -520,7 +521,7 @@ def test_the_next_step_names_host_and_port():
 @pytest.mark.parametrize("stage", [Stage.DATA, Stage.MESSAGE])
 def test_the_message_id_is_said_when_the_fate_of_the_message_is_unknown(stage):
     """The tracking log is asked for it."""
-    silent = StageOutcome(stage, Verdict.TIMED_OUT, 45.0, None, "within 50s")
+    silent = StageOutcome.failed(stage, Fault(Cause.SILENT, "within 50s"), 45.0)
     acceptance = Acceptance(None, (session(silent),))
     examined = examine(Member("", acceptance), "none", ())
     lines = report_lines.server_lines(examined, PLAN, full=False)

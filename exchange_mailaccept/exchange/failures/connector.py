@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...vocabulary import Cause, Kind
+from ...vocabulary import Cause, Kind, Stage
 from .row import ANYWHERE, AUTH, ONLINE, Row
 
 ROWS: tuple[Row, ...] = (
@@ -64,6 +64,7 @@ ROWS: tuple[Row, ...] = (
         "550 5.7.30 Basic authentication is not supported for Client Submission",
         enhanced=("5.7.30",),
         page="ndr-online",
+        played_at=Stage.AUTH,
     ),
     Row(
         "exchange-auth",
@@ -76,6 +77,7 @@ ROWS: tuple[Row, ...] = (
         "451 5.7.3 Cannot achieve Exchange Server authentication",
         texts=("Cannot achieve Exchange Server authentication",),
         page="connectors",
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "anonymous-refused",
@@ -142,6 +144,7 @@ ROWS: tuple[Row, ...] = (
         enhanced=("5.7.64",),
         page="ndr-online",
         begin="routing",
+        played_at=Stage.RCPT,
     ),
     Row(
         "partner-connector",
@@ -170,6 +173,7 @@ ROWS: tuple[Row, ...] = (
         page="ndr-online",
         begin="dns",
         everybody=True,
+        played_at=Stage.RCPT,
     ),
     Row(
         "online-anonymous-refused",

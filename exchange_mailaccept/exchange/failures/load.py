@@ -48,6 +48,7 @@ ROWS: tuple[Row, ...] = (
             "concurrent server connections has exceeded a limit",
         ),
         page="connectors",
+        played_at=Stage.BANNER,
     ),
     Row(
         "connections-per-source",
@@ -63,6 +64,7 @@ ROWS: tuple[Row, ...] = (
         texts=("has exceeded a per-source limit", "exceeded a per-source limit"),
         page="connectors",
         this_probe=True,
+        played_at=Stage.BANNER,
     ),
     Row(
         "connections-per-forest",
@@ -77,6 +79,7 @@ ROWS: tuple[Row, ...] = (
         codes=(421,),
         texts=("concurrent connections per resource forest",),
         page="online",
+        played_at=Stage.BANNER,
     ),
     Row(
         "submission-rate",
@@ -134,6 +137,7 @@ ROWS: tuple[Row, ...] = (
         texts=("Insufficient system resources", "(TSTE)"),
         page="back-pressure",
         begin="queues",
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "recipient-flooded",
@@ -187,6 +191,7 @@ ROWS: tuple[Row, ...] = (
         texts=("ATTR14",),
         page="ndr-online",
         begin="routing",
+        played_at=Stage.RCPT,
     ),
     Row(
         "tenant-lookup",
@@ -198,6 +203,7 @@ ROWS: tuple[Row, ...] = (
         codes=(450, 451),
         texts=("ATTR",),
         page="online",
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "temporary-service-error",
@@ -211,6 +217,7 @@ ROWS: tuple[Row, ...] = (
         enhanced=("4.3.2", "4.4.3"),
         texts=("Temporary server error",),
         page="online",
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "queue-quota",
@@ -223,6 +230,7 @@ ROWS: tuple[Row, ...] = (
         texts=("queue quota exceeded",),
         page="online",
         begin="queues",
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "filter-busy",
@@ -233,6 +241,7 @@ ROWS: tuple[Row, ...] = (
         "450 4.7.700 Access denied, please try again later: PFA agent busy",
         enhanced=("4.7.700",),
         page="online",
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "online-silent",
@@ -295,6 +304,7 @@ ROWS: tuple[Row, ...] = (
         texts=("PRX", "Temporary server error"),
         generations=ONLINE,
         page="online",
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "online-resources",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...vocabulary import Kind
+from ...vocabulary import Kind, Stage
 from .row import ANYWHERE, CONTENT, Row
 
 ROWS: tuple[Row, ...] = (
@@ -16,6 +16,7 @@ ROWS: tuple[Row, ...] = (
         "550 5.7.1 Delivery not authorized, message refused",
         texts=("Delivery not authorized", "TRANSPORT.RULES"),
         page="ndr",
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "transport-rule-code",
@@ -27,6 +28,7 @@ ROWS: tuple[Row, ...] = (
         "550 5.7.900 External mail is not welcome here",
         enhanced=("5.7.900-999",),
         page="ndr",
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "refused-by-policy",
@@ -39,5 +41,6 @@ ROWS: tuple[Row, ...] = (
         codes=(550, 554),
         enhanced=("5.7.1",),
         page="tracking",
+        played_at=Stage.MESSAGE,
     ),
 )

@@ -126,6 +126,7 @@ ROWS: tuple[Row, ...] = (
         texts=("Access denied, bad EHLO", "Access denied, bad HELO", "bad EHLO", "bad HELO"),
         page="ndr-online",
         begin="dns",
+        played_at=Stage.EHLO,
     ),
     Row(
         "ehlo-name-stolen",
@@ -137,6 +138,7 @@ ROWS: tuple[Row, ...] = (
         enhanced=("5.7.506",),
         page="ndr-online",
         begin="dns",
+        played_at=Stage.EHLO,
     ),
     Row(
         "sender-denied",
@@ -180,7 +182,7 @@ ROWS: tuple[Row, ...] = (
         "A gateway finds nothing in DNS for the sender's domain",
         "Use a --from in a domain that has an MX or an address; if this one has, look at the "
         "resolver of the gateway.",
-        "550 5.1.8 [probe@nosuch.example]: Sender address rejected: Domain not found",
+        "550 5.1.8 nosuch.example is gone",
         enhanced=("*.1.8",),
         page="dns",
         begin="dns",
@@ -227,6 +229,7 @@ ROWS: tuple[Row, ...] = (
         "from unauthorized sources",
         enhanced=("5.7.68",),
         page="ndr-online",
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "exchange-out-of-date",
@@ -252,6 +255,7 @@ ROWS: tuple[Row, ...] = (
         "(AS16012609)",
         enhanced=("5.7.606-649",),
         page="ndr-online",
+        played_at=Stage.RCPT,
     ),
     Row(
         "block-list-provider",
@@ -277,6 +281,7 @@ ROWS: tuple[Row, ...] = (
         enhanced=("4.7.500-649", "4.7.652-699"),
         page="ndr-online",
         this_probe=True,
+        played_at=Stage.RCPT,
     ),
     Row(
         "ip-reputation",
@@ -289,6 +294,7 @@ ROWS: tuple[Row, ...] = (
         enhanced=("4.7.650-651",),
         page="ndr-online",
         this_probe=True,
+        played_at=Stage.RCPT,
     ),
     Row(
         "ip-blocked-by-outlook",
@@ -326,6 +332,7 @@ ROWS: tuple[Row, ...] = (
         enhanced=("4.7.850-899",),
         page="ndr-online",
         this_probe=True,
+        played_at=Stage.RCPT,
     ),
     Row(
         "ipv6-without-ptr",
@@ -338,6 +345,7 @@ ROWS: tuple[Row, ...] = (
         texts=("IPv6",),
         page="ndr-online",
         begin="dns",
+        played_at=Stage.RCPT,
     ),
     Row(
         "client-without-ptr",
@@ -362,6 +370,7 @@ ROWS: tuple[Row, ...] = (
         texts=("IPv6",),
         page="ndr-online",
         begin="dns",
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "sender-unauthenticated",
@@ -385,6 +394,7 @@ ROWS: tuple[Row, ...] = (
         enhanced=("5.7.510",),
         page="ndr-online",
         begin="dns",
+        played_at=Stage.RCPT,
     ),
     Row(
         "ipv6-range-limit",
@@ -397,6 +407,7 @@ ROWS: tuple[Row, ...] = (
         enhanced=("5.7.508",),
         page="ndr-online",
         begin="dns",
+        played_at=Stage.RCPT,
     ),
     Row(
         "tenant-block-list",
@@ -409,6 +420,7 @@ ROWS: tuple[Row, ...] = (
         "using Customer Block list (AS16012607)",
         enhanced=("5.7.507", "5.7.513"),
         page="ndr-online",
+        played_at=Stage.RCPT,
     ),
     Row(
         "sender-banned",
@@ -442,6 +454,7 @@ ROWS: tuple[Row, ...] = (
         "550 5.7.705 Access denied, tenant has exceeded threshold",
         enhanced=("5.7.703", "5.7.705", "5.7.708", "5.7.750"),
         page="ndr-online",
+        played_at=Stage.RCPT,
     ),
     Row(
         "content-filter",
@@ -453,6 +466,7 @@ ROWS: tuple[Row, ...] = (
         "550 5.7.1 Message rejected as spam by Content Filtering.",
         texts=("spam by Content Filtering",),
         page="ndr",
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "dmarc",
@@ -466,6 +480,7 @@ ROWS: tuple[Row, ...] = (
         enhanced=("5.7.509",),
         page="ndr-online",
         begin="dns",
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "sender-authentication-level",
@@ -478,6 +493,7 @@ ROWS: tuple[Row, ...] = (
         enhanced=("5.7.515",),
         page="ndr-online",
         begin="dns",
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "spf",
@@ -489,6 +505,7 @@ ROWS: tuple[Row, ...] = (
         enhanced=("*.7.23",),
         page="ndr-online",
         begin="dns",
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "quarantined",
@@ -500,5 +517,6 @@ ROWS: tuple[Row, ...] = (
         "550 5.2.1 Content Filter agent quarantined this message",
         texts=("agent quarantined",),
         page="ndr",
+        played_at=Stage.MESSAGE,
     ),
 )

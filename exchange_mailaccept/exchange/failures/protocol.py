@@ -27,6 +27,7 @@ ROWS: tuple[Row, ...] = (
         "not an SMTP reply: 'HTTP/1.1 400 Bad Request'",
         causes=(Cause.NOT_SMTP,),
         page="telnet",
+        played_at=Stage.BANNER,
     ),
     Row(
         "pix-banner",
@@ -62,6 +63,7 @@ ROWS: tuple[Row, ...] = (
         "Unrecognized command'",
         causes=(Cause.OUT_OF_STEP,),
         page="protocol-logging",
+        played_at=Stage.EHLO,
     ),
     Row(
         "spoke-out-of-turn",
@@ -77,6 +79,7 @@ ROWS: tuple[Row, ...] = (
             Cause.EARLY_REPLY,
         ),
         page="protocol-logging",
+        played_at=Stage.EHLO,
     ),
     Row(
         "smtputf8-missing",
@@ -119,6 +122,7 @@ ROWS: tuple[Row, ...] = (
         words=("Connection dropped",),
         page="protocol-logging",
         begin="dns",
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "client-input-timeout",
@@ -132,6 +136,7 @@ ROWS: tuple[Row, ...] = (
         texts=("Timeout waiting for client input",),
         page="protocol-logging",
         begin="dns",
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "too-many-errors",
@@ -144,6 +149,7 @@ ROWS: tuple[Row, ...] = (
         "421 4.7.0 Too many errors on this connection, closing transmission channel",
         texts=("Too many errors",),
         page="protocol-logging",
+        played_at=Stage.RCPT,
     ),
     Row(
         "ehlo-unknown",
@@ -221,6 +227,7 @@ ROWS: tuple[Row, ...] = (
         causes=(Cause.OUT_OF_TURN, Cause.EARLY_REPLY),
         received=("500", "501", "502", "503", "504", "554 SMTP sync"),
         page="protocol-logging",
+        played_at=Stage.EHLO,
     ),
     Row(
         "command-unrecognized",
@@ -257,6 +264,7 @@ ROWS: tuple[Row, ...] = (
         texts=("Not accepting any command except QUIT",),
         page="cisco",
         begin="dns",
+        played_at=Stage.BANNER,
     ),
     Row(
         "arguments-invalid",
@@ -339,7 +347,9 @@ ROWS: tuple[Row, ...] = (
         "Get-ReceiveConnector (MaxRecipientsPerMessage); check less often if a gateway counts.",
         "452 4.5.3 Too many recipients",
         enhanced=("*.5.3",),
+        texts=("Too many recipients",),
         page="ndr",
+        played_at=Stage.RCPT,
     ),
     Row(
         "out-of-order",
@@ -351,6 +361,7 @@ ROWS: tuple[Row, ...] = (
         "503 5.5.2 Need rcpt command",
         codes=(503,),
         page="protocol-logging",
+        played_at=Stage.RCPT,
     ),
     Row(
         "header-missing",
@@ -362,6 +373,7 @@ ROWS: tuple[Row, ...] = (
         "550 5.7.512 Access denied, message must be RFC 5322 section 3.6.2 compliant",
         enhanced=("5.7.512",),
         page="ndr-online",
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "bare-linefeed",
@@ -375,6 +387,7 @@ ROWS: tuple[Row, ...] = (
         enhanced=("5.6.11",),
         words=("SMTPSEND.BareLinefeedsAreIllegal",),
         page="ndr-online",
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "content-invalid",
@@ -388,6 +401,7 @@ ROWS: tuple[Row, ...] = (
         enhanced=("5.6.0",),
         words=("Invalid message content",),
         page="ndr",
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "body-type",
@@ -400,5 +414,6 @@ ROWS: tuple[Row, ...] = (
         words=("Body type not supported by Remote Host",),
         page="cisco",
         begin="dns",
+        played_at=Stage.MESSAGE,
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...vocabulary import Cause, Kind
+from ...vocabulary import Cause, Kind, Stage
 from .row import ADDRESSED, ANYWHERE, MX, TRANSACTION, Row
 
 ROWS: tuple[Row, ...] = (
@@ -121,6 +121,7 @@ ROWS: tuple[Row, ...] = (
         "550 5.4.1 [postmaster@contoso.com]: Recipient address rejected: Access denied. "
         "AS(201806281)",
         enhanced=("5.4.1",),
+        texts=("Recipient address rejected", "Access denied"),
         page="edge-blocking",
         begin="postmaster",
     ),
@@ -134,9 +135,11 @@ ROWS: tuple[Row, ...] = (
         "admin center shows; on a gateway look at its list of domains.",
         "550 5.4.1 Relay Access Denied",
         codes=(550, 554),
+        enhanced=("5.4.1",),
         texts=("Relay Access Denied", "All recipient addresses rejected"),
         page="ndr-online",
         begin="dns",
+        played_at=Stage.RCPT,
     ),
     Row(
         "no-mail-subscription",
@@ -148,7 +151,7 @@ ROWS: tuple[Row, ...] = (
         "where the mailboxes are now.",
         "451 4.4.4 Mail received as unauthenticated, the domain has no mail-enabled subscriptions. "
         "ATTR5",
-        codes=(450, 451, 550),
+        enhanced=("4.4.4",),
         texts=("ATTR5", "no mail-enabled subscription"),
         page="ndr-online",
         begin="routing",
@@ -166,6 +169,7 @@ ROWS: tuple[Row, ...] = (
         texts=("Unable to relay",),
         page="routing",
         begin="routing",
+        played_at=Stage.RCPT,
     ),
     Row(
         "non-accepted-domain",
@@ -179,6 +183,7 @@ ROWS: tuple[Row, ...] = (
         words=("SMTP; Unable to relay recipient in non-accepted domain",),
         page="routing",
         begin="routing",
+        played_at=Stage.RCPT,
     ),
     Row(
         "recipient-reserved",
@@ -266,6 +271,7 @@ ROWS: tuple[Row, ...] = (
         texts=("SendAsDenied",),
         page="ndr-online",
         begin="postmaster",
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "store-limit",
@@ -278,6 +284,7 @@ ROWS: tuple[Row, ...] = (
         enhanced=("5.2.121-122",),
         page="ndr-online",
         begin="postmaster",
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "sender-store-limit",
@@ -304,5 +311,6 @@ ROWS: tuple[Row, ...] = (
         words=("STOREDRV.Deliver",),
         page="ndr",
         begin="postmaster",
+        played_at=Stage.MESSAGE,
     ),
 )

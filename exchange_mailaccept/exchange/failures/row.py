@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from ...record import NamedTuple
+from ...record import TYPE_CHECKING, NamedTuple
 from ...vocabulary import Cause, Generation, Kind, Stage
+
+if TYPE_CHECKING:
+    from typing import Optional
 
 
 class Row(NamedTuple):
@@ -45,6 +48,13 @@ class Row(NamedTuple):
     #: Whether this probe alone may meet it, and pass by waiting: greylisting, rates, limits of a
     #: single source.
     this_probe: bool = False
+    #: Where the simulator plays it, if it is not the first of its stages.
+    played_at: Optional[Stage] = None
+
+    @property
+    def stage(self) -> Stage:
+        """The stage to play it at."""
+        return self.played_at or (self.stages[0] if self.stages else Stage.MAIL)
 
 
 MX = (Stage.MX,)

@@ -94,12 +94,11 @@ ROWS: tuple[Row, ...] = (
         "no-banner",
         BANNER,
         Kind.SERVER,
-        "The connection stands and no greeting comes: the service hangs, a port forwarder, "
-        "balancer or virus proxy has no server behind it, or the port wants TLS or a PROXY protocol "
-        "header first",
+        "No greeting comes: the service hangs, a forwarder, balancer or virus proxy has no server "
+        "behind it, or the port wants TLS or a PROXY protocol header first",
         "On the server find who listens (netstat -ano, EdgeTransport.exe) and restart the "
         "transport; check the balancer's members and DNS from the gateway; use -s if TLS comes "
-        "first; HAProxy: send-proxy.",
+        "first; PROXY: send-proxy.",
         "within 30s",
         causes=(Cause.SILENT,),
         page="telnet",
@@ -191,6 +190,7 @@ ROWS: tuple[Row, ...] = (
         texts=("Service not available", "not available"),
         page="connectors",
         everybody=True,
+        played_at=Stage.BANNER,
     ),
     Row(
         "service-not-active",
@@ -222,7 +222,8 @@ ROWS: tuple[Row, ...] = (
         "service-refused",
         BANNER,
         Kind.SERVER,
-        "By its code the host offers no mail service (RFC 5321 3.1): another machine than meant, or "
+        "By its code the host offers no mail service (RFC 5321 3.1): another machine than meant, "
+        "or "
         "a gateway that does not serve this client",
         "Compare the address connected with the MX and the Exchange server's own; check NAT and "
         "balancer; then Get-ReceiveConnector -Server SERVER for the binding.",
@@ -254,6 +255,7 @@ ROWS: tuple[Row, ...] = (
         texts=("initialize security subsystem",),
         page="protocol-logging",
         begin="routing",
+        played_at=Stage.EHLO,
     ),
     Row(
         "proxy-failed",
@@ -268,6 +270,7 @@ ROWS: tuple[Row, ...] = (
         page="connectivity",
         begin="routing",
         everybody=True,
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "proxy-no-destination",
@@ -282,6 +285,7 @@ ROWS: tuple[Row, ...] = (
         page="connectivity",
         begin="routing",
         everybody=True,
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "proxy-dns",
@@ -296,6 +300,7 @@ ROWS: tuple[Row, ...] = (
         page="connectivity",
         begin="dns",
         everybody=True,
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "proxy-connect",
@@ -310,6 +315,7 @@ ROWS: tuple[Row, ...] = (
         page="connectivity",
         begin="routing",
         everybody=True,
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "proxy-session",
@@ -326,6 +332,7 @@ ROWS: tuple[Row, ...] = (
         page="connectivity",
         begin="routing",
         everybody=True,
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "proxy-credentials",
@@ -340,6 +347,7 @@ ROWS: tuple[Row, ...] = (
         page="connectivity",
         begin="routing",
         everybody=True,
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "proxy-next-hop",
@@ -354,6 +362,7 @@ ROWS: tuple[Row, ...] = (
         page="connectivity",
         begin="routing",
         everybody=True,
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "proxy-limit",
@@ -368,6 +377,7 @@ ROWS: tuple[Row, ...] = (
         page="connectivity",
         begin="routing",
         everybody=True,
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "proxy-reset",
@@ -382,6 +392,7 @@ ROWS: tuple[Row, ...] = (
         page="connectivity",
         begin="routing",
         everybody=True,
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "temporary-server-error",
@@ -398,6 +409,7 @@ ROWS: tuple[Row, ...] = (
         page="connectivity",
         begin="routing",
         everybody=True,
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "not-proxied",
@@ -409,6 +421,7 @@ ROWS: tuple[Row, ...] = (
         texts=("Message not proxied",),
         page="online",
         begin="routing",
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "not-redundant",
@@ -421,6 +434,7 @@ ROWS: tuple[Row, ...] = (
         texts=("failed to be made redundant",),
         page="ndr",
         begin="routing",
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "not-redundant-code",
@@ -434,6 +448,7 @@ ROWS: tuple[Row, ...] = (
         enhanced=("4.5.1",),
         page="ndr",
         begin="routing",
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "not-replicated",
@@ -444,6 +459,7 @@ ROWS: tuple[Row, ...] = (
         "451 4.4.24 Message failed to be replicated: insufficient shadow peers",
         enhanced=("4.4.22", "4.4.24-25", "4.4.28"),
         page="online",
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "configured-incorrectly",
@@ -457,6 +473,7 @@ ROWS: tuple[Row, ...] = (
         words=("System incorrectly configured",),
         page="routing",
         begin="routing",
+        played_at=Stage.MESSAGE,
     ),
     Row(
         "mail-loop",
@@ -470,5 +487,6 @@ ROWS: tuple[Row, ...] = (
         words=("Hop count exceeded",),
         page="routing",
         begin="routing",
+        played_at=Stage.MESSAGE,
     ),
 )

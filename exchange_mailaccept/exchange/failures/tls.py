@@ -95,6 +95,7 @@ ROWS: tuple[Row, ...] = (
         "check the connector's TlsCertificateName and Fqdn; then restart the transport service.",
         "454 4.7.0 TLS not available due to temporary reason",
         codes=(454, 451),
+        texts=("TLS not available due to temporary",),
         page="connectors",
     ),
     Row(
