@@ -75,7 +75,6 @@ def address(text: str) -> str:
     parts = text.split(".")
     if len(parts) == 4 and all(is_number(part, 255) for part in parts):
         return text
-    # Imported here because only those who name another address pay its 3 ms.
     import ipaddress
 
     bare, percent, zone = text.partition("%")

@@ -8,6 +8,8 @@ monitoring-plugins look.  They are put in front of the command line, so what is 
 from __future__ import annotations
 
 import os
+import select
+import time
 
 from ..record import TYPE_CHECKING
 from .words import EXTRA_OPTS, readable
@@ -75,7 +77,7 @@ def _default_file(environment: Mapping[str, str]) -> str:
     candidates = [f"{each}/{name}" for each in directories if each for name in _NAMES]
     for path in (*candidates, *_FILES):
         # Be it unreadable: silently taking another one's options would be worse.
-        if os.path.exists(path):  # noqa: PTH110 - pathlib costs 3 ms
+        if os.path.exists(path):
             return path
     raise ValueError(f"{EXTRA_OPTS}: no config file in any standard location")
 
@@ -108,7 +110,7 @@ def _read(path: str, section: str) -> list[str]:
 
 
 def _file(path: str) -> bytes:
-    with open(readable(path), "rb") as file:  # noqa: PTH123 - pathlib costs 3 ms
+    with open(readable(path), "rb") as file:
         return file.read()
 
 
@@ -117,10 +119,6 @@ def _standard_input() -> bytes:
 
     It may be left open by whoever started us, and never say a word; no deadline is set yet.
     """
-    # Imported here because few keep their options outside of files.
-    import select
-    import time
-
     arrivals = select.poll()
     arrivals.register(0, select.POLLIN)
     ends = time.monotonic() + _PATIENCE

@@ -216,10 +216,9 @@ def header(text: str) -> str:
         raise ValueError("must be 'Name: value'")
     value = value.removeprefix(" ")
     if not value.isascii():
-        # Imported here because a header that is not ASCII is rare (RFC 2047).
         from email.header import Header
 
-        # Several encoded words, none above 75 characters, on a line that is not folded.
+        # Encoded words (RFC 2047), none above 75 characters, on a line that is not folded.
         value = Header(value, "utf-8", maxlinelen=75, continuation_ws="").encode(linesep=" ")
     if len(name) + len(value) > 996:
         raise ValueError("is longer than 998 characters (RFC 5322 2.1.1)")
@@ -310,7 +309,7 @@ def readable(path: str) -> str:
     """The name of a file that can be read."""
     _regular(path)
     try:
-        with open(path, "rb"):  # noqa: PTH123 - pathlib costs 3 ms
+        with open(path, "rb"):
             return path
     except (OSError, ValueError) as error:
         raise ValueError(f"can't be read: {_why(error)}") from None
@@ -320,7 +319,7 @@ def secret(path: str) -> str:
     """The first line of a file that not everybody may read."""
     _regular(path)
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123 - pathlib costs 3 ms
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
             if os.fstat(file.fileno()).st_mode & stat.S_IROTH:
                 raise ValueError("everybody may read it; chmod o-r is wanted")
             found = file.readline(100_000).rstrip("\r\n")
@@ -337,7 +336,7 @@ def _regular(path: str) -> None:
         # Each Python has its own words for it.
         raise ValueError("can't be read: embedded null byte")
     try:
-        mode = os.stat(path).st_mode  # noqa: PTH116 - pathlib costs 3 ms
+        mode = os.stat(path).st_mode
     except (OSError, ValueError) as error:
         raise ValueError(f"can't be read: {_why(error)}") from None
     if not stat.S_ISREG(mode):

@@ -15,7 +15,7 @@ def system_nameservers(path: str = "/etc/resolv.conf") -> tuple[tuple[str, int],
     search list and the options are not for us: domains are absolute, patience is ours.
     """
     try:
-        with open(path, encoding="ascii", errors="replace") as file:  # noqa: PTH123 - one call
+        with open(path, encoding="ascii", errors="replace") as file:
             lines = file.read().split("\n")
     except OSError:
         lines = []
