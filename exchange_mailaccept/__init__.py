@@ -11,7 +11,7 @@ The import rule: a module imports only from its own room and from those further 
 4. ``exchange`` and ``net``, which do not know each other: knowledge of Exchange, and sockets
 5. ``run``: one server, one after another, or all of a domain at once
 6. ``options``: what the user asked for
-7. ``judgement`` and ``report``: states and words
+7. ``judgement``, then ``report``: states and words
 8. ``plugin``, then ``launch``: the side that knows nagiosplugin; how a run begins and ends
 
 ``tests/test_house.py`` holds it, with what is reserved for one room: sockets and ``ssl`` for

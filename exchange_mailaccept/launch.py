@@ -31,10 +31,10 @@ import time
 if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
-from . import names
+from . import names, options
 from .cli import parser
 from .cli.parser import Answered, UsageError
-from .record import TYPE_CHECKING
+from .record import TYPE_CHECKING, NamedTuple
 from .report.ending import EXIT_UNKNOWN, exit_unknown, print_and_exit
 from .report.text import MAX_LINE, printable
 
@@ -43,10 +43,10 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn, Optional, TypeVar
 
     from .cli.command_line import CommandLine
+    from .net.loop import Run
     from .net.sockets import HeadStart
     from .net.trust import Contexts, TlsSettings
     from .options import Options
-    from .protocol.dialogue import Plan
     from .run.acceptance import ServerSet
 
     Result = TypeVar("Result")
@@ -104,99 +104,93 @@ def _shorten(text: str, most: int) -> str:
     return f"{text[: most - 3 - end]}...{text[-end:]}"
 
 
-class Launched:
-    """A run in progress."""
+class Begun(NamedTuple):
+    """A run whose first packet is on its way."""
 
-    def __init__(self, line: CommandLine) -> None:
-        self._begun = time.monotonic()
-        # First of all, since whoever has seen our packet may already want us to end.
-        self._signals = _signal_pipe()
-        self._found: Optional[ServerSet] = None
-        secured = _tls_settings(line)
-        ahead = _send_ahead(line)
+    options: Options
+    run: Run
+    #: For conversations that use TLS.
+    contexts: Optional[Contexts]
+    #: Descriptor of a pipe that becomes readable when the run is to end at once.
+    signals: int
+    #: By the monotonic clock.
+    ends: float
 
-        # From here on the first packet is on its way.
-        from . import options
-        from .net import loop
-        from .run.acceptance import accept_mail
-        from .run.servers import find_servers
-
-        self._contexts = _tls_contexts(secured) if secured is not None else None
-        self.chosen = chosen = options.chosen(line)
-        self.plan = _plan(chosen)
-        self._run = loop.Run(
-            [
-                accept_mail(chosen.target, self.plan)
-                if chosen.rule is None
-                else find_servers(chosen.target, self.plan)
-            ],
-            chosen.timeout,
-            self._contexts,
-            self._signals,
-            ahead=ahead,
-        )
-        if not chosen.target.host:
-            # The first response can't be read without it.
-            from .protocol.mx import import_dnspython
-
-            import_dnspython()
-
-    def finish(self, chores: Sequence[Callable[[], object]] = ()) -> ServerSet:
-        """Drive the run to its end, and do ``chores`` on the way.
-
-        Asked again it gives the same.  A single server is a set of one without a label.
-        """
-        from .run.acceptance import Member, ServerSet
-
-        chosen = self.chosen
-        if self._found is not None:
-            return self._found
-        (found,) = self._run.drive(chores)
-        if chosen.rule is None:
-            self._found = ServerSet(None, (Member("", found),), (), found.seconds)
-        else:
-            from .run.server_set import Conditions, accept_mail_everywhere
-
-            conditions = Conditions(
-                chosen.target,
-                self._left,
-                chosen.parallel,
-                chosen.every_address,
-                self._contexts,
-                self._signals,
-            )
-            self._found = accept_mail_everywhere(found, conditions)
-        return self._found
-
-    def _left(self) -> float:
+    def left(self) -> float:
         """Seconds until the run is to be over."""
-        return max(0.0, self._begun + self.chosen.timeout - time.monotonic())
+        return max(0.0, self.ends - time.monotonic())
 
 
-def begin(argv: Optional[Sequence[str]] = None) -> Launched:
-    """Send the first packet of the run that ``argv`` (default: the process's own) asks for.
+def begin(argv: Sequence[str]) -> Begun:
+    """Send the first packet of the run that ``argv`` asks for.
 
-    Ends the process if that can't be done.
+    :raises UsageError: the command line, or a file that it names, can't be used
+    :raises Answered: it asks for a text and not for a test
     """
-    return guard(lambda: _begin(sys.argv[1:] if argv is None else argv))
-
-
-def _begin(argv: Sequence[str]) -> Launched:
     # Nobody listens then, and the first socket would take the place of standard output.
     os.fstat(1)
-    return Launched(parser.read(argv))
+    line = parser.read(argv)
+    begun = time.monotonic()
+    # First of all, since a server that has our packet may already have made somebody end the run.
+    signals = _signal_pipe()
+    security = options.security(line)
+    if security is not None:
+        _check_files(security)
+    ahead = _send_ahead(line)
+
+    # From here on the first packet is on its way.
+    from .net import loop
+    from .run.acceptance import accept_mail
+    from .run.servers import find_servers
+
+    contexts = _tls_contexts(security) if security is not None else None
+    now = time.time()
+    asked = options.read(line, security, _message_id(now), now)
+    find = accept_mail if asked.judging.rule is None else find_servers
+    timeout = asked.limits.timeout
+    run = loop.Run([find(asked.target, asked.probe)], timeout, contexts, signals, ahead=ahead)
+    if not asked.target.host:
+        # The first response can't be read without it.
+        from .protocol.mx import import_dnspython
+
+        import_dnspython()
+    return Begun(asked, run, contexts, signals, begun + timeout)
+
+
+def drive(begun: Begun, chores: Sequence[Callable[[], object]] = ()) -> ServerSet:
+    """Drive the run to its end, and do ``chores`` on the way.
+
+    A single server is a set of one without a label.
+    """
+    from .run.acceptance import Member, ServerSet
+
+    asked = begun.options
+    (found,) = begun.run.drive(chores)
+    if asked.judging.rule is None:
+        return ServerSet(None, (Member("", found),), (), found.seconds)
+    from .run.server_set import Conditions, accept_mail_everywhere
+
+    conditions = Conditions(
+        asked.target,
+        begun.left,
+        asked.limits.parallel,
+        asked.limits.every_address,
+        begun.contexts,
+        begun.signals,
+    )
+    return accept_mail_everywhere(found, conditions)
 
 
 def main(argv: Optional[Sequence[str]] = None) -> NoReturn:
     """Run the plugin as it is installed, and exit with its state."""
-    launched = begin(argv)
-    guard(lambda: _conclude(launched), launched.chosen.verbosity)
+    begun = guard(lambda: begin(sys.argv[1:] if argv is None else argv))
+    guard(lambda: _conclude(begun), begun.options.limits.verbosity)
     raise AssertionError("unreachable")
 
 
-def _conclude(launched: Launched) -> None:
-    found = launched.finish((_import_logging, _import_files, _import_words, _import_plugin))
-    _import_plugin().conclude(launched.chosen, launched.plan, found)
+def _conclude(begun: Begun) -> None:
+    found = drive(begun, (_import_logging, _import_files, _import_words, _import_plugin))
+    _import_plugin().conclude(begun.options, found)
 
 
 # The plugin file in parts, each of which takes no longer than a server that is some way off: first
@@ -257,48 +251,27 @@ def _first_query(domain: str) -> bytes:
     return compose(domain, "MX")
 
 
-def _plan(chosen: Options) -> Plan:
-    """What the client will say in this run, its Message-ID as unique as chance makes it."""
-    from .protocol.dialogue import Plan
-
-    now = time.time()
+def _message_id(now: float) -> str:
+    """A Message-ID as unique as chance makes it."""
     node = "".join(each for each in os.uname().nodename if each.isascii() and each.isalnum())
-    return Plan(
-        envelope=chosen.envelope,
-        ehlo_name=chosen.ehlo_name,
-        content=chosen.content,
-        message_id=f"<{int(now)}.{os.urandom(10).hex()}@{node or 'localhost'}.mailaccept>",
-        now=now,
-        until=chosen.until,
-        source_address=chosen.source_address,
-        tls=chosen.tls,
-        tls_name=chosen.tls_name,
-        verify=chosen.verify,
-        credentials=chosen.credentials,
-        transcript=chosen.verbosity >= 2,
-    )
+    return f"<{int(now)}.{os.urandom(10).hex()}@{node or 'localhost'}.mailaccept>"
 
 
-def _tls_settings(line: CommandLine) -> Optional[TlsSettings]:
-    """How connections are to be secured, if they are; the files for it can be used."""
-    if not line.secured:
-        return None
+def _check_files(security: TlsSettings) -> None:
     from .net import trust
 
-    settings = trust.settings(line)
     try:
-        trust.check(settings)
+        trust.check(security)
     except ValueError as error:
         raise UsageError(str(error)) from None
-    return settings
 
 
-def _tls_contexts(settings: TlsSettings) -> Contexts:
+def _tls_contexts(security: TlsSettings) -> Contexts:
     # Now, and not when it is the server's turn to wait for us.
     from .net import tls, trust  # noqa: F401 network finds the handshake in Python's table
 
     try:
-        return trust.Contexts(settings)
+        return trust.Contexts(security)
     except ValueError as error:
         raise UsageError(str(error)) from None
 

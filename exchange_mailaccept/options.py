@@ -1,104 +1,158 @@
-"""What the user asked for: one immutable :class:`Options` from a checked command line."""
+"""What the user asked for: one immutable :class:`Options` from a checked command line.
+
+:func:`security` comes before the first packet, for a file that can't be used is a mistake of the
+command line; :func:`read` comes after it, and imports what a dialogue needs.
+"""
 
 from __future__ import annotations
 
 from .cli import table
 from .cli.words import DEFAULT_SUBJECT
-from .protocol.message import Content, Envelope
 from .record import TYPE_CHECKING, NamedTuple
-from .run.servers import Target
-from .vocabulary import Stage, Tls
+from .vocabulary import Rule, Stage, Tls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Optional
 
     from .cli.command_line import CommandLine
+    from .net.trust import TlsSettings
     from .protocol import auth
-    from .vocabulary import Rule
+    from .protocol.dialogue import Plan
+    from .run.servers import Target
+
+
+class Judging(NamedTuple):
+    """What is expected of a server, and how bad it is if it is not so."""
+
+    #: Which Exchange must answer.
+    profile: str
+    #: EHLO keywords that must be offered besides.
+    require: tuple[str, ...]
+    #: Lower-case key of ``--severity`` to the name of a state.
+    severities: Mapping[str, str]
+    #: Metric to threshold range.
+    warning: Mapping[str, str]
+    critical: Mapping[str, str]
+    #: Days left of the certificate for WARNING and, if there are two, for CRITICAL.
+    certificate_days: tuple[float, ...]
+    #: Whether an option makes no sense without TLS: its version, a certificate.
+    expects_tls: bool
+    #: How all servers are judged as a set; ``None`` to test the first that answers.
+    rule: Optional[Rule]
+
+
+class Limits(NamedTuple):
+    """How long, how many and how much."""
+
+    #: Seconds of the whole run.
+    timeout: float
+    #: Whether to test every address of every server.
+    every_address: bool
+    #: Most servers to test at the same time.
+    parallel: int
+    #: How often ``-v`` was given, at most 3.
+    verbosity: int
 
 
 class Options(NamedTuple):
     """What the user asked for."""
 
     target: Target
-    envelope: Envelope
-    content: Content
-    #: Empty to find it out.
-    ehlo_name: str
-    until: Stage
-    source_address: str
-    profile: str
-    require: tuple[str, ...]
-    #: Lower-case key of ``--severity`` to a state of :data:`.values.STATES`.
-    severities: Mapping[str, str]
-    #: Metric to threshold range.
-    warning: Mapping[str, str]
-    critical: Mapping[str, str]
-    timeout: float
-    verbosity: int
-    tls: Tls
-    #: Name to ask for and to find in the certificate; empty for the server's own.
-    tls_name: str
-    #: Whether a certificate that fails verification ends the test.
-    verify: bool
-    #: Days left of the certificate for WARNING and, if there are two, for CRITICAL.
-    certificate_days: tuple[float, ...]
-    credentials: Optional[auth.Credentials]
-    #: How all servers are judged as a set; ``None`` to test the first that answers.
-    rule: Optional[Rule]
-    every_address: bool
-    #: Most servers to test at the same time.
-    parallel: int
+    #: What the client says, and how far it goes.
+    probe: Plan
+    #: How connections are secured; ``None`` without TLS.
+    security: Optional[TlsSettings]
+    judging: Judging
+    limits: Limits
 
 
-def chosen(line: CommandLine) -> Options:
-    """What ``line`` asks for."""
-    return Options(
-        target=Target(
-            line.last("domain", ""),
-            line.last("hostname", ""),
-            line.port,
-            line.family,
-            line.all("nameserver"),
-        ),
-        envelope=Envelope(line.last("from", table.DEFAULT_SENDER), line.recipient),
-        content=Content(line.last("subject", DEFAULT_SUBJECT), line.all("header")),
+#: Options about a TLS that ``--starttls-if-offered`` does not insist on.
+_ABOUT_TLS = ("certificate", "verify", "min-tls", "tls-name", "client-cert")
+
+
+def security(line: CommandLine) -> Optional[TlsSettings]:
+    """How connections are to be secured, if they are."""
+    if not line.secured:
+        return None
+    from .net.trust import TlsSettings
+
+    return TlsSettings(
+        verify=bool(line.count("verify")),
+        ca_file=line.last("ca-file", ""),
+        least_version=line.last("min-tls", "1.2"),
+        client_certificate=line.last("client-cert", ""),
+        client_key=line.last("client-key", ""),
+        must_read=bool(line.count("certificate")),
+    )
+
+
+def read(
+    line: CommandLine,
+    security: Optional[TlsSettings] = None,
+    message_id: str = "",
+    now: float = 0.0,
+) -> Options:
+    """What ``line`` asks for.
+
+    :param message_id: of the probe message, with its angle brackets
+    :param now: seconds since the epoch
+    """
+    from .run.servers import Target
+
+    target = Target(
+        line.last("domain", ""),
+        line.last("hostname", ""),
+        line.port,
+        line.family,
+        line.all("nameserver"),
+    )
+    limits = Limits(
+        line.last("timeout", table.DEFAULT_TIMEOUT),
+        bool(line.count("all-addresses")),
+        line.last("parallel", table.DEFAULT_PARALLEL),
+        min(line.count("verbose"), 3),
+    )
+    return Options(target, _probe(line, message_id, now), security, _judging(line), limits)
+
+
+def _probe(line: CommandLine, message_id: str, now: float) -> Plan:
+    from .protocol.dialogue import Plan
+    from .protocol.message import Content, Envelope
+
+    return Plan(
+        Envelope(line.last("from", table.DEFAULT_SENDER), line.recipient),
         ehlo_name=line.last("fqdn", ""),
+        content=Content(line.last("subject", DEFAULT_SUBJECT), line.all("header")),
+        message_id=message_id,
+        now=now,
         until=Stage(line.last("until", Stage.MESSAGE.value)),
         source_address=line.last("source-address", ""),
+        tls=Tls(line.secured),
+        tls_name=line.last("tls-name", ""),
+        verify=bool(line.count("verify")),
+        credentials=_credentials(line),
+        transcript=line.count("verbose") >= 2,
+    )
+
+
+def _judging(line: CommandLine) -> Judging:
+    return Judging(
         profile=line.last("profile", "auto"),
         require=line.all("require"),
         severities=dict(line.all("severity")),
         warning=dict(line.all("warning")),
         critical=dict(line.all("critical")),
-        timeout=line.last("timeout", table.DEFAULT_TIMEOUT),
-        verbosity=min(line.count("verbose"), 3),
-        tls=Tls(line.secured),
-        tls_name=line.last("tls-name", ""),
-        verify=bool(line.count("verify")),
         certificate_days=line.last("certificate", ()),
-        credentials=_credentials(line),
-        rule=_rule(line),
-        every_address=bool(line.count("all-addresses")),
-        parallel=line.last("parallel", table.DEFAULT_PARALLEL),
+        expects_tls=any(map(line.count, _ABOUT_TLS)),
+        rule=Rule(line.last("set", Rule.WORST.value)) if line.judges_a_set else None,
     )
-
-
-def _rule(line: CommandLine) -> Optional[Rule]:
-    if not line.judges_a_set:
-        return None
-    # Imported here because most runs test one server.
-    from .vocabulary import Rule
-
-    return Rule(line.last("set", Rule.WORST.value))
 
 
 def _credentials(line: CommandLine) -> Optional[auth.Credentials]:
     mechanism = line.last("auth", "")
     if not mechanism:
         return None
-    # Imported here because few log on.
     from .protocol import auth
 
     return auth.Credentials(

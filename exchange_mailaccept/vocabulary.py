@@ -186,6 +186,15 @@ _TITLES = {
 }
 
 
+class State(Enum):
+    """How bad something is, in the words of Nagios; the value is its name in ``--severity``."""
+
+    OK = "ok"
+    UNKNOWN = "unknown"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
 class Rule(Enum):
     """How a set of servers is judged; the value is its name in ``--set``."""
 

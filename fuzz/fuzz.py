@@ -38,6 +38,7 @@ with atheris.instrument_imports(include=["exchange_mailaccept"]):
     from exchange_mailaccept.protocol.stages import Fault, Security, Server, Session
     from exchange_mailaccept.report import headline, lines
     from exchange_mailaccept.report import text as foreign_text
+    from exchange_mailaccept.report.failure import failure
     from exchange_mailaccept.run.acceptance import Acceptance
     from exchange_mailaccept.run.examined import examine
     from exchange_mailaccept.run.server_set import Member
@@ -171,7 +172,7 @@ def check_words(session: Session, plan: Plan) -> None:
     if acceptance.failure is None:
         first = headline.success(acceptance, plan, examined.keywords.generation)
     else:
-        first = headline.failure(acceptance, TARGET, plan)
+        first = failure(acceptance, TARGET, plan)
     shown = lines.server_lines(examined, plan, full=True) + lines.transcript_lines([session])
     for line in (first, *shown):
         assert FORBIDDEN.search(line) is None, line

@@ -25,7 +25,8 @@ ORDER = (
     {"exchange", "net"},
     {"run"},
     {"options"},
-    {"judgement", "report"},
+    {"judgement"},
+    {"report"},
     {"plugin"},
     {"launch"},
 )

@@ -21,13 +21,15 @@ STAGES = tuple(stage.value for stage in Stage)
 UNTIL = STAGES[:-1]
 #: Metrics and findings that have no stage of their own.
 TOTAL, EXTENSIONS, CERTIFICATE, BACKUP_MX = "total", "extensions", "certificate", "backup-mx"
+UNTRUSTED, ADDRESS, SIZE = "untrusted", "address", "size"
+FINDINGS = (EXTENSIONS, CERTIFICATE, BACKUP_MX, UNTRUSTED, ADDRESS, SIZE)
 #: Metrics that thresholds can be set for.
 MEASURED = (*STAGES, TOTAL)
 SEVERITY_KEYS = (
     *(kind.value for kind in Kind),
     *UNTIL,
     *(verdict.value for verdict in Verdict if verdict not in (Verdict.PASSED, Verdict.UNTESTED)),
-    *(EXTENSIONS, CERTIFICATE, BACKUP_MX),
+    *FINDINGS,
 )
 PROFILES = (
     *("auto", "exmfa", "2000", "2003", "2007", "2010", "2013", "2016", "2019", "se"),

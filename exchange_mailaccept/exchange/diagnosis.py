@@ -48,36 +48,6 @@ class Diagnosis(NamedTuple):
     this_probe: bool = False
 
 
-#: What it means that a threshold is violated.
-SLOW = Diagnosis(
-    Kind.LOAD,
-    "What is out of range is the time that a stage took, or the whole",
-    "Compare the stages below with a good run: connect is the network, banner and ehlo are name"
-    " lookups, the rest is the transport service: Get-Queue; free disk and memory.",
-    PAGES["back-pressure"].address,
-    "queues",
-)
-#: What it means that the certificate has few days left.
-EXPIRING = Diagnosis(
-    Kind.TLS,
-    "The certificate has expired or soon will; senders that verify it send no mail then",
-    "Renew it, then Enable-ExchangeCertificate -Thumbprint ID -Services SMTP;"
-    " Get-ExchangeCertificate shows NotAfter and Services.",
-    PAGES["connectors"].address,
-    "mail-flow",
-)
-
-#: What it means that the certificate can't be read, though its days are to be counted.
-UNREADABLE = Diagnosis(
-    Kind.PROBE,
-    "The Python package cryptography, which reads a certificate that is not verified, can't read"
-    " the server's",
-    "Try python3 -c 'import cryptography.x509' with the Python of this check and install the"
-    " package anew if that fails; else look at the certificate; or give --verify.",
-    "",
-    "mail-flow",
-)
-
 #: Sub-codes that Microsoft puts into its texts, each worth a search of its own.
 _SUB_CODES = (
     r"(?<![\w.@-])(?:PRX\d{0,2}|ATTR\d{1,3}|AS\(\d{6,12}\)|AS\d{6,12}|S\d{3,12})(?![\w@-]|\.\w)"

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     import ssl
     from typing import Optional, Union
 
-    from ..cli.command_line import CommandLine
-
 _BEGIN = b"-----BEGIN CERTIFICATE-----"
 #: Bytes of a file of authorities that are looked at; the bundle of a system has a quarter of it.
 _MOST = 1 << 20
@@ -41,18 +39,6 @@ class TlsSettings(NamedTuple):
     client_key: str = ""
     #: Whether the run makes no sense unless the certificate can be read.
     must_read: bool = False
-
-
-def settings(line: CommandLine) -> TlsSettings:
-    """How ``line`` wants connections to be secured."""
-    return TlsSettings(
-        verify=bool(line.count("verify")),
-        ca_file=line.last("ca-file", ""),
-        least_version=line.last("min-tls", "1.2"),
-        client_certificate=line.last("client-cert", ""),
-        client_key=line.last("client-key", ""),
-        must_read=bool(line.count("certificate")),
-    )
 
 
 def check(settings: TlsSettings) -> None:

@@ -2,50 +2,110 @@
 
 from __future__ import annotations
 
-from ..dates import rfc5322
+from ..cli.words import ADDRESS, UNTRUSTED
 from ..exchange import LEAST_DELAY
-from ..exchange.recognition import KeywordCheck
-from ..protocol.dialogue import EXPECTED, Plan
-from ..protocol.stages import Certificate, Session, StageOutcome
+from ..judgement import Assessment, Ground, Judgement
+from ..protocol.dialogue import Plan
+from ..protocol.stages import Session
 from ..record import TYPE_CHECKING
 from ..run.acceptance import Acceptance, Member, ServerSet
 from ..run.servers import Target
-from ..vocabulary import Cause, Generation, Stage, Tls, Verdict
-from .text import QUOTED, printable, quote
+from ..vocabulary import Generation, Stage, State, Verdict
+from .failure import COMMANDS, failure, lost_mx
+from .findings import describe
+from .text import MAX_LINE, printable, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from typing import Optional
+
+    from ..options import Options
+    from ..run.examined import Examined
 
 #: Fewest seconds of a look-up of names that are worth a word.
 SLOW_LOOKUP = 1
-SECONDS_OF_A_DAY = 86_400
-
-_COMMANDS = {
-    Stage.EHLO: "EHLO",
-    Stage.STARTTLS: "STARTTLS",
-    Stage.AUTH: "AUTH",
-    Stage.MAIL: "MAIL",
-    Stage.RCPT: "RCPT",
-    Stage.DATA: "DATA",
-    Stage.MESSAGE: "the message",
-}
 
 
-def success(acceptance: Acceptance, plan: Plan, generation: Optional[Generation]) -> str:
-    """The first line of a test that was walked to its end.
+def first_line(assessment: Assessment, options: Options) -> str:
+    """The first line: what gives the check its state, and the rest as far as there is room."""
+    deciding = assessment.deciding
+    labels = frozenset(each.server for each in deciding if each.server is not None)
+    line = _outcome(assessment, options, labels)
+    if assessment.state is State.OK:
+        return shorten(f"{_allowance(assessment)}{line}")
+    others = [each for each in assessment.wrong if each not in deciding]
+    words = [
+        describe(each, _subject(each, assessment), options)
+        for each in (*deciding, *others)
+        if each.ground is not Ground.FAILURE
+    ]
+    if not assessment.failure_leads:
+        return shorten("; ".join([*words, line]))
+    if any(each in deciding for each in assessment.failures):
+        return shorten(line)
+    return f"{shorten(line, MAX_LINE - len(words[0]) - 2)}; {words[0]}"
+
+
+def _allowance(assessment: Assessment) -> str:
+    """That mail is not accepted, though the state is OK."""
+    key = next((each.key for each in assessment.failures if each.key), "")
+    not_accepted = key and not assessment.accepts
+    return f"not accepted, as --severity {key}=ok allows: " if not_accepted else ""
+
+
+def _subject(judgement: Judgement, assessment: Assessment) -> Optional[Examined]:
+    return None if judgement.server is None else assessment.server(judgement.server)
+
+
+def _outcome(assessment: Assessment, options: Options, deciding: Collection[str]) -> str:
+    """What became of the test, whatever else there is to be said."""
+    target, plan = options.target, options.probe
+    notices = _notices(assessment, options)
+    if options.judging.rule is not None:
+        return set_headline(assessment.found, target, plan, deciding, notices)
+    (examined,) = assessment.examined
+    acceptance = examined.member.acceptance
+    if acceptance.failure is not None:
+        return failure(acceptance, target, plan)
+    return success(acceptance, plan, examined.keywords.generation, notices)
+
+
+def _notices(assessment: Assessment, options: Options) -> list[str]:
+    """What is worth a word in the first line though nothing is wrong by it."""
+    sessions = [each.session for each in assessment.examined if each.session is not None]
+    lost = [lost_mx(session, options.target) for session in sessions[:1]]
+    told = [
+        describe(each, _subject(each, assessment), options)
+        for each in assessment.judgements
+        if each.name in (UNTRUSTED, ADDRESS) and each.state is State.OK
+    ]
+    more = [f"and {len(told) - 1} more"] if len(told) > 1 and options.judging.rule else []
+    return [*filter(None, lost), *(told[:1] + more if more else told)]
+
+
+def success(
+    acceptance: Acceptance,
+    plan: Plan,
+    generation: Optional[Generation],
+    notices: Sequence[str] = (),
+) -> str:
+    """What to say of a test that was walked to its end.
 
     It has what Get-MessageTrackingLog wants to be asked for, where the server gave a receipt.
+
+    :param notices: what else is worth a word
     """
     session = acceptance.decisive
     if session is None or plan.until is Stage.MX:
-        return f"{_servers(len(acceptance.hosts))} found in {acceptance.seconds:.3f}s"
+        found = f"{_servers(len(acceptance.hosts))} found in {acceptance.seconds:.3f}s"
+        return f"{found} ({'; '.join(notices)})" if notices else found
     host = printable(session.server.name, 80)
     recipient = printable(plan.envelope.recipient, 100)
     took = f"in {acceptance.seconds:.3f}s"
     notes = [
         printable(generation.title, 40) if generation is not None else "",
         _queued(session, plan),
+        *notices,
         _slow_lookup(acceptance),
         *_delays(session, generation),
     ]
@@ -91,148 +151,39 @@ def _delays(session: Session, generation: Optional[Generation]) -> list[str]:
 
     known = [(each, signature(each, generation)) for each in slow]
     return [
-        f"{_COMMANDS[outcome.stage]} took {outcome.seconds:.1f}s, {delay.name}?"
+        f"{COMMANDS[outcome.stage]} took {outcome.seconds:.1f}s, {delay.name}?"
         for outcome, delay in known
         if delay is not None
     ]
 
 
-def failure(acceptance: Acceptance, target: Target, plan: Plan) -> str:
-    """The first line of a test that was stopped: which stage failed, in the server's words."""
-    outcome, session = acceptance.failure, acceptance.decisive
-    assert outcome is not None
-    if session is None:
-        return _lookup_failure(outcome, target.domain or target.host)
-    words = stage_failure(session, outcome, plan)
-    implicit = target.domain and not target.host and session.server.preference is None
-    if implicit and outcome.stage in (Stage.CONNECT, Stage.BANNER):
-        # A domain that has lost its MX is tried by its own name, and nobody would think of that.
-        return f"{words} ({printable(target.domain, 80)} has no MX record)"
-    if len(acceptance.sessions) > 1 and outcome.stage in (Stage.MX, Stage.CONNECT, Stage.BANNER):
-        tried = f"{len(acceptance.sessions)} of {len(acceptance.hosts)} servers tried"
-        domain = printable(target.domain, 80)
-        if outcome.cause is Cause.SILENT and outcome.received:
-            # It had begun to greet, so it does answer.
-            return f"{domain} answers too late for -t ({tried}); {words}"
-        return f"no server of {domain} answers ({tried}); {words}"
-    return words
-
-
-def stage_failure(session: Session, outcome: StageOutcome, plan: Plan) -> str:
-    """Which stage failed at a server, in the server's words."""
-    host = printable(session.server.name, 80)
-    stage, verdict, reply = outcome.stage, outcome.verdict, outcome.reply
-    if stage is Stage.MX:
-        return _lookup_failure(outcome, session.server.name)
-    explanation = printable(outcome.explanation, QUOTED)
-    if verdict is Verdict.UNTESTED:
-        return f"could not test {host} at {stage.value}: {explanation}"
-    if verdict is Verdict.MISSING:
-        return f"{host} {explanation}{_mask(session, stage)}"
-    if stage is Stage.CONNECT:
-        colon = "" if outcome.cause is Cause.SILENT else ":"
-        return f"{host} could not be connected{colon} {explanation}"
-    if stage is Stage.BANNER:
-        if reply is not None:
-            verb = "refused the connection" if reply.code >= 400 else "greeted wrongly"
-            return f"{host} {verb}: {quote(reply)}"
-        if verdict is Verdict.TIMED_OUT:
-            return f"{host} sent no greeting {explanation}"
-        return f"{host} sent no SMTP greeting: {explanation}"
-    command, expected = _COMMANDS[stage], EXPECTED[stage]
-    if stage is Stage.STARTTLS and plan.tls is Tls.IMPLICIT:
-        command = "TLS"
-    if outcome.second_ehlo:
-        command, expected = "EHLO after STARTTLS", EXPECTED[Stage.EHLO]
-    if verdict is Verdict.TIMED_OUT:
-        return f"{host} did not answer {command} {explanation}"
-    if reply is None:
-        return f"{host} failed at {command}: {explanation}"
-    if verdict is Verdict.BROKEN:
-        codes = " or ".join(map(str, expected))
-        return f"{host} answered {command} without {codes}: {quote(reply)}"
-    verb = "deferred" if verdict is Verdict.DEFERRED and reply.code != 421 else "refused"
-    return f"{host} {verb} {command}{_argument(stage, plan)}: {quote(reply)}"
-
-
-def _mask(session: Session, stage: Stage) -> str:
-    """What stands in the place of STARTTLS if a firewall hides it."""
-    if stage is not Stage.STARTTLS:
-        return ""
-    # Imported here because most servers offer what they are asked for.
-    from ..exchange.masks import masked_keywords
-
-    masks = [
-        mask
-        for mask, lines in masked_keywords(session.extensions).items()
-        if any(line.startswith("STARTTLS") for line in lines)
-    ]
-    return f", a firewall masks it as {' or '.join(masks)}" if masks else ""
-
-
-def _argument(stage: Stage, plan: Plan) -> str:
-    """The address that was said with the command of a stage."""
-    if stage is Stage.MAIL:
-        return f" {printable(plan.envelope.sender, 80) or 'of the null sender'}"
-    if stage is Stage.RCPT:
-        return f" {printable(plan.envelope.recipient, 80)}"
-    return ""
-
-
-def _lookup_failure(outcome: StageOutcome, name: str) -> str:
-    verb = "could not look up" if outcome.verdict is Verdict.UNTESTED else "no mail server at"
-    return f"{verb} {printable(name, 80)}: {printable(outcome.explanation, QUOTED)}"
-
-
-def backup(acceptance: Acceptance, plan: Plan) -> str:
-    """Which servers were passed over, and why."""
-    failures = [
-        stage_failure(session, session.failure, plan)
-        for session in acceptance.passed_over
-        if session.failure is not None
-    ]
-    more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
-    sessions = (*acceptance.passed_over, acceptance.decisive)
-    preferences = {each.server.preference for each in sessions if each is not None}
-    equal = len(preferences) == 1 and None not in preferences
-    return f"{'other' if equal else 'better'} MX failed: {failures[0]}{more}"
-
-
-def missing(keywords: KeywordCheck, host: str) -> str:
-    """What is wrong with the EHLO keywords."""
-    reason = printable(keywords.reason, QUOTED)
-    return f"{printable(host, 80)} {reason}" if keywords.missing else reason
-
-
-def expiry(certificate: Certificate, days: float) -> str:
-    """When the certificate ends or has ended."""
-    when = rfc5322(certificate.not_after)
-    name = printable(certificate.subject, 60) or "the certificate"
-    if days < 0:
-        return f"certificate {name} expired {-days:.1f} days ago ({when})"
-    return f"certificate {name} expires in {days:.1f} days ({when})"
-
-
 def set_headline(
-    found: ServerSet, target: Target, plan: Plan, deciding: Collection[str] = ()
+    found: ServerSet,
+    target: Target,
+    plan: Plan,
+    deciding: Collection[str] = (),
+    notices: Sequence[str] = (),
 ) -> str:
-    """The first line of a test of all servers: how many accept, and the worst in words.
+    """What to say of a test of all servers: how many accept, and the worst in words.
 
     :param deciding: labels of the servers that give the check its state, if it is known
+    :param notices: what else is worth a word
     """
+    details = f" ({'; '.join(notices)})" if notices else ""
     members = found.members
     name = printable(target.domain or target.host, 80)
     failed = [each for each in members if each.acceptance.failure is not None]
     if failed and failed[0].acceptance.decisive is None:
         return failure(failed[0].acceptance, target, plan)
     if plan.until is Stage.MX and not failed:
-        return f"{_servers(len(members))} found for {name} in {found.seconds:.3f}s"
+        return f"{_servers(len(members))} found for {name} in {found.seconds:.3f}s{details}"
     what = f"pass every stage up to {plan.until.value}"
     if plan.until in (Stage.MX, Stage.MESSAGE):
         what = "found" if plan.until is Stage.MX else "accept mail"
     count = f"{len(members) - len(failed)} of {_servers(len(members))} of {name} {what}"
     if not failed:
-        return f"{count} for {printable(plan.envelope.recipient, 100)} in {found.seconds:.3f}s"
+        recipient = printable(plan.envelope.recipient, 100)
+        return f"{count} for {recipient} in {found.seconds:.3f}s{details}"
     # A primary before a backup, and what is broken before what may pass.
     worst = min(failed, key=lambda each: (each.label not in deciding, *_order_of_failure(each)))
     more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""

@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import re
 
+from ..cli.words import BACKUP_MX, CERTIFICATE
 from ..dates import rfc5322
 from ..exchange.delays import signature
+from ..exchange.diagnosis import diagnose
 from ..exchange.pages import PAGES, TROUBLESHOOTING
 from ..exchange.recognition import KeywordCheck
+from ..exchange.remedies import EXPIRING, NOT_SHOWN, REMEDIES, SLOW, UNREADABLE
+from ..judgement import SECONDS_OF_A_DAY, Assessment, Ground
 from ..protocol.dialogue import Plan
 from ..protocol.receipt import Receipt
 from ..protocol.stages import MailHost, Security, Server, Session, TranscriptLine
 from ..record import TYPE_CHECKING
 from ..run.acceptance import Acceptance
 from ..run.examined import Examined
-from ..vocabulary import Generation, Stage
-from .headline import SECONDS_OF_A_DAY, missing, stage_failure
+from ..vocabulary import Generation, Stage, State
+from .failure import stage_failure
+from .findings import missing
 from .text import QUOTED, printable, quote
 
 if TYPE_CHECKING:
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
     from typing import Optional
 
     from ..exchange.diagnosis import Diagnosis
+    from ..options import Options
 
 #: Longest quotation of a server's reply here.
 QUOTED_BELOW = 240
@@ -33,8 +39,73 @@ QUOTED_BELOW = 240
 TRANSCRIPT_LINES = 400
 
 
-def server_lines(examined: Examined, plan: Plan, full: bool) -> list[str]:
-    """What is to be said of one server: what is wrong, and if ``full`` its stages too."""
+def below_the_first(assessment: Assessment, options: Options) -> list[str]:
+    """All lines below the first."""
+    plan, verbosity = options.probe, options.limits.verbosity
+    target = options.target.domain or options.target.host
+    talkative, is_ok = verbosity >= 1, assessment.state is State.OK
+    wrong = {each.server for each in assessment.wrong}
+    deciding = {each.server for each in assessment.deciding}
+    # First the servers that give the check its state, then others that fail.
+    in_order = sorted(
+        assessment.examined,
+        key=lambda each: (each.member.label not in deciding, each.member.accepts),
+    )
+    stopped = assessment.failure_leads
+    remedies = [] if stopped else _remedies(assessment)
+    shown = []
+    for remedy, server in remedies:
+        shown += remedy_lines(remedy, plan, server)
+    diagnoses = [each.diagnosis for each in in_order if each.diagnosis is not None]
+    if options.judging.rule is None:
+        (examined,) = in_order
+        if diagnoses and not stopped:
+            shown += keyword_lines(examined.keywords)
+        shown += server_lines(examined, plan, talkative or not is_ok, target)
+    else:
+        labels = {label for label in wrong if label is not None}
+        shown += set_lines(in_order, plan, talkative, labels, target)
+        shown += note_lines(*assessment.found.notes) if talkative or wrong else []
+    if diagnoses or not is_ok:
+        begins = [each.begin for each in (*(remedy for remedy, _ in remedies), *diagnoses)]
+        shown += troubleshooting_lines(begins[0] if begins else "mail-flow")
+    if verbosity >= 2:
+        for examined in assessment.examined:
+            shown += transcript_lines(examined.member.acceptance.sessions)
+    return shown
+
+
+def _remedies(assessment: Assessment) -> list[tuple[Diagnosis, Optional[Server]]]:
+    """What is wrong besides a stage that stopped a test, with the server passed over."""
+    wrong = [each for each in assessment.wrong if each.ground is not Ground.FAILURE]
+    names = {each.name for each in wrong}
+    found: list[tuple[Diagnosis, Optional[Server]]] = []
+    if BACKUP_MX in names:
+        (examined,) = assessment.examined
+        # The first, since it is the one that the first line has.
+        session = examined.member.acceptance.passed_over[0]
+        found += [(diagnose(session.failure), session.server)] if session.failure else []
+    for judgement in wrong:
+        if judgement.name == CERTIFICATE:
+            examined = assessment.server(judgement.server)
+            found.append((_remedy_of_certificate(examined), None))
+    found += [(remedy, None) for name, remedy in REMEDIES.items() if name in names]
+    if any(each.ground is Ground.RANGE and each.name != CERTIFICATE for each in wrong):
+        found.append((SLOW, None))
+    return list(dict.fromkeys(found))
+
+
+def _remedy_of_certificate(examined: Examined) -> Diagnosis:
+    if examined.certificate is not None:
+        return EXPIRING
+    return UNREADABLE if examined.security is not None else NOT_SHOWN
+
+
+def server_lines(examined: Examined, plan: Plan, full: bool, target: str = "") -> list[str]:
+    """What is to be said of one server: what is wrong, and if ``full`` its stages too.
+
+    :param target: what was looked up, if no server was found
+    """
     keywords = examined.keywords
     if examined.diagnosis is None:
         lines = keyword_lines(keywords)
@@ -49,7 +120,7 @@ def server_lines(examined: Examined, plan: Plan, full: bool) -> list[str]:
             )
     if full:
         acceptance, session = examined.member.acceptance, examined.session
-        lines += stage_lines(acceptance, keywords.generation)
+        lines += stage_lines(acceptance, keywords.generation, target)
         lines += certificate_lines(examined.security, plan.now)
         lines += receipt_lines(session.receipt if session is not None else None)
         lines += host_lines(acceptance.hosts)
@@ -61,18 +132,23 @@ def server_lines(examined: Examined, plan: Plan, full: bool) -> list[str]:
 
 
 def set_lines(
-    all_examined: Sequence[Examined], plan: Plan, full: bool, wrong: Collection[str] = ()
+    all_examined: Sequence[Examined],
+    plan: Plan,
+    full: bool,
+    wrong: Collection[str] = (),
+    target: str = "",
 ) -> list[str]:
     """One line for each server that is fine, one block for each that is not, in their order.
 
     :param full: print the stages of all servers
     :param wrong: labels of those that are to be printed in full at any rate
+    :param target: what was looked up, if no server was found
     """
     lines = []
     for examined in all_examined:
         session, member = examined.session, examined.member
         if session is None:
-            return server_lines(examined, plan, full or member.label in wrong)
+            return server_lines(examined, plan, full or member.label in wrong, target)
         server = session.server
         addresses = f" {server.addresses[0]}" if len(server.addresses) == 1 else ""
         preference = f" (MX {server.preference})" if server.preference is not None else ""
@@ -131,15 +207,17 @@ def receipt_lines(receipt: Optional[Receipt]) -> list[str]:
     return [f"Receipt: Get-MessageTrackingLog {where}"]
 
 
-def stage_lines(acceptance: Acceptance, generation: Optional[Generation] = None) -> list[str]:
+def stage_lines(
+    acceptance: Acceptance, generation: Optional[Generation] = None, target: str = ""
+) -> list[str]:
     """One line for each stage reached: how long it took and what the server said."""
-    lines = []
     session = acceptance.decisive
+    name = printable(session.server.name if session is not None else target, 80)
+    details = ""
     if session is not None and session.address:
-        what = f"{session.address} port {session.server.port}"
-        if generation is not None:
-            what += f", {printable(generation.title, 40)}"
-        lines.append(f"Stages at {printable(session.server.name, 80)} ({what}):")
+        title = f", {printable(generation.title, 40)}" if generation is not None else ""
+        details = f" ({session.address} port {session.server.port}{title})"
+    lines = [f"Stages at {name}{details}:"]
     for outcome in acceptance.outcomes:
         if outcome.stage is Stage.QUIT and not outcome.passed and acceptance.failure is not None:
             # Nobody expects a farewell of a server that is gone.

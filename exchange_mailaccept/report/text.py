@@ -42,7 +42,7 @@ def printable(text: str, most: int) -> str:
     """
     text = " ".join(filter(None, text.strip().translate(_FORBIDDEN).split(" ")))
     text = text.encode("ascii", "backslashreplace").decode("ascii").replace("\\", "/")
-    return text if len(text) <= most else f"{text[: most - 3]}..."
+    return shorten(text, most)
 
 
 def bounded(output: str) -> str:
@@ -55,6 +55,11 @@ def bounded(output: str) -> str:
         left_out += 1
     note = [f"({left_out} more lines; -vv shows all)"] if left_out else []
     return "\n".join([first, *lines, *note, *perfdata])
+
+
+def shorten(line: str, most: int = MAX_LINE) -> str:
+    """``line`` with at most ``most`` characters."""
+    return line if len(line) <= most else f"{line[: most - 3]}..."
 
 
 def quote(reply: Reply, most: int = QUOTED) -> str:

@@ -297,7 +297,7 @@ def test_a_switch_keeps_its_equals_sign(write):
         f"[{PROGRAM}]\nhostname=192.0.2.1\nrecipient=a@b.example\nport=\nstarttls=\nv=\nv=\n"
     )
     chosen = parse([f"--extra-opts=@{ini}"])
-    assert (chosen.target.port, chosen.tls, chosen.verbosity) == (25, Tls.STARTTLS, 2)
+    assert (chosen.target.port, chosen.probe.tls, chosen.limits.verbosity) == (25, Tls.STARTTLS, 2)
 
 
 @pytest.mark.parametrize("name", ["H", "hostname", "w", "warning"])

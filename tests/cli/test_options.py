@@ -17,10 +17,10 @@ from exchange_mailaccept import __version__, options
 from exchange_mailaccept.cli import parser
 from exchange_mailaccept.cli.help import help_text
 from exchange_mailaccept.cli.parser import Answered, UsageError
-from exchange_mailaccept.net import trust
 from exchange_mailaccept.net.trust import TlsSettings
-from exchange_mailaccept.options import Options
+from exchange_mailaccept.options import Judging, Limits, Options
 from exchange_mailaccept.protocol.auth import Credentials
+from exchange_mailaccept.protocol.dialogue import Plan
 from exchange_mailaccept.protocol.extensions import NONE
 from exchange_mailaccept.protocol.message import (
     Content,
@@ -34,32 +34,50 @@ from exchange_mailaccept.vocabulary import Rule, Stage, Tls
 
 DEFAULTS = Options(
     target=Target("contoso.com", "", 25, 0, ()),
-    envelope=Envelope("ExMFA-MailAcceptTest@Fabrikam.com", "postmaster@contoso.com"),
-    content=Content("Mail acceptance test", ()),
-    ehlo_name="",
-    until=Stage.MESSAGE,
-    source_address="",
-    profile="auto",
-    require=(),
-    severities={},
-    warning={},
-    critical={},
-    timeout=50.0,
-    verbosity=0,
-    tls=Tls.NEVER,
-    tls_name="",
-    verify=False,
-    certificate_days=(),
-    credentials=None,
-    rule=None,
-    every_address=False,
-    parallel=10,
+    probe=Plan(
+        Envelope("ExMFA-MailAcceptTest@Fabrikam.com", "postmaster@contoso.com"),
+        ehlo_name="",
+        content=Content("Mail acceptance test", ()),
+        message_id="",
+        now=0.0,
+        until=Stage.MESSAGE,
+        source_address="",
+        tls=Tls.NEVER,
+        tls_name="",
+        verify=False,
+        credentials=None,
+        transcript=False,
+    ),
+    security=None,
+    judging=Judging(
+        profile="auto",
+        require=(),
+        severities={},
+        warning={},
+        critical={},
+        certificate_days=(),
+        expects_tls=False,
+        rule=None,
+    ),
+    limits=Limits(timeout=50.0, every_address=False, parallel=10, verbosity=0),
 )
+
+
+def changed(options: Options, **changes: object) -> Options:
+    """``options`` with other values in the parts that have them."""
+    for name in ("probe", "judging", "limits"):
+        part = getattr(options, name)
+        mine = {field: changes.pop(field) for field in part._fields if field in changes}
+        options = options._replace(**{name: part._replace(**mine)})
+    assert not changes
+    return options
+
+
 SEE_HELP = " (see check_exchange_mailaccept --help)"
 SEVERITY_KEYS = (
     "server load recipient connector tls protocol probe policy mx connect banner ehlo starttls"
     " auth mail rcpt data message deferred refused broken timeout missing extensions certificate"
-    " backup-mx"
+    " backup-mx untrusted address size"
 )
 METRICS = "mx connect banner ehlo starttls auth mail rcpt data message quit total"
 STAGES = "mx connect banner ehlo starttls auth mail rcpt data message"
@@ -80,17 +98,14 @@ def target(**changes) -> Options:
 
 
 def envelope(**changes) -> Options:
-    return DEFAULTS._replace(envelope=DEFAULTS.envelope._replace(**changes))
+    return changed(DEFAULTS, envelope=DEFAULTS.probe.envelope._replace(**changes))
 
 
 def content(**changes) -> Options:
-    return DEFAULTS._replace(content=DEFAULTS.content._replace(**changes))
+    return changed(DEFAULTS, content=DEFAULTS.probe.content._replace(**changes))
 
 
-SERVER = DEFAULTS._replace(
-    target=Target("", "192.0.2.1", 25, 0, ()),
-    envelope=Envelope("ExMFA-MailAcceptTest@Fabrikam.com", "a@b.example"),
-)
+SERVER = envelope(recipient="a@b.example")._replace(target=Target("", "192.0.2.1", 25, 0, ()))
 
 
 @pytest.mark.parametrize(
@@ -145,8 +160,8 @@ def test_a_target_is_enough(argv, expected):
             ["--nameserver=::1", "--nameserver=127.0.0.1:1"],
             target(nameservers=(("::1", 53), ("127.0.0.1", 1))),
         ),
-        (["--source-address", "192.0.2.9"], DEFAULTS._replace(source_address="192.0.2.9")),
-        (["--source-address=2001:db8::9"], DEFAULTS._replace(source_address="2001:db8::9")),
+        (["--source-address", "192.0.2.9"], changed(DEFAULTS, source_address="192.0.2.9")),
+        (["--source-address=2001:db8::9"], changed(DEFAULTS, source_address="2001:db8::9")),
         (["-f", "a@b.example"], envelope(sender="a@b.example")),
         (["--from", "a@B.Example"], envelope(sender="a@B.Example")),
         (["-f", "<a@b.example>"], envelope(sender="a@b.example")),
@@ -164,15 +179,15 @@ def test_a_target_is_enough(argv, expected):
         (["-r", "probe", "-H", "mail1"],
          envelope(recipient="probe@contoso.com")._replace(target=target(host="mail1").target)),
         (["-r", "x" * 64 + "@b.example"], envelope(recipient="x" * 64 + "@b.example")),
-        (["-F", "probe.example"], DEFAULTS._replace(ehlo_name="probe.example")),
-        (["--fqdn", "probe.example."], DEFAULTS._replace(ehlo_name="probe.example")),
-        (["-F", "[192.0.2.1]"], DEFAULTS._replace(ehlo_name="[192.0.2.1]")),
-        (["-F", "[IPv6:::1]"], DEFAULTS._replace(ehlo_name="[IPv6:::1]")),
+        (["-F", "probe.example"], changed(DEFAULTS, ehlo_name="probe.example")),
+        (["--fqdn", "probe.example."], changed(DEFAULTS, ehlo_name="probe.example")),
+        (["-F", "[192.0.2.1]"], changed(DEFAULTS, ehlo_name="[192.0.2.1]")),
+        (["-F", "[IPv6:::1]"], changed(DEFAULTS, ehlo_name="[IPv6:::1]")),
         # starttls and auth are below, with what they need.
-        *((["--until", stage.value], DEFAULTS._replace(until=stage))
+        *((["--until", stage.value], changed(DEFAULTS, until=stage))
           for stage in (Stage.MX, Stage.CONNECT, Stage.BANNER, Stage.EHLO,
                         Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.MESSAGE)),
-        (["--until", "RCPT"], DEFAULTS._replace(until=Stage.RCPT)),
+        (["--until", "RCPT"], changed(DEFAULTS, until=Stage.RCPT)),
         (["--subject", "Probe 1: ~!"], content(subject="Probe 1: ~!")),
         (["--subject", "x" * 989], content(subject="x" * 989)),
         (["--subject", "Gr\u00fc\u00dfe"], content(subject="=?utf-8?b?R3LDvMOfZQ==?=")),
@@ -182,40 +197,40 @@ def test_a_target_is_enough(argv, expected):
         (["--header=X-A: 1", "--header=X-A: 2"], content(headers=("X-A: 1", "X-A: 2"))),
         (["--header", "X-A: \u00fc"], content(headers=("X-A: =?utf-8?b?w7w=?=",))),
         (["--header", "X: " + "x" * 995], content(headers=("X: " + "x" * 995,))),
-        *((["--profile", name], DEFAULTS._replace(profile=name)) for name in PROFILES.split()),
-        (["--profile", "SE"], DEFAULTS._replace(profile="se")),
-        (["--require", "dsn"], DEFAULTS._replace(require=("DSN",))),
+        *((["--profile", name], changed(DEFAULTS, profile=name)) for name in PROFILES.split()),
+        (["--profile", "SE"], changed(DEFAULTS, profile="se")),
+        (["--require", "dsn"], changed(DEFAULTS, require=("DSN",))),
         (["--require=X-EXPS", "--require=8bitmime"],
-         DEFAULTS._replace(require=("X-EXPS", "8BITMIME"))),
-        *((["--severity", f"{key}=ok"], DEFAULTS._replace(severities={key: "ok"}))
+         changed(DEFAULTS, require=("X-EXPS", "8BITMIME"))),
+        *((["--severity", f"{key}=ok"], changed(DEFAULTS, severities={key: "ok"}))
           for key in SEVERITY_KEYS.split()),
-        *((["--severity", f"rcpt={state}"], DEFAULTS._replace(severities={"rcpt": state}))
+        *((["--severity", f"rcpt={state}"], changed(DEFAULTS, severities={"rcpt": state}))
           for state in ("ok", "warning", "critical", "unknown")),
-        (["--severity", "RCPT=Ok"], DEFAULTS._replace(severities={"rcpt": "ok"})),
-        *((["--severity", f"{code}=warning"], DEFAULTS._replace(severities={code: "warning"}))
+        (["--severity", "RCPT=Ok"], changed(DEFAULTS, severities={"rcpt": "ok"})),
+        *((["--severity", f"{code}=warning"], changed(DEFAULTS, severities={code: "warning"}))
           for code in ("400", "452", "550", "599", "4.3.1", "5.7.54", "5.7.606", "5.123.456")),
         (["--severity=452=ok", "--severity=rcpt=warning", "--severity=452=critical"],
-         DEFAULTS._replace(severities={"452": "critical", "rcpt": "warning"})),
-        *((["-w", range_], DEFAULTS._replace(warning={"total": range_}))
+         changed(DEFAULTS, severities={"452": "critical", "rcpt": "warning"})),
+        *((["-w", range_], changed(DEFAULTS, warning={"total": range_}))
           for range_ in ("1", "0", "1.5", ".5", "1:", ":1", "1:2", "1.5:2.5", "5:5", "~:1", "@1:2",
                          "@1", "-5:", "-2:-1", "~:-1")),
-        *((["-w", f"{metric}=1"], DEFAULTS._replace(warning={metric: "1"}))
+        *((["-w", f"{metric}=1"], changed(DEFAULTS, warning={metric: "1"}))
           for metric in METRICS.split()),
-        (["--warning", "rcpt=@1:2"], DEFAULTS._replace(warning={"rcpt": "@1:2"})),
-        (["-w1", "-wrcpt=2", "-w", "3"], DEFAULTS._replace(warning={"total": "3", "rcpt": "2"})),
+        (["--warning", "rcpt=@1:2"], changed(DEFAULTS, warning={"rcpt": "@1:2"})),
+        (["-w1", "-wrcpt=2", "-w", "3"], changed(DEFAULTS, warning={"total": "3", "rcpt": "2"})),
         (["-c", "5", "--critical=mail=6"],
-         DEFAULTS._replace(critical={"total": "5", "mail": "6"})),
-        (["-t", "10"], DEFAULTS._replace(timeout=10.0)),
-        (["--timeout=0.5"], DEFAULTS._replace(timeout=0.5)),
-        (["-t", ".1"], DEFAULTS._replace(timeout=0.1)),
-        (["-t", "86400"], DEFAULTS._replace(timeout=86400.0)),
-        (["-v"], DEFAULTS._replace(verbosity=1)),
-        (["--verbose"], DEFAULTS._replace(verbosity=1)),
-        (["-vv"], DEFAULTS._replace(verbosity=2)),
-        (["-v", "-v"], DEFAULTS._replace(verbosity=2)),
-        (["-vvv"], DEFAULTS._replace(verbosity=3)),
-        (["-vvvvv"], DEFAULTS._replace(verbosity=3)),
-        (["-v4p26"], target(family=4, port=26)._replace(verbosity=1)),
+         changed(DEFAULTS, critical={"total": "5", "mail": "6"})),
+        (["-t", "10"], changed(DEFAULTS, timeout=10.0)),
+        (["--timeout=0.5"], changed(DEFAULTS, timeout=0.5)),
+        (["-t", ".1"], changed(DEFAULTS, timeout=0.1)),
+        (["-t", "86400"], changed(DEFAULTS, timeout=86400.0)),
+        (["-v"], changed(DEFAULTS, verbosity=1)),
+        (["--verbose"], changed(DEFAULTS, verbosity=1)),
+        (["-vv"], changed(DEFAULTS, verbosity=2, transcript=True)),
+        (["-v", "-v"], changed(DEFAULTS, verbosity=2, transcript=True)),
+        (["-vvv"], changed(DEFAULTS, verbosity=3, transcript=True)),
+        (["-vvvvv"], changed(DEFAULTS, verbosity=3, transcript=True)),
+        (["-v4p26"], changed(target(family=4, port=26), verbosity=1)),
         (["-4p", "26"], target(family=4, port=26)),
     ],
 )  # fmt: skip
@@ -229,11 +244,9 @@ def test_an_international_domain_goes_out_as_a_labels():
     pytest.importorskip("idna")
     name, ascii_name = "m\u00fcnchen.example", "xn--mnchen-3ya.example"
     argv = ["-d", name, "-H", name, "-f", f"\u00fc@{name}", "-r", f"a@{name}", "-F", name]
-    assert parse(argv) == DEFAULTS._replace(
-        target=Target(ascii_name, ascii_name, 25, 0, ()),
-        envelope=Envelope(f"\u00fc@{ascii_name}", f"a@{ascii_name}"),
-        ehlo_name=ascii_name,
-    )
+    sender, recipient = f"\u00fc@{ascii_name}", f"a@{ascii_name}"
+    expected = changed(DEFAULTS, envelope=Envelope(sender, recipient), ehlo_name=ascii_name)
+    assert parse(argv) == expected._replace(target=Target(ascii_name, ascii_name, 25, 0, ()))
 
 
 # Every option that takes a value, by its flags.
@@ -607,18 +620,18 @@ def test_the_help_is_at_most_80_columns_wide():
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [
-        (["--all-mx"], DEFAULTS._replace(rule=Rule.WORST)),
-        (["--all-mx", "--set", "worst"], DEFAULTS._replace(rule=Rule.WORST)),
-        (["--all-mx", "--set=any"], DEFAULTS._replace(rule=Rule.ANY)),
-        (["--set", "PRIMARY", "--all-mx"], DEFAULTS._replace(rule=Rule.PRIMARY)),
+        (["--all-mx"], changed(DEFAULTS, rule=Rule.WORST)),
+        (["--all-mx", "--set", "worst"], changed(DEFAULTS, rule=Rule.WORST)),
+        (["--all-mx", "--set=any"], changed(DEFAULTS, rule=Rule.ANY)),
+        (["--set", "PRIMARY", "--all-mx"], changed(DEFAULTS, rule=Rule.PRIMARY)),
         (
             ["--all-mx", "--all-addresses", "--parallel", "1"],
-            DEFAULTS._replace(rule=Rule.WORST, every_address=True, parallel=1),
+            changed(DEFAULTS, rule=Rule.WORST, every_address=True, parallel=1),
         ),
-        (["--all-mx", "--parallel=999"], DEFAULTS._replace(rule=Rule.WORST, parallel=999)),
+        (["--all-mx", "--parallel=999"], changed(DEFAULTS, rule=Rule.WORST, parallel=999)),
         (
             ["-H", "mail1", "--all-addresses"],
-            target(host="mail1")._replace(rule=Rule.WORST, every_address=True),
+            changed(target(host="mail1"), rule=Rule.WORST, every_address=True),
         ),
     ],
 )
@@ -652,19 +665,24 @@ def test_a_mistake_about_all_servers_is_named(argv, said):
 # TLS.
 
 
-def tls(mode: Tls, port: int = 25, name: str = "", days=(), **settings):
+def tls(mode: Tls, port: int = 25, name: str = "", days=(), expected=False, **settings):
     """The options, and what TLS is to trust and to show."""
     return (
-        target(port=port)._replace(
-            tls=mode, tls_name=name, certificate_days=days, verify=settings.get("verify", False)
+        changed(
+            target(port=port),
+            tls=mode,
+            tls_name=name,
+            certificate_days=days,
+            verify=settings.get("verify", False),
+            expects_tls=expected or bool(days or name),
         ),
         TlsSettings(False, "", "1.2", "", "")._replace(must_read=bool(days), **settings),
     )
 
 
-def parse_tls(*argv: str) -> tuple[Options, TlsSettings]:
+def parse_tls(*argv: str) -> tuple[Options, object]:
     line = parser.read(["-d", "contoso.com", *argv], {})
-    return options.chosen(line), trust.settings(line)
+    return options.read(line), options.security(line)
 
 
 @pytest.mark.parametrize(
@@ -678,9 +696,9 @@ def parse_tls(*argv: str) -> tuple[Options, TlsSettings]:
         (["-s", "-p", "25"], tls(Tls.IMPLICIT, 25)),
         (["-sp", ""], tls(Tls.IMPLICIT, 465)),
         (["-S", "-p", "587"], tls(Tls.STARTTLS, 587)),
-        (["-S", "--verify"], tls(Tls.STARTTLS, verify=True)),
-        (["-S", "--min-tls", "1.3"], tls(Tls.STARTTLS, least_version="1.3")),
-        (["-S", "--min-tls=1.2"], tls(Tls.STARTTLS)),
+        (["-S", "--verify"], tls(Tls.STARTTLS, expected=True, verify=True)),
+        (["-S", "--min-tls", "1.3"], tls(Tls.STARTTLS, expected=True, least_version="1.3")),
+        (["-S", "--min-tls=1.2"], tls(Tls.STARTTLS, expected=True)),
         (["-S", "--tls-name", "Mail1.contoso.com."], tls(Tls.STARTTLS, name="Mail1.contoso.com")),
         (["-S", "-D", "30"], tls(Tls.STARTTLS, days=(30.0,))),
         (["-S", "-D", "30,7.5"], tls(Tls.STARTTLS, days=(30.0, 7.5))),
@@ -695,7 +713,7 @@ def test_tls_is_chosen(argv, expected):
 
 def test_the_walk_may_end_with_tls():
     chosen = parse(["-d", "contoso.com", "-S", "--until", "starttls"])
-    assert chosen == target()._replace(tls=Tls.STARTTLS, until=Stage.STARTTLS)
+    assert chosen == changed(target(), tls=Tls.STARTTLS, until=Stage.STARTTLS)
 
 
 def test_files_of_tls_are_named(tmp_path):
@@ -706,7 +724,12 @@ def test_files_of_tls_are_named(tmp_path):
     ca_file, certificate, key = files
     argv = ["-S", "--verify", "--ca-file", ca_file, "--client-cert", certificate]
     assert parse_tls(*argv, "--client-key", key) == tls(
-        Tls.STARTTLS, verify=True, ca_file=ca_file, client_certificate=certificate, client_key=key
+        Tls.STARTTLS,
+        expected=True,
+        verify=True,
+        ca_file=ca_file,
+        client_certificate=certificate,
+        client_key=key,
     )
 
 
@@ -786,7 +809,7 @@ def secret_file(tmp_path):
 def test_secrets_come_from_the_environment(argv, environment, expected):
     """For those who keep no files."""
     chosen = parse([*LOG_ON, *argv], **environment)
-    assert tuple(chosen.credentials) == tuple(expected)
+    assert tuple(chosen.probe.credentials) == tuple(expected)
 
 
 @pytest.mark.parametrize(
@@ -803,13 +826,13 @@ def test_secrets_come_from_the_first_line_of_a_file(content, secret, secret_file
     """Whatever its line end, and before the environment's."""
     argv = ["-A", "login", "--password-file", secret_file(content)]
     chosen = parse([*LOG_ON, *argv], **{PASSWORD: "another"})
-    assert tuple(chosen.credentials) == ("LOGIN", "me@contoso.com", secret, "", False)
+    assert tuple(chosen.probe.credentials) == ("LOGIN", "me@contoso.com", secret, "", False)
 
 
 def test_a_token_comes_from_its_own_file(secret_file):
     """And does not pass for a password."""
     chosen = parse([*LOG_ON, "-A", "xoauth2", "--token-file", secret_file(b"tk\n")])
-    assert tuple(chosen.credentials) == ("XOAUTH2", "me@contoso.com", "", "tk", False)
+    assert tuple(chosen.probe.credentials) == ("XOAUTH2", "me@contoso.com", "", "tk", False)
 
 
 @pytest.mark.parametrize(
@@ -921,12 +944,12 @@ OTHER = parse(
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [
-        (["--extra-opts=@{ini}"], target(port=26)._replace(timeout=10.0)),
-        (["--extra-opts=@{ini}", "-p", "27"], target(port=27)._replace(timeout=10.0)),
-        (["-p", "27", "--extra-opts=@{ini}"], target(port=27)._replace(timeout=10.0)),
-        (["--extra-opts=@{ini}", "-p", ""], target(port=26)._replace(timeout=10.0)),
+        (["--extra-opts=@{ini}"], changed(target(port=26), timeout=10.0)),
+        (["--extra-opts=@{ini}", "-p", "27"], changed(target(port=27), timeout=10.0)),
+        (["-p", "27", "--extra-opts=@{ini}"], changed(target(port=27), timeout=10.0)),
+        (["--extra-opts=@{ini}", "-p", ""], changed(target(port=26), timeout=10.0)),
         (["--extra-opts=check_exchange_mailaccept@{ini}"],
-         target(port=26)._replace(timeout=10.0)),
+         changed(target(port=26), timeout=10.0)),
         (["--extra-opts=other one@{ini}"], OTHER),
     ],
 )  # fmt: skip
@@ -938,14 +961,14 @@ def test_options_come_from_a_section_of_a_file(argv, expected, ini):
 @pytest.mark.parametrize("argv", [["--extra-opts"], ["--extra-opts=check_exchange_mailaccept"]])
 def test_the_file_is_named_in_the_environment(argv, ini):
     """As monitoring-plugins look for it."""
-    assert parse(argv, MP_CONFIG_FILE=ini) == target(port=26)._replace(timeout=10.0)
+    assert parse(argv, MP_CONFIG_FILE=ini) == changed(target(port=26), timeout=10.0)
 
 
 def test_the_file_is_looked_for_in_the_path_of_the_environment(ini):
     """``plugins.ini`` is one of the names."""
     path = f"/nonexistent:{ini[: -len('/plugins.ini')]}"
     found = parse(["--extra-opts"], NAGIOS_CONFIG_PATH=path)
-    assert found == target(port=26)._replace(timeout=10.0)
+    assert found == changed(target(port=26), timeout=10.0)
 
 
 @pytest.mark.parametrize(
@@ -987,8 +1010,8 @@ def test_what_is_accepted_stays_one_line(sender, recipient, subject, header):
         chosen = parse([*argv, f"--subject={subject}", f"--header=X: {header}"])
     except UsageError:
         return
-    message = compose(chosen.envelope, chosen.content, "<1@a.example>", 0.0)
-    commands = [mail_command(chosen.envelope), rcpt_command(chosen.envelope, NONE)]
+    message = compose(chosen.probe.envelope, chosen.probe.content, "<1@a.example>", 0.0)
+    commands = [mail_command(chosen.probe.envelope), rcpt_command(chosen.probe.envelope, NONE)]
     for command in commands:
         verb = r"(MAIL FROM|RCPT TO):<[^<>\r\n\0]*>( SMTPUTF8)?"
         assert re.fullmatch(verb, command) or '"' in command
@@ -1001,7 +1024,7 @@ def test_what_is_accepted_stays_one_line(sender, recipient, subject, header):
 def test_unicode_that_narrows_to_a_line_end_goes_out_as_utf8():
     """U+010D and U+010A end in the bytes of CR and LF, which a careless encoding would send."""
     chosen = parse(["-d", "contoso.com", "-r", "a\u010d\u010aDATA\u010d\u010a@contoso.com"])
-    command = rcpt_command(chosen.envelope, NONE).encode()
+    command = rcpt_command(chosen.probe.envelope, NONE).encode()
     assert command == b"RCPT TO:<a\xc4\x8d\xc4\x8aDATA\xc4\x8d\xc4\x8a@contoso.com>"
 
 
@@ -1080,4 +1103,4 @@ def test_one_mistake_is_reported_once(argv, flag):
 def test_an_encoded_word_has_at_most_75_characters():
     """RFC 2047 2."""
     chosen = parse(["-d", "contoso.com", "--subject", "\u00fc" * 60])
-    assert [word for word in chosen.content.subject.split() if len(word) > 75] == []
+    assert [word for word in chosen.probe.content.subject.split() if len(word) > 75] == []

@@ -207,9 +207,9 @@ def test_ini_file_of_nagios_is_understood(tmp_path):
     ini.write_text(re.sub(r"(password-file = ).*", rf"\g<1>{secret}", text), encoding="utf-8")
     chosen = parse(["-H", "mbx01", "-r", "a@contoso.com", f"--extra-opts=submission@{ini}"])
     assert chosen.target.port == 587
-    assert chosen.credentials is not None
-    assert chosen.credentials.user == r"contoso\mailaccept-probe"
-    assert chosen.credentials.password == "s3cr3t"
+    assert chosen.probe.credentials is not None
+    assert chosen.probe.credentials.user == r"contoso\mailaccept-probe"
+    assert chosen.probe.credentials.password == "s3cr3t"
 
 
 @pytest.mark.parametrize(

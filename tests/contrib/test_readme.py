@@ -60,7 +60,7 @@ def test_the_demo_gives_the_plugin_what_comes_after_two_dashes(tmp_path: Path) -
 
 def test_there_are_two_outputs() -> None:
     """One that is well, and one that is not."""
-    assert [output.split()[1] for _, output in OUTPUTS] == ["OK", "WARNING"]
+    assert [output.split()[1] for _, output in OUTPUTS] == ["OK", "CRITICAL"]
 
 
 def test_it_is_short() -> None:

@@ -996,6 +996,7 @@ FAILING = tuple(name for name, each in scenarios.scenarios().items() if each.sta
 REMARKS = {
     "pix": "EHLO was refused and HELO accepted, as a Cisco PIX",
     "pix-old": "EHLO was refused and HELO accepted",
+    "size-small": "127.0.0.1 takes no message above 409600 bytes; 127.0.0.1 accepted",
     "asa": "a Cisco firewall (inspect esmtp) masks STARTTLS, X-ANONYMOUSTLS, X-EXPS, CHUNKING, ",
     "asa-2003": "does not offer X-LINK2STATE, XEXCH50: a Cisco firewall",
     "ehlo-refused": "EHLO was refused and HELO accepted",

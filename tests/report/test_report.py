@@ -24,6 +24,8 @@ from exchange_mailaccept.protocol.stages import (
 )
 from exchange_mailaccept.report import headline
 from exchange_mailaccept.report import lines as report_lines
+from exchange_mailaccept.report.failure import failure
+from exchange_mailaccept.report.findings import backup, missing
 from exchange_mailaccept.report.text import printable, quote
 from exchange_mailaccept.run.acceptance import Acceptance, Member
 from exchange_mailaccept.run.examined import Examined, examine
@@ -228,7 +230,7 @@ def test_the_first_line_of_a_failure(stage, verdict, why, expected):
         stage, verdict, 1.0, why if by_reply else None, "" if by_reply else str(why), cause=cause
     )
     acceptance = Acceptance(None, (session(outcome),))
-    assert headline.failure(acceptance, TARGET, PLAN) == expected
+    assert failure(acceptance, TARGET, PLAN) == expected
 
 
 @pytest.mark.parametrize(
@@ -250,15 +252,15 @@ def test_the_first_line_of_a_failure(stage, verdict, why, expected):
 def test_the_first_line_of_a_lookup_that_failed(verdict, why, expected):
     """The domain, and what became of it."""
     lookup = StageOutcome(Stage.MX, verdict, 1.0, None, why)
-    assert headline.failure(Acceptance(lookup), TARGET, PLAN) == expected
+    assert failure(Acceptance(lookup), TARGET, PLAN) == expected
 
 
 def test_the_first_line_when_a_host_has_no_address():
     """The host, which is not the domain."""
     outcome = StageOutcome(Stage.MX, Verdict.BROKEN, 1.0, None, "does not exist or has no address")
-    server = Server("mail9.contoso.com", (), 25)
+    server = Server("mail9.contoso.com", (), 25, 10)
     acceptance = Acceptance(None, (session(outcome, server=server),))
-    assert headline.failure(acceptance, TARGET, PLAN) == (
+    assert failure(acceptance, TARGET, PLAN) == (
         "no mail server at mail9.contoso.com: does not exist or has no address"
     )
 
@@ -267,7 +269,7 @@ def test_the_first_line_when_no_server_answers():
     """How many were tried, and what became of the one that came furthest."""
     broken = StageOutcome(Stage.CONNECT, Verdict.BROKEN, 1.0, None, "192.0.2.25 port 25: refused")
     acceptance = Acceptance(None, (session(broken), session(broken)), HOSTS[:3])
-    assert headline.failure(acceptance, TARGET, PLAN) == (
+    assert failure(acceptance, TARGET, PLAN) == (
         "no server of contoso.com answers (2 of 3 servers tried);"
         " mail1.contoso.com could not be connected: 192.0.2.25 port 25: refused"
     )
@@ -277,7 +279,7 @@ def test_the_first_line_of_the_null_sender():
     """A command with nothing behind it would read as a mistake."""
     plan = PLAN._replace(envelope=Envelope("", "postmaster@contoso.com"))
     outcome = StageOutcome(Stage.MAIL, Verdict.REFUSED, 1.0, reply(550, "no"))
-    found = headline.failure(Acceptance(None, (session(outcome),)), TARGET, plan)
+    found = failure(Acceptance(None, (session(outcome),)), TARGET, plan)
     assert found == "mail1.contoso.com refused MAIL of the null sender: 550 no"
 
 
@@ -358,7 +360,7 @@ def test_no_first_line_lets_foreign_text_through(row, name, words, recipient):
     server = Server(name, ("192.0.2.25",), 25)
     plan = PLAN._replace(envelope=Envelope(recipient, recipient))
     acceptance = Acceptance(None, (session(outcome, server=server),))
-    line = headline.failure(acceptance, Target(name, "", 25), plan)
+    line = failure(acceptance, Target(name, "", 25), plan)
     assert re.fullmatch(r"[ -~]*", line)
     assert not set(line) & set("|<>`$\\")
 
@@ -367,9 +369,9 @@ def test_the_backup_is_named_with_the_reason():
     """Of several the first, and how many more there are."""
     refused = StageOutcome(Stage.BANNER, Verdict.DEFERRED, 1.0, reply(421, "busy"))
     accepted = StageOutcome(Stage.BANNER, Verdict.PASSED, 1.0, reply(220, "hello"))
-    backup = session(accepted, server=SERVER._replace(preference=20))
-    sessions = (session(refused), session(refused), backup)
-    assert headline.backup(Acceptance(None, sessions, HOSTS[:3]), PLAN) == (
+    second = session(accepted, server=SERVER._replace(preference=20))
+    sessions = (session(refused), session(refused), second)
+    assert backup(Acceptance(None, sessions, HOSTS[:3]), PLAN) == (
         "better MX failed: mail1.contoso.com refused the connection: 421 busy (and 1 more)"
     )
 
@@ -386,7 +388,7 @@ def test_the_backup_is_named_with_the_reason():
 )
 def test_missing_keywords_are_named(expectation, expected):
     """Or what else is wrong with them."""
-    assert headline.missing(expectation, "mail1.contoso.com") == expected
+    assert missing(expectation, "mail1.contoso.com") == expected
 
 
 def test_what_to_do_about_the_keywords_is_said_before_the_stages():

@@ -40,7 +40,7 @@ from exchange_mailaccept.protocol.requests import (
     Time,
 )
 from exchange_mailaccept.protocol.stages import Fault, Server, Session, StageOutcome
-from exchange_mailaccept.report import headline
+from exchange_mailaccept.report.findings import backup
 from exchange_mailaccept.run.acceptance import Acceptance, accept_mail
 from exchange_mailaccept.run.servers import Target, find_servers
 from exchange_mailaccept.vocabulary import Cause, Stage, Verdict
@@ -414,7 +414,7 @@ def test_a_server_of_the_same_preference_is_not_a_better_one():
     }
     # One of both orders has the failing server first.
     tests = [World(records, {f"192.0.2.{at}": ACCEPTS}).accept() for at in (1, 2) * 20]
-    words = [headline.backup(each, PLAN) for each in tests if each.passed_over]
+    words = [backup(each, PLAN) for each in tests if each.passed_over]
     assert words
     assert not any("better" in each for each in words)
 

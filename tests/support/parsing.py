@@ -11,4 +11,4 @@ from exchange_mailaccept.options import Options
 
 def parse(argv: Sequence[str], **environment: str) -> Options:
     """The options of ``argv`` in an environment in which nothing else is set."""
-    return options.chosen(parser.read(argv, environment))
+    return options.read(parser.read(argv, environment))

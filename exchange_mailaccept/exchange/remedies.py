@@ -1,0 +1,76 @@
+"""What it means, and what to do, where something is wrong and no stage failed."""
+
+from __future__ import annotations
+
+from ..cli.words import ADDRESS, SIZE, UNTRUSTED
+from ..vocabulary import Kind
+from .diagnosis import Diagnosis
+from .pages import PAGES
+
+#: What it means that a threshold is violated.
+SLOW = Diagnosis(
+    Kind.LOAD,
+    "What is out of range is the time that a stage took, or the whole",
+    "Compare the stages below with a good run: connect is the network, banner and ehlo are name"
+    " lookups, the rest is the transport service: Get-Queue; free disk and memory.",
+    PAGES["back-pressure"].address,
+    "queues",
+)
+#: What it means that the certificate has few days left.
+EXPIRING = Diagnosis(
+    Kind.TLS,
+    "The certificate has expired or soon will; senders that verify it send no mail then",
+    "Renew it, then Enable-ExchangeCertificate -Thumbprint ID -Services SMTP;"
+    " Get-ExchangeCertificate shows NotAfter and Services.",
+    PAGES["connectors"].address,
+    "mail-flow",
+)
+
+#: What it means that the certificate can't be read, though its days are to be counted.
+UNREADABLE = Diagnosis(
+    Kind.PROBE,
+    "The Python package cryptography, which reads a certificate that is not verified, can't read"
+    " the server's",
+    "Try python3 -c 'import cryptography.x509' with the Python of this check and install the"
+    " package anew if that fails; else look at the certificate; or give --verify.",
+    "",
+    "mail-flow",
+)
+#: What it means that TLS was not begun, though something of it was to be looked at.
+NOT_SHOWN = Diagnosis(
+    Kind.TLS,
+    "Nothing was found out about TLS or the certificate, for the session stayed in plain text;"
+    " Exchange stops offering STARTTLS when no usable certificate is bound to SMTP",
+    "Get-ExchangeCertificate: is one that is valid enabled for SMTP? Look for events 12014 and"
+    " 12016 on the server, and for a firewall that inspects SMTP. With -S this is CRITICAL.",
+    PAGES["connectors"].address,
+    "mail-flow",
+)
+#: What other findings mean, by their keys of ``--severity``.
+REMEDIES = {
+    UNTRUSTED: Diagnosis(
+        Kind.TLS,
+        "Senders that verify certificates, by MTA-STS or a connector of their own, send no mail"
+        " here",
+        "Bind a certificate of a public authority for this name to SMTP:"
+        " Enable-ExchangeCertificate -Thumbprint ID -Services SMTP; and send its intermediate.",
+        PAGES["connectors"].address,
+        "mail-flow",
+    ),
+    ADDRESS: Diagnosis(
+        Kind.SERVER,
+        "One of the server's addresses takes no mail; senders that choose it wait, or give up",
+        "Does the Receive connector listen there (Get-ReceiveConnector, Bindings)? Else take the"
+        " address out of DNS.",
+        PAGES["dns"].address,
+        "dns",
+    ),
+    SIZE: Diagnosis(
+        Kind.CONNECTOR,
+        "Senders that heed SIZE (RFC 1870) return larger messages without trying; a limit below"
+        " 1,000,000 bytes refuses much of ordinary mail",
+        "Get-ReceiveConnector and Get-TransportConfig show MaxMessageSize and MaxReceiveSize.",
+        PAGES["connectors"].address,
+        "mail-flow",
+    ),
+}

@@ -1,0 +1,418 @@
+"""How bad what was found is: values in, values out, without a word of prose.
+
+:func:`judge` gives every metric and finding of one server its state, :func:`weigh` says how much
+each counts for a set of servers, and :func:`assess` does both for a run.
+"""
+
+from __future__ import annotations
+
+from .cli.words import (
+    ADDRESS,
+    BACKUP_MX,
+    CERTIFICATE,
+    EXTENSIONS,
+    SIZE,
+    TOTAL,
+    UNTRUSTED,
+)
+from .protocol.message import compose
+from .record import TYPE_CHECKING, Enum, NamedTuple
+from .run.examined import Examined, examine
+from .vocabulary import Cause, Stage, State, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Optional, Union
+
+    from .exchange.diagnosis import Diagnosis
+    from .options import Judging, Options
+    from .protocol.stages import StageOutcome
+    from .run.acceptance import ServerSet
+
+#: What a verdict means; ``--severity`` overrides it.
+STATES = {
+    Verdict.PASSED: State.OK,
+    Verdict.DEFERRED: State.WARNING,
+    Verdict.REFUSED: State.CRITICAL,
+    Verdict.BROKEN: State.CRITICAL,
+    Verdict.TIMED_OUT: State.CRITICAL,
+    Verdict.MISSING: State.CRITICAL,
+    Verdict.UNTESTED: State.UNKNOWN,
+}
+#: The states, the worse the later.  nagiosplugin has UNKNOWN as the worst, and would hide a dead
+#: server behind a doubt.
+ORDER = (State.OK, State.UNKNOWN, State.WARNING, State.CRITICAL)
+#: "Service not available, closing": a server that says it takes no mail from anybody.
+CLOSING = 421
+#: A server that offers a smaller SIZE refuses much of ordinary mail.
+LEAST_SIZE = 1_000_000
+SECONDS_OF_A_DAY = 86_400
+#: Numbers of a set: how many servers there are, and how many accept.
+SERVERS, ACCEPTING = "servers", "accepting"
+#: Stages whose absence is no finding: a set has its own look-up, and QUIT is a courtesy.
+_OPTIONAL = (Stage.MX, Stage.QUIT)
+#: Causes of a failure whose seconds nobody should compare: no answer came, and the time was not up.
+_UNANSWERED = (
+    *(Cause.REFUSED, Cause.RESET, Cause.CLOSED, Cause.UNREACHABLE, Cause.FORBIDDEN, Cause.NETWORK),
+    *(Cause.OWN_SIDE, Cause.NO_TURN, Cause.INTERRUPTED, Cause.NOT_OFFERED, Cause.OUT_OF_TURN),
+)
+
+
+class Ground(Enum):
+    """What a state is based on."""
+
+    #: The stage stopped the test of its server.
+    FAILURE = "failure"
+    #: A number is out of the user's range.
+    RANGE = "range"
+    #: Anything else that is wrong or worth telling.
+    FINDING = "finding"
+
+
+class Threshold(NamedTuple):
+    """A range of numbers as the plugin guidelines have it: ``[@][start:][end]``, ends inside."""
+
+    start: Union[int, float]
+    end: Union[int, float]
+    #: Whether the numbers inside are the wrong ones.
+    inverted: bool
+
+    @classmethod
+    def of(cls, text: str) -> Threshold:
+        """The range that a checked ``text`` stands for."""
+        bare = text.removeprefix("@")
+        start, colon, end = bare.rpartition(":")
+        first = float("-inf") if start == "~" else _number(start) if colon and start else 0
+        return cls(first, _number(end) if end else float("inf"), bare != text)
+
+    def allows(self, value: float) -> bool:
+        """Whether ``value`` is as it should be."""
+        return (self.start <= value <= self.end) is not self.inverted
+
+    def __str__(self) -> str:
+        """The range with its start and without exponents, which perfdata do not know."""
+        return self._text("~" if self.start == float("-inf") else _digits(self.start))
+
+    @property
+    def short(self) -> str:
+        """The range as nagiosplugin has it in perfdata, without a start of 0."""
+        return str(self) if self.start else self._text("").replace(":", "")
+
+    def _text(self, start: str) -> str:
+        end = "" if self.end == float("inf") else _digits(self.end)
+        return f"{'@' if self.inverted else ''}{start}:{end}"
+
+
+def _number(text: str) -> Union[int, float]:
+    return float(text) if "." in text else int(text)
+
+
+def _digits(number: float) -> str:
+    return f"{number:.12f}".rstrip("0") if "e-" in str(number) else str(number)
+
+
+class Judgement(NamedTuple):
+    """One metric or finding with its state."""
+
+    #: A stage, ``total``, or one of the findings that have a key of their own.
+    name: str
+    state: State = State.OK
+    #: ``None`` if nothing is wrong.
+    ground: Optional[Ground] = None
+    #: What perfdata have; ``None`` for no perfdata.
+    value: Optional[float] = None
+    unit: str = ""
+    #: The range that the value is not in.
+    violated: Optional[Threshold] = None
+    #: The key of ``--severity`` that gave the state; empty for the default.
+    key: str = ""
+    #: Label of its server, empty for a single one; ``None`` for the set as a whole.
+    server: Optional[str] = None
+
+    @property
+    def label(self) -> str:
+        """The label in perfdata, unique in the run."""
+        return f"{self.server}_{self.name}" if self.server else self.name
+
+
+class Assessment(NamedTuple):
+    """A run and how bad it is."""
+
+    found: ServerSet
+    examined: tuple[Examined, ...]
+    judgements: tuple[Judgement, ...]
+
+    @property
+    def state(self) -> State:
+        """The state of the check."""
+        return worst(self.judgements)
+
+    @property
+    def wrong(self) -> tuple[Judgement, ...]:
+        """What is not OK."""
+        return tuple(each for each in self.judgements if each.state is not State.OK)
+
+    @property
+    def deciding(self) -> tuple[Judgement, ...]:
+        """What gives the check its state, if that is not OK."""
+        state = self.state
+        return tuple(each for each in self.wrong if each.state is state)
+
+    @property
+    def failures(self) -> tuple[Judgement, ...]:
+        """The stages that stopped the test of a server."""
+        return tuple(each for each in self.judgements if each.ground is Ground.FAILURE)
+
+    @property
+    def accepts(self) -> bool:
+        """Whether the test of a server was walked to its end."""
+        return any(each.member.accepts for each in self.examined)
+
+    @property
+    def failure_leads(self) -> bool:
+        """Whether a failure is to be told first, whatever gives the state."""
+        if any(each.state is not State.OK for each in self.failures):
+            return True
+        ranges_decide = all(each.ground is Ground.RANGE for each in self.deciding)
+        return not self.accepts and ranges_decide
+
+    def server(self, label: Optional[str]) -> Examined:
+        """The server that has ``label``."""
+        return next(each for each in self.examined if each.member.label == label)
+
+
+def worst(judgements: Iterable[Judgement]) -> State:
+    """The worst state of ``judgements``."""
+    return max((each.state for each in judgements), key=ORDER.index, default=State.OK)
+
+
+def assess(found: ServerSet, options: Options) -> Assessment:
+    """Judge what was ``found``."""
+    judging = options.judging
+    examined = tuple(examine(member, judging.profile, judging.require) for member in found.members)
+    judged = [(each, judge(each, options)) for each in examined]
+    if judging.rule is None:
+        (judgements,) = (each for _, each in judged)
+    else:
+        judgements = (*weigh(judged, judging), *_of_the_set(found, judging))
+    return Assessment(found, examined, _without_guesses(judgements))
+
+
+def _without_guesses(judgements: Sequence[Judgement]) -> tuple[Judgement, ...]:
+    """``judgements`` in which no range hides that nothing was found out."""
+    if worst(each for each in judgements if each.ground is not Ground.RANGE) is not State.UNKNOWN:
+        return tuple(judgements)
+    return tuple(
+        each._replace(state=State.OK) if each.ground is Ground.RANGE else each
+        for each in judgements
+    )
+
+
+def judge(examined: Examined, options: Options) -> tuple[Judgement, ...]:
+    """The state of all that was found of one server."""
+    judgements = (
+        *_stages(examined, options.judging),
+        *_not_measured(examined, options),
+        *_extensions(examined, options.judging),
+        *_certificate(examined, options),
+        *_findings(examined, options),
+    )
+    return tuple(each._replace(server=examined.member.label) for each in judgements)
+
+
+def _stages(examined: Examined, judging: Judging) -> Iterator[Judgement]:
+    acceptance = examined.member.acceptance
+    failure = acceptance.failure
+    for outcome in acceptance.outcomes:
+        name = outcome.stage.value
+        value = round(outcome.seconds, 4) if _ended(outcome) else None
+        if failure is not None and outcome.stage is failure.stage:
+            assert examined.diagnosis is not None
+            state, key = failure_state(failure, examined.diagnosis, judging.severities)
+            yield Judgement(name, state, Ground.FAILURE, value, "s", key=key)
+        elif outcome.passed:
+            yield _measured(name, outcome.seconds, judging)
+        else:
+            yield Judgement(name, value=value, unit="s")
+    if failure is None:
+        yield _measured(TOTAL, acceptance.seconds, judging)
+    elif not (examined.member.label and failure.stage is Stage.MX):
+        # The time that was spent on failing is a fact and no finding.  A member without an address
+        # would have the best total of all.
+        yield Judgement(TOTAL, value=round(acceptance.seconds, 4), unit="s")
+
+
+def _ended(outcome: StageOutcome) -> bool:
+    """Whether a reply came or the time ran out, so that the seconds mean something."""
+    return outcome.passed or outcome.cause not in _UNANSWERED
+
+
+def _measured(name: str, seconds: float, judging: Judging) -> Judgement:
+    """A number of seconds, as far as the thresholds judge it."""
+    value = round(seconds, 4)
+    for state, ranges in ((State.CRITICAL, judging.critical), (State.WARNING, judging.warning)):
+        threshold = Threshold.of(ranges[name]) if name in ranges else None
+        if threshold is not None and not threshold.allows(value):
+            return Judgement(name, state, Ground.RANGE, value, "s", threshold)
+    return Judgement(name, value=value, unit="s")
+
+
+def failure_state(
+    outcome: StageOutcome, diagnosis: Diagnosis, severities: Mapping[str, str]
+) -> tuple[State, str]:
+    """The state of a stage that did not pass, and the key of ``--severity`` that gave it.
+
+    The most specific key that was given wins; the key is empty if there is none.
+    """
+    reply = outcome.reply
+    keys = [diagnosis.kind.value, outcome.stage.value, outcome.verdict.value]
+    if reply is not None:
+        keys = [str(reply.code), str(reply.enhanced), *keys]
+    key = next((key for key in keys if key in severities), "")
+    if key:
+        return State(severities[key]), key
+    state = STATES[outcome.verdict]
+    for_everybody = diagnosis.everybody and state is State.WARNING
+    refused = reply is not None and (reply.code == CLOSING or outcome.stage is Stage.BANNER)
+    return (State.CRITICAL if for_everybody or refused else state), ""
+
+
+def _not_measured(examined: Examined, options: Options) -> Iterator[Judgement]:
+    """Stages that have a threshold and never came, though the test went to its end."""
+    judging = options.judging
+    if not examined.member.accepts:
+        return
+    for stage in Stage:
+        name = stage.value
+        wanted = name in judging.warning or name in judging.critical
+        if wanted and stage not in _OPTIONAL and examined.outcome(stage) is None:
+            yield _finding(name, State.WARNING, judging)
+
+
+def _finding(
+    name: str, default: State, judging: Judging, value: Optional[float] = None
+) -> Judgement:
+    given = name in judging.severities
+    state = State(judging.severities[name]) if given else default
+    return Judgement(name, state, Ground.FINDING, value, key=name if given else "")
+
+
+def _extensions(examined: Examined, judging: Judging) -> Iterator[Judgement]:
+    ehlo = examined.outcome(Stage.EHLO)
+    if ehlo is None or not ehlo.passed:
+        return
+    missing = len(examined.keywords.missing)
+    if examined.keywords.is_wrong:
+        yield _finding(EXTENSIONS, State.WARNING, judging, missing)
+    else:
+        yield Judgement(EXTENSIONS, value=missing)
+
+
+def _certificate(examined: Examined, options: Options) -> Iterator[Judgement]:
+    judging, certificate = options.judging, examined.certificate
+    if certificate is not None:
+        left = round((certificate.not_after - options.probe.now) / SECONDS_OF_A_DAY, 2)
+        limits = [Threshold.of(text) for text in certificate_ranges(judging.certificate_days)]
+        states = (State.WARNING, State.CRITICAL)
+        violated = [state for state, limit in zip(states, limits) if not limit.allows(left)]
+        if violated:
+            finding = _finding(CERTIFICATE, violated[-1], judging, left)
+            yield finding._replace(ground=Ground.RANGE)
+        else:
+            yield Judgement(CERTIFICATE, value=left)
+    elif examined.security is not None and judging.certificate_days:
+        yield _finding(CERTIFICATE, State.UNKNOWN, judging)
+    elif examined.security is None and judging.expects_tls and _passed_by_tls(examined):
+        yield _finding(CERTIFICATE, State.WARNING, judging)
+
+
+def certificate_ranges(days: Sequence[float]) -> tuple[str, ...]:
+    """The ranges of days left: an alert is below a number and not at it."""
+    return tuple(f"{each:.12f}".rstrip("0").rstrip(".") + ":" for each in days)
+
+
+def _passed_by_tls(examined: Examined) -> bool:
+    """Whether the test went on, or ended, where TLS could have begun."""
+    failure = examined.member.acceptance.failure
+    before = (Stage.MX, Stage.CONNECT, Stage.BANNER, Stage.EHLO, Stage.STARTTLS)
+    return failure is None or failure.stage not in before
+
+
+def _findings(examined: Examined, options: Options) -> Iterator[Judgement]:
+    """What is wrong besides a stage, a range and the certificate's days."""
+    judging, session = options.judging, examined.session
+    if examined.member.accepts and examined.member.acceptance.passed_over:
+        yield _finding(BACKUP_MX, State.WARNING, judging)
+    if session is None:
+        return
+    if session.security is not None and session.security.untrusted:
+        yield _finding(UNTRUSTED, State.OK, judging)
+    if session.server.skipped:
+        yield _finding(ADDRESS, State.WARNING, judging)
+    elif session.failed_addresses and session.address:
+        yield _finding(ADDRESS, State.OK, judging)
+    size = session.extensions.max_size
+    if size is not None and size < LEAST_SIZE:
+        probe = options.probe
+        message = compose(probe.envelope, probe.content, probe.message_id, probe.now)
+        too_small = size < len(message)
+        yield _finding(SIZE, State.CRITICAL if too_small else State.WARNING, judging)
+
+
+def weigh(
+    judged: Sequence[tuple[Examined, tuple[Judgement, ...]]], judging: Judging
+) -> list[Judgement]:
+    """The judgements of all servers of a set, as far as each counts for it."""
+    # Only a run of a set needs it.
+    from .run.server_set import Weight, counts_as
+
+    assert judging.rule is not None
+    accepting = [examined for examined, _ in judged if examined.member.accepts]
+    # A server that accepts makes up for one that fails; for one that is slow, only one that is not.
+    fine = [
+        examined
+        for examined, judgements in judged
+        if examined.member.accepts and worst(judgements) is State.OK
+    ]
+    hopeless = nobody_accepts([examined for examined, _ in judged])
+    weighed = []
+    for examined, judgements in judged:
+        others = [
+            other.member
+            for other in (fine if examined.member.accepts else accepting)
+            if other is not examined
+        ]
+        weight = counts_as(judging.rule, examined.member, others)
+        for judgement in judgements:
+            state = judgement.state
+            if weight is Weight.NONE:
+                state = State.OK
+            elif weight is Weight.WARNING and state in (State.CRITICAL, State.UNKNOWN):
+                state = State.WARNING
+            elif hopeless and judgement.ground is Ground.FAILURE and not judgement.key:
+                state = State.CRITICAL
+            weighed.append(judgement._replace(state=state))
+    return weighed
+
+
+def nobody_accepts(examined: Sequence[Examined]) -> bool:
+    """Whether no server of a set takes mail, and not only none of this probe."""
+    failures = [each.member.acceptance.failure for each in examined]
+    if any(each is None or each.verdict is Verdict.UNTESTED for each in failures):
+        return False
+    return not all(
+        failure is not None
+        and failure.verdict is Verdict.DEFERRED
+        and each.diagnosis is not None
+        and each.diagnosis.this_probe
+        for each, failure in zip(examined, failures)
+    )
+
+
+def _of_the_set(found: ServerSet, judging: Judging) -> Iterator[Judgement]:
+    """What is to be said of a set as a whole."""
+    members = [each for each in found.members if each.acceptance.decisive]
+    yield Judgement(SERVERS, value=len(members))
+    yield Judgement(ACCEPTING, value=sum(each.accepts for each in members))
+    if found.lookup is not None:
+        yield _measured(Stage.MX.value, found.lookup.seconds, judging)

@@ -1,0 +1,113 @@
+"""Failures to words: which stage failed, in the words of the server or of the system."""
+
+from __future__ import annotations
+
+from ..protocol.dialogue import EXPECTED, Plan
+from ..protocol.stages import Session, StageOutcome
+from ..run.acceptance import Acceptance
+from ..run.servers import Target
+from ..vocabulary import Cause, Stage, Tls, Verdict
+from .text import QUOTED, printable, quote
+
+#: What a stage's command is called.
+COMMANDS = {
+    Stage.EHLO: "EHLO",
+    Stage.STARTTLS: "STARTTLS",
+    Stage.AUTH: "AUTH",
+    Stage.MAIL: "MAIL",
+    Stage.RCPT: "RCPT",
+    Stage.DATA: "DATA",
+    Stage.MESSAGE: "the message",
+}
+
+
+def failure(acceptance: Acceptance, target: Target, plan: Plan) -> str:
+    """The first line of a test that was stopped: which stage failed, in the server's words."""
+    outcome, session = acceptance.failure, acceptance.decisive
+    assert outcome is not None
+    if session is None:
+        return _lookup_failure(outcome, target.domain or target.host)
+    words = stage_failure(session, outcome, plan)
+    lost = lost_mx(session, target)
+    if lost:
+        # A domain that has lost its MX is tried by its own name, and nobody would think of that.
+        return f"{words} ({lost})"
+    if len(acceptance.sessions) > 1 and outcome.stage in (Stage.MX, Stage.CONNECT, Stage.BANNER):
+        tried = f"{len(acceptance.sessions)} of {len(acceptance.hosts)} servers tried"
+        domain = printable(target.domain, 80)
+        if outcome.cause is Cause.SILENT and outcome.received:
+            # It had begun to greet, so it does answer.
+            return f"{domain} answers too late for -t ({tried}); {words}"
+        return f"no server of {domain} answers ({tried}); {words}"
+    return words
+
+
+def lost_mx(session: Session, target: Target) -> str:
+    """That the domain has no MX record and was tried by its own name, if it is so."""
+    implicit = target.domain and not target.host and session.server.preference is None
+    return f"{printable(target.domain, 80)} has no MX record" if implicit else ""
+
+
+def stage_failure(session: Session, outcome: StageOutcome, plan: Plan) -> str:
+    """Which stage failed at a server, in the server's words."""
+    host = printable(session.server.name, 80)
+    stage, verdict, reply = outcome.stage, outcome.verdict, outcome.reply
+    if stage is Stage.MX:
+        return _lookup_failure(outcome, session.server.name)
+    explanation = printable(outcome.explanation, QUOTED)
+    if verdict is Verdict.UNTESTED:
+        return f"could not test {host} at {stage.value}: {explanation}"
+    if verdict is Verdict.MISSING:
+        masks = masks_of_starttls(session) if stage is Stage.STARTTLS else ""
+        return f"{host} {explanation}{f', a firewall masks it as {masks}' if masks else ''}"
+    if stage is Stage.CONNECT:
+        colon = "" if outcome.cause is Cause.SILENT else ":"
+        return f"{host} could not be connected{colon} {explanation}"
+    if stage is Stage.BANNER:
+        if reply is not None:
+            verb = "refused the connection" if reply.code >= 400 else "greeted wrongly"
+            return f"{host} {verb}: {quote(reply)}"
+        if verdict is Verdict.TIMED_OUT:
+            return f"{host} sent no greeting {explanation}"
+        return f"{host} sent no SMTP greeting: {explanation}"
+    command, expected = COMMANDS[stage], EXPECTED[stage]
+    if stage is Stage.STARTTLS and plan.tls is Tls.IMPLICIT:
+        command = "TLS"
+    if outcome.second_ehlo:
+        command, expected = "EHLO after STARTTLS", EXPECTED[Stage.EHLO]
+    if verdict is Verdict.TIMED_OUT:
+        return f"{host} did not answer {command} {explanation}"
+    if reply is None:
+        return f"{host} failed at {command}: {explanation}"
+    if verdict is Verdict.BROKEN:
+        codes = " or ".join(map(str, expected))
+        return f"{host} answered {command} without {codes}: {quote(reply)}"
+    verb = "deferred" if verdict is Verdict.DEFERRED and reply.code != 421 else "refused"
+    return f"{host} {verb} {command}{_argument(stage, plan)}: {quote(reply)}"
+
+
+def masks_of_starttls(session: Session) -> str:
+    """What a firewall has put in the place of STARTTLS, if it hides it."""
+    # Only a server that does not offer it needs this.
+    from ..exchange.masks import masked_keywords
+
+    masks = [
+        mask
+        for mask, lines in masked_keywords(session.extensions).items()
+        if any(line.startswith("STARTTLS") for line in lines)
+    ]
+    return " or ".join(masks)
+
+
+def _argument(stage: Stage, plan: Plan) -> str:
+    """The address that was said with the command of a stage."""
+    if stage is Stage.MAIL:
+        return f" {printable(plan.envelope.sender, 80) or 'of the null sender'}"
+    if stage is Stage.RCPT:
+        return f" {printable(plan.envelope.recipient, 80)}"
+    return ""
+
+
+def _lookup_failure(outcome: StageOutcome, name: str) -> str:
+    verb = "could not look up" if outcome.verdict is Verdict.UNTESTED else "no mail server at"
+    return f"{verb} {printable(name, 80)}: {printable(outcome.explanation, QUOTED)}"

@@ -1,0 +1,136 @@
+"""Findings to words: what is wrong, or worth telling, besides a stage that failed."""
+
+from __future__ import annotations
+
+from ..cli.words import ADDRESS, BACKUP_MX, CERTIFICATE, EXTENSIONS, SIZE, UNTRUSTED
+from ..dates import rfc5322
+from ..exchange.recognition import KeywordCheck
+from ..judgement import Ground
+from ..protocol.dialogue import Plan
+from ..protocol.stages import Certificate, Session
+from ..record import TYPE_CHECKING
+from ..run.acceptance import Acceptance
+from ..run.examined import Examined
+from ..vocabulary import Cause, Stage, Tls
+from .failure import masks_of_starttls, stage_failure
+from .text import QUOTED, printable
+
+if TYPE_CHECKING:
+    from typing import Optional
+
+    from ..judgement import Judgement
+    from ..options import Options
+
+
+def describe(judgement: Judgement, examined: Optional[Examined], options: Options) -> str:
+    """``judgement`` in words.
+
+    :param examined: the server that it is about; ``None`` for the set as a whole
+    """
+    if judgement.ground is Ground.RANGE and judgement.name != CERTIFICATE:
+        return _out_of_range(judgement)
+    assert examined is not None
+    words = _words(judgement, examined, options)
+    host = printable(examined.name, 80)
+    return words if options.judging.rule is None or host in words else f"{host}: {words}"
+
+
+def _out_of_range(judgement: Judgement) -> str:
+    value = judgement.value
+    assert value is not None
+    took = f"{value:.4g}" if value < 1000 else f"{value:.0f}"
+    return f"{judgement.label} took {took}s (outside range {judgement.violated})"
+
+
+def _words(judgement: Judgement, examined: Examined, options: Options) -> str:
+    name, session, plan = judgement.name, examined.session, options.probe
+    if name == EXTENSIONS:
+        return missing(examined.keywords, examined.name)
+    if name == CERTIFICATE:
+        return _certificate(judgement, examined, plan)
+    if name == BACKUP_MX:
+        return backup(examined.member.acceptance, plan)
+    assert session is not None
+    if name == UNTRUSTED:
+        assert session.security is not None
+        return f"its certificate is not trusted: {printable(session.security.untrusted, QUOTED)}"
+    if name == ADDRESS:
+        return _address(session)
+    if name == SIZE:
+        return f"{printable(examined.name, 80)} takes no message above {_size(session)} bytes"
+    return f"{judgement.label} has a threshold and was not measured: {_absent(name, plan)}"
+
+
+def _certificate(judgement: Judgement, examined: Examined, plan: Plan) -> str:
+    if examined.certificate is not None:
+        assert judgement.value is not None
+        return expiry(examined.certificate, judgement.value)
+    if examined.security is not None:
+        return "the server's certificate could not be read"
+    return f"no certificate was shown, because {_why_no_tls(examined, plan)}"
+
+
+def _why_no_tls(examined: Examined, plan: Plan) -> str:
+    last = Stage.CONNECT if plan.tls is Tls.IMPLICIT else Stage.EHLO
+    stages = list(Stage)
+    if examined.session is None or stages.index(plan.until) <= stages.index(last):
+        return f"--until {plan.until.value} ends the test before TLS"
+    host = printable(examined.name, 80)
+    ehlo = examined.outcome(Stage.EHLO)
+    if ehlo is not None and ehlo.cause is Cause.HELO_ONLY:
+        return f"{host} refused EHLO, and there is no STARTTLS after HELO"
+    masks = masks_of_starttls(examined.session)
+    return f"a firewall masks STARTTLS as {masks}" if masks else f"{host} does not offer STARTTLS"
+
+
+def _address(session: Session) -> str:
+    """Which address of a server no mail can come by."""
+    if session.server.skipped:
+        skipped = ", ".join(session.server.skipped[:2])
+        return f"no other host can send mail to its address {printable(skipped, 90)}"
+    address, fault = session.failed_addresses[0]
+    more = (
+        f" (and {len(session.failed_addresses) - 1} more)" if session.failed_addresses[1:] else ""
+    )
+    return f"its address {address} fails: {printable(fault.explanation, QUOTED)}{more}"
+
+
+def _size(session: Session) -> Optional[int]:
+    return session.extensions.max_size
+
+
+def _absent(name: str, plan: Plan) -> str:
+    """Why a stage was not reached in a test that went to its end."""
+    stages = [stage.value for stage in Stage]
+    if stages.index(name) > stages.index(plan.until.value):
+        return f"--until {plan.until.value} ends the test before it"
+    return "no -A was given" if name == Stage.AUTH.value else "there was no TLS"
+
+
+def backup(acceptance: Acceptance, plan: Plan) -> str:
+    """Which servers were passed over, and why."""
+    failures = [
+        stage_failure(session, session.failure, plan)
+        for session in acceptance.passed_over
+        if session.failure is not None
+    ]
+    more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+    sessions = (*acceptance.passed_over, acceptance.decisive)
+    preferences = {each.server.preference for each in sessions if each is not None}
+    equal = len(preferences) == 1 and None not in preferences
+    return f"{'other' if equal else 'better'} MX failed: {failures[0]}{more}"
+
+
+def missing(keywords: KeywordCheck, host: str) -> str:
+    """What is wrong with the EHLO keywords."""
+    reason = printable(keywords.reason, QUOTED)
+    return f"{printable(host, 80)} {reason}" if keywords.missing else reason
+
+
+def expiry(certificate: Certificate, days: float) -> str:
+    """When the certificate ends or has ended."""
+    when = rfc5322(certificate.not_after)
+    name = printable(certificate.subject, 60) or "the certificate"
+    if days < 0:
+        return f"certificate {name} expired {-days:.1f} days ago ({when})"
+    return f"certificate {name} expires in {days:.1f} days ({when})"
