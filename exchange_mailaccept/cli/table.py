@@ -63,8 +63,8 @@ class Option:
 
 
 OPTIONS = (
-    Option(("-d", "--domain"), "DOMAIN", "SMTP domain whose mail acceptance is tested; its servers"
-           " come from MX", words.domain),
+    Option(("-d", "--domain"), "DOMAIN", "SMTP domain to test; its servers are those of its MX"
+           " records", words.domain),
     Option(("-H", "--hostname"), "HOST", "test this server (name or address) instead of the"
            " domain's MX", words.host),
     Option(("-p", "--port"), "PORT", f"TCP port (default {SMTP_PORT};"
@@ -73,64 +73,67 @@ OPTIONS = (
     Option(("-6", "--ipv6"), "", "IPv6 only"),
     Option(("--all-mx",), "", "test every MX host of the domain, and judge them as a set"),
     Option(("--all-addresses",), "", "with --all-mx, or -H: test every address of every host"),
-    Option(("--set",), "RULE", "worst (default): as the worst server; any: one that accepts is"
-           " enough; primary: a failed backup is a warning",
+    Option(("--set",), "RULE", "how the set is judged: worst (default): as its worst server; any:"
+           " one server that accepts is enough; primary: a backup that fails is a warning",
            words.Choice(*words.RULES)),
-    Option(("--parallel",), "N", f"most servers at the same time (default {DEFAULT_PARALLEL};"
+    Option(("--parallel",), "N", f"maximum number of servers at once (default {DEFAULT_PARALLEL};"
            " Exchange takes 20 connections from one address)", words.parallel),
     Option(("--nameserver",), "ADDR[:PORT]", "ask this DNS server instead of the system's resolver;"
            " [ADDR]:PORT for IPv6", words.nameserver, True),
     Option(("--source-address",), "ADDR", "connect from this local address", names.address),
     Option(("-f", "--from"), "ADDRESS", "sender, <> for the null sender (default"
            f" {DEFAULT_SENDER})", words.sender),
-    Option(("-r", "--recipient"), "ADDRESS", "recipient; without @ it gets the DOMAIN (default"
+    Option(("-r", "--recipient"), "ADDRESS", "recipient; without @, @DOMAIN is added (default"
            f" {DEFAULT_RECIPIENT})", words.mailbox),
-    Option(("-F", "--fqdn"), "NAME", "name given in EHLO (default: this host's full name, else its"
-           " address)", words.ehlo_name),
+    Option(("-F", "--fqdn"), "NAME", "name to give in EHLO (default: this host's full name, else"
+           " its address)", words.ehlo_name),
     Option(("--until",), "STAGE", f"last stage to walk: {' '.join(words.UNTIL)}; up to"
            " rcpt no mail is sent (default message)", words.Choice(*words.UNTIL)),
     Option(("--subject",), "TEXT", f"subject of the message (default {words.DEFAULT_SUBJECT!r})",
            words.subject),
-    Option(("--header",), "'NAME: VALUE'", "further header of the message", words.further_header,
+    Option(("--header",), "'NAME: VALUE'", "additional header of the message", words.further_header,
            True),
     Option(("--profile",), "NAME", f"which Exchange must answer: {' '.join(words.PROFILES)}"
            " (default auto)", words.Choice(*words.PROFILES)),
-    Option(("--require",), "KEYWORD", "EHLO keyword that must be offered, besides the profile's",
+    Option(("--require",), "KEYWORD", "EHLO keyword that must be offered, in addition to the"
+           " profile's",
            words.keyword, True),
     Option(("--severity",), "KEY=STATE", "state of a finding; KEY is a reply code, an enhanced"
            f" code, or one of {' '.join(words.SEVERITY_KEYS)}; STATE is {' '.join(words.STATES)}",
            words.severity, True),
     Option(("-w", "--warning"), "[STAGE=]RANGE", "warning range of a stage's seconds; without"
-           " STAGE of the total", words.threshold, True),
-    Option(("-c", "--critical"), "[STAGE=]RANGE", "critical range, likewise", words.threshold,
-           True),
-    Option(("-S", "--starttls"), "", "STARTTLS is required"),
+           " STAGE, of the total", words.threshold, True),
+    Option(("-c", "--critical"), "[STAGE=]RANGE", "critical range of a stage's seconds; without"
+           " STAGE, of the total", words.threshold, True),
+    Option(("-S", "--starttls"), "", "require STARTTLS"),
     Option(("-s", "--ssl"), "", "TLS from the first byte"),
-    Option(("--starttls-if-offered",), "", "STARTTLS where it is offered, as senders on the"
+    Option(("--starttls-if-offered",), "", "use STARTTLS where it is offered, as senders on the"
            " Internet do"),
-    Option(("--verify",), "", "the certificate must be valid, and for this server; otherwise it is"
-           " only reported"),
-    Option(("--ca-file",), "FILE", "trusted authorities in PEM (default: the system's)",
+    Option(("--verify",), "", "fail if the certificate is not valid for this server (default: only"
+           " report it)"),
+    Option(("--ca-file",), "FILE", "trusted certificate authorities in PEM (default: the system's)",
            words.readable),
-    Option(("--tls-name",), "NAME", "name to ask for (SNI) and to find in the certificate (default:"
+    Option(("--tls-name",), "NAME", "name to send as SNI and to expect in the certificate (default:"
            " the server's)", words.host),
     Option(("--min-tls",), "VERSION", "lowest TLS version: 1.2 (default) or 1.3",
            words.Choice("1.2", "1.3")),
     Option(("--client-cert",), "FILE", "client certificate in PEM", words.readable),
-    Option(("--client-key",), "FILE", "its key in PEM, if not in the same file", words.readable),
+    Option(("--client-key",), "FILE", "private key of the client certificate in PEM, if it is in"
+           " another file", words.readable),
     Option(("-D", "--certificate"), "DAYS[,DAYS]", "warning[,critical] when the certificate expires"
-           " within so many days", words.days),
-    Option(("-A", "--auth"), "MECHANISM", "log on: auto login plain ntlm xoauth2; auto takes the"
-           " strongest that is offered and has its secret", words.Choice(*words.MECHANISMS)),
-    Option(("-U", "--user"), "NAME", "who logs on", words.one_line),
+           " within this many days", words.days),
+    Option(("-A", "--auth"), "MECHANISM", "how to log on: auto login plain ntlm xoauth2; auto takes"
+           " the strongest that is offered and for which there is a secret",
+           words.Choice(*words.MECHANISMS)),
+    Option(("-U", "--user"), "NAME", "user name to log on with", words.one_line),
     Option(("--password-file",), "FILE", "file with the password in its first line (or"
            f" {PASSWORD_VARIABLE} in the environment)", words.secret),
     Option(("--token-file",), "FILE", f"file with the OAuth token (or {TOKEN_VARIABLE})",
            words.secret),
-    Option(("--auth-without-tls",), "", "let the secret travel in clear text"),
-    Option((words.EXTRA_OPTS,), "[SECTION][@FILE]", "options from an ini file, as all"
-           " monitoring-plugins have it"),
-    Option(("-t", "--timeout"), "SECONDS", "the whole run ends within this, fractions allowed"
+    Option(("--auth-without-tls",), "", "allow the secret to be sent in clear text"),
+    Option((words.EXTRA_OPTS,), "[SECTION][@FILE]", "read options from an ini file, as"
+           " all monitoring-plugins do"),
+    Option(("-t", "--timeout"), "SECONDS", "time limit of the whole run; fractions allowed"
            f" (default {DEFAULT_TIMEOUT:g})", words.timeout),
     Option(("-v", "--verbose"), "", "-v shows the stages, -vv the transcript, -vvv also tracebacks",
            repeatable=True),
