@@ -2,7 +2,16 @@
 
 ``inspect esmtp`` writes over an EHLO line that it does not know with as many ``X``, the last one a
 running letter: ``XXXXXXXA`` is STARTTLS or CHUNKING.  Which one shows when all masks are laid, in
-their order, beside the list of each generation.
+their order, beside the list of each generation.  An example, with a list of four lines that are not
+let through:
+
+    masks               XXXXXXXA           XXXXXXXB
+    lines               STARTTLS  X-EXPS   CHUNKING  XRDST
+    leftmost places     0                  2          each mask at the first line of its length
+    rightmost places    0                  2          each mask at the last one that leaves room
+
+A mask may stand for the lines of its length from its leftmost to its rightmost place: here the
+first is STARTTLS and the second CHUNKING.  A single ``XXXXXXXA`` would be either.
 """
 
 from __future__ import annotations
@@ -11,12 +20,17 @@ from ..record import TYPE_CHECKING
 from .profiles import PROFILES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ..protocol.extensions import Extensions
 
 #: What ``inspect esmtp`` lets through by default; all else it masks.
 UNMASKED = ("8BITMIME", "AUTH ", "BINARYMIME", "DSN", "ENHANCED", "ETRN", "PIPELINING", "SIZE")
+#: What other mail servers offer, too: a mask of one's length may be theirs.
+_COMMON = (
+    *("HELP", "VRFY", "EXPN", "TURN", "LIMITS", "XCLIENT", "STARTTLS", "CHUNKING", "SMTPUTF8"),
+    *("XFORWARD", "DELIVERBY", "REQUIRETLS", "BURL imap", "NO-SOLICITING"),
+)
 
 
 def masked_keywords(offers: Extensions, profile: str = "") -> Mapping[str, tuple[str, ...]]:
@@ -40,7 +54,16 @@ def masked_keywords(offers: Extensions, profile: str = "") -> Mapping[str, tuple
     for lines in whole or lists.values():
         for mask, candidates in zip(masks, _fit(masks, lines)):
             found[mask].update(dict.fromkeys(candidates))
+    if not whole and not any(map(_is_of_exchange, found.values())):
+        for mask in found:
+            found[mask].update({line: None for line in _COMMON if len(line) == len(mask)})
     return {mask: tuple(candidates) for mask, candidates in found.items()}
+
+
+def _is_of_exchange(candidates: Iterable[str]) -> bool:
+    """Whether a mask can only be a keyword of Exchange's; short ones may be anybody's."""
+    lines = [*candidates]
+    return bool(lines) and all(line.startswith("X") and len(line) > 5 for line in lines)
 
 
 def _fit(masks: Sequence[str], lines: Sequence[str]) -> list[list[str]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from ..record import TYPE_CHECKING, Enum, NamedTuple
 from ..vocabulary import Cause, Stage, Tls, Verdict
-from . import extensions, out_of_step, receipt
+from . import extensions, out_of_step
 from .message import Content, Envelope, compose, data_stream, mail_command, rcpt_command
 from .reply import UNKNOWN_COMMAND, Reply
 from .requests import Close, Command, Connect, StartTls
@@ -129,7 +129,6 @@ class _Walk:
         self._security: Optional[Security] = None
         #: Why the certificate failed verification, once it has and the test goes on without.
         self._untrusted = ""
-        self._receipt: Optional[receipt.Receipt] = None
         self._transcript: list[TranscriptLine] = []
         #: Seconds of all answers so far.
         self._seconds = 0.0
@@ -153,7 +152,6 @@ class _Walk:
             tuple(self._transcript),
             self._security,
             self._failed_addresses,
-            self._receipt,
         )
         credentials = self._plan.credentials
         # Here and not where a reply comes in: a challenge may look like a part of a secret.
@@ -360,7 +358,7 @@ class _Walk:
         answer = yield from self._send(Command(flight, self._left()), ".")
         if answer.reply is not None:
             self._state = afterwards
-        self._receipt = receipt.parse(self._judge(Stage.MESSAGE, answer))
+        self._judge(Stage.MESSAGE, answer)
 
     def _ask(self, line: str, shown: str = "") -> _Asking:
         """One line of the client in one flight, and the reply to it.

@@ -9,7 +9,6 @@ from __future__ import annotations
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Cause, Stage, Verdict
 from .extensions import NONE, Extensions
-from .receipt import Receipt
 from .reply import Reply
 
 if TYPE_CHECKING:
@@ -164,7 +163,6 @@ class Session(NamedTuple):
     security: Optional[Security] = None
     #: Addresses that could not be connected, each with the reason, before one could.
     failed_addresses: tuple[tuple[str, Fault], ...] = ()
-    receipt: Optional[Receipt] = None
 
     def outcome(self, stage: Stage) -> Optional[StageOutcome]:
         """The outcome of ``stage``, or ``None`` if it was not reached."""
@@ -189,7 +187,6 @@ class Session(NamedTuple):
         return self._replace(
             outcomes=tuple(map(masked, self.outcomes)),
             transcript=tuple(each._replace(text=mask(each.text)) for each in self.transcript),
-            receipt=self.receipt and Receipt(*map(mask, self.receipt)),
         )
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..cli.words import ADDRESS, UNTRUSTED
-from ..exchange import LEAST_DELAY
+from ..exchange import LEAST_DELAY, receipt
 from ..judgement import Assessment, Ground, Judgement
 from ..protocol.dialogue import Plan
 from ..protocol.stages import Session
@@ -121,7 +121,7 @@ def _servers(number: int) -> str:
 
 def _queued(session: Session, plan: Plan) -> str:
     """The receipt in words."""
-    given = session.receipt
+    given = receipt.of_session(session)
     # Who delivers at once names the recipient in the place of the Message-ID.
     if given is None or given.message_id == f"<{plan.envelope.recipient}>":
         return ""

@@ -9,6 +9,7 @@ import re
 
 from ..cli.words import BACKUP_MX, CERTIFICATE
 from ..dates import rfc5322
+from ..exchange import receipt
 from ..exchange.delays import signature
 from ..exchange.diagnosis import diagnose
 from ..exchange.pages import PAGES, TROUBLESHOOTING
@@ -16,7 +17,6 @@ from ..exchange.recognition import KeywordCheck
 from ..exchange.remedies import EXPIRING, NOT_SHOWN, REMEDIES, SLOW, UNREADABLE
 from ..judgement import SECONDS_OF_A_DAY, Assessment, Ground
 from ..protocol.dialogue import Plan
-from ..protocol.receipt import Receipt
 from ..protocol.stages import MailHost, Security, Server, Session, TranscriptLine
 from ..record import TYPE_CHECKING
 from ..run.acceptance import Acceptance
@@ -122,7 +122,7 @@ def server_lines(examined: Examined, plan: Plan, full: bool, target: str = "") -
         acceptance, session = examined.member.acceptance, examined.session
         lines += stage_lines(acceptance, keywords.generation, target)
         lines += certificate_lines(examined.security, plan.now)
-        lines += receipt_lines(session.receipt if session is not None else None)
+        lines += receipt_lines(session)
         lines += host_lines(acceptance.hosts)
         notes = acceptance.notes
         if examined.diagnosis is not None:
@@ -199,11 +199,12 @@ def host_lines(hosts: Sequence[MailHost]) -> list[str]:
     return [f"MX: {printable(', '.join(listed), 360)}"] if listed else []
 
 
-def receipt_lines(receipt: Optional[Receipt]) -> list[str]:
+def receipt_lines(session: Optional[Session]) -> list[str]:
     """How the message is found where the server queued it."""
-    if receipt is None or not (receipt.host and receipt.internal_id):
+    given = receipt.of_session(session) if session is not None else None
+    if given is None or not (given.host and given.internal_id):
         return []
-    where = printable(f"-Server {receipt.host} -InternalMessageId {receipt.internal_id}", QUOTED)
+    where = printable(f"-Server {given.host} -InternalMessageId {given.internal_id}", QUOTED)
     return [f"Receipt: Get-MessageTrackingLog {where}"]
 
 

@@ -319,6 +319,37 @@ def test_masks_that_fit_no_exchange_are_shown_as_they_are() -> None:
     assert result.reason == "a Cisco firewall (inspect esmtp) masks XXXXXXXXA, XXXB"
 
 
+@pytest.mark.parametrize("masks", [("XXXXXXXA",), ("XXXXXXXA", "XXXB")])
+def test_masks_that_may_be_anybodys_keywords_are_not_called_by_a_name(masks: tuple[str]) -> None:
+    found = check_keywords("auto", (), session_with("PIPELINING", *masks, banner="mx ESMTP"))
+    assert found.title == ""
+    assert found.reason == f"a Cisco firewall (inspect esmtp) masks {', '.join(masks)}"
+
+
+@pytest.mark.parametrize(
+    ("banner", "name"),
+    [
+        ("mx.contoso.com ESMTP (0123456789abcdef0123456789abcdef)", "Barracuda"),
+        ("mx.contoso.com ESMTP Sophos Email Appliance v9", "Sophos"),
+        ("mx.contoso.com ESMTP SonicWall", "SonicWall"),
+        ("mx.contoso.com ESMTP Symantec Messaging Gateway", "Symantec"),
+        ("mx.contoso.com ESMTP Smtpd; Mon, 1 Jan 2024", "FortiMail"),
+        ("mx1-eu.ppe-hosted.com ESMTP", "Proofpoint"),
+    ],
+)
+def test_a_gateway_that_says_its_name_is_named(banner: str, name: str) -> None:
+    session = session_with("PIPELINING", banner=banner, hello="mx.contoso.com")
+    found = check_keywords("auto", (), session)
+    assert (found.title, found.gateway) == ("", name)
+    assert f"{name} answers" in found.reason
+
+
+def test_smtputf8_outranks_xexch50() -> None:
+    """Connectors of 2019 and SE between servers offer both."""
+    session = session_with("X-EXPS NTLM", "XEXCH50", "SMTPUTF8", "XRDST", "XSHADOWREQUEST")
+    assert check_keywords("auto", (), session).generation is Generation.E2019_SE
+
+
 def test_a_mask_is_a_note_when_the_named_profile_is_met() -> None:
     result = check_keywords("none", (), recorded("asa_exchange2016").session)
     assert not result.is_wrong

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from exchange_mailaccept.exchange.recognition import KeywordCheck
 from exchange_mailaccept.protocol.dialogue import Plan
 from exchange_mailaccept.protocol.message import Content, Envelope
-from exchange_mailaccept.protocol.receipt import Receipt
 from exchange_mailaccept.protocol.reply import Reply
 from exchange_mailaccept.protocol.stages import (
     Fault,
@@ -313,13 +312,13 @@ def test_the_first_line_of_a_success(until, generation, expected):
 
 def test_the_first_line_of_a_success_names_a_delay_that_is_known():
     """Behind the receipt, so that it is what is cut of a line that is too long."""
+    queued = "2.6.0 <1@client.example> [InternalId=1, Hostname=mbx01.contoso.com] Queued mail"
     outcomes = (
         StageOutcome(Stage.BANNER, Verdict.PASSED, 10.0, reply(220, "ready")),
         StageOutcome(Stage.MAIL, Verdict.PASSED, 10.02, reply(250, "2.1.0 Sender OK")),
-        StageOutcome(Stage.MESSAGE, Verdict.PASSED, 25.639, reply(250, "2.6.0 queued")),
+        StageOutcome(Stage.MESSAGE, Verdict.PASSED, 25.639, reply(250, queued)),
     )
-    receipt = Receipt("<1@client.example>", "mbx01.contoso.com")
-    acceptance = Acceptance(None, (session(*outcomes, seconds=45.9, receipt=receipt),))
+    acceptance = Acceptance(None, (session(*outcomes, seconds=45.9),))
     assert headline.success(acceptance, PLAN, Generation.E2010) == (
         "mail1.contoso.com accepted mail for postmaster@contoso.com in 45.900s (Exchange 2010; "
         "queued on mbx01.contoso.com as 1@client.example; MAIL took 10.0s, back pressure?; "
@@ -329,9 +328,9 @@ def test_the_first_line_of_a_success_names_a_delay_that_is_known():
 
 def test_a_recipient_in_the_reply_is_no_other_message():
     """``250 2.0.0 <postmaster@contoso.com> Saved``, as who delivers at once says it."""
-    passed = StageOutcome(Stage.CONNECT, Verdict.PASSED, 0.1)
-    receipt = Receipt("<postmaster@contoso.com>")
-    acceptance = Acceptance(None, (session(passed, seconds=0.4, receipt=receipt),))
+    saved = reply(250, "2.0.0 <postmaster@contoso.com> Saved")
+    passed = StageOutcome(Stage.MESSAGE, Verdict.PASSED, 0.1, saved)
+    acceptance = Acceptance(None, (session(passed, seconds=0.4),))
     assert headline.success(acceptance, PLAN, None) == (
         "mail1.contoso.com accepted mail for postmaster@contoso.com in 0.400s"
     )

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from ..names import DIGITS
 from ..record import TYPE_CHECKING, NamedTuple
-from .reply import Reply
+from ..vocabulary import Stage
 
 if TYPE_CHECKING:
     from typing import Optional
+
+    from ..protocol.reply import Reply
+    from ..protocol.stages import Session
 
 #: Longest parts that are believed.
 _MOST_OF_ID, _MOST_OF_HOST, _MOST_DIGITS = 995, 255, 20
@@ -26,6 +29,14 @@ class Receipt(NamedTuple):
     host: str = ""
     #: Exchange's number of the message in its queue database.
     internal_id: str = ""
+
+
+def of_session(session: Session) -> Optional[Receipt]:
+    """The receipt that the server gave for the message, or ``None`` if it gave none."""
+    outcome = session.outcome(Stage.MESSAGE)
+    if outcome is None or not outcome.passed or outcome.reply is None:
+        return None
+    return parse(outcome.reply)
 
 
 def parse(reply: Reply) -> Optional[Receipt]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exchange_mailaccept.protocol.receipt import Receipt, parse
+from exchange_mailaccept.exchange.receipt import Receipt, parse
 from exchange_mailaccept.protocol.reply import Reply
 
 FORMS = Path(__file__).parents[1] / "exchange" / "transcripts" / "final_replies.txt"
