@@ -1,0 +1,221 @@
+"""What is wrong, or worth telling, though no stage failed."""
+
+from __future__ import annotations
+
+import pytest
+from support.names import NameServer
+from support.plugin import (
+    ACCEPTED,
+    ALL,
+    BANNER,
+    CRITICAL,
+    EHLO,
+    MAIL,
+    OK,
+    QUIT,
+    RCPT,
+    RSET,
+    WARNING,
+    check,
+    ehlo_reply,
+    first_line,
+)
+from support.scripted_server import PortOfAll, ScriptedServer, run_plugin
+
+IF_OFFERED = ("--starttls-if-offered", "--profile", "none")
+PLAIN = ("EHLO .*", ehlo_reply("SIZE 37748736", "DSN"))
+#: As a firewall has it, and in the place where Exchange has STARTTLS.
+MASKED = (
+    "EHLO .*",
+    ehlo_reply("SIZE 37748736", "DSN", "ENHANCEDSTATUSCODES", "XXXXXXXA", "AUTH NTLM"),
+)
+NO_EHLO = ("EHLO .*", b"502 5.5.1 Unknown\r\n")
+HELO = ("HELO .*", b"250 mail1.contoso.com\r\n")
+TAKEN = "127.0.0.1 accepted mail for postmaster@contoso.com in #s"
+PLAIN_RCPT = ("RCPT TO:<postmaster@contoso[.]com>", RCPT[1])
+
+
+# TLS that was to be looked at and was not had.
+
+
+@pytest.mark.parametrize(
+    "wanted", [["-D", "30"], ["--verify"], ["--min-tls", "1.3"], ["--tls-name", "mail1"]]
+)
+def test_no_certificate_where_one_was_to_be_looked_at(serve, wanted):
+    run = check(serve(BANNER, PLAIN, *ALL[1:]), *IF_OFFERED, *wanted)
+    assert (run.exit_code, first_line(run), run.stderr) == (
+        WARNING,
+        "MAILACCEPT WARNING - no certificate was shown, because 127.0.0.1 does not offer STARTTLS;"
+        f" {TAKEN} (Exchange; queued on mbx01.contoso.com as ID)",
+        "",
+    )
+    assert "certificate=" not in run.stdout
+    assert "\nNext step: Get-ExchangeCertificate" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("hello", "why"),
+    [
+        ([MASKED], "a firewall masks STARTTLS as XXXXXXXA"),
+        ([NO_EHLO, HELO], "127.0.0.1 refused EHLO, and there is no STARTTLS after HELO"),
+    ],
+)
+def test_why_no_certificate_was_shown(serve, hello, why):
+    rcpt = PLAIN_RCPT if HELO in hello else RCPT
+    script = (*hello, MAIL, rcpt, *ALL[3:])
+    run = check(serve(BANNER, *script), *IF_OFFERED, "-D", "30,7")
+    assert (run.exit_code, first_line(run).partition("; ")[0]) == (
+        WARNING,
+        f"MAILACCEPT WARNING - no certificate was shown, because {why}",
+    )
+
+
+def test_a_test_that_ends_before_tls_shows_no_certificate(serve):
+    run = check(serve(BANNER, EHLO, QUIT), "-S", "-D", "30", "--until", "ehlo")
+    assert (run.exit_code, first_line(run)) == (
+        WARNING,
+        "MAILACCEPT WARNING - no certificate was shown, because --until ehlo ends the test before"
+        " TLS; 127.0.0.1 passed every stage up to ehlo for postmaster@contoso.com in #s (Exchange"
+        " 2019/SE)",
+    )
+
+
+def test_an_allowed_refusal_does_not_hide_that_no_certificate_was_shown(serve):
+    refusal = ("RCPT .*", b"550 5.1.1 User unknown\r\n")
+    server = serve(BANNER, PLAIN, MAIL, refusal, QUIT)
+    run = check(server, *IF_OFFERED, "-D", "30", "--severity", "rcpt=ok")
+    assert (run.exit_code, first_line(run).partition("; ")[0]) == (
+        WARNING,
+        "MAILACCEPT WARNING - no certificate was shown, because 127.0.0.1 does not offer STARTTLS",
+    )
+
+
+def test_the_state_of_a_missing_certificate_is_for_the_user_to_say(serve):
+    server = serve(BANNER, PLAIN, *ALL[1:])
+    run = check(server, *IF_OFFERED, "-D", "30", "--severity", "certificate=critical")
+    assert run.exit_code == CRITICAL
+
+
+# Thresholds of stages that never came.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "script", "words"),
+    [
+        (
+            ["--starttls-if-offered", "-w", "starttls=5"],
+            [PLAIN, *ALL[1:]],
+            "starttls has a threshold and was not measured: there was no TLS",
+        ),
+        (
+            ["-c", "message=5", "--until", "rcpt"],
+            [PLAIN, MAIL, RCPT, RSET, QUIT],
+            "message has a threshold and was not measured: --until rcpt ends the test before it",
+        ),
+        (
+            ["-w", "auth=5"],
+            [PLAIN, *ALL[1:]],
+            "auth has a threshold and was not measured: no -A was given",
+        ),
+    ],
+)
+def test_a_threshold_of_a_stage_that_never_came(serve, arguments, script, words):
+    run = check(serve(BANNER, *script), "--profile", "none", *arguments)
+    first = first_line(run).partition("; ")[0]
+    assert (run.exit_code, first) == (WARNING, f"MAILACCEPT WARNING - {words}")
+
+
+def test_a_threshold_of_a_stage_that_a_failure_prevented_is_no_finding(serve):
+    refusal = ("RCPT .*", b"450 4.2.1 Mailbox busy\r\n")
+    run = check(serve(BANNER, EHLO, MAIL, refusal, QUIT), "-w", "message=5", "-c", "total=0")
+    assert (run.exit_code, first_line(run)) == (
+        WARNING,
+        "MAILACCEPT WARNING - 127.0.0.1 deferred RCPT postmaster@contoso.com: 450 4.2.1 Mailbox"
+        " busy",
+    )
+
+
+# SIZE.
+
+
+@pytest.mark.parametrize(
+    ("keyword", "state", "words"),
+    [
+        ("SIZE", OK, ""),
+        ("SIZE 0", OK, ""),
+        ("SIZE 1000000", OK, ""),
+        ("SIZE 999999", WARNING, "127.0.0.1 takes no message above 999999 bytes; "),
+        ("SIZE 100", CRITICAL, "127.0.0.1 takes no message above 100 bytes; "),
+    ],
+)
+def test_a_small_size(serve, keyword, state, words):
+    server = serve(BANNER, ("EHLO .*", ehlo_reply(keyword, "DSN")), *ALL[1:])
+    run = check(server, "--profile", "none")
+    word = ("OK", "WARNING", "CRITICAL")[state]
+    assert (run.exit_code, first_line(run)) == (
+        state,
+        f"MAILACCEPT {word} - {words}{TAKEN} (Exchange; queued on mbx01.contoso.com as ID)",
+    )
+
+
+# Addresses and MX records.
+
+
+@pytest.fixture
+def second_address():
+    """A server at one of two addresses of a name, and the arguments that lead to it."""
+    held = PortOfAll()
+    server = ScriptedServer(BANNER, *ALL, host="127.0.0.3", port=held.number)
+    running = [held, server]
+
+    def arguments(table):
+        running.append(NameServer(table))
+        names = f"127.0.0.1:{running[-1].port}"
+        return ["-d", "contoso.com", "-p", str(held.number), "--nameserver", names]
+
+    yield arguments
+    for each in running:
+        each.close()
+
+
+@pytest.mark.parametrize(("severity", "state"), [((), OK), (("--severity", "address=warning"), 1)])
+def test_a_dead_address_beside_a_live_one(second_address, severity, state):
+    table = {
+        ("contoso.com.", "MX"): ["10 mail1.contoso.com."],
+        ("mail1.contoso.com.", "A"): ["127.0.0.2", "127.0.0.3"],
+    }
+    # Whichever address the resolver gives first: the dead one is met in one of a few runs.
+    arguments = [*second_address(table), "-F", "probe.client.example", *severity]
+    run = run_plugin(*arguments)
+    assert run.exit_code in (OK, state)
+    if "127.0.0.2" in first_line(run):
+        assert run.exit_code == state
+        assert "its address 127.0.0.2 fails: connection refused" in first_line(run)
+
+
+def test_a_domain_without_mx_records_says_so_in_the_first_line(second_address):
+    run = run_plugin(
+        *second_address({("contoso.com.", "A"): ["127.0.0.3"]}), "-F", "probe.client.example"
+    )
+    assert (run.exit_code, first_line(run)) == (
+        OK,
+        f"MAILACCEPT OK - {ACCEPTED}".replace("127.0.0.1", "contoso.com").replace(
+            " as ID)", " as ID; contoso.com has no MX record)"
+        ),
+    )
+
+
+# Deferrals.
+
+
+@pytest.mark.parametrize(
+    ("reply", "state"),
+    [
+        (b"451 4.7.0 Temporary server error. Please try again later. PRX4 \r\n", CRITICAL),
+        (b"450 4.2.0 Greylisted, try again in 300 seconds\r\n", WARNING),
+    ],
+)
+def test_a_deferral_of_everybody_is_critical(serve, reply, state):
+    refusal = ("RCPT .*", reply)
+    run = check(serve(BANNER, EHLO, MAIL, refusal, QUIT))
+    assert run.exit_code == state

@@ -1,0 +1,280 @@
+"""States of what was found: values in, values out, no process and no socket."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Optional
+
+import pytest
+from support.parsing import parse
+
+from exchange_mailaccept.exchange.diagnosis import Diagnosis
+from exchange_mailaccept.exchange.recognition import KeywordCheck
+from exchange_mailaccept.judgement import (
+    Assessment,
+    Ground,
+    Judgement,
+    Threshold,
+    assess,
+    failure_state,
+    judge,
+    weigh,
+)
+from exchange_mailaccept.options import Options
+from exchange_mailaccept.protocol.extensions import Extensions
+from exchange_mailaccept.protocol.reply import Reply
+from exchange_mailaccept.protocol.stages import (
+    Certificate,
+    Fault,
+    Security,
+    Server,
+    Session,
+    StageOutcome,
+)
+from exchange_mailaccept.run.acceptance import Acceptance, Member, ServerSet
+from exchange_mailaccept.run.examined import Examined
+from exchange_mailaccept.vocabulary import Cause, Kind, Stage, State, Verdict
+
+OK, UNKNOWN, WARNING, CRITICAL = State.OK, State.UNKNOWN, State.WARNING, State.CRITICAL
+DIAGNOSIS = Diagnosis(Kind.LOAD, "It is busy", "Wait.", "", "queues")
+SERVER = Server("mail1.contoso.com", ("192.0.2.25",), 25, 10)
+PASSED = tuple(
+    StageOutcome(stage, Verdict.PASSED, 0.5) for stage in (Stage.CONNECT, Stage.BANNER, Stage.EHLO)
+)
+DAY = 86_400
+
+
+def options(*argv: str) -> Options:
+    return parse(["-d", "contoso.com", *argv])
+
+
+def examined(
+    *outcomes: StageOutcome,
+    label: str = "",
+    diagnosis: Diagnosis = DIAGNOSIS,
+    primary: bool = True,
+    **session: object,
+) -> Examined:
+    """A server that passed the first stages and came to ``outcomes``."""
+    walked = Session(SERVER, "192.0.2.25", (*PASSED, *outcomes), seconds=2.0)._replace(**session)
+    acceptance = Acceptance(None, (walked,))
+    why = None if acceptance.failure is None else diagnosis
+    member = Member(label, acceptance, primary)
+    return Examined(member, walked, KeywordCheck(), why)
+
+
+def refused(code: int, text: str = "no", stage: Stage = Stage.RCPT) -> StageOutcome:
+    verdict = Verdict.DEFERRED if code < 500 else Verdict.REFUSED
+    return StageOutcome(stage, verdict, 1.0, Reply(code, (text,)))
+
+
+def failed(cause: Cause, stage: Stage = Stage.RCPT) -> StageOutcome:
+    return StageOutcome.failed(stage, Fault(cause, "it happened"), 1.0)
+
+
+def wrong(judgements: Sequence[Judgement]) -> list[tuple[str, State, Optional[Ground]]]:
+    return [(each.name, each.state, each.ground) for each in judgements if each.state is not OK]
+
+
+# Ranges.
+
+
+@pytest.mark.parametrize(
+    ("text", "inside", "outside", "words", "short"),
+    [
+        ("5", [0, 5], [-0.1, 5.1], "0:5", "5"),
+        ("0:5", [0, 5], [-0.1, 5.1], "0:5", "5"),
+        ("2:5", [2, 5], [1.9, 5.1], "2:5", "2:5"),
+        ("2:", [2, 1e9], [1.9], "2:", "2:"),
+        ("~:5", [-1e9, 5], [5.1], "~:5", "~:5"),
+        ("@2:5", [1.9, 5.1], [2, 5], "@2:5", "@2:5"),
+        ("@5", [-0.1, 5.1], [0, 5], "@0:5", "@5"),
+        ("0:", [0, 1e9], [-0.1], "0:", ""),
+        (":5", [0, 5], [-0.1], "0:5", "5"),
+        ("0.00001:", [1], [0], "0.00001:", "0.00001:"),
+        ("~:", [-1e9, 1e9], [], "~:", "~:"),
+    ],
+)
+def test_a_range_is_that_of_the_guidelines(text, inside, outside, words, short):
+    """Both ends are inside."""
+    found = Threshold.of(text)
+    assert [value for value in inside if not found.allows(value)] == []
+    assert [value for value in outside if found.allows(value)] == []
+    assert (str(found), found.short) == (words, short)
+
+
+# A stage that failed.
+
+
+@pytest.mark.parametrize(
+    ("outcome", "everybody", "severities", "expected"),
+    [
+        (refused(450), False, {}, (WARNING, "")),
+        (refused(450), True, {}, (CRITICAL, "")),
+        (refused(550), False, {}, (CRITICAL, "")),
+        (refused(421), False, {}, (CRITICAL, "")),
+        (refused(450, stage=Stage.BANNER), False, {}, (CRITICAL, "")),
+        (failed(Cause.CLOSED), False, {}, (CRITICAL, "")),
+        (failed(Cause.SILENT), False, {}, (CRITICAL, "")),
+        (failed(Cause.NOT_OFFERED), False, {}, (CRITICAL, "")),
+        (failed(Cause.OWN_SIDE), True, {}, (UNKNOWN, "")),
+        (refused(450), True, {"deferred": "warning"}, (WARNING, "deferred")),
+        (refused(450), True, {"deferred": "ok", "rcpt": "unknown"}, (UNKNOWN, "rcpt")),
+        (refused(450), True, {"rcpt": "ok", "load": "critical"}, (CRITICAL, "load")),
+        (refused(450, "4.2.1 x"), True, {"load": "ok", "4.2.1": "warning"}, (WARNING, "4.2.1")),
+        (refused(450, "4.2.1 x"), True, {"4.2.1": "ok", "450": "unknown"}, (UNKNOWN, "450")),
+        (refused(450), False, {"probe": "ok", "mail": "ok", "refused": "ok"}, (WARNING, "")),
+    ],
+)
+def test_the_state_of_a_failure(outcome, everybody, severities, expected):
+    """By its verdict; the most specific key of ``--severity`` wins."""
+    diagnosis = DIAGNOSIS._replace(everybody=everybody)
+    assert failure_state(outcome, diagnosis, severities) == expected
+
+
+def test_the_time_of_a_failure_is_no_finding():
+    """Neither that of the stage nor the whole; a stage that passed before it is judged."""
+    found = judge(examined(refused(550)), options("-c", "total=0", "-c", "rcpt=0", "-w", "ehlo=0"))
+    assert wrong(found) == [
+        ("ehlo", WARNING, Ground.RANGE),
+        ("rcpt", CRITICAL, Ground.FAILURE),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "value"),
+    [
+        (refused(550), 1.0),
+        (failed(Cause.SILENT), 1.0),
+        (failed(Cause.NOT_SMTP), 1.0),
+        (failed(Cause.CLOSED), None),
+        (failed(Cause.RESET), None),
+        (failed(Cause.REFUSED, Stage.CONNECT), None),
+        (failed(Cause.NO_ANSWER, Stage.CONNECT), 1.0),
+        (failed(Cause.NXDOMAIN, Stage.MX), 1.0),
+    ],
+)
+def test_perfdata_are_of_stages_that_were_answered_or_ran_out_of_time(outcome, value):
+    found = {each.name: each.value for each in judge(examined(outcome), options())}
+    assert found[outcome.stage.value] == value
+
+
+# Findings.
+
+
+def security(**changes: object) -> Security:
+    return Security("TLSv1.3", "TLS_AES_256_GCM_SHA384", False)._replace(**changes)
+
+
+@pytest.mark.parametrize(
+    ("argv", "days", "state"),
+    [
+        ([], 0.5, OK),
+        (["-D", "30"], 30, OK),
+        (["-D", "30"], 29.99, WARNING),
+        (["-D", "30,7"], 7, WARNING),
+        (["-D", "30,7"], 6.99, CRITICAL),
+        (["-D", "30", "--severity", "certificate=critical"], 1, CRITICAL),
+        (["-D", "30,7", "--severity", "certificate=ok"], 1, OK),
+    ],
+)
+def test_the_days_of_a_certificate(argv, days, state):
+    certificate = Certificate("CN=mail1", "CN=ca", (), 0, days * DAY)
+    server = examined(security=security(certificate=certificate))
+    found = {each.name: each for each in judge(server, options("-S", *argv))}
+    assert (found["certificate"].state, found["certificate"].value) == (state, days)
+
+
+@pytest.mark.parametrize(
+    ("argv", "session", "expected"),
+    [
+        (["-S", "-D", "3"], {"security": security()}, [("certificate", UNKNOWN)]),
+        (["-S", "--verify"], {"security": security()}, []),
+        (["--starttls-if-offered", "--verify"], {}, [("certificate", WARNING)]),
+        (["--starttls-if-offered"], {}, []),
+        (["-S"], {"security": security(untrusted="expired")}, []),
+        (["-S", "--severity", "untrusted=critical"], {"security": security(untrusted="expired")},
+         [("untrusted", CRITICAL)]),
+        ([], {"failed_addresses": (("192.0.2.9", Fault(Cause.REFUSED, "refused")),)}, []),
+        (["--severity", "address=warning"],
+         {"failed_addresses": (("192.0.2.9", Fault(Cause.REFUSED, "refused")),)},
+         [("address", WARNING)]),
+        ([], {"server": SERVER._replace(skipped=("127.0.0.1",))}, [("address", WARNING)]),
+        ([], {"extensions": Extensions("mail1", {"SIZE": ("999999",)})}, [("size", WARNING)]),
+        ([], {"extensions": Extensions("mail1", {"SIZE": ("9",)})}, [("size", CRITICAL)]),
+        ([], {"extensions": Extensions("mail1", {"SIZE": ("0",)})}, []),
+        (["-w", "starttls=1", "-c", "quit=1", "-w", "mx=1"], {}, [("starttls", WARNING)]),
+    ],
+)  # fmt: skip
+def test_findings_besides_a_failure(argv, session, expected):
+    found = judge(examined(**session), options(*argv))
+    assert [(name, state) for name, state, _ in wrong(found)] == expected
+
+
+# Sets.
+
+
+def states(rule: str, *servers: Examined, argv: Sequence[str] = ()) -> list[State]:
+    """What the failures of ``servers`` come to."""
+    asked = options("--all-mx", "--set", rule, *argv)
+    weighed = weigh([(each, judge(each, asked)) for each in servers], asked.judging)
+    return [each.state for each in weighed if each.ground is Ground.FAILURE]
+
+
+ACCEPTS = examined(label="good")
+THIS_PROBE = DIAGNOSIS._replace(this_probe=True)
+
+
+@pytest.mark.parametrize(
+    ("rule", "servers", "expected"),
+    [
+        ("worst", [ACCEPTS, examined(refused(450))], [WARNING]),
+        ("worst", [ACCEPTS, examined(refused(550))], [CRITICAL]),
+        ("any", [ACCEPTS, examined(refused(550))], [OK]),
+        ("primary", [ACCEPTS, examined(refused(550), primary=False)], [WARNING]),
+        ("worst", [examined(refused(450))], [CRITICAL]),
+        ("any", [examined(refused(450)), examined(refused(450))], [CRITICAL, CRITICAL]),
+        ("worst", [examined(refused(450), diagnosis=THIS_PROBE)], [WARNING]),
+        ("worst", [examined(refused(450), diagnosis=THIS_PROBE), examined(refused(450))],
+         [CRITICAL, CRITICAL]),
+        ("worst", [examined(refused(450)), examined(failed(Cause.OWN_SIDE))], [WARNING, UNKNOWN]),
+    ],
+)  # fmt: skip
+def test_what_a_failure_counts_for_a_set(rule, servers, expected):
+    """Where no server accepts it is CRITICAL, unless it is this probe that all of them defer."""
+    assert states(rule, *servers) == expected
+
+
+def test_a_given_state_is_kept_where_no_server_accepts():
+    found = states("worst", examined(refused(450)), argv=["--severity", "450=warning"])
+    assert found == [WARNING]
+
+
+# The whole.
+
+
+def assessed(outcome: Optional[StageOutcome], *argv: str) -> Assessment:
+    asked = options(*argv)
+    server = examined(*([outcome] if outcome is not None else []))
+    return assess(ServerSet(None, (server.member,)), asked)
+
+
+def test_no_range_turns_unknown_into_something_else():
+    found = assessed(failed(Cause.OWN_SIDE), "-w", "ehlo=0", "-c", "connect=0")
+    assert (found.state, [each.name for each in found.wrong]) == (UNKNOWN, ["rcpt"])
+
+
+def test_a_failure_leads_although_a_range_decides():
+    found = assessed(refused(450, "4.2.1 x"), "-c", "connect=0")
+    assert (found.state, found.failure_leads) == (CRITICAL, True)
+    assert [each.name for each in found.deciding] == ["connect"]
+
+
+def test_critical_is_worse_than_unknown():
+    """Nagiosplugin has it the other way round, and would hide a dead server behind a doubt."""
+    asked = options("--all-mx")
+    members = (
+        examined(refused(550), label="one").member,
+        examined(failed(Cause.OWN_SIDE), label="two").member,
+    )
+    assert assess(ServerSet(None, members), asked).state is CRITICAL
