@@ -14,7 +14,8 @@ from exchange_mailaccept.exchange.failures import ROWS
 from exchange_mailaccept.exchange.failures.row import Row
 from exchange_mailaccept.exchange.masks import UNMASKED
 from exchange_mailaccept.exchange.profiles import PROFILES, Profile
-from exchange_mailaccept.exchange.reasons import REASONS, Reason
+from exchange_mailaccept.exchange.reasons import REASONS
+from exchange_mailaccept.exchange.reasons.reason import Reason
 from exchange_mailaccept.vocabulary import Cause, Generation, Stage
 
 from .poses import POSES, Behaviour, Pose

@@ -9,7 +9,8 @@ from pathlib import Path
 from exchange_mailaccept.exchange.failures import ROWS
 from exchange_mailaccept.exchange.failures.row import Row
 from exchange_mailaccept.exchange.pages import PAGES, TROUBLESHOOTING, Page
-from exchange_mailaccept.exchange.reasons import REASONS, Reason
+from exchange_mailaccept.exchange.reasons import REASONS
+from exchange_mailaccept.exchange.reasons.reason import Reason
 from exchange_mailaccept.vocabulary import Kind
 
 PLACE = Path(__file__).resolve().parent.parent / "docs" / "failures"

@@ -21,9 +21,10 @@ from .failures import ROWS
 from .failures.row import Row
 from .next_steps import Responder
 from .pages import PAGES
-from .reasons import REASONS, Reason
+from .reasons import REASONS
+from .reasons.reason import Reason
+from .reasons.wordings import wordings
 from .replies import list_named, negative_reply, said_at, status_of, words_of
-from .wordings import wordings
 
 if TYPE_CHECKING:
     from typing import Optional, Union

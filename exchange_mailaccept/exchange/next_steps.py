@@ -11,7 +11,7 @@ from ..vocabulary import Generation
 if TYPE_CHECKING:
     from typing import Optional
 
-    from .reasons import Reason
+    from .reasons.reason import Reason
 
 #: Before Exchange 2007 there are no cmdlets.
 _LEGACY = (Generation.E5_5, Generation.E2000_2003, Generation.E2000, Generation.E2003)

@@ -116,7 +116,10 @@ ROWS: tuple[Row, ...] = (
         "Get-ReceiveConnector: who is in PermissionGroups; for the Internet add AnonymousUsers "
         "to them (Set-ReceiveConnector), or Get-ADPermission shows what was taken away.",
         "550 5.7.1 Client does not have permissions to submit to this server",
-        texts=("Client does not have permissions to submit",),
+        texts=(
+            "Client does not have permissions to submit",
+            "Client does not have permission to submit",
+        ),
         page="connectors",
     ),
     Row(

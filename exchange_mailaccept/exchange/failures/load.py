@@ -147,7 +147,7 @@ ROWS: tuple[Row, ...] = (
         "Look for a storm or loop to this mailbox (Get-MessageTrackingLog); else test another "
         "--recipient.",
         "432 4.3.2 STOREDRV.Deliver; recipient thread limit exceeded",
-        texts=("thread limit exceeded",),
+        texts=("recipient thread limit exceeded",),
         page="ndr-online",
         begin="queues",
     ),
@@ -161,7 +161,7 @@ ROWS: tuple[Row, ...] = (
         "own.",
         "432 4.3.2 Concurrent connections limit exceeded",
         codes=(421, 432, 451),
-        texts=("Concurrent connections limit exceeded",),
+        texts=("Concurrent connections limit exceeded", "sender thread limit exceeded"),
         page="ndr-online",
         this_probe=True,
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...vocabulary import Cause, Kind, Stage
-from .row import ANYWHERE, MX, ONLINE, OPENING, TRANSACTION, Row
+from .row import ANYWHERE, BANNER, MX, ONLINE, OPENING, TRANSACTION, Row
 
 ROWS: tuple[Row, ...] = (
     Row(
@@ -109,6 +109,17 @@ ROWS: tuple[Row, ...] = (
         codes=(521, 550, 553, 554, 571),
         enhanced=("5.7.0-1",),
         page="protocol-logging",
+    ),
+    Row(
+        "client-denied-at-banner",
+        BANNER,
+        Kind.PROBE,
+        "The server takes no mail from this client (521): an access list or a block list of "
+        "Postfix's postscreen, or of another server in front",
+        "Search the monitor's address in the log of the server in front, and allow it there.",
+        "521 5.3.2 Service currently unavailable",
+        codes=(521,),
+        texts=("Service currently unavailable",),
     ),
     Row(
         "ehlo-name-bad",
@@ -306,7 +317,7 @@ ROWS: tuple[Row, ...] = (
         "(SNDS), or monitor from another address.",
         "550 5.7.1 Unfortunately, messages from [203.0.113.10] weren't sent; part of their network "
         "is on our block list (S3140)",
-        texts=("S3140", "S3150", "FBLW15", "on our block list"),
+        texts=("S3140", "S3150", "FBLW15", "on our block list", "weren't sent"),
         page="ndr-online",
     ),
     Row(

@@ -1,5 +1,5 @@
 # ruff: noqa: E501  a wording is one line, and would be hard to read in pieces
-"""How servers word the reasons of ``reasons``; data.
+"""How servers word the reasons; data.
 
 One regular expression a line, of which one must be found in the text of a reply: in lower case,
 with single blanks, and without its codes.
@@ -17,11 +17,12 @@ _GAP = r"(?:[\s:.,;'\"()=-]|<[^>]*>|\[[^\]]*\]|\S+@\S+)*"
 #: What a client is called.
 _CLIENT = r"\b(?:client|host|ip|connection|your (?:server|network|address|mta)|sending mta)"
 
-#: By the key of the reason.
+#: By the key of the reason, in the order of the search: what is said more exactly comes first.
 _WORDINGS = {
     "said-greylisting": r"""
         gr[ae]y[- ]?list
         first time sender
+        internal resources are temporarily unavailable
         (?:new|unknown) (?:sender|triplet)\b.*later
         (?:try|come) (?:again|back) in \d+ ?(?:s|sec|seconds|min|minutes)\b
     """,
@@ -49,7 +50,7 @@ _WORDINGS = {
         next[- ]hop
         (?:host|backend|back end|downstream|internal|destination|remote)\b.{0,50}unreachable
         (?<!ldap )\b(?:server|backend|back end|downstream|internal|destination)\b.{0,50}(?:not respond|is down)
-        (?:backend|back end|downstream|internal|destination)\b.{0,50}(?:unavailable|not reachable)
+        (?:backend|back end|downstream|internal (?:host|server|system)|destination)\b.{0,50}(?:unavailable|not reachable)
         (?:unable|can ?not|can't|could not|failed) (?:to )?(?:deliver|proxy|forward|route)\b
         (?:unable|can ?not|can't|could not|failed) (?:to )?(?:connect|reach)\b.{0,40}(?:host|backend)
         (?:can ?not|can't|could not|failed to|unable to) (?:connect|reach)\b.{0,40}(?:server|exchange)
@@ -62,11 +63,6 @@ _WORDINGS = {
         licen[cs]e
         subscription (?:has )?(?:expired|ended|lapsed)
         (?:trial|evaluation)\b.{0,20}(?:expired|over\b|ended)
-    """,
-    "said-account-off": r"""
-        (?:account|customer|tenant|service|domain|organi[sz]ation)\b.{0,30}\b(?:disabled|suspended)
-        (?:account|customer|tenant|service|domain)\b.{0,30}\b(?:deactivated|expired)
-        \binbounds?\b.{0,30}\b(?:disabled|suspended|deactivated|switched off)
     """,
     "said-tls-required": r"""
         must issue (?:an? )?starttls
@@ -96,28 +92,18 @@ _WORDINGS = {
         no (?:valid )?(?:dns|host) ?(?:name|entry|record)
         host ?name mismatch|mismatches client
     """,
-    "said-ehlo-name": r"""
-        \b(?:helo|ehlo)\b.{0,60}(?:reject|invalid|bad\b|bogus|must|need|refus|fqdn|qualified)
-        \b(?:helo|ehlo)\b.{0,60}(?:syntax|forged|spoof|mismatch|denied|illegal|malformed|unaccept)
-        \b(?:helo|ehlo)\b.{0,60}(?:unresolv|violat|error|fail|\bnot\b)
-        (?:invalid|bad|bogus|illegal|incorrect|fake|forged|malformed)\b.{0,20}\b(?:helo|ehlo)
-        (?:improper|wrong|unqualified|unacceptable)\b.{0,20}\b(?:helo|ehlo)
-        fully[- ]qualified (?:host|domain)
-        (?:you are|you're) not (?:me\b|\S+)$|pretend to be|my own (?:host ?)?name
-        (?:need|require)s? (?:an? )?fqdn
-    """,
     "said-dmarc": r"""
         \bdmarc\b
+    """,
+    "said-sender-id": r"""
+        sender[- ]?id\b
+        \bpra\b.{0,20}(?:not|fail)
     """,
     "said-spf": r"""
         \bspf\b
         sender policy framework
         not (?:allowed|authori[sz]ed|permitted|designated) to send (?:e-?mail |mail )?(?:from|for)\b
         not (?:an? )?(?:authori[sz]ed|permitted|designated) (?:sender|source|host|server)
-    """,
-    "said-sender-id": r"""
-        sender[- ]?id\b
-        \bpra\b.{0,20}(?:not|fail)
     """,
     "said-dkim": r"""
         \bdkim\b|domain ?keys
@@ -150,13 +136,19 @@ _WORDINGS = {
         (?:invalid|unknown|non-?existent|bogus|bad|unresolvable) (?:sender|return|reverse|mail from)
         (?:empty|null|blank) (?:envelope )?(?:sender|return)
     """,
+    "said-account-off": r"""
+        (?<!mail )(?<!user )(?:account|customer|tenant|service|domain)\b.{0,30}\b(?:disabled|suspended)
+        (?<!mail )(?<!user )(?:account|customer|tenant|service|domain)\b.{0,30}\b(?:deactivated|expired)
+        \binbounds?\b.{0,30}\b(?:disabled|suspended|deactivated|switched off)
+    """,
     "said-connections-of-client": r"""
-        (?:connection|session)s?\b.{0,20}(?:from|per|by|for) (?:your|this|the same|each|an?|one)\b
-        (?:connection|session)s?\b.{0,20}(?:from|per|by|for) (?:\[?\d+\.\d|ip\b|client|host|source)
+        (?:many|max|limit|exceed|concurren).{0,40}(?:from|per|by|for) (?:your|this|the same|each|one)\b
+        (?:many|max|limit|exceed|concurren).{0,40}(?:from|per|by|for) (?:\[?\d+\.\d|ip\b|client|host)
+        (?:connection|session)s? (?:from|per|by|for) \S+ (?:\w+ )?(?:exceed|limit)
         per[- ](?:ip|client|host|source) (?:\w+ )?(?:limit|connection)
     """,
     "said-too-fast": r"""
-        \brate\b.{0,30}(?:limit|exceed|control|too high|throttl|reached)
+        \brate\b.{0,30}(?:limit|exceed|control|too high|throttl|reached|prevents)
         (?:exceed|excessive|limit|maximum|too high)\w*\b.{0,40}\brate\b
         throttl
         too (?:fast|frequent|often|quick)
@@ -187,6 +179,11 @@ _WORDINGS = {
         (?:temporary|temp|transient)\b.{0,12}(?:look-?up|configuration|policy|resource)\b
         (?:temporary|temp|transient)\b.{0,12}(?:directory|filter|scan)\b
         service (?:currently |temporarily |is )*unavailable - try again later
+        milter\b.{0,20}again
+    """,
+    "said-line-ends": r"""
+        (?:bare|stray|naked|lone|isolated) ?(?:lf|cr|line ?feeds?|carriage|newline)
+        line ?feeds?\b|line end
     """,
     "said-virus": r"""
         virus|malware|infected|trojan|phish|malicious
@@ -194,6 +191,7 @@ _WORDINGS = {
     """,
     "said-listed": r"""
         (?:black|block|deny|ban)[- _]?list|blackliste
+        open (?:relay|proxy) found
         \brbls?\b|\bdns-?[bw]ls?\b|\bpbl\b|\bxbl\b|\bsbl\b|\bcbl\b
         blocked (?:using|at|on|via) \S
         (?:listed|found) (?:in|on|at|by) (?:the |an? )?\S*(?:\.|list|rbl|\bbl)
@@ -206,18 +204,12 @@ _WORDINGS = {
         untrusted|not trusted
         suspicious
     """,
-    "said-sender-denied": r"""
-        \bsender\b.{0,50}(?:reject|denied|refused|blocked|banned)
-        \bsender\b.{0,50}not (?:allowed|accepted|permitted|authori[sz]ed|approved)
-        (?:reject|refus|block|deny|denied)\w* (?:mail |message |e-?mail )?(?:from )?(?:this |your )?sender
-        (?:don't|not) accept\w* (?:mail |messages |e-?mail )?from (?:this |your |the )?sender
-    """,
     "said-relaying": r"""
         \brelay(?:ing)?\b.{0,60}(?:denied|\bnot\b|prohibit|refus|reject|disallow|forbidden|without)
         \brelay(?:ing)?\b.{0,60}(?:\bonly|deny|restrict|disabled|unauthori)
         (?:\bnot|n't|\bno|unable|refus|deny|prohibit|denied|cannot|disallow)\w*\b.{0,60}\brelay
         \buse (?:me|us|this \w+)\b.{0,80}relay
-        rcpthosts
+        rcpthosts|domain\b.{0,20}not signed up
         (?:non-?local|remote|foreign|external) (?:recipient|address|domain|e-?mail|user)
         domain\b.{0,50}(?:not|n't) (?:\w+ )?(?:handled|hosted|served|accepted|local|configured|here)
         domain\b.{0,50}(?:not|n't) (?:\w+ )?(?:serviced|known|ours|defined|managed|allowed|exist)
@@ -226,6 +218,16 @@ _WORDINGS = {
         (?:unknown|invalid|unregistered|unrecogni[sz]ed|bad) (?:local |recipient |destination )?domain
         not (?:an? |the )?(?:gateway|mx|mail exchanger|mail host) for
         (?:do not|don't) (?:handle|host|serve|know|accept)\b.{0,30}domain
+    """,
+    "said-ehlo-name": r"""
+        \b(?:helo|ehlo)\b.{0,60}(?:reject|invalid|bad\b|bogus|must|need|refus|fqdn|qualified)
+        \b(?:helo|ehlo)\b.{0,60}(?:syntax|forged|spoof|mismatch|denied|illegal|malformed|unaccept)
+        \b(?:helo|ehlo)\b.{0,60}(?:unresolv|violat|error|fail|\bnot\b)
+        (?:invalid|bad|bogus|illegal|incorrect|fake|forged|malformed)\b.{0,20}\b(?:helo|ehlo)
+        (?:improper|wrong|unqualified|unacceptable)\b.{0,20}\b(?:helo|ehlo)
+        fully[- ]qualified (?:host|domain)
+        (?:you are|you're) not (?:me\b|\S+)$|pretend to be|my own (?:host ?)?name
+        (?:need|require)s? (?:an? )?fqdn
     """,
     "said-logon": r"""
         (?:authenticat\w+|\bauth|log ?[io]n)\b.{0,30}(?:required|needed|necessary|first|mandatory)
@@ -253,16 +255,8 @@ _WORDINGS = {
         (?:insufficient|not enough|\bno|low|out of|lack of|ran out of|short of)\b.{0,20}(?:space|memory)
         (?:insufficient|not enough|\bno|low|out of|lack of|ran out of)\b.{0,20}(?:resources|inodes)
         (?:disk|file system|spool|queue|memory|storage)\b.{0,30}(?:\bfull\b|exhausted|\blow\b|shortage)
-        overload|load (?:\w+ )?too high
+        overload|load (?:\w+ )?too high|load average|ports are busy
         too busy|(?:server|system|service) (?:is )?(?:\w+ )?busy
-    """,
-    "said-shutting-down": r"""
-        shut(?:ting)? ?down|maintenance|being (?:stopped|restarted)|going down
-        re-?start(?:ing|ed)|re-?boot|out of service|offline|stand-?by|not in service
-        not (?:currently |presently |now )?accept\w*\b.{0,20}(?:message|connection|mail)s?\b(?! from)
-        (?:system|service|server) (?:is )?(?:currently |temporarily )*not (?:available|active|running)
-        (?:system|service|server) (?:is )?(?:currently |temporarily )*(?:inactive|disabled|stopped)
-        (?:system|service|server) (?:is )?(?:currently |temporarily )*(?:paused|not (?:ready|accept))
     """,
     "said-no-recipient": rf"""
         no (?:such|valid|matching|known) (?:\w+ )?{_WHO}|no (?:such )?person
@@ -272,22 +266,38 @@ _WORDINGS = {
         {_WHO}{_GAP}(?:\S+ )?(?:(?:is|are|was|has|been|marked|as|currently) )*(?:unknown|invalid)
         {_WHO}{_GAP}(?:\S+ )?(?:(?:is|are|was|has|been|currently) )*(?:inactive|disabled|closed)
         {_WHO}{_GAP}(?:\S+ )?(?:(?:is|are|was|has|been|currently) )*(?:suspended|expired|deactivated)
+        {_WHO}\b.{{0,60}} (?:is|are|was|has been) (?:disabled|suspended|inactive|locked|closed)
         {_WHO}{_GAP}(?:\S+ )?(?:(?:is|are|was) )*(?:non-?exist|obsolete|undeliverable|unrouteable)
         {_WHO}{_GAP}.{{0,60}}(?:\bnot\b|n't)(?: \w+)? ?(?:found|exist|known|valid|here|present|listed)
         {_WHO}{_GAP}.{{0,60}}(?:\bnot\b|n't)(?: \w+)? ?(?:recogni[sz]ed|active|local|registered)
         {_WHO}{_GAP}.{{0,60}}(?:\bnot\b|n't) (?:in|on) (?:the |our |this )?(?:\w+ )?(?:dir|list|table)
         (?:not|n't) (?:in|on|an?) (?:our |the |my |valid |known )*(?:recipient|user)s?\b
         marked as invalid|recipnotfound|recipientnotfound|mailbox unavailable
-        \brecipient rejected|xgemail_0011
+        \brecipient rejected|xgemail_0011|(?:account|user|recipient|mailbox)[-_]not[-_]found
         unrouteable address|unbekannt|existiert nicht|nicht gefunden|inconnu|desconocid|sconosciut
         nieznany|onbekend|ok\xe4nd|adresse (?:e-?mail )?invalide
+    """,
+    "said-shutting-down": r"""
+        shut(?:ting)? ?down|maintenance|being (?:stopped|restarted)|going down
+        re-?start(?:ing|ed)|re-?boot|out of service|offline|stand-?by|not in service
+        not (?:currently |presently |now )?accept\w*\b.{0,20}(?:message|connection|mail)s?\b(?! from)
+        (?:system|service|server) (?:is )?(?:currently |temporarily )*not (?:available|active|running)
+        (?:system|service|server) (?:is )?(?:currently |temporarily )*(?:inactive|disabled|stopped)
+        (?:system|service|server) (?:is )?(?:currently |temporarily )+unavailable
+        (?:system|service|server) (?:is )?(?:currently |temporarily )*(?:paused|not (?:ready|accept))
+    """,
+    "said-sender-denied": r"""
+        \bsender\b.{0,50}(?:reject|denied|refused|blocked|banned)
+        \bsender\b.{0,50}not (?:allowed|accepted|permitted|authori[sz]ed|approved)
+        (?:reject|refus|block|deny|denied)\w* (?:mail |message |e-?mail )?(?:from )?(?:this |your )?sender
+        (?:don't|not) accept\w* (?:mail |messages |e-?mail )?from (?:this |your |the )?sender
     """,
     "said-spam": r"""
         \bspam|\bube\b|\buce\b|unsolicited|\bbulk\b|junk
         (?:mail|message|content)s? (?:was |has been |is )?(?:reject|refus|block|denied)\w* .{0,30}content
         (?:mail|message|content)s? (?:was |has been |is )?filtered
         content (?:was |is )?(?:reject|filter|not|denied|block|violat)|banned content
-        unacceptable content|content filter
+        unacceptable content|content filter|blocked because it
     """,
     "said-client-refused": rf"""
         {_CLIENT}\b.{{0,60}}(?:reject|block|denied|banned|refused|forbidden)
@@ -300,19 +310,16 @@ _WORDINGS = {
         (?:mail|messages?|traffic|connections?) from \S+.{{0,30}}(?:block|reject|denied|refused)
         not accept\w* (?:mail|messages|traffic|connections) from
         go away|policy reject|anti-?spam|\bspam
-        (?:blocked|rejected|denied|refused)\b.{{0,10}}(?:abuse|\bsee\b|visit|contact|due to)
+        (?:blocked|rejected|denied|refused)\b.{{0,10}}(?:abuse|\bsee\b|visit|contact)
         geo-?(?:ip|location|block)|country
         action (?:aborted|not taken) \[?\d
         temporarily (?:blocked|deferred|rejected)|blocked temporarily
-    """,
-    "said-line-ends": r"""
-        (?:bare|stray|naked|lone|isolated) ?(?:lf|cr|line ?feeds?|carriage|newline)
-        line ?feeds?\b|line end
     """,
     "said-error": r"""
         (?:temporary|transient|temporarily)\b.{0,20}(?:error|failure|problem)
         (?:server|system) config\w* (?:problem|error)|misconfigur|local (?:\w+ )?(?:error|problem)
         internal (?:\w+ )?(?:error|failure|problem)
+        (?:unable|can ?not|can't|could not) (?:to )?process
         (?:software|program|unexpected|system|processing) error|queue file write error
     """,
     "said-recipient-restricted": rf"""
@@ -323,12 +330,15 @@ _WORDINGS = {
     """,
     "said-denied": r"""
         (?:access|permission) (?:is )?denied|not authori[sz]ed|not permitted|forbidden|prohibited
-        \bpolicy\b|\bpolicies\b
+        \bpolicy\b|\bpolicies\b|administrative\w* prohibit|envelope blocked
     """,
     "said-try-later": r"""
         later|again|temporar
     """,
 }
+
+#: The keys in the order of the search.
+SEARCHED = tuple(_WORDINGS)
 
 
 def wordings(key: str) -> tuple[str, ...]:
