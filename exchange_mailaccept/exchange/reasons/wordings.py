@@ -137,8 +137,8 @@ _WORDINGS = {
         (?:empty|null|blank) (?:envelope )?(?:sender|return)
     """,
     "said-account-off": r"""
-        (?<!mail )(?<!user )(?:account|customer|tenant|service|domain)\b.{0,30}\b(?:disabled|suspended)
-        (?<!mail )(?<!user )(?:account|customer|tenant|service|domain)\b.{0,30}\b(?:deactivated|expired)
+        \b(?:customer|tenant|service|domain|organi[sz]ation)\b.{0,30}\b(?:disabled|suspended)
+        \b(?:customer|tenant|service|domain|organi[sz]ation)\b.{0,30}\b(?:deactivated|expired)
         \binbounds?\b.{0,30}\b(?:disabled|suspended|deactivated|switched off)
     """,
     "said-connections-of-client": r"""
