@@ -77,6 +77,8 @@ class Cause(Enum):
     NO_ANSWER = "no-answer"
     #: This host can't do it: no such source address, no descriptors left.
     OWN_SIDE = "own-side"
+    #: This host did not let the check run for longer than the server had time.
+    TOO_BUSY = "too-busy"
     #: Earlier servers or addresses used up the time.
     NO_TURN = "no-turn"
     #: A signal ended the run.

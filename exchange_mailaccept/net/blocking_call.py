@@ -109,7 +109,7 @@ class SystemLookUp(BlockingCall):
         if not isinstance(value, Fault):
             return Resolved(seconds, None, value.addresses, value.canonical_name, left)
         if value.cause is Cause.SILENT:
-            words = f"the system's resolver gave no answer {within(self._allowed)}"
+            words = f"the system's resolver gave no answer {within(self.allowed)}"
             value = Fault(Cause.RESOLVER, words)
         return Resolved(seconds, value, left=left)
 

@@ -119,8 +119,9 @@ class CommandExchange(Operation):
         self._farewell = request.farewell
         self._line = line
         self._unsent = memoryview(request.data)
-        if not (request.data or request.farewell):
-            self._begun = line.since
+        self._greeting = not (request.data or request.farewell)
+        if self._greeting:
+            self._begun = self.asked = line.since
 
     def begin(self) -> Optional[Replied]:
         """Send, unless the server has spoken out of turn."""
@@ -142,6 +143,12 @@ class CommandExchange(Operation):
         """Go on with sending or receiving."""
         early = self._early_reply() if self._unsent else None
         return self._answer(early) if early is not None else self._proceed()
+
+    def when_asked(self) -> float:
+        """When the server was sent what it has not answered."""
+        if self._greeting:
+            return self.asked
+        return min(self.asked, self._clock() - self._line.connection.sent_ago())
 
     def expire(self) -> Optional[Replied]:
         """Give up, with what had come of the reply."""
@@ -205,7 +212,10 @@ class CommandExchange(Operation):
             sent = 0
         self._unsent = self._unsent[sent:]
         self.watched = self._line.writing if self._unsent else self._line.reading
-        return not self._unsent
+        if self._unsent:
+            return False
+        self.asked = self._clock()
+        return True
 
     def _receive(self) -> Optional[Replied]:
         line = self._line
@@ -223,5 +233,6 @@ class CommandExchange(Operation):
         except ProtocolError as error:
             return self._answer(_malformed(error))
         if reply is not None:
-            return self._answer(None, reply, lag)
+            in_time = not lag or self._clock() - lag <= self.ends
+            return self._answer(None, reply, lag) if in_time else self.expire()
         return None if open_ else self._answer(line.lost(CLOSED))

@@ -76,7 +76,7 @@ class ConnectionAttempts(Operation):
 
     def expire(self) -> Optional[Connected]:
         """Try the next address besides, or give up."""
-        if self._clock() < self._ends and not self._deadline.interruption:
+        if self._clock() < self.ends and not self._deadline.interruption:
             return self._next_attempt()
         for attempt in self._attempts.values():
             self._faults.append((attempt.address, self._out_of_time()))
@@ -94,19 +94,21 @@ class ConnectionAttempts(Operation):
         return answer
 
     def _begin_next(self) -> Optional[Connected]:
-        while self._untried and self._clock() < self._ends:
+        while self._untried and self._clock() < self.ends:
             address = self._untried.pop(0)
             try:
                 attempt = self._attempt(address)
             except OSError as error:
                 self._faults.append((address, fault_of(error)))
                 continue
+            if not self._attempts:
+                self.asked = attempt.begun
             self._attempts[attempt.socket.fileno()] = attempt
-            self.due = self._ends
+            self.due = self.ends
             if self._untried:
                 self.due = min(self.due, self._clock() + ATTEMPT_DELAY)
             return None
-        self.due = self._ends
+        self.due = self.ends
         return None if self._attempts else self._give_up()
 
     def _attempt(self, address: str) -> _Attempt:
@@ -130,7 +132,7 @@ class ConnectionAttempts(Operation):
         if waited:
             # The kernel has seen the connection stand; we may come from something else.
             seconds = min(seconds, attempt.begun - self._begun + waited)
-        self.since = self._begun + seconds
+        self.since = self.answered = self._begun + seconds
         addresses = (attempt.address, attempt.socket.getsockname()[0])
         return Connected(seconds, None, addresses, tuple(self._failed), left)
 

@@ -31,7 +31,7 @@ from ..record import TYPE_CHECKING
 from ..vocabulary import Cause
 from .command import CommandExchange, Line
 from .connect import ConnectionAttempts
-from .operation import Deadline, Operation
+from .operation import Deadline, Operation, in_seconds
 from .poller import Poller
 
 if TYPE_CHECKING:
@@ -49,6 +49,11 @@ if TYPE_CHECKING:
 
 #: Conversations at the same time when nobody asks for fewer: below the usual limit of descriptors.
 MOST_AT_ONCE = 900
+
+#: Causes that say that a server was given its time and did not use it.
+SILENCE = (Cause.SILENT, Cause.NO_ANSWER)
+#: How long this host may keep servers waiting, as for imports: seconds, or a part of the time.
+MAX_LOST, MAX_LOST_PART = 0.25, 0.1
 
 
 class Run:
@@ -105,16 +110,17 @@ class Run:
         undone = list(chores)
         first = True
         while poller.active or self._waiting:
-            went_on = False
-            for awake, descriptor in poller.wait(clock()):
-                if awake is None:
-                    deadline.end_now(_interruption(descriptor))
-                    break
-                went_on = awake.ready(descriptor) or went_on
-                self._settle(awake)
-            overdue = list(poller.active) if deadline.interruption else poller.overdue(clock())
+            went_on = self._wake(poller.wait(clock()))
+            overdue = poller.overdue(clock())
+            if overdue and not deadline.interruption:
+                # A process that was stopped, or had no turn, finds its time over before it has
+                # looked at what came in time.
+                went_on = self._wake(poller.look()) or went_on
+            if deadline.interruption:
+                overdue = list(poller.active)
             for late in overdue:
-                late.expire()
+                if deadline.interruption or late.due <= clock():
+                    late.expire()
                 self._settle(late)
             self._start_some()
             if undone and went_on and not first:
@@ -123,6 +129,17 @@ class Run:
         for chore in undone:
             chore()
         return [channel.result for channel in self._channels]
+
+    def _wake(self, events: Sequence[tuple[Optional[Waiting], int]]) -> bool:
+        """Let the channels go on to which something has happened; whether that was enough."""
+        went_on = False
+        for awake, descriptor in events:
+            if awake is None:
+                self._deadline.end_now(_interruption(descriptor))
+                break
+            went_on = awake.ready(descriptor) or went_on
+            self._settle(awake)
+        return went_on
 
     def _start_some(self) -> None:
         while self._waiting and len(self._poller.active) < self._parallel:
@@ -190,6 +207,9 @@ class _Channel:
         self._ended: list[tuple[int, Any]] = []
         #: Seconds of all answers.
         self._waited = 0.0
+        #: Since when it is this host's turn, and the seconds that servers have waited for it.
+        self._our_turn = deadline.clock()
+        self._lost = 0.0
         self._deadline = deadline
         self._contexts = contexts
         #: What was sent ahead is for the first request that wants the same, or for nobody.
@@ -207,6 +227,7 @@ class _Channel:
         return self._operation.due if self._operation is not None else self._deadline.ends
 
     def start(self) -> None:
+        self._our_turn = self._deadline.clock()
         self._go_on(None)
 
     def ready(self, descriptor: int) -> bool:
@@ -242,8 +263,10 @@ class _Channel:
         """Give the conversation its answer and begin what it asks next, until it has to wait."""
         self._changed.append(self)
         while True:
+            if answer is not None:
+                answer = self._excused(answer)
+                self._waited += answer.seconds
             self._end_operation()
-            self._waited += answer.seconds if answer is not None else 0.0
             try:
                 # A fresh generator is started by sending None.
                 request = self._conversation.send(answer)
@@ -257,6 +280,28 @@ class _Channel:
             answer = self._begin(request)
             if answer is None:
                 return
+
+    def _excused(self, answer: Answer) -> Answer:
+        """``answer``, but a server is not called silent if this host took most of its time.
+
+        The host is too busy, or was suspended: what came in time was taken late, and so what is
+        asked next is asked late.
+        """
+        operation, fault = self._operation, getattr(answer, "fault", None)
+        if operation is None or fault is None or fault.cause not in SILENCE:
+            return answer
+        # Stopped right after it has sent, this process notes too late that it did.
+        operation.asked = operation.when_asked()
+        lost = self._lost_by(operation)
+        left_to_server = operation.ends - operation.asked
+        if lost <= max(MAX_LOST, MAX_LOST_PART * operation.allowed, left_to_server):
+            return answer
+        words = f"this host was too busy, the check could not run for {in_seconds(lost)}"
+        return answer._replace(fault=Fault(Cause.TOO_BUSY, words))  # type: ignore[call-arg]
+
+    def _lost_by(self, operation: Operation) -> float:
+        """Seconds that servers have waited for this host until the end of ``operation``."""
+        return self._lost + max(0.0, operation.asked - self._our_turn) + operation.lost
 
     def _begin(self, request: Request) -> Optional[Answer]:
         """Begin what is asked for; the answer if it is there at once."""
@@ -336,6 +381,8 @@ class _Channel:
         operation, self._operation = self._operation, None
         if operation is None:
             return
+        self._lost = self._lost_by(operation)
+        self._our_turn = max(operation.asked, operation.answered)
         if isinstance(operation, ConnectionAttempts) and operation.connected is not None:
             self._hang_up()
             self._line = Line(operation.connected, operation.since)

@@ -36,7 +36,7 @@ class NameServerQuery(Operation):
 
     def begin(self) -> Optional[Responses]:
         """Send the messages (over TCP: as soon as there is a connection)."""
-        if self._begun >= self._ends:
+        if self._begun >= self.ends:
             return self.expire()
         try:
             if not self._was_asked_ahead():
@@ -67,6 +67,7 @@ class NameServerQuery(Operation):
         self.watched = {connection.fileno(): select.POLLIN}
         for message in messages:
             connection.send(message)
+        self.asked = self._clock()
 
     def ready(self, descriptor: int) -> Optional[Responses]:  # noqa: ARG002 there is only one
         """Go on with sending or receiving."""

@@ -41,10 +41,15 @@ class Deadline:
         self.ends = self.clock()
 
 
-def within(seconds: float) -> str:
-    """How long there was time, in whole seconds or three digits, and never with an exponent."""
+def in_seconds(seconds: float) -> str:
+    """A time in whole seconds or three digits, and never with an exponent."""
     rounded = float(f"{seconds:.0f}" if seconds >= 100 else f"{seconds:.3g}")
-    return f"within {f'{rounded:.12f}'.rstrip('0').rstrip('.')}s"
+    return f"{f'{rounded:.12f}'.rstrip('0').rstrip('.')}s"
+
+
+def within(seconds: float) -> str:
+    """How long there was time."""
+    return f"within {in_seconds(seconds)}"
 
 
 class Operation:
@@ -60,10 +65,14 @@ class Operation:
         self._deadline = deadline
         self._begun = begun = deadline.clock()
         #: When there is no more time, and the seconds to name then.
-        self._ends, self._allowed = deadline.ends, deadline.timeout
+        self.ends, self.allowed = deadline.ends, deadline.timeout
         if patience is not None and begun + patience < deadline.ends:
-            self._ends, self._allowed = begun + patience, patience
-        self.due = self._ends
+            self.ends, self.allowed = begun + patience, patience
+        self.due = self.ends
+        #: When all was sent that the server needs for its answer, and when that came.
+        self.asked = self.answered = begun
+        #: Seconds that the server waited for this host during the operation.
+        self.lost = 0.0
         self.watched: Mapping[int, int] = {}
 
     def begin(self) -> Optional[Answer]:
@@ -78,10 +87,14 @@ class Operation:
         """Go on, or give up, because it is time."""
         raise NotImplementedError
 
+    def when_asked(self) -> float:
+        """When all was sent that the server needs, for operations that are not answered."""
+        return self.asked
+
     def cut_short(self) -> Optional[Answer]:
         """Give up now, as if there had been no more time than until now."""
         now = self._clock()
-        self._ends, self._allowed = now, now - self._begun
+        self.ends, self.allowed = now, now - self._begun
         return self.expire()
 
     def close(self) -> None:
@@ -89,7 +102,7 @@ class Operation:
 
     def _out_of_time(self, besides: str = "") -> Fault:
         """Why there is no more time for the request, with what to say besides."""
-        words = f"{within(self._allowed)}{besides}"
+        words = f"{within(self.allowed)}{besides}"
         return self._deadline.interruption or Fault(Cause.SILENT, words)
 
     def _times(self, lag: float = 0.0) -> tuple[float, float]:
@@ -98,4 +111,5 @@ class Operation:
         :param lag: seconds since that came which ends the operation
         """
         now = self._clock()
-        return max(0.0, now - lag - self._begun), self._deadline.ends - now
+        self.answered = now - lag
+        return max(0.0, self.answered - self._begun), self._deadline.ends - now

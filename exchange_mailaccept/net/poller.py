@@ -107,7 +107,11 @@ class Poller:
         first = self._first_alarm()
         if first is None:
             return []
-        events = self._poll.poll(max(0.0, first[0] - now) * _UNITS)
+        return self.look(max(0.0, first[0] - now))
+
+    def look(self, patience: float = 0.0) -> list[tuple[Optional[Waiting], int]]:
+        """As :meth:`wait`, for ``patience`` seconds at most."""
+        events = self._poll.poll(patience * _UNITS)
         found: dict[Optional[Waiting], int] = {}
         for descriptor, _ in events:
             found.setdefault(self._owners.get(descriptor), descriptor)

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
         def recv(self, most: int, /) -> bytes:
             """At most ``most`` received bytes; none at the end of the connection."""
 
+        def sent_ago(self) -> float:
+            """Seconds since data were sent last, by the kernel; 0 if it can't tell."""
+
         def fileno(self) -> int:
             """The descriptor to watch."""
 
@@ -49,8 +52,9 @@ CHUNK = 65_536
 _STAMPS = 35
 _STAMP_SIZE, _STAMP_HALF = 16, 8
 _ROOM_FOR_STAMP = 64
-#: struct tcp_info: where tcpi_rtt (microseconds) and tcpi_total_retrans stand, and its end.
-_ROUND_TRIP, _RETRANSMISSIONS, _TCP_INFO_SIZE = 68, 100, 104
+#: struct tcp_info: where tcpi_last_data_sent (milliseconds), tcpi_rtt (microseconds) and
+#: tcpi_total_retrans are, and its end.
+_LAST_DATA_SENT, _ROUND_TRIP, _RETRANSMISSIONS, _TCP_INFO_SIZE = 44, 68, 100, 104
 
 
 class Wire:
@@ -74,6 +78,10 @@ class Wire:
                 # A clock that was set meanwhile must not make a stage shorter than nothing.
                 self.lag = max(0.0, time.time() - seconds - nanoseconds / 1e9)
         return data
+
+    def sent_ago(self) -> float:
+        """Seconds since data were sent last, by the kernel of Linux; 0 if it can't tell."""
+        return _tcp_info(self._socket, _LAST_DATA_SENT)[0] / 1e3
 
 
 def connect(address: str, port: int, source_address: str = "") -> _socket.socket:
@@ -143,19 +151,22 @@ def error_of(begun: _socket.socket) -> int:
 
 def round_trip(connected: _socket.socket) -> float:
     """Seconds that the handshake of TCP took, by the kernel of Linux; 0 if it can't tell."""
-    if not hasattr(_socket, "TCP_INFO"):
-        return 0.0
-    try:
-        info = connected.getsockopt(_socket.IPPROTO_TCP, _socket.TCP_INFO, _TCP_INFO_SIZE)
-    except OSError:
-        return 0.0
-    if len(info) < _TCP_INFO_SIZE:
-        return 0.0
-    microseconds, retransmissions = (
-        int.from_bytes(info[at : at + 4], byteorder) for at in (_ROUND_TRIP, _RETRANSMISSIONS)
-    )
+    microseconds, retransmissions = _tcp_info(connected, _ROUND_TRIP, _RETRANSMISSIONS)
     # After a retransmission a round trip says nothing of how long it took.
     return 0.0 if retransmissions else microseconds / 1e6
+
+
+def _tcp_info(connected: _socket.socket, *places: int) -> list[int]:
+    """The numbers at ``places`` of struct tcp_info; 0 for each where there is none."""
+    info = b""
+    if hasattr(_socket, "TCP_INFO"):
+        try:
+            info = connected.getsockopt(_socket.IPPROTO_TCP, _socket.TCP_INFO, _TCP_INFO_SIZE)
+        except OSError:
+            info = b""
+    if len(info) < _TCP_INFO_SIZE:
+        return [0] * len(places)
+    return [int.from_bytes(info[at : at + 4], byteorder) for at in places]
 
 
 class HeadStart:

@@ -88,6 +88,10 @@ class TlsConnection:
         """Seconds that the bytes received last had been waiting for us; 0 if nobody knows."""
         return self._connection.lag
 
+    def sent_ago(self) -> float:
+        """Seconds since data were sent last, by the kernel; 0 if it can't tell."""
+        return self._connection.sent_ago()
+
     def fileno(self) -> int:
         """The descriptor to watch."""
         return self._connection.fileno()
@@ -237,7 +241,14 @@ class TlsHandshake(Operation):
                 return None
             except OSError as error:
                 return self._failure(fault_of(error))
-        return self._proceed()
+        our_turn = max(self.asked, self._clock() - self._secured.lag)
+        answer = self._proceed()
+        self.lost += max(0.0, self.asked - our_turn)
+        return answer
+
+    def when_asked(self) -> float:
+        """When the server was sent what it has not answered."""
+        return min(self.asked, self._clock() - self._secured.sent_ago())
 
     def expire(self) -> Optional[Secured]:
         """Give up."""
@@ -252,6 +263,7 @@ class TlsHandshake(Operation):
             return self._failure(self._secured.fault_of(error))
         except OSError as error:
             return self._failure(fault_of(error))
+        self.asked = self._clock()
         if self._shaken and sent:
             # First the time: reading a certificate that was not verified may import a library.
             seconds, left = self._times(self._secured.lag)

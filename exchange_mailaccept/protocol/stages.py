@@ -22,6 +22,7 @@ _VERDICTS = {
     Cause.NO_ANSWER: Verdict.TIMED_OUT,
     Cause.OWN_SIDE: Verdict.UNTESTED,
     Cause.NO_TURN: Verdict.UNTESTED,
+    Cause.TOO_BUSY: Verdict.UNTESTED,
     Cause.INTERRUPTED: Verdict.UNTESTED,
     Cause.RESOLVER: Verdict.UNTESTED,
     Cause.RESOLVER_REFUSES: Verdict.UNTESTED,
