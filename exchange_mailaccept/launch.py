@@ -36,7 +36,7 @@ from .cli import parser
 from .cli.parser import Answered, UsageError
 from .record import TYPE_CHECKING, NamedTuple
 from .report.ending import EXIT_UNKNOWN, exit_unknown, print_and_exit
-from .report.text import MAX_LINE, printable
+from .report.text import MAX_LINE, joined, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,7 +69,7 @@ def guard(step: Callable[[], Result], verbosity: int = 0) -> Result:
         print_and_exit(str(answer), EXIT_UNKNOWN)
     except UsageError as error:
         room = MAX_LINE - len(error.hint) - 1
-        exit_unknown(f"{_brief(error.mistakes, room)} {error.hint}")
+        exit_unknown(f"{joined(error.mistakes, room)} {error.hint}")
     except ImportError as error:
         exit_unknown(missing_library(error))
     # The border of the program: what nobody foresaw is a fault of the plugin and no page to anyone.
@@ -81,27 +81,6 @@ def guard(step: Callable[[], Result], verbosity: int = 0) -> Result:
         import traceback
 
         exit_unknown(words, traceback.format_exc().splitlines())
-
-
-def _brief(mistakes: Sequence[str], most: int) -> str:
-    """All mistakes in ``most`` characters; of the longest the beginning and the end."""
-    texts = [printable(each, len(each) * 10) for each in mistakes]
-    room = most - 2 * (len(texts) - 1)
-    limit = room
-    for place, text in enumerate(sorted(texts, key=len)):
-        # The short ones leave to the long ones what they don't need.
-        limit = max(room // (len(texts) - place), 20)
-        if len(text) > limit:
-            break
-        room -= len(text)
-    return "; ".join(_shorten(each, limit) for each in texts)
-
-
-def _shorten(text: str, most: int) -> str:
-    if len(text) <= most:
-        return text
-    end = (most - 3) // 2
-    return f"{text[: most - 3 - end]}...{text[-end:]}"
 
 
 class Begun(NamedTuple):

@@ -1,7 +1,7 @@
-"""Foreign text made harmless, and how long a line and the whole output may be.
+"""Text from servers made harmless, and how long a line and the whole output may be.
 
-The one place where foreign text is made printable.  What a server says is read by Nagios, Icinga, a
-shell and a tired person, and must not be able to speak to any of them.
+This is the one place where text that the plugin did not write itself is made printable.  Nagios,
+Icinga and a shell read what a server says, and it must not be able to command any of them.
 """
 
 from __future__ import annotations
@@ -9,13 +9,15 @@ from __future__ import annotations
 from ..record import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..protocol.reply import Reply
 
-#: Most characters of the first line after name and state, which have fewer than 30.
+#: Characters of the first line after name and state, which have fewer than 30.
 MAX_LINE = 270
-#: Longest quotation of a server's reply in the first line.
+#: Characters of a reply that are quoted in the first line.
 QUOTED = 160
-#: Most bytes of output below -vv, as the guidelines of the plugins have it.
+#: Bytes of output below ``-vv`` (Monitoring Plugins' guidelines: 4 KB).
 MAX_OUTPUT = 4096
 
 # The bar begins perfdata, angle brackets turn Icinga Web's output into HTML, the dollar and the
@@ -36,9 +38,9 @@ _FORBIDDEN = str.maketrans(
 def printable(text: str, most: int) -> str:
     r"""``text`` as one line of harmless ASCII with at most ``most`` characters.
 
-    What can't be shown becomes ``/x1b`` or ``/u202e``.  With a backslash it would come to life
-    again: Nagios and Icinga 2 send their mails, and Nagios writes its perfdata file, by
-    ``printf %b``, and NSCA makes a line end of ``\n``.
+    A character that can't be shown becomes ``/x1b`` or ``/u202e``.  With a backslash it would be
+    interpreted again: Nagios and Icinga 2 use ``printf %b`` for their mails, Nagios for its
+    perfdata file too, and NSCA makes a line end of ``\n``.
     """
     text = " ".join(filter(None, text.strip().translate(_FORBIDDEN).split(" ")))
     text = text.encode("ascii", "backslashreplace").decode("ascii").replace("\\", "/")
@@ -46,7 +48,7 @@ def printable(text: str, most: int) -> str:
 
 
 def bounded(output: str) -> str:
-    """``output`` without its last lines if it is too long; the perfdata stay whole."""
+    """``output`` in at most :data:`MAX_OUTPUT` bytes, without its last lines but with perfdata."""
     first, *lines = output.split("\n")
     perfdata = [lines.pop()] if lines and lines[-1].startswith("|") else []
     left_out = 0
@@ -62,6 +64,30 @@ def shorten(line: str, most: int = MAX_LINE) -> str:
     return line if len(line) <= most else f"{line[: most - 3]}..."
 
 
+def joined(texts: Sequence[str], most: int) -> str:
+    """``texts`` made printable, with semicolons between them, in ``most`` characters.
+
+    If they do not fit, the longer ones are cut to the same length, the greatest with which all fit,
+    but not below 20; they keep their beginnings and ends.
+    """
+    parts = [printable(text, len(text) * 10) for text in texts]
+    room = most - 2 * (len(parts) - 1)
+    fitting = (
+        length
+        for length in range(room, 20, -1)
+        if sum(min(len(part), length) for part in parts) <= room
+    )
+    length = next(fitting, 20)
+    return "; ".join(_without_middle(part, length) for part in parts)
+
+
+def _without_middle(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    end = (most - 3) // 2
+    return f"{text[: most - 3 - end]}...{text[-end:]}"
+
+
 def quote(reply: Reply, most: int = QUOTED) -> str:
-    """The server's words."""
+    """The text of ``reply``, printable, in at most ``most`` characters."""
     return printable(str(reply), most)
