@@ -20,12 +20,8 @@ def rfc5322(now: float) -> str:
 def from_openssl(text: str) -> float:
     """A time as OpenSSL writes it, ``Jan  5 09:34:43 2018 GMT``, in seconds since the epoch.
 
-    ``ssl.cert_time_to_seconds`` does the same, but takes 6 ms to import ``calendar`` and
-    ``strptime``.
-
     :raises ValueError: it is no such time
     """
-    # Most runs have no certificate to read.
     from datetime import datetime, timezone
 
     month, day, clock, year, _ = text.split()

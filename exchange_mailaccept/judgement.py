@@ -363,7 +363,6 @@ def weigh(
     judged: Sequence[tuple[Examined, tuple[Judgement, ...]]], judging: Judging
 ) -> list[Judgement]:
     """The judgements of all servers of a set, as far as each counts for it."""
-    # Only a run of a set needs it.
     from .run.server_set import Weight, counts_as
 
     assert judging.rule is not None

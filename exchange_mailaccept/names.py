@@ -1,7 +1,6 @@
 """What a host, an address and a domain are, as they are typed, before anything is looked up.
 
-Without ``re``, ``ipaddress`` and what else takes longer to import than the check of a name, for all
-this comes before the first packet (see ``launch``).
+All of this runs before the first packet (see ``launch``), so it imports next to nothing.
 """
 
 from __future__ import annotations

@@ -129,7 +129,6 @@ class MailAcceptSummary(Summary):  # type: ignore[misc]  # nagiosplugin has no t
 
     def verbose(self, results: Results) -> list[str]:  # noqa: ARG002 nagiosplugin's signature
         """The lines below the first, in the order in which one reads them at night."""
-        # A run in which nothing is wrong has one line.
         from .report.lines import below_the_first
 
         return below_the_first(self._resource.assessment, self._resource.options)

@@ -10,7 +10,6 @@ import os
 
 from .. import __version__
 from ..record import TYPE_CHECKING
-from . import ini_file
 from .checks import CHECKS
 from .command_line import CommandLine
 from .table import BY_FLAG, PROGRAM
@@ -44,6 +43,8 @@ def read(argv: Sequence[str], environment: Optional[Mapping[str, str]] = None) -
     environment = os.environ if environment is None else environment
     try:
         if any(word.startswith(EXTRA_OPTS) for word in argv):
+            from . import ini_file
+
             long_forms = {flag: option.flags[-1] for flag, option in BY_FLAG.items()}
             argv = ini_file.expand(argv, PROGRAM, environment, long_forms)
         line = CommandLine(argv, environment)

@@ -1,7 +1,7 @@
 """What a word on the command line may be: text in, value out, or a ValueError with what is wrong.
 
-Whatever goes into a command, a header or a packet is checked here, before the first packet; so
-nothing is imported here that takes long, ``re`` least of all (see ``launch``).
+Whatever goes into a command, a header or a packet is checked here, before the first packet is sent
+(see ``launch``).
 """
 
 from __future__ import annotations

@@ -193,7 +193,6 @@ def _names_itself(products: Iterable[str], words: str) -> str:
 def _masked(offers: Extensions, profile: str) -> Mapping[str, tuple[str, ...]]:
     if not offers.masks:
         return {}
-    # Few servers stand behind a firewall that masks.
     from .masks import masked_keywords
 
     return masked_keywords(offers, profile)

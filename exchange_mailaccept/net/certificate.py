@@ -77,7 +77,6 @@ def _facts(der: bytes) -> Optional[Certificate]:
 
 def _validity(certificate: Any) -> tuple[float, float]:
     """Begin and end of the validity in seconds since the epoch."""
-    # Imported here because nothing else of the plugin needs it; cryptography has it already.
     from datetime import timezone
 
     if hasattr(certificate, "not_valid_after_utc"):

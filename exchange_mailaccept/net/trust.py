@@ -1,9 +1,9 @@
 """What TLS is to trust and to show: versions, authorities and our own certificate.
 
 The files that the user named are tried before the first packet, because one that can't be used is a
-mistake of the command line.  Yet ``ssl`` takes 11 ms to import, and has time while the server is
-connected; so authorities in whole PEM blocks pass at a look, and only what looks otherwise, and a
-certificate of our own, is loaded by way of trial, by ``_ssl``, the part of it that is written in C.
+mistake of the command line.  ``ssl`` is imported later, while the server is being connected.  So a
+file of authorities passes if it consists of whole PEM blocks.  Any other one, and a certificate of
+our own, is loaded once to try it, by ``_ssl``, the part of ``ssl`` that is written in C.
 """
 
 from __future__ import annotations
@@ -50,7 +50,6 @@ def check(settings: TlsSettings) -> None:
         raise ValueError("--certificate needs --verify, or the Python package cryptography")
     unproved = settings.ca_file and not _is_whole(settings.ca_file)
     if unproved or settings.client_certificate:
-        # Imported here because it takes 3 ms, for OpenSSL is loaded with it.
         import _ssl
 
         _load_files(_ssl._SSLContext(_ssl.PROTOCOL_TLS_CLIENT), settings)

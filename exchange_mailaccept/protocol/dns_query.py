@@ -1,7 +1,7 @@
-"""DNS queries as bytes (RFC 1035 4.1, RFC 6891 6.1.2), for which dnspython needs not be imported.
+"""DNS queries as bytes (RFC 1035 4.1, RFC 6891 6.1.2), written without dnspython.
 
-It takes longer to import than most name servers to answer; so the query goes out first, and
-``mx`` reads the response with dnspython.
+Most name servers answer in less time than it takes to import dnspython.  So the query is sent
+first, and ``mx`` reads the response with dnspython.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ _OPT, _INTERNET = 41, 1
 _RECURSION_DESIRED = 0x0100
 
 
-#: Identifier of a flight's first query.  One of chance for each run, and from a port of chance, so
-#: that nobody can answer who has not seen the query.
+#: Identifier of a flight's first query.  It is random, as is the port: who has not seen the query
+#: can't answer it.
 _IDENTIFIER = int.from_bytes(os.urandom(2), "big")
 
 

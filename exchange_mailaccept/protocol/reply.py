@@ -68,7 +68,6 @@ class Reply(NamedTuple):
 
         RFC 2034 4 demands the agreement; a version number that opens a banner is no status code.
         """
-        # Imported here because only a refusal is asked for it.
         import re
 
         found = re.match(_ENHANCED, self.lines[0].lstrip())

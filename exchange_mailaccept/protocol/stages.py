@@ -1,7 +1,6 @@
 """The stages of the mail acceptance test, and what one walk through them brought back.
 
-Everything here is an immutable value.  They are named tuples and not frozen dataclasses because the
-``dataclasses`` module and its generated classes cost 8 ms, a third of a run (see ``record``).
+Everything here is an immutable value.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ def print_and_exit(text: str, status: int) -> NoReturn:
     """Print ``text``, and exit with ``status``; with UNKNOWN if it can't be printed.
 
     It bypasses Python's own streams, because a full disk or a closed pipe must end in UNKNOWN and
-    not in a traceback when the interpreter shuts down; and its tidying up, a tenth of a run.
+    not in a traceback when the interpreter shuts down.  It also leaves out the interpreter's own
+    shutdown, which takes 13 % of a run's instructions.
     """
     data = text.encode("ascii", "backslashreplace") + b"\n"
     try:

@@ -88,7 +88,6 @@ def stage_failure(session: Session, outcome: StageOutcome, plan: Plan) -> str:
 
 def masks_of_starttls(session: Session) -> str:
     """What a firewall has put in the place of STARTTLS, if it hides it."""
-    # Only a server that does not offer it needs this.
     from ..exchange.masks import masked_keywords
 
     masks = [

@@ -146,7 +146,6 @@ def _delays(session: Session, generation: Optional[Generation]) -> list[str]:
     slow = [each for each in session.outcomes if each.passed and each.seconds >= LEAST_DELAY]
     if not slow:
         return []
-    # Imported here because most servers answer at once.
     from ..exchange.delays import signature
 
     known = [(each, signature(each, generation)) for each in slow]

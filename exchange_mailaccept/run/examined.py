@@ -58,7 +58,6 @@ def examine(member: Member, profile: str, require: Sequence[str]) -> Examined:
         keywords = recognition.check_keywords(profile, tuple(require), session, secured)
     if failure is None:
         return Examined(member, session, keywords, None)
-    # Imported here: the table of failures is large, and most runs have no use for it.
     from ..exchange.diagnosis import diagnose
 
     return Examined(

@@ -12,7 +12,6 @@ from ..names import (
     is_qualified,
     what_is_special,
 )
-from ..net.resolv_conf import system_nameservers
 from ..protocol.requests import Resolve, time
 from ..protocol.stages import Fault, MailHost, Server, Session, StageOutcome
 from ..record import TYPE_CHECKING, NamedTuple
@@ -101,6 +100,8 @@ def find_addresses(host: MailHost, target: Target) -> Generator[Request, Answer,
 
 
 def _nameservers(target: Target) -> tuple[tuple[str, int], ...]:
+    from ..net.resolv_conf import system_nameservers
+
     return target.nameservers or system_nameservers()
 
 
