@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Optional
 
 import pytest
 
 from exchange_mailaccept.exchange.diagnosis import diagnose, matching_entry
+from exchange_mailaccept.exchange.failures import ROWS
+from exchange_mailaccept.exchange.failures.row import Row
 from exchange_mailaccept.exchange.pages import TROUBLESHOOTING
+from exchange_mailaccept.exchange.reasons import REASONS
 from exchange_mailaccept.protocol.reply import Reply
 from exchange_mailaccept.protocol.stages import Fault, StageOutcome
 from exchange_mailaccept.vocabulary import Cause, Generation, Kind, Stage, Verdict
@@ -266,3 +270,83 @@ def test_a_code_in_front_of_each_line_does_not_hide_the_words() -> None:
     row = matching_entry(outcome._replace(reply=reply))
     assert row is not None
     assert row.key == "relay-refused"
+
+
+SAMPLES = [
+    (entry.stage, entry.sample)
+    for entry in (*ROWS, *REASONS)
+    if not (isinstance(entry, Row) and (entry.causes or entry.generations))
+]
+CMDLET = r"\b(?:Add|Enable|Get|New|Restart|Set|Test)-[A-Z]\w+"
+
+
+@pytest.mark.parametrize(("stage", "reply"), SAMPLES, ids=str)
+def test_no_cmdlet_is_advised_where_there_is_none(stage: Stage, reply: str) -> None:
+    outcome = refused(stage.value, reply)
+    for diagnosis in (
+        diagnose(outcome, Generation.E2003),
+        diagnose(outcome, Generation.E5_5),
+        diagnose(outcome, None, "Sophos"),
+        diagnose(outcome, None, ""),
+    ):
+        assert re.findall(CMDLET, diagnosis.next_step) == []
+        assert diagnosis.next_step.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("generation", "gateway", "words"),
+    [
+        (Generation.E2016, None, "Get-AcceptedDomain; New-AcceptedDomain"),
+        (Generation.ONLINE, None, "admin center"),
+        (Generation.E2003, None, "System Manager"),
+        (None, "Sophos", "Sophos (the gateway)"),
+        (None, "", "the gateway in front"),
+    ],
+)
+def test_the_next_step_is_one_for_the_server_that_answered(
+    generation: Optional[Generation], gateway: Optional[str], words: str
+) -> None:
+    diagnosis = diagnose(refused("rcpt", "554 5.7.1 Relaying denied"), generation, gateway)
+    assert words in diagnosis.next_step
+
+
+def test_a_product_that_only_the_reply_names_is_named() -> None:
+    diagnosis = diagnose(refused("rcpt", "550 Unknown user, see help.mimecast.com"), None, "")
+    assert "Mimecast (the gateway)" in diagnosis.next_step
+
+
+@pytest.mark.parametrize(
+    ("reply", "name"),
+    [
+        (
+            "554 5.7.1 Client host [192.0.2.1] blocked using zen.example.org",
+            "zen.example.org",
+        ),
+        ("550 Your address is listed by Example Lists Ltd. Go away", "Example Lists Ltd"),
+        ("550 You are on a block list at SpamCop", "SpamCop"),
+    ],
+)
+def test_the_list_is_named(reply: str, name: str) -> None:
+    assert f"on a block list ({name})" in diagnose(refused("rcpt", reply)).cause
+
+
+@pytest.mark.parametrize(
+    ("stage", "reply", "everybody", "this_probe"),
+    [
+        ("message", "451 4.7.0 Temporary server error. PRX7", True, False),
+        ("mail", "452 4.3.1 Insufficient system resources", True, False),
+        ("mail", "452 4.3.1 Insufficient system storage", True, False),
+        ("mail", "421 4.3.2 Service not active", True, False),
+        ("rcpt", "451 4.4.62 Mail sent to the wrong Office 365 region", True, False),
+        ("rcpt", "451 4.4.4 No subscription. ATTR5", True, False),
+        ("rcpt", "450 4.1.1 connect to mbx[192.0.2.25]:25: Connection refused", True, False),
+        ("rcpt", "451 4.7.1 Greylisted", False, True),
+        ("mail", "450 4.7.1 Rate limit, slow down", False, True),
+        ("banner", "421 Too many connections from your host", False, True),
+        ("rcpt", "450 4.2.2 Mailbox full", False, False),
+        ("rcpt", "450 4.7.25 No reverse name", False, False),
+    ],
+)
+def test_whom_a_deferral_meets(stage: str, reply: str, everybody: bool, this_probe: bool) -> None:
+    diagnosis = diagnose(refused(stage, reply))
+    assert (diagnosis.everybody, diagnosis.this_probe) == (everybody, this_probe)

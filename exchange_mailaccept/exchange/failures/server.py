@@ -408,7 +408,6 @@ ROWS: tuple[Row, ...] = (
         texts=("Temporary server error",),
         page="connectivity",
         begin="routing",
-        everybody=True,
         played_at=Stage.MESSAGE,
     ),
     Row(

@@ -195,6 +195,7 @@ _WORDINGS = {
         \brbls?\b|\bdns-?[bw]ls?\b|\bpbl\b|\bxbl\b|\bsbl\b|\bcbl\b
         blocked (?:using|at|on|via) \S
         (?:listed|found) (?:in|on|at|by) (?:the |an? )?\S*(?:\.|list|rbl|\bbl)
+        \b(?:address|ip|host|client|network)\b.{0,40}\blisted (?:in|on|at|by)\b
         spamhaus|spamcop|\bsorbs\b|uceprotect|barracudacentral|invaluement|abuseat
         senderbase|cloudmark|mailspike
     """,
