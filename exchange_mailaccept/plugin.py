@@ -30,7 +30,6 @@ from .judgement import ACCEPTING, ORDER, SERVERS, Threshold, assess, certificate
 from .record import TYPE_CHECKING
 from .report.ending import exit_unknown, print_and_exit
 from .report.headline import first_line
-from .report.perfdata import left_out
 from .report.text import bounded
 from .vocabulary import State
 
@@ -57,7 +56,11 @@ class MailAccept(Resource):  # type: ignore[misc]  # nagiosplugin has no types
     def __init__(self, options: Options, found: ServerSet) -> None:
         self.options = options
         self._found = found
-        self._unprinted = left_out(options, [each.label for each in found.members])
+        self._unprinted: frozenset[str] = frozenset()
+        if options.judging.rule is not None and options.limits.verbosity < 2:
+            from .report.perfdata import left_out
+
+            self._unprinted = left_out(options, [each.label for each in found.members])
         self._judgements: dict[str, Judgement] = {}
 
     def probe(self) -> list[Metric]:

@@ -28,24 +28,17 @@ def failure(acceptance: Acceptance, target: Target, plan: Plan) -> str:
     if session is None:
         return _lookup_failure(outcome, target.domain or target.host)
     words = stage_failure(session, outcome, plan)
-    lost = lost_mx(session, target)
-    if lost:
+    domain = printable(target.domain, 80)
+    if target.has_no_mx(session.server):
         # A domain that has lost its MX is tried by its own name, and nobody would think of that.
-        return f"{words} ({lost})"
+        return f"{words} ({domain} has no MX record)"
     if len(acceptance.sessions) > 1 and outcome.stage in (Stage.MX, Stage.CONNECT, Stage.BANNER):
         tried = f"{len(acceptance.sessions)} of {len(acceptance.hosts)} servers tried"
-        domain = printable(target.domain, 80)
         if outcome.cause is Cause.SILENT and outcome.received:
             # It had begun to greet, so it does answer.
             return f"{domain} answers too late for -t ({tried}); {words}"
         return f"no server of {domain} answers ({tried}); {words}"
     return words
-
-
-def lost_mx(session: Session, target: Target) -> str:
-    """That the domain has no MX record and was tried by its own name, if it is so."""
-    implicit = target.domain and not target.host and session.server.preference is None
-    return f"{printable(target.domain, 80)} has no MX record" if implicit else ""
 
 
 def stage_failure(session: Session, outcome: StageOutcome, plan: Plan) -> str:

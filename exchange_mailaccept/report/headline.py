@@ -11,8 +11,6 @@ from ..record import TYPE_CHECKING
 from ..run.acceptance import Acceptance, Member, ServerSet
 from ..run.servers import Target
 from ..vocabulary import Generation, Stage, State, Verdict
-from .failure import COMMANDS, failure, lost_mx
-from .findings import describe
 from .text import MAX_LINE, printable, shorten
 
 if TYPE_CHECKING:
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
     from typing import Optional
 
     from ..options import Options
-    from ..run.examined import Examined
 
 #: Fewest seconds of a look-up of names that are worth a word.
 SLOW_LOOKUP = 1
@@ -34,11 +31,8 @@ def first_line(assessment: Assessment, options: Options) -> str:
     if assessment.state is State.OK:
         return shorten(f"{_allowance(assessment)}{line}")
     others = [each for each in assessment.wrong if each not in deciding]
-    words = [
-        describe(each, _subject(each, assessment), options)
-        for each in (*deciding, *others)
-        if each.ground is not Ground.FAILURE
-    ]
+    wrong = [each for each in (*deciding, *others) if each.ground is not Ground.FAILURE]
+    words = _described(wrong, assessment, options)
     if not assessment.failure_leads:
         return shorten("; ".join([*words, line]))
     if any(each in deciding for each in assessment.failures):
@@ -53,8 +47,18 @@ def _allowance(assessment: Assessment) -> str:
     return f"not accepted, as --severity {key}=ok allows: " if not_accepted else ""
 
 
-def _subject(judgement: Judgement, assessment: Assessment) -> Optional[Examined]:
-    return None if judgement.server is None else assessment.server(judgement.server)
+def _described(
+    judgements: Sequence[Judgement], assessment: Assessment, options: Options
+) -> list[str]:
+    if not judgements:
+        return []
+    from .findings import describe
+
+    servers = {each.member.label: each for each in assessment.examined}
+    subjects = [
+        servers.get(each.server) if each.server is not None else None for each in judgements
+    ]
+    return [describe(each, subject, options) for each, subject in zip(judgements, subjects)]
 
 
 def _outcome(assessment: Assessment, options: Options, deciding: Collection[str]) -> str:
@@ -66,21 +70,26 @@ def _outcome(assessment: Assessment, options: Options, deciding: Collection[str]
     (examined,) = assessment.examined
     acceptance = examined.member.acceptance
     if acceptance.failure is not None:
+        from .failure import failure
+
         return failure(acceptance, target, plan)
     return success(acceptance, plan, examined.keywords.generation, notices)
 
 
 def _notices(assessment: Assessment, options: Options) -> list[str]:
     """What is worth a word in the first line though nothing is wrong by it."""
+    target = options.target
     sessions = [each.session for each in assessment.examined if each.session is not None]
-    lost = [lost_mx(session, options.target) for session in sessions[:1]]
-    told = [
-        describe(each, _subject(each, assessment), options)
+    no_mx = any(target.has_no_mx(session.server) for session in sessions)
+    worth = [
+        each
         for each in assessment.judgements
         if each.name in (UNTRUSTED, ADDRESS) and each.state is State.OK
     ]
+    told = _described(worth, assessment, options)
     more = [f"and {len(told) - 1} more"] if len(told) > 1 and options.judging.rule else []
-    return [*filter(None, lost), *(told[:1] + more if more else told)]
+    lost = [f"{printable(target.domain, 80)} has no MX record"] if no_mx else []
+    return [*lost, *(told[:1] + more if more else told)]
 
 
 def success(
@@ -147,6 +156,7 @@ def _delays(session: Session, generation: Optional[Generation]) -> list[str]:
     if not slow:
         return []
     from ..exchange.delays import signature
+    from .failure import COMMANDS
 
     known = [(each, signature(each, generation)) for each in slow]
     return [
@@ -169,6 +179,8 @@ def set_headline(
     :param notices: what else is worth a word
     """
     details = f" ({'; '.join(notices)})" if notices else ""
+    from .failure import failure
+
     members = found.members
     name = printable(target.domain or target.host, 80)
     failed = [each for each in members if each.acceptance.failure is not None]

@@ -41,6 +41,10 @@ class Target(NamedTuple):
     #: Address and port of the DNS servers to ask; empty for the system's.
     nameservers: tuple[tuple[str, int], ...] = ()
 
+    def has_no_mx(self, server: Server) -> bool:
+        """Whether ``server`` is the domain itself, for want of MX records (RFC 5321 5.1)."""
+        return bool(self.domain) and not self.host and server.preference is None
+
 
 class Servers(NamedTuple):
     """The servers of a target, before any of them is tried."""
