@@ -55,9 +55,9 @@ _PRODUCTS = (
 )
 #: The same by the form of a banner that has no name in it.
 _FORMS = {
-    # The session's number, which its log has too.
-    r" ESMTP \([0-9a-f]{32}\)": "Barracuda",
-    r" ESMTP Smtpd;": "FortiMail",
+    # The session's number follows, which its log has too.
+    " ESMTP (": (r" ESMTP \([0-9a-f]{32}\)", "Barracuda"),
+    " ESMTP Smtpd;": ("", "FortiMail"),
 }
 #: Services that filter mail before Exchange, by the ends of their host names.
 _FILTERS = {
@@ -171,7 +171,12 @@ def _product(banner: str, hello: str) -> str:
     # The EHLO reply may repeat the name of the client.
     greeting = [word for word in hello.split()[1:] if not set(".[(") & set(word)]
     named = _names_itself(_PRODUCTS, " ".join((*banner.split()[1:], *greeting)))
-    by_form = (name for form, name in _FORMS.items() if re.search(form, banner))
+    # To compile a pattern costs as much as importing a module.
+    by_form = (
+        name
+        for begin, (form, name) in _FORMS.items()
+        if begin in banner and re.search(form, banner)
+    )
     return named or next(by_form, "")
 
 

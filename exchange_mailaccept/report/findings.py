@@ -53,7 +53,7 @@ def _words(judgement: Judgement, examined: Examined, options: Options) -> str:
     assert session is not None
     if name == UNTRUSTED:
         assert session.security is not None
-        return f"its certificate is not trusted: {printable(session.security.untrusted, QUOTED)}"
+        return printable(session.security.untrusted, QUOTED)
     if name == ADDRESS:
         return _address(session)
     if name == SIZE:

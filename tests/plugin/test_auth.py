@@ -58,8 +58,9 @@ def files(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def plugin(tmp_path_factory) -> Iterator[Plugin]:
-    started = Plugin(tmp_path_factory.mktemp("plugin"), {})
+def plugin(tmp_path_factory, certificates) -> Iterator[Plugin]:
+    trusted = {"SSL_CERT_FILE": certificates.authority.file}
+    started = Plugin(tmp_path_factory.mktemp("plugin"), trusted)
     yield started
     started.close()
 

@@ -143,6 +143,11 @@ def test_no_option_switches_another_off(
         line = re.sub(r"\([A-Z][a-z]{2}, [^)]*\)", "(DATE)", run.first_line)
         # Recognised by the keywords, which nobody has seen there yet.
         details = "" if until == "starttls" and MODES[mode] else " (Exchange)"
+        # Without --verify the first line says what is wrong with the certificate, too.
+        line, notice, _ = line.partition("the certificate comes from an issuer")
+        assert bool(notice) == (not verify), argv
+        if notice:
+            details = " (Exchange; " if details else " ("
         assert (run.exit_code, line) == (
             state,
             f"MAILACCEPT {STATES[state]} - {finding}127.0.0.1 {done} for postmaster@contoso.com"
@@ -229,6 +234,13 @@ UNVERIFIED = {
     "self_signed": (OK, "OK - "),
     "untrusted": (OK, "OK - "),
 }
+#: What is wrong with them where their authority is not known either.
+WRONG_HERE = {
+    "expired": "the certificate comes from an issuer that is not trusted here",
+    "other_name": "the certificate comes from an issuer that is not trusted here",
+    "self_signed": "the certificate is self-signed",
+    "untrusted": "the certificate comes from an issuer that is not trusted here",
+}
 
 
 @pytest.mark.parametrize("mode", ["-S", "-s"])
@@ -246,20 +258,37 @@ def test_each_wrong_certificate_is_told_apart(plugin, peers, certificates, kind,
     )
     assert "starttls" in run.perfdata
     assert "mail" not in run.perfdata
-    assert run.line("Meaning: ").startswith("Meaning: The server's certificate does not stand")
+    alone = kind == "untrusted" and SENT_ALONE
+    meaning = "The server sends its certificate alone" if alone else "The server's certificate"
+    assert run.line("Meaning: ").startswith(f"Meaning: {meaning}")
 
 
 @pytest.mark.parametrize("kind", UNVERIFIED)
 def test_a_wrong_certificate_is_no_hindrance_without_verify(plugin, peers, certificates, kind):
-    """Only its days are counted, if they shall be."""
+    """Its days are counted, if they shall be, and the first line says what is wrong with it."""
     server = peers(Manners(getattr(certificates, kind).context()))
     run = plugin.against(server, "-S", *NONE, "-D", "30,7", "--until", "rcpt")
     state, finding = UNVERIFIED[kind]
-    assert (run.exit_code, re.sub(r"\([A-Z][a-z]{2}, [^)]*\)", "(DATE)", run.first_line)) == (
+    line = re.sub(r"\([A-Z][a-z]{2}, [^)]*\)", "(DATE)", run.first_line)
+    passed = "127.0.0.1 passed every stage up to rcpt for postmaster@contoso.com in #s (Exchange; "
+    assert (run.exit_code, line.partition("the certificate ")[0]) == (
         state,
-        f"MAILACCEPT {finding}127.0.0.1 passed every stage up to rcpt for postmaster@contoso.com in"
-        " #s (Exchange)",
+        f"MAILACCEPT {finding}{passed}",
     )
+    assert f"(Exchange; {WRONG_HERE[kind]}" in line
+
+
+def test_a_certificate_that_is_not_trusted_can_be_given_a_state(plugin, peers, certificates):
+    server = peers(Manners(certificates.self_signed.context()))
+    run = plugin.against(server, "-S", *NONE, "--severity", "untrusted=warning", "--until", "rcpt")
+    line = run.first_line.replace("OpenSSL: self signed", "OpenSSL: self-signed")
+    assert (run.exit_code, line) == (
+        WARNING,
+        "MAILACCEPT WARNING - the certificate is self-signed (OpenSSL: self-signed"
+        " certificate); 127.0.0.1 passed every stage up to rcpt for postmaster@contoso.com in #s"
+        " (Exchange)",
+    )
+    assert run.line("Next step: ").startswith("Next step: Bind a certificate of a public authority")
 
 
 def test_few_days_left_say_what_to_do(plugin, peers, certificates):
@@ -420,6 +449,7 @@ def test_a_client_certificate_is_shown(plugin, peers, certificates, tmp_path, mo
         (tmp_path / "cert.pem").write_text(pem[:begin])
         (tmp_path / "key.pem").write_text(pem[begin:])
         argv = [f"--client-cert={tmp_path / 'cert.pem'}", f"--client-key={tmp_path / 'key.pem'}"]
+    argv += ["--verify", "--ca-file", certificates.authority.file]
     run = plugin.against(server, mode, *NONE, "--until", "rcpt", *argv)
     assert (run.exit_code, run.first_line) == (
         OK,
@@ -1047,10 +1077,10 @@ def test_without_cryptography_tls_goes_on(bare, peers, certificates):
     """There are no facts of the certificate then, and nobody asked for them."""
     server = peers(Manners(certificates.good.context()))
     run = bare.against(server, "-S", *NONE, "--until", "rcpt", "-v")
-    assert (run.exit_code, run.first_line) == (
+    assert (run.exit_code, run.first_line.partition("; ")[0]) == (
         OK,
         "MAILACCEPT OK - 127.0.0.1 passed every stage up to rcpt for postmaster@contoso.com in #s"
-        " (Exchange)",
+        " (Exchange",
     )
     assert run.line("TLS: ") == "TLS: TLSv1.3 TLS_AES_256_GCM_SHA384, certificate not verified"
     assert "Certificate: " not in run.stdout
