@@ -57,7 +57,8 @@ def _words(judgement: Judgement, examined: Examined, options: Options) -> str:
     if name == ADDRESS:
         return _address(session)
     if name == SIZE:
-        return f"{printable(examined.name, 80)} takes no message above {_size(session)} bytes"
+        limit = session.extensions.max_size
+        return f"{printable(examined.name, 80)} takes no message above {limit} bytes"
     return f"{judgement.label} has a threshold and was not measured: {_absent(name, plan)}"
 
 
@@ -88,15 +89,16 @@ def _address(session: Session) -> str:
     if session.server.skipped:
         skipped = ", ".join(session.server.skipped[:2])
         return f"no other host can send mail to its address {printable(skipped, 90)}"
-    address, fault = session.failed_addresses[0]
-    more = (
-        f" (and {len(session.failed_addresses) - 1} more)" if session.failed_addresses[1:] else ""
-    )
-    return f"its address {address} fails: {printable(fault.explanation, QUOTED)}{more}"
+    number = len(session.failed_addresses)
+    return failed_addresses(session)[0] + (f" (and {number - 1} more)" if number > 1 else "")
 
 
-def _size(session: Session) -> Optional[int]:
-    return session.extensions.max_size
+def failed_addresses(session: Session) -> list[str]:
+    """The addresses of a server that failed before another one was connected, with the reason."""
+    return [
+        f"its address {address} fails: {printable(fault.explanation, QUOTED)}"
+        for address, fault in session.failed_addresses
+    ]
 
 
 def _absent(name: str, plan: Plan) -> str:

@@ -23,7 +23,7 @@ from ..run.acceptance import Acceptance
 from ..run.examined import Examined
 from ..vocabulary import Generation, Stage, State
 from .failure import stage_failure
-from .findings import missing
+from .findings import failed_addresses, missing
 from .text import QUOTED, printable, quote
 
 if TYPE_CHECKING:
@@ -125,6 +125,10 @@ def server_lines(examined: Examined, plan: Plan, full: bool, target: str = "") -
         lines += receipt_lines(session)
         lines += host_lines(acceptance.hosts)
         notes = acceptance.notes
+        if session is not None and session.address:
+            notes = (*notes, *failed_addresses(session))
+        if examined.security is not None:
+            notes = (*notes, examined.security.untrusted, examined.security.weakness)
         if examined.diagnosis is not None:
             notes = (*notes, keywords.reason)
         lines += note_lines(*notes, *keywords.notes)

@@ -16,6 +16,7 @@ from exchange_mailaccept.protocol.reply import Reply
 from exchange_mailaccept.protocol.stages import (
     Fault,
     MailHost,
+    Security,
     Server,
     Session,
     StageOutcome,
@@ -537,3 +538,28 @@ def test_remarks_become_notes():
 def test_more_than_eight_remarks_are_cut():
     """What matters stands first."""
     assert len(report_lines.note_lines(*["x"] * 20)) == 8
+
+
+def test_the_notes_below_the_stages_have_what_is_weak_about_a_server():
+    """Also where the state does not tell: a dead address, a certificate, a cipher suite."""
+    passed = StageOutcome(Stage.CONNECT, Verdict.PASSED, 0.1)
+    agreed = Security("TLSv1.2", "AES128-SHA", False, None, "the certificate has expired",
+                      "AES128-SHA has no forward secrecy")  # fmt: skip
+    dead = (("192.0.2.9", Fault(Cause.REFUSED, "connection refused")),)
+    walked = session(passed)._replace(security=agreed, failed_addresses=dead)
+    examined = Examined(Member("", Acceptance(None, (walked,))), walked, KeywordCheck(), None)
+    lines = report_lines.server_lines(examined, PLAN, full=True)
+    assert [line for line in lines if line.startswith("Note: ")] == [
+        "Note: its address 192.0.2.9 fails: connection refused",
+        "Note: the certificate has expired",
+        "Note: AES128-SHA has no forward secrecy",
+    ]
+
+
+def test_the_heading_of_the_stages_is_there_without_a_server():
+    """Then it names what was looked up."""
+    lookup = StageOutcome(Stage.MX, Verdict.BROKEN, 0.1, None, "does not exist")
+    assert report_lines.stage_lines(Acceptance(lookup), None, "contoso.com") == [
+        "Stages at contoso.com:",
+        "  mx          0.1000s  broken (does not exist)",
+    ]
