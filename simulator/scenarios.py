@@ -104,7 +104,8 @@ _OWN_WAY: dict[str, dict[str, Any]] = {
 #: With these nothing is known of a server, or it would need another certificate, so that none is
 #: played.
 UNPLAYED = {
-    *(Cause.OWN_SIDE, Cause.NO_TURN, Cause.INTERRUPTED, Cause.RESOLVER, Cause.RESOLVER_REFUSES),
+    *(Cause.OWN_SIDE, Cause.TOO_BUSY, Cause.NO_TURN, Cause.INTERRUPTED),
+    *(Cause.RESOLVER, Cause.RESOLVER_REFUSES),
     *(Cause.CHAIN, Cause.WEAK_CERTIFICATE),
 }
 

@@ -53,6 +53,7 @@ def silent(stage: str, cause: Cause, received: str = "") -> StageOutcome:
         ("connect", Cause.OWN_SIDE, "probe", "--source-address"),
         ("connect", Cause.NO_TURN, "probe", "--parallel"),
         ("connect", Cause.INTERRUPTED, "probe", "--timeout"),
+        ("rcpt", Cause.TOO_BUSY, "probe", "load"),
         ("banner", Cause.SILENT, "server", "balancer"),
         ("banner", Cause.CLOSED, "server", "RemoteIPRanges"),
         ("banner", Cause.NOT_SMTP, "protocol", "-p"),

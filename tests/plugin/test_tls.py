@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from support.tls_servers import (
@@ -405,6 +406,22 @@ def test_the_lowest_version_is_kept(plugin, peers, certificates):
         "MAILACCEPT CRITICAL - 127.0.0.1 failed at STARTTLS: handshake failed: the server speaks"
         " only TLS versions below the limit of this check, --min-tls (OpenSSL: tlsv1 alert protocol"
         " version)",
+    )
+
+
+def test_an_old_suite_is_a_note(plugin, peers, tmp_path):
+    """Every sender that takes OpenSSL's DEFAULT reaches such a server, and so does the check."""
+    issued = trustme.CA().issue_cert("mx.test", key_type=trustme.KeyType.RSA)
+    issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / "mx.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "mx.pem")
+    context.set_ciphers("AES128-SHA")
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    run = plugin.against(peers(Manners(context)), "-S", *NONE, "--until", "rcpt", "-v")
+    assert (run.exit_code, run.line("TLS: "), run.line("Note: ")) == (
+        OK,
+        "TLS: TLSv1.2 AES128-SHA, certificate not verified",
+        "Note: AES128-SHA has no forward secrecy and no authenticated encryption",
     )
 
 

@@ -44,6 +44,18 @@ ROWS: tuple[Row, ...] = (
         begin="dns",
     ),
     Row(
+        "too-busy",
+        ANYWHERE,
+        Kind.PROBE,
+        "The monitoring host did not let the check run, so that the server was left too little "
+        "time; nothing is known of the server",
+        "See what keeps the monitoring host busy or suspends it (load, steal time of a virtual "
+        "machine), run fewer checks at the same time, or raise --timeout.",
+        "this host was too busy, the check could not run for 9.8s",
+        causes=(Cause.TOO_BUSY,),
+        begin="mail-flow",
+    ),
+    Row(
         "no-turn",
         (Stage.CONNECT,),
         Kind.PROBE,
