@@ -1,7 +1,4 @@
-"""What a host, an address and a domain are, as they are typed, before anything is looked up.
-
-All of this runs before the first packet (see ``launch``), so it imports next to nothing.
-"""
+"""The syntax of host names, addresses and domains; nothing is looked up."""
 
 from __future__ import annotations
 
@@ -11,12 +8,12 @@ DNS_PORT = 53
 DIGITS = "0123456789"
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LABEL = LETTERS + DIGITS + "-_"
-# The dots that IDNA takes for a full stop (RFC 3490 3.1, UTS 46 4).
+# The characters that IDNA treats like a full stop (RFC 3490 3.1, UTS 46 4).
 _OTHER_DOTS = "\u3002\uff0e\uff61"
 
 
 def consists_of(characters: str, text: str) -> bool:
-    """Whether ``text`` has one of ``characters`` at least, and no other."""
+    """Whether ``text`` is not empty and has no other characters than ``characters``."""
     return bool(text) and not text.strip(characters)
 
 
@@ -28,20 +25,22 @@ def is_number(text: str, most: int) -> bool:
 
 
 def is_address(host: str) -> bool:
-    """Whether ``host`` is to be taken for an IPv4 or IPv6 address and not for a name."""
+    """Whether ``host`` is meant as an IPv4 or IPv6 address and not as a name."""
     return ":" in host or (host.count(".") == 3 and host.replace(".", "").isdecimal())
 
 
-#: What an address is that is special because only this host itself answers there.
+#: What :func:`what_is_special` says of an address at which only this host itself answers.
 THIS_HOST = "this host itself"
 
 
 def what_is_special(address: str) -> str:
-    """Why no other host can reach ``address``, in its canonical form; empty if others may.
+    """Why no other host can reach ``address``; empty if other hosts may.
 
-    Loopback and unspecified addresses (RFC 1122 3.2.1.3, RFC 4291 2.5), also as IPv4-mapped ones,
-    link-local ones (RFC 3927, RFC 4291 2.5.6) and groups (RFC 5771, RFC 4291 2.7).  Private ones
-    are ordinary.
+    Special are loopback and unspecified addresses (RFC 1122 3.2.1.3, RFC 4291 2.5), also as
+    IPv4-mapped ones, link-local ones (RFC 3927, RFC 4291 2.5.6) and multicast groups (RFC 5771,
+    RFC 4291 2.7).  Private addresses are not.
+
+    :param address: in its canonical form
     """
     if ":" in address:
         mapped = address.lower().removeprefix("::ffff:")
@@ -62,14 +61,14 @@ def what_is_special(address: str) -> str:
 
 
 def is_localhost(name: str) -> bool:
-    """Whether ``name`` is of this host itself, whatever a name server says (RFC 6761 6.3)."""
+    """Whether ``name`` always means this host itself (RFC 6761 6.3)."""
     return f".{name.lower()}".endswith(".localhost")
 
 
 def address(text: str) -> str:
-    """An IP address in its canonical form, with the zone that it may have (RFC 4007 11).
+    """An IP address in its canonical form; an IPv6 address may have a zone (RFC 4007 11).
 
-    :raises ValueError: it is none
+    :raises ValueError: ``text`` is not an IP address
     """
     parts = text.split(".")
     if len(parts) == 4 and all(is_number(part, 255) for part in parts):
@@ -78,29 +77,28 @@ def address(text: str) -> str:
 
     bare, percent, zone = text.partition("%")
     try:
-        found = ipaddress.ip_address(bare)
+        canonical = ipaddress.ip_address(bare)
     except ValueError:
         raise ValueError("must be an IP address") from None
     right_zone = consists_of(_LABEL + ".", zone) and len(zone) <= 15
-    if percent and (found.version == 4 or not right_zone):
+    if percent and (canonical.version == 4 or not right_zone):
         raise ValueError("must be an IP address")
-    return f"{found}{percent}{zone}"
+    return f"{canonical}{percent}{zone}"
 
 
 def is_label(text: str) -> bool:
-    """Whether ``text`` can be a part of a name: letters, digits, hyphens, underscores."""
+    """Whether ``text`` can be a label: 1 to 63 letters, digits, hyphens and underscores."""
     return consists_of(_LABEL, text) and len(text) <= 63
 
 
 def is_host_name(name: str) -> bool:
-    """Whether ``name`` can be a host's, and is not an address or one with a port."""
+    """Whether ``name`` can be a host's name, which an address is not (RFC 3696 2)."""
     labels = name.split(".")
-    # RFC 3696 2: the last label is not all-numeric, so that nothing can be taken for an address.
     return len(name) <= 253 and all(map(is_label, labels)) and not labels[-1].isdecimal()
 
 
 def is_qualified(name: str) -> bool:
-    """Whether ``name`` is a fully qualified one, as EHLO wants it (RFC 5321 2.3.5)."""
+    """Whether ``name`` is fully qualified, as the argument of EHLO must be (RFC 5321 2.3.5)."""
     labels = name.split(".")
     return (
         len(labels) > 1
@@ -111,11 +109,13 @@ def is_qualified(name: str) -> bool:
 
 
 def to_ascii(domain: str) -> str:
-    """Give the canonical form of a domain as it was typed: ASCII, without the final dot.
+    """The canonical form of a domain: in ASCII, without the final dot.
 
-    Labels beyond ASCII become A-labels (IDNA 2008 with the mapping of UTS 46), which takes the
-    ``idna`` package; ASCII labels stay as they are.  Raises ValueError, with a sentence for the
-    user, if the result is no domain of letters, digits, hyphens and underscores (RFC 1035 2.3).
+    Labels that are not ASCII become A-labels (IDNA 2008 with the mapping of UTS 46), which needs
+    the ``idna`` package; ASCII labels stay as they are.
+
+    :raises ValueError: ``domain`` does not consist of letters, digits, hyphens and underscores (RFC
+        1035 2.3), or ``idna`` is missing; the message is for the user
     """
     dotted = domain
     for dot in _OTHER_DOTS:

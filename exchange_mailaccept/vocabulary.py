@@ -33,9 +33,9 @@ class Stage(Enum):
 
 
 class Verdict(Enum):
-    """What became of a stage; the value is its name in ``--severity``, where it has one there.
+    """The result of a stage; the value is its name in ``--severity``.
 
-    Neither PASSED nor UNTESTED has, since neither is a finding about the server.
+    ``--severity`` has neither PASSED nor UNTESTED, because neither is a finding about the server.
     """
 
     PASSED = "passed"
@@ -49,14 +49,14 @@ class Verdict(Enum):
     TIMED_OUT = "timeout"
     #: The server did not offer what was required.
     MISSING = "missing"
-    #: Our own side failed (no resolver, no such source address): nothing is known of the server.
+    #: The monitoring host failed (no resolver, no such source address); the server is not judged.
     UNTESTED = "untested"
 
 
 class Cause(Enum):
-    """Why a request was not fulfilled, or what is to be known of a stage besides its reply.
+    """Why a request failed, or what is known of a stage besides its reply.
 
-    The explanation beside it is for people; nothing in the program reads that.
+    An explanation in words goes with it.  That is for people; the program reads only the cause.
     """
 
     #: ECONNREFUSED.
@@ -65,17 +65,17 @@ class Cause(Enum):
     RESET = "reset"
     #: The server closed the connection.
     CLOSED = "closed"
-    #: No route, or some addresses silent and others unusable.
+    #: There is no route, or some addresses did not answer and the others can't be used.
     UNREACHABLE = "unreachable"
     #: EACCES: SELinux, or an ICMPv6 "administratively prohibited".
     FORBIDDEN = "forbidden"
-    #: Another error of the system on the way to the server.
+    #: Another error of the network.
     NETWORK = "network"
-    #: Nothing, or not enough, came in the time that there was.
+    #: Nothing, or not enough, came in time.
     SILENT = "silent"
-    #: No address answered an attempt to connect.
+    #: No address answered when it was connected.
     NO_ANSWER = "no-answer"
-    #: This host can't do it: no such source address, no descriptors left.
+    #: This host is not able to: it has no such source address, or no descriptors left.
     OWN_SIDE = "own-side"
     #: This host did not let the check run for longer than the server had time.
     TOO_BUSY = "too-busy"
@@ -83,9 +83,9 @@ class Cause(Enum):
     NO_TURN = "no-turn"
     #: A signal ended the run.
     INTERRUPTED = "interrupted"
-    #: The server spoke although it had not been asked.
+    #: The server sent something before it was asked.
     OUT_OF_TURN = "out-of-turn"
-    #: The replies belong to earlier commands than those that they came after.
+    #: The replies belong to earlier commands.
     OUT_OF_STEP = "out-of-step"
     #: The server replied before it can have read the whole request.
     EARLY_REPLY = "early-reply"

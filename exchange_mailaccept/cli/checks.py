@@ -1,4 +1,4 @@
-"""What options mean for one another; each check returns the mistakes that it finds."""
+"""Options that need, exclude or contradict one another; each check returns the mistakes."""
 
 from __future__ import annotations
 

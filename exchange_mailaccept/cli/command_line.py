@@ -1,8 +1,8 @@
-"""The options as they were typed: each word against the table, with every mistake that was made.
+"""The options as they were typed: every word is read by the table, and every mistake is kept.
 
-This is not argparse, which can't be had to report every mistake in the plugin's own words, to take
-``-w -5:`` or ``--switch=``, or to print the same help on each version of Python.  It would cost a
-run 14 % more instructions.
+This is not argparse.  argparse can't report every mistake in the plugin's own words, accept
+``-w -5:`` or ``--switch=``, or print the same help on every version of Python.  It would also take
+14 % more of a run's instructions.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 
 class CommandLine:
-    """The options as they were typed, each checked, with the mistakes that were made."""
+    """The options as they were typed.
+
+    A value that can't be used is not kept; it is one of :attr:`mistakes`.
+    """
 
     def __init__(self, argv: Sequence[str], environment: Mapping[str, str]) -> None:
         self.mistakes: list[str] = []
@@ -39,24 +42,24 @@ class CommandLine:
             self._take(words.pop(0), words)
 
     def count(self, name: str) -> int:
-        """How often ``name`` was given with a value that can be used."""
+        """The number of times that ``name`` was given, with a value that can be used."""
         return len(self._values.get(name, ()))
 
     def all(self, name: str) -> tuple[Any, ...]:
-        """The values of ``name``, which may be given several times."""
+        """All values of ``name``, which may be repeated."""
         return tuple(self._values.get(name, ()))
 
     def tried(self, name: str) -> bool:
-        """Whether it was given, be it with a value that can't be used."""
+        """Whether ``name`` was given, with or without a value that can be used."""
         return name in self._tried
 
     def last(self, name: str, default: Any = None) -> Any:
-        """The value of ``name``, of several the last."""
+        """The value of ``name``; the last one if there are several."""
         return self._values.get(name, [default])[-1]
 
     @property
     def secured(self) -> str:
-        """How the connection is to be secured: one of :data:`TLS_MODES`, or nothing."""
+        """How the connection is to be secured: one of :data:`TLS_MODES`, or empty."""
         return next((mode for mode in TLS_MODES if self.count(mode)), "")
 
     @property
@@ -72,7 +75,7 @@ class CommandLine:
 
     @property
     def recipient(self) -> str:
-        """The forward-path, complete."""
+        """The forward-path, with its domain."""
         recipient = self.last("recipient", DEFAULT_RECIPIENT)
         return recipient if "@" in recipient else f"{recipient}@{self.last('domain', '')}"
 
@@ -83,16 +86,16 @@ class CommandLine:
 
     @property
     def token(self) -> str:
-        """The OAuth token, likewise."""
+        """The OAuth token, from its file or the environment."""
         return self.last("token-file", "") or self._environment.get(TOKEN_VARIABLE, "")
 
     @property
     def judges_a_set(self) -> bool:
-        """Whether all servers are to be tested, and judged as a set."""
+        """Whether all servers are tested and judged as a set."""
         return bool(self.count("all-mx") or self.count("all-addresses"))
 
     def _take(self, word: str, words: list[str]) -> None:
-        """Read one word, and from ``words`` the value that belongs to it."""
+        """Read ``word``, and take its value from ``words`` if it needs one."""
         if word.startswith("--"):
             flag, equals, value = word.partition("=")
             option = BY_FLAG.get(flag)
@@ -103,7 +106,7 @@ class CommandLine:
             elif value:
                 self.mistakes.append(f"{flag} takes no value")
             else:
-                # Also "--name=", which is what a switch in an ini file must look like.
+                # Also "--name=", which a switch in an ini file becomes.
                 self._keep(option, True)
         elif word.startswith("-") and word != "-":
             self._take_short(word, words)
@@ -111,7 +114,7 @@ class CommandLine:
             self.mistakes.append(f"unexpected argument '{word}'")
 
     def _take_short(self, word: str, words: list[str]) -> None:
-        """Read a word of short options: ``-vv``, ``-p25``, ``-p 25``."""
+        """Read a word of short options, for example ``-vv``, ``-p25`` or ``-p 25``."""
         for position, letter in enumerate(word[1:], 2):
             flag = f"-{letter}"
             option = BY_FLAG.get(flag)
@@ -130,7 +133,7 @@ class CommandLine:
                 return
             value = words.pop(0)
         if not value:
-            return  # An unset macro of Nagios or Icinga: not given.
+            return  # An unset macro of Nagios or Icinga counts as not given.
         self._tried.add(option.name)
         try:
             self._keep(option, option.convert(value))

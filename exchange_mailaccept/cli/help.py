@@ -10,14 +10,14 @@ from .table import DESCRIPTION, EXAMPLES, OPTIONS, PROGRAM, USAGES
 
 def help_text() -> str:
     """The text of ``--help``, at most 80 columns wide."""
-    usages = [f"{PROGRAM} {each}" for each in USAGES]
+    usages = [f"{PROGRAM} {usage}" for usage in USAGES]
     lines = [
         f"{PROGRAM} {__version__}",
         "",
         *textwrap.wrap(DESCRIPTION, 79),
         "",
         f"usage: {usages[0]}",
-        *(f"       {each}" for each in usages[1:]),
+        *(f"       {usage}" for usage in usages[1:]),
         "",
         "options:",
     ]
@@ -31,7 +31,7 @@ def help_text() -> str:
     lines += [
         "",
         "examples:",
-        *(f"  {PROGRAM} {each}" for each in EXAMPLES),
+        *(f"  {PROGRAM} {example}" for example in EXAMPLES),
         "",
         "exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN",
     ]

@@ -1,8 +1,9 @@
-"""``--extra-opts``: options from an ini file, as all monitoring-plugins have it (parse_ini.c).
+"""``--extra-opts``: options from an ini file, as in all monitoring-plugins (parse_ini.c).
 
-``--extra-opts[=[SECTION][@FILE]]`` stands for the options of a section (the plugin's name if none
-is named) of the file named (a hyphen is standard input), or of the first found where
-monitoring-plugins look.  They are put in front of the command line, so what is given there wins.
+``--extra-opts[=[SECTION][@FILE]]`` is replaced by the options in SECTION of FILE.  The default
+section has the plugin's name; the default file is the first that exists of those that
+monitoring-plugins read; ``-`` is standard input.  The options are put in front of the command line,
+so the command line overrides them.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from .words import EXTRA_OPTS, readable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-#: Names looked for in the directories of ``NAGIOS_CONFIG_PATH``.
+#: Names of the file in the directories of ``NAGIOS_CONFIG_PATH``.
 _NAMES = ("monitoring-plugins.ini", "plugins.ini", "nagios-plugins.ini")
-#: Files looked for then.
+#: Files that are tried after them, in this order.
 _FILES = (
     "/usr/local/etc/monitoring-plugins/monitoring-plugins.ini",
     "/usr/local/etc/monitoring-plugins.ini",
@@ -33,9 +34,9 @@ _FILES = (
     "/usr/local/etc/nagios-plugins.ini",
     "/etc/opt/nagios-plugins.ini",
 )
-#: Seconds within which standard input is to end, and most bytes of it.
+#: Seconds until standard input must have ended, and its maximum size in bytes.
 _PATIENCE = 5
-_MOST = 1 << 20
+_MAX_SIZE = 1 << 20
 
 
 def expand(
@@ -44,13 +45,13 @@ def expand(
     environment: Mapping[str, str],
     long_forms: Mapping[str, str],
 ) -> list[str]:
-    """``argv`` with the options of the files instead of ``--extra-opts``.
+    """``argv`` with the options of the files in place of ``--extra-opts``.
 
     :param program: name of the default section
-    :param long_forms: flag to long form, for options that have both: ``-p`` to ``--port``
-    :raises ValueError: no file, no such section, or a line that is none
+    :param long_forms: long form of each flag: ``--port`` of ``-p``
+    :raises ValueError: there is no such file or section, or the file is not an ini file
     """
-    found: list[str] = []
+    options: list[str] = []
     rest: list[str] = []
     words = list(argv)
     while words:
@@ -62,11 +63,11 @@ def expand(
         if not equals and words and not words[0].startswith("-"):
             equals, value = "=", words.pop(0)
         if equals and not value:
-            continue  # An unset macro of Nagios or Icinga: not given.
+            continue  # An unset macro of Nagios or Icinga counts as not given.
         section, _, path = value.partition("@")
         lines = _read(path or _default_file(environment), section or program)
-        found += [_word(line, long_forms) for line in lines]
-    return found + rest
+        options += [_word(line, long_forms) for line in lines]
+    return options + rest
 
 
 def _default_file(environment: Mapping[str, str]) -> str:
@@ -74,16 +75,21 @@ def _default_file(environment: Mapping[str, str]) -> str:
     if environment.get("MP_CONFIG_FILE"):
         return environment["MP_CONFIG_FILE"]
     directories = environment.get("NAGIOS_CONFIG_PATH", "").split(":")
-    candidates = [f"{each}/{name}" for each in directories if each for name in _NAMES]
+    candidates = [
+        f"{directory}/{name}" for directory in directories if directory for name in _NAMES
+    ]
     for path in (*candidates, *_FILES):
-        # Be it unreadable: silently taking another one's options would be worse.
+        # Even if it can't be read: to take the options of another file silently would be worse.
         if os.path.exists(path):
             return path
     raise ValueError(f"{EXTRA_OPTS}: no config file in any standard location")
 
 
 def _read(path: str, section: str) -> list[str]:
-    """The lines of a section; a hyphen is standard input."""
+    """The lines of a section; the path ``-`` is standard input.
+
+    :raises ValueError: see :func:`expand`
+    """
     where = "standard input" if path == "-" else path
     try:
         data = _standard_input() if path == "-" else _file(path)
@@ -92,7 +98,7 @@ def _read(path: str, section: str) -> list[str]:
     except ValueError as error:
         raise ValueError(f"{EXTRA_OPTS}: {where} {error}") from None
     text = data.decode("utf-8", "surrogateescape")
-    chosen: list[str] = []
+    options: list[str] = []
     inside = found = begun = False
     for line in map(str.strip, text.replace("\r", "\n").split("\n")):
         if not line or line[0] in "#;":
@@ -101,12 +107,12 @@ def _read(path: str, section: str) -> list[str]:
             inside = line[1:].partition("]")[0].strip() == section
             found, begun = found or inside, True
         elif inside:
-            chosen.append(line)
+            options.append(line)
         elif not begun:
             raise ValueError(f"{EXTRA_OPTS}: {where} has an option outside of any section")
     if not found:
         raise ValueError(f"{EXTRA_OPTS}: {where} has no section [{section}]")
-    return chosen
+    return options
 
 
 def _file(path: str) -> bytes:
@@ -115,9 +121,10 @@ def _file(path: str) -> bytes:
 
 
 def _standard_input() -> bytes:
-    """All that comes through standard input.
+    """All of standard input.
 
-    It may be left open by whoever started us, and never say a word; no deadline is set yet.
+    The program that started this one may leave it open and never write to it, and the deadline of
+    the run is not set yet.
     """
     arrivals = select.poll()
     arrivals.register(0, select.POLLIN)
@@ -130,15 +137,15 @@ def _standard_input() -> bytes:
         data += some
         if not some:
             return data
-        if len(data) > _MOST:
-            raise ValueError(f"has more than {_MOST} bytes")
+        if len(data) > _MAX_SIZE:
+            raise ValueError(f"has more than {_MAX_SIZE} bytes")
     raise ValueError(f"did not end within {_PATIENCE}s")
 
 
 def _word(line: str, long_forms: Mapping[str, str]) -> str:
-    """``name = value`` or ``name`` as an option; a value may stand in quotes.
+    """``name = value`` or ``name`` as an option; the value may be in quotes.
 
-    Always in one word, because what has no value here must not take the next option for it.
+    The result is one word, so that a name without a value does not take the next option as one.
     """
     name, _, value = (part.strip() for part in line.partition("="))
     if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":

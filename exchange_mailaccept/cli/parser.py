@@ -1,8 +1,4 @@
-"""``argv`` to a checked command line, or every mistake in one line.
-
-All of it comes before the first packet, so it imports next to nothing (see ``launch``); ``options``
-gives the values their types.
-"""
+"""``argv`` to a checked command line, or every mistake in one line."""
 
 from __future__ import annotations
 
@@ -21,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class UsageError(ValueError):
-    """The command line can't be used; the text names every mistake."""
+    """The command line can't be used; ``str()`` names every mistake."""
 
     def __init__(self, *mistakes: str, hint: str = "") -> None:
         super().__init__(f"{'; '.join(mistakes)} {hint}".rstrip())
@@ -29,14 +25,15 @@ class UsageError(ValueError):
         self.hint = hint
 
 
-class Answered(Exception):  # noqa: N818 it is no error
-    """The command line asked for a text and not for a test; ``str()`` is the text."""
+class Answered(Exception):  # noqa: N818 it is not an error
+    """The command line asked for a text instead of a test; ``str()`` is the text."""
 
 
 def read(argv: Sequence[str], environment: Optional[Mapping[str, str]] = None) -> CommandLine:
-    """The command line ``argv`` (without the program's name), checked.
+    """Read and check ``argv``, which does not have the program's name.
 
-    :param environment: where the secrets and the ini file may be named (default: the process's own)
+    :param environment: its variables can hold secrets and name the ini file (default: the
+        process's own)
     :raises UsageError: the command line can't be used
     :raises Answered: ``--help`` or ``--version`` was given
     """

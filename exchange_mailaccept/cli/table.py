@@ -28,13 +28,13 @@ EXAMPLES = (
 DEFAULT_SENDER = "ExMFA-MailAcceptTest@Fabrikam.com"
 DEFAULT_TIMEOUT = 50.0
 DEFAULT_PARALLEL = 10
-#: Environment variables of the secrets, for those who keep no files.
+#: Environment variables that can hold the secrets, instead of files.
 PASSWORD_VARIABLE = "CHECK_EXCHANGE_MAILACCEPT_PASSWORD"
 TOKEN_VARIABLE = "CHECK_EXCHANGE_MAILACCEPT_TOKEN"
-#: The options that secure the connection, each excluding the others.
+#: The options that secure the connection; only one of them can be given.
 TLS_MODES = tuple(mode.value for mode in Tls if mode is not Tls.NEVER)
 SMTP_PORT, SMTPS_PORT = 25, 465
-#: What ``-r`` is without a value of its own.
+#: The default of ``-r``; the domain is added.
 DEFAULT_RECIPIENT = "postmaster"
 
 
@@ -54,10 +54,10 @@ class Option:
         self.flags = flags
         #: The long form, without dashes.
         self.name = flags[-1].lstrip("-")
-        #: What stands for the value in the help; empty for a switch.
+        #: Name of the value in the help; empty for a switch.
         self.metavar = metavar
         self.meaning = meaning
-        #: Value as typed to value as used; raises ValueError with what is wrong.
+        #: Converts the value that was typed (see :mod:`.words`).
         self.convert = convert
         self.repeatable = repeatable
 

@@ -1,7 +1,7 @@
-"""What a word on the command line may be: text in, value out, or a ValueError with what is wrong.
+"""What the value of an option may be: text in, value out.
 
-Whatever goes into a command, a header or a packet is checked here, before the first packet is sent
-(see ``launch``).
+Every converter raises ValueError if the text can't be used; the message tells the user what is
+wrong.  All that goes into a command, a header or a packet is checked here.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import sys
 from ..names import DIGITS, DNS_PORT, LETTERS, address, consists_of, is_address, to_ascii
 from ..vocabulary import Kind, Mechanism, Rule, Stage, Verdict
 
-#: The option that stands for those of a file (see ``ini_file``).
+#: The option that is replaced by the options of a file (see ``ini_file``).
 EXTRA_OPTS = "--extra-opts"
 STATES = ("ok", "warning", "critical", "unknown")
 STAGES = tuple(stage.value for stage in Stage)
-#: Stages at which the walk can be told to end.
+#: Stages that can be the last one of a walk.
 UNTIL = STAGES[:-1]
-#: Metrics and findings that have no stage of their own.
+#: Metrics and findings that belong to no stage.
 TOTAL, EXTENSIONS, CERTIFICATE, BACKUP_MX = "total", "extensions", "certificate", "backup-mx"
 UNTRUSTED, ADDRESS, SIZE = "untrusted", "address", "size"
 FINDINGS = (EXTENSIONS, CERTIFICATE, BACKUP_MX, UNTRUSTED, ADDRESS, SIZE)
@@ -39,24 +39,24 @@ MECHANISMS = ("auto", *(mechanism.value.lower() for mechanism in Mechanism))
 RULES = tuple(rule.value for rule in Rule)
 
 DEFAULT_SUBJECT = "Mail acceptance test"
-#: Headers that the probe message has by itself.
+#: Headers that the plugin writes itself.
 OWN_HEADERS = (
     *("from", "to", "date", "message-id", "subject", "auto-submitted"),
     *("x-auto-response-suppress", "precedence", "x-exchange-mailaccept"),
 )
-#: What ends an atom of an address (RFC 5322 3.2.3).
+#: Characters that an atom of an address can't have (RFC 5322 3.2.3).
 _SPECIALS = '()<>[]:;@\\,."'
 
 
 def one_line(text: str) -> str:
     """Text without line ends and control characters."""
-    if any(_is_control(each) and each != "\t" for each in text):
+    if any(_is_control(character) and character != "\t" for character in text):
         raise ValueError("line ends and control characters are not allowed")
     return text
 
 
 def _is_control(character: str) -> bool:
-    """Whether it is of C0, C1, a line end of Unicode, or half of a character (a surrogate)."""
+    """Whether ``character`` is one of C0 or C1, a line end of Unicode, or a lone surrogate."""
     return (
         character < " "
         or "\x7f" <= character <= "\x9f"
@@ -66,7 +66,7 @@ def _is_control(character: str) -> bool:
 
 
 def _is_decimal(text: str, decimals: int = 12) -> bool:
-    """Whether it is a number like ``5``, ``0.5``, ``.5`` or ``5.``, in ASCII digits."""
+    """Whether ``text`` is a number like ``5``, ``0.5``, ``.5`` or ``5.``, in ASCII digits."""
     whole, _, fraction = text.partition(".")
     return (
         (consists_of(DIGITS, whole) or (not whole and consists_of(DIGITS, fraction)))
@@ -74,13 +74,6 @@ def _is_decimal(text: str, decimals: int = 12) -> bool:
         and len(whole) <= 12
         and len(fraction) <= decimals
     )
-
-
-def number(text: str, least: float, most: float) -> float:
-    """A decimal number in ASCII digits."""
-    if not _is_decimal(text) or not least <= float(text) <= most:
-        raise ValueError(f"must be a number from {least:g} to {most:g}")
-    return float(text)
 
 
 def port(text: str) -> int:
@@ -91,23 +84,23 @@ def port(text: str) -> int:
 
 
 def parallel(text: str) -> int:
-    """How many servers at the same time."""
+    """The maximum number of servers at once."""
     if not consists_of(DIGITS, text) or len(text) > 3 or int(text) < 1:
         raise ValueError("must be a number from 1 to 999")
     return int(text)
 
 
 def timeout(text: str) -> float:
-    """Seconds of the whole run."""
-    # As many decimals as may come out of a division.
-    found = float(text) if _is_decimal(text, 25) else 0.0
-    if not 0 < found <= 86_400:
+    """The time limit of the whole run, in seconds."""
+    # Icinga's configuration divides its own limit, which can give that many decimals.
+    seconds = float(text) if _is_decimal(text, 25) else 0.0
+    if not 0 < seconds <= 86_400:
         raise ValueError("must be a number above 0, up to 86400")
-    return found
+    return seconds
 
 
 def host(text: str) -> str:
-    """A server by name (in ASCII) or address, which may stand in brackets."""
+    """A server: its name in ASCII, or its address, with or without brackets."""
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     return address(bare) if is_address(bare) else _name(bare)
 
@@ -133,18 +126,18 @@ def domain(text: str) -> str:
 
 def nameserver(text: str) -> tuple[str, int]:
     """Address and port of a DNS server."""
-    bare, its_port = text, str(DNS_PORT)
+    server, its_port = text, str(DNS_PORT)
     before, colon, after = text.rpartition(":")
-    # Without brackets several colons are an IPv6 address.
+    # Without brackets, several colons are an IPv6 address.
     if colon and consists_of(DIGITS, after) and (before[-1:] == "]" or before.count(":") == 0):
-        bare, its_port = before, after
-    if bare.startswith("[") and bare.endswith("]"):
-        bare = bare[1:-1]
-    return address(bare), port(its_port)
+        server, its_port = before, after
+    if server.startswith("[") and server.endswith("]"):
+        server = server[1:-1]
+    return address(server), port(its_port)
 
 
 def mailbox(text: str) -> str:
-    """An address for the envelope, its domain in ASCII; the domain may be missing."""
+    """An address of the envelope, its domain in ASCII; it may have no domain."""
     text = text[1:-1] if text.startswith("<") and text.endswith(">") else text
     local_part, at, domain_part = text.rpartition("@")
     if not at:
@@ -156,17 +149,20 @@ def mailbox(text: str) -> str:
     one_line(local_part)
     if not at:
         return local_part
-    found = f"{local_part}@{_name_or_literal(domain_part)}"
-    if len(found.encode("utf-8", "replace")) > 254:
+    complete = f"{local_part}@{_name_or_literal(domain_part)}"
+    if len(complete.encode("utf-8", "replace")) > 254:
         raise ValueError("is longer than 254 bytes (RFC 5321 4.5.3.1.3)")
-    return found
+    return complete
 
 
 def _is_atom(text: str) -> bool:
-    """Whether ``text`` is an atom, in the characters of RFC 6531 3.3 too."""
+    """Whether ``text`` is an atom, which may have characters beyond ASCII (RFC 6531 3.3)."""
     return bool(text) and not any(
-        each in _SPECIALS or each.isspace() or each <= " " or "\x7f" <= each <= "\x9f"
-        for each in text
+        character in _SPECIALS
+        or character.isspace()
+        or character <= " "
+        or "\x7f" <= character <= "\x9f"
+        for character in text
     )
 
 
@@ -174,7 +170,7 @@ def _is_quoted(text: str) -> bool:
     """Whether ``text`` is a quoted string of printable ASCII (RFC 5321 4.1.2)."""
     if len(text) < 2 or text[0] != '"' or text[-1] != '"':
         return False
-    # What a backslash stands before is taken as it is, a quote or a backslash too.
+    # A backslash quotes the next character, which may be a quote or a backslash.
     inside = text[1:-1].replace("\\\\", "").replace('\\"', "")
     return text.isascii() and text.isprintable() and '"' not in inside and not inside.endswith("\\")
 
@@ -183,22 +179,22 @@ def _name_or_literal(text: str) -> str:
     """A name, or an address literal as in ``user@[192.0.2.1]`` (RFC 5321 4.1.3)."""
     if not (text.startswith("[") and text.endswith("]")):
         return _name(text)
-    bare = text[1:-1]
-    tagged = bare[:5].lower() == "ipv6:"
-    found = address(bare[5:] if tagged else bare)
-    if "%" in found or tagged != (":" in found):
+    literal = text[1:-1]
+    tagged = literal[:5].lower() == "ipv6:"
+    canonical = address(literal[5:] if tagged else literal)
+    if "%" in canonical or tagged != (":" in canonical):
         raise ValueError("must be an IP address")
-    return f"[IPv6:{found}]" if tagged else f"[{found}]"
+    return f"[IPv6:{canonical}]" if tagged else f"[{canonical}]"
 
 
 def sender(text: str) -> str:
-    """A reverse-path; the null one is the empty string."""
+    """A reverse-path; the null reverse-path is the empty string."""
     if text == "<>":
         return ""
-    found = mailbox(text)
-    if "@" not in found:
+    path = mailbox(text)
+    if "@" not in path:
         raise ValueError("must have a domain, or be <> for the null reverse-path")
-    return found
+    return path
 
 
 def ehlo_name(text: str) -> str:
@@ -212,15 +208,15 @@ def subject(text: str) -> str:
 
 
 def header(text: str) -> str:
-    """A header line in ASCII."""
+    """A header line; a value that is not ASCII is encoded (RFC 2047)."""
     name, colon, value = one_line(text).partition(":")
-    if not colon or not name or not all("!" <= each <= "~" for each in name):
+    if not colon or not name or not all("!" <= character <= "~" for character in name):
         raise ValueError("must be 'Name: value'")
     value = value.removeprefix(" ")
     if not value.isascii():
         from email.header import Header
 
-        # Encoded words (RFC 2047), none above 75 characters, on a line that is not folded.
+        # Encoded words of at most 75 characters each, on a line that is not folded.
         value = Header(value, "utf-8", maxlinelen=75, continuation_ws="").encode(linesep=" ")
     if len(name) + len(value) > 996:
         raise ValueError("is longer than 998 characters (RFC 5322 2.1.1)")
@@ -228,7 +224,7 @@ def header(text: str) -> str:
 
 
 def further_header(text: str) -> str:
-    """A header line that the probe message does not have already."""
+    """A header line that the plugin does not write itself."""
     line = header(text)
     name = line.partition(":")[0]
     if name.lower() in OWN_HEADERS:
@@ -237,7 +233,7 @@ def further_header(text: str) -> str:
 
 
 def keyword(text: str) -> str:
-    """An EHLO keyword, in capitals, that fits into a line of 512 bytes (RFC 5321 4.5.3.1.5)."""
+    """An EHLO keyword, in capitals; its line has at most 512 bytes (RFC 5321 4.5.3.1.5)."""
     fits = len(text) <= 512 - len("250-\r\n")
     if not fits or not consists_of(LETTERS + DIGITS + "-", text) or text.startswith("-"):
         raise ValueError("is no EHLO keyword")
@@ -245,20 +241,20 @@ def keyword(text: str) -> str:
 
 
 class Choice:
-    """One of ``names``, in whatever case."""
+    """A converter that takes one of ``names``, in upper or lower case."""
 
     def __init__(self, *names: str) -> None:
         self.names = names
 
     def __call__(self, text: str) -> str:
-        """The name that ``text`` is."""
+        """``text`` in lower case."""
         if text.lower() not in self.names:
             raise ValueError(f"must be one of {' '.join(self.names)}")
         return text.lower()
 
 
 def severity(text: str) -> tuple[str, str]:
-    """Key and state of ``--severity``."""
+    """Key and state of ``--severity``, in lower case."""
     key, _, state = text.lower().partition("=")
     if not (_is_code(key) or key in SEVERITY_KEYS):
         raise ValueError(
@@ -280,7 +276,7 @@ def _is_code(text: str) -> bool:
 
 
 def threshold(text: str) -> tuple[str, str]:
-    """Metric and range of a threshold."""
+    """Metric and range of a threshold; the range keeps its text."""
     metric, equals, range_ = text.partition("=")
     if not equals:
         metric, range_ = TOTAL, text
@@ -289,7 +285,7 @@ def threshold(text: str) -> tuple[str, str]:
     start, _, end = range_.removeprefix("@").rpartition(":")
     bounds = ["" if start == "~" else start, end]
     if range_ in ("", "@") or not all(
-        _is_decimal(each.removeprefix("-")) for each in bounds if each
+        _is_decimal(bound.removeprefix("-")) for bound in bounds if bound
     ):
         raise ValueError(f"'{range_}' is no range ([@][start:][end], in seconds)")
     if end and start != "~" and float(start or "0") > float(end):
@@ -299,16 +295,19 @@ def threshold(text: str) -> tuple[str, str]:
 
 def days(text: str) -> tuple[float, ...]:
     """Days left for WARNING and, after a comma, for CRITICAL."""
-    found = tuple(number(part, 0, 100_000) for part in text.split(","))
-    if len(found) > 2 or found != tuple(sorted(found, reverse=True)):
+    parts = text.split(",")
+    if not all(_is_decimal(part) and float(part) <= 100_000 for part in parts):
+        raise ValueError("must be a number from 0 to 100000")
+    limits = tuple(map(float, parts))
+    if len(limits) > 2 or limits != tuple(sorted(limits, reverse=True)):
         raise ValueError(
             "must be DAYS or DAYS,DAYS, the second for CRITICAL and not above the first"
         )
-    return found
+    return limits
 
 
 def readable(path: str) -> str:
-    """The name of a file that can be read."""
+    """The name of a regular file that can be read."""
     _regular(path)
     try:
         with open(path, "rb"):
@@ -318,24 +317,27 @@ def readable(path: str) -> str:
 
 
 def secret(path: str) -> str:
-    """The first line of a file that not everybody may read."""
+    """The first line of a file that not every user of this host may read."""
     _regular(path)
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
             if os.fstat(file.fileno()).st_mode & stat.S_IROTH:
                 raise ValueError("everybody may read it; chmod o-r is wanted")
-            found = file.readline(100_000).rstrip("\r\n")
+            line = file.readline(100_000).rstrip("\r\n")
     except OSError as error:
         raise ValueError(f"can't be read: {_why(error)}") from None
-    if not found:
+    if not line:
         raise ValueError("its first line is empty")
-    return found
+    return line
 
 
 def _regular(path: str) -> None:
-    """Refuse what could keep us waiting for a writer, before any deadline is set."""
+    """Refuse a FIFO or a device: no deadline is set yet while a reader waits for a writer.
+
+    :raises ValueError: ``path`` is not a regular file
+    """
     if "\0" in path:
-        # Each Python has its own words for it.
+        # The text of the error differs between versions of Python.
         raise ValueError("can't be read: embedded null byte")
     try:
         mode = os.stat(path).st_mode
@@ -350,8 +352,8 @@ def _why(error: Exception) -> str:
 
 
 def is_installed(package: str) -> bool:
-    """Whether the Python package can be imported, without doing it."""
+    """Whether the Python package ``package`` can be imported, without importing it."""
     if package in sys.modules:
         return sys.modules[package] is not None
-    # What importlib.util.find_spec does, which would have to be imported.
+    # As importlib.util.find_spec does, without importing importlib.util.
     return any(finder.find_spec(package, None) is not None for finder in sys.meta_path)
