@@ -187,7 +187,7 @@ def certificate_lines(security: Optional[Security], now: float) -> list[str]:
         period = f"{rfc5322(certificate.not_before)} to {rfc5322(certificate.not_after)}"
         issuer = printable(certificate.issuer, QUOTED)
         lines.append(f"  issued by {issuer}, valid from {period} ({days:.1f} days left)")
-    return lines + note_lines(security.weakness)
+    return lines
 
 
 def went_to_its_end(until: Stage) -> str:
