@@ -1,7 +1,7 @@
 """Calls that block, each in a thread, under the deadline of the run.
 
-For what can only be left behind when time is up: ``getaddrinfo``, and libraries that do their own
-I/O.
+This is for ``getaddrinfo``, and for libraries that do their own I/O.  When the time is up, the
+thread is abandoned.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class BlockingCall(Operation):
     def begin(self) -> Optional[Answer]:
         """Start the thread."""
         self.watched = {self._waiting: select.POLLIN}
-        # A daemon, because Python would wait for it at the end of the run.
+        # A daemon, because Python waits for other threads at the end.
         threading.Thread(target=self._work, daemon=True).start()
         return None
 
@@ -61,12 +61,12 @@ class BlockingCall(Operation):
         return self._answer(self._seconds, self._value)
 
     def expire(self) -> Answer:
-        """Leave the thread behind."""
+        """Abandon the thread."""
         seconds, _ = self._times()
         return self._answer(seconds, self._out_of_time())
 
     def close(self) -> None:
-        """Close the pipe, of which the thread may still know."""
+        """Close the pipe; the thread may still have its descriptor."""
         with self._lock:
             self._left_behind = True
             os.close(self._waiting)
@@ -75,7 +75,7 @@ class BlockingCall(Operation):
     def _work(self) -> None:
         try:
             self._value = self._function()
-        # Raised again where it can end the run; here Python would print it to standard error.
+        # It is raised again by ``ready``; in a thread Python would print it to standard error.
         except Exception as error:
             self._error = error
         with self._lock:
@@ -120,10 +120,10 @@ class _Found(NamedTuple):
 
 
 def _look_up(name: str, family: int, getaddrinfo: Callable[..., Any]) -> Union[_Found, Fault]:
-    """Ask the system's resolver for the addresses of ``name``, however long it takes."""
+    """Ask the system's resolver for the addresses of ``name``."""
     try:
         found = getaddrinfo(
-            # Bytes, because a str would go through the idna codec of 2003.
+            # Bytes, because Python converts a str by IDNA 2003.
             name.encode("ascii"),
             None,
             _FAMILIES[family],

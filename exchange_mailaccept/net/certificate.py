@@ -1,8 +1,8 @@
 """What a server's certificate says of itself (RFC 5280).
 
-Python's ``ssl`` reads a certificate only if the handshake has verified it; otherwise it hands out
-bytes (DER), which the ``cryptography`` package reads.  That costs 50 ms and 12 MiB, more than the
-rest of a run, so it is an extra, and is imported only where it is needed.
+Python's ``ssl`` reads a certificate only if the handshake has verified it.  Otherwise it gives
+bytes (DER), which the ``cryptography`` package reads.  That takes 12 MiB and more time than the
+rest of a run, so it is optional.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from ..record import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Any, Optional
 
-#: The alternative names that a server can have, as ``ssl`` calls them; the value of another kind,
-#: like that of a place in a directory, need not be text.
+#: The kinds of alternative names that a server can have, as ``ssl`` calls them; values of other
+#: kinds, such as directory names, are not always text.
 _KINDS_OF_NAMES = ("DNS", "IP Address")
 
 
@@ -47,8 +47,8 @@ def _name(parts: Any) -> str:
 
 def from_der(der: bytes) -> Optional[Certificate]:
     """The certificate read by the ``cryptography`` package; ``None`` without it, or if it can't."""
-    # What the library thinks of this Python, or of a certificate that is not quite right, would go
-    # to stderr.
+    # Its warnings, of this Python or of a certificate that is not quite right, would be printed to
+    # standard error.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return _facts(der)
@@ -69,7 +69,7 @@ def _facts(der: bytes) -> Optional[Certificate]:
             )
             for name in (certificate.subject, certificate.issuer)
         )
-    # A certificate can be wrong in many ways; there are no facts then, and the test goes on.
+    # A certificate that can't be read does not end the test.
     except (ValueError, TypeError, x509.InvalidVersion):
         return None
     return Certificate(subject, issuer, names, not_before, not_after)
@@ -83,8 +83,8 @@ def _validity(certificate: Any) -> tuple[float, float]:
         begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     else:  # before cryptography 42, as Debian 12 has it: UTC without saying so
         begin, end = (
-            each.replace(tzinfo=timezone.utc)
-            for each in (certificate.not_valid_before, certificate.not_valid_after)
+            moment.replace(tzinfo=timezone.utc)
+            for moment in (certificate.not_valid_before, certificate.not_valid_after)
         )
     return begin.timestamp(), end.timestamp()
 
@@ -93,7 +93,7 @@ def _alternative_names(certificate: Any) -> tuple[str, ...]:
     from cryptography import x509
 
     try:
-        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (
         ValueError,
         x509.ExtensionNotFound,
@@ -102,6 +102,6 @@ def _alternative_names(certificate: Any) -> tuple[str, ...]:
     ):
         return ()
     return (
-        *found.get_values_for_type(x509.DNSName),
-        *(str(each) for each in found.get_values_for_type(x509.IPAddress)),
+        *names.get_values_for_type(x509.DNSName),
+        *(str(address) for address in names.get_values_for_type(x509.IPAddress)),
     )

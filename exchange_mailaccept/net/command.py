@@ -1,7 +1,7 @@
-"""A command (or the message) out, one reply in.
+"""Sends a command (or the message), and receives one reply.
 
-A reply that nobody asked for is never the answer to the next command: what waits before something
-is sent is a fault of the protocol.
+A reply that came unasked is never the answer to the next command.  If bytes are waiting before
+something is sent, the server has broken the protocol.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from .operation import Deadline
     from .sockets import Connection
 
-#: Seconds that QUIT may take: its reply is a courtesy that nobody has to wait for.
+#: Seconds that QUIT may take: its reply decides nothing.
 QUIT_PATIENCE = 2.0
-#: Most bytes that are sent before the server is listened to again.
+#: Maximum number of bytes that are sent before looking for a reply.
 _PIECE = 16_384
-#: Fewest bytes to be left for the last piece, so that the final dot comes with the text before it.
+#: Minimum number of bytes of the last piece, so that the final dot comes with text before it.
 _LAST = 512
 _QUOTED = 120
 
@@ -41,22 +41,22 @@ class Line:
         self.parser = ReplyParser()
         self._arrivals = select.poll()
         self._arrivals.register(connection.fileno(), select.POLLIN)
-        #: Whether the connection may hold what its socket no longer announces.
+        #: Whether the connection may have received bytes that poll no longer announces.
         self._holds_more = False
-        #: What an exchange watches.
+        #: What an operation watches.
         self.reading = {connection.fileno(): select.POLLIN}
         self.writing = {connection.fileno(): select.POLLIN | select.POLLOUT}
-        #: When the server could begin to greet, which may be earlier than we notice.
+        #: When the server could begin to greet, which may be before this process noticed.
         self.since = since
 
     def secure(self, connection: Connection, since: float) -> None:
-        """Go on inside TLS, whose handshake may have taken in more than was its own."""
+        """Go on inside TLS; the handshake may have received some of what follows."""
         self.connection = connection
         self.since = since
         self._holds_more = True
 
     def read(self) -> bool:
-        """Take what has come; false at the end of the connection.
+        """Receive what has come; false at the end of the connection.
 
         :raises BlockingIOError: nothing has come
         :raises OSError: the connection is lost
@@ -66,15 +66,15 @@ class Line:
         return bool(data)
 
     def spoken_out_of_turn(self) -> Optional[Fault]:
-        """The fault if the server has said something, or gone, before it was asked."""
+        """The fault if the server has sent something, or closed, before it was asked."""
         open_ = True
-        # Asked first, for to be told by an exception that nothing has come takes far longer.
+        # To poll is far quicker than an exception, which would say that nothing has come.
         if self._holds_more or self._arrivals.poll(0):
             self._holds_more = False
             try:
                 open_ = self.read()
             except BlockingIOError:
-                # It was for TLS alone.
+                # The bytes belonged to TLS itself.
                 open_ = True
             except OSError as error:
                 return self.lost(fault_of(error))
@@ -96,7 +96,7 @@ class Line:
 
 
 def quote(received: Union[bytes, str]) -> str:
-    """Server bytes for a fault's explanation: one line, cut; made printable where it is shown."""
+    """Server bytes for an explanation, on one line and cut; ``report`` makes them printable."""
     text = decode(received) if isinstance(received, bytes) else received
     text = " ".join(text.split())
     return f"'{text}'" if len(text) <= _QUOTED else f"'{text[:_QUOTED]}...'"
@@ -109,7 +109,7 @@ def _malformed(error: ProtocolError) -> Fault:
 
 
 class CommandExchange(Operation):
-    """Data out, one reply in."""
+    """Sends data, and receives one reply."""
 
     def __init__(self, deadline: Deadline, request: Command, line: Line) -> None:
         patience = request.patience
@@ -126,12 +126,12 @@ class CommandExchange(Operation):
     def begin(self) -> Optional[Replied]:
         """Send, unless the server has spoken out of turn."""
         if not self._unsent:
-            # What there is to say was said with the flight before, and the reply may be there.
+            # The command was sent with the one before, and its reply may have come already.
             return self._proceed()
         out_of_turn = self._line.spoken_out_of_turn()
         if out_of_turn is not None:
             if self._farewell:
-                self._take_leave()
+                self._send_quit_anyway()
             return self._answer(out_of_turn)
         try:
             self._all_sent()
@@ -145,13 +145,13 @@ class CommandExchange(Operation):
         return self._answer(early) if early is not None else self._proceed()
 
     def when_asked(self) -> float:
-        """When the server was sent what it has not answered."""
+        """When the server was sent what it has not answered yet."""
         if self._greeting:
             return self.asked
         return min(self.asked, self._clock() - self._line.connection.sent_ago())
 
     def expire(self) -> Optional[Replied]:
-        """Give up, with what had come of the reply."""
+        """Give up, and keep the part of the reply that has come."""
         begun = self._line.parser.pending
         besides = f", its reply had begun: {quote(begun)}" if begun else ""
         return self._answer(self._out_of_time(besides)._replace(received=decode(begun)))
@@ -171,9 +171,9 @@ class CommandExchange(Operation):
             return self._answer(self._line.lost(fault_of(error)))
 
     def _early_reply(self) -> Optional[Fault]:
-        """The fault if the server replies to what it can't have heard yet.
+        """The fault if the server replies to what it can't have received yet.
 
-        A 250 before the final dot was sent is no acceptance of what came before it.
+        A 250 that comes before the final dot was sent does not accept the message.
         """
         parser = self._line.parser
         try:
@@ -191,22 +191,22 @@ class CommandExchange(Operation):
             return Fault(Cause.EARLY_REPLY, words, said)
         return None if open_ else self._line.lost(CLOSED)
 
-    def _take_leave(self) -> None:
-        """Send what can be sent at once, to a server that no longer keeps to its turn."""
+    def _send_quit_anyway(self) -> None:
+        """Send QUIT, as far as possible, to a server that spoke out of turn."""
         try:
             self._all_sent()
         except OSError:
-            # It is gone; a courtesy needs no better reason.
+            # The connection is lost, which does not matter any more.
             return
 
     def _all_sent(self) -> bool:
-        """Send a piece, as far as the connection takes it; whether all is out."""
+        """Send the next piece, or some of it; true when all was sent."""
         size, left = _PIECE, len(self._unsent)
         if size < left < size + _LAST:
             # A dot in a segment of its own is lost in some firewalls (see ``message``).
             size = left - _LAST
         try:
-            # A piece, since a reply to the message half sent is only noticed between two of them.
+            # In pieces, because a reply to half of the message is noticed only between two of them.
             sent = self._line.connection.send(bytes(self._unsent[:size]))
         except BlockingIOError:
             sent = 0
@@ -222,7 +222,7 @@ class CommandExchange(Operation):
         self.watched = line.reading
         open_, lag = True, 0.0
         try:
-            # The reply to a command that was pipelined may have come with the one before it.
+            # The reply to a pipelined command may have come with the one before.
             reply = line.parser.next_reply()
             if reply is None:
                 open_ = line.read()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Seconds before the next address is tried beside one that has not answered (RFC 8305 5).
 ATTEMPT_DELAY = 0.25
-#: Which cause speaks for several addresses that are unusable.
+#: Which cause stands for several addresses with different ones.
 _PRECEDENCE = (
     *(Cause.FORBIDDEN, Cause.UNREACHABLE, Cause.REFUSED),
     *(Cause.CLOSED, Cause.RESET, Cause.NETWORK),
@@ -38,23 +38,23 @@ class _Attempt(NamedTuple):
 
 
 class ConnectionAttempts(Operation):
-    """Connection attempts to several addresses, a new one whenever the last is slow or has failed.
+    """Connection attempts to several addresses; a new one begins when the last is slow or fails.
 
-    RFC 8305 5, so that an address that swallows packets costs a fraction of a second.
+    So an address that drops packets costs a fraction of a second (RFC 8305 5).
     """
 
     def __init__(self, deadline: Deadline, request: Connect, ahead: Optional[HeadStart]) -> None:
         super().__init__(deadline, request.patience)
         self._request = request
-        #: An attempt that has begun before anybody asked for it.
+        #: An attempt that was begun ahead of this request.
         self._ahead = ahead
         self._untried = list(request.addresses)
         self._attempts: dict[int, _Attempt] = {}
         self._faults: list[tuple[str, Fault]] = []
-        #: Those that the network reported, and not this host, which may have no route.
+        #: Addresses of which the network reported a fault; a fault of this host does not count.
         self._failed: list[tuple[str, Fault]] = []
         self.connected: Optional[sockets.Wire] = None
-        #: When the connection stood.
+        #: When the connection was made.
         self.since = 0.0
 
     def begin(self) -> Optional[Connected]:
@@ -75,7 +75,7 @@ class ConnectionAttempts(Operation):
         return self._next_attempt()
 
     def expire(self) -> Optional[Connected]:
-        """Try the next address besides, or give up."""
+        """Try the next address in addition, or give up."""
         if self._clock() < self.ends and not self._deadline.interruption:
             return self._next_attempt()
         for attempt in self._attempts.values():
@@ -83,7 +83,7 @@ class ConnectionAttempts(Operation):
         return self._give_up()
 
     def close(self) -> None:
-        """Forget all attempts but the one that was taken."""
+        """Close all attempts but the one that was taken."""
         for attempt in self._attempts.values():
             if self.connected is None or attempt.socket.fileno() != self.connected.fileno():
                 attempt.socket.close()
@@ -112,7 +112,7 @@ class ConnectionAttempts(Operation):
         return None if self._attempts else self._give_up()
 
     def _attempt(self, address: str) -> _Attempt:
-        """Begin to connect to ``address``, or take the attempt that has begun before.
+        """Begin to connect to ``address``, or take the attempt that was begun ahead.
 
         :raises OSError: it can't even be begun
         """
@@ -120,7 +120,7 @@ class ConnectionAttempts(Operation):
         asked = (address, request.port, request.source_address)
         if ahead is not None and asked == (ahead.address, ahead.port, ahead.source_address):
             self._ahead = None
-            # What was waited for since then was the server, too.
+            # The server was waited for since then.
             self._begun = ahead.begun
             return _Attempt(ahead.socket, address, ahead.begun)
         return _Attempt(sockets.connect(*asked), address, self._clock())
@@ -130,18 +130,18 @@ class ConnectionAttempts(Operation):
         seconds, left = self._times()
         waited = sockets.round_trip(attempt.socket)
         if waited:
-            # The kernel has seen the connection stand; we may come from something else.
+            # The kernel knows when the connection was made; this process may have been busy.
             seconds = min(seconds, attempt.begun - self._begun + waited)
         self.since = self.answered = self._begun + seconds
         addresses = (attempt.address, attempt.socket.getsockname()[0])
         return Connected(seconds, None, addresses, tuple(self._failed), left)
 
     def _give_up(self) -> Connected:
-        """The fault of all attempts: of each address what became of it, many in short."""
+        """The fault of all attempts: what became of each address, shortened if there are many."""
         if not self._faults:
             fault = self._out_of_time()
             if self._ahead is None and fault.verdict is Verdict.TIMED_OUT:
-                # Nothing is known of a server that nothing was sent to.
+                # A server that was sent nothing can't be judged.
                 fault = Fault(Cause.NO_TURN, "no time was left to connect")
             return self._failure(fault)
         port = self._request.port
@@ -161,10 +161,10 @@ class ConnectionAttempts(Operation):
 
 
 def _cause_of_all(faults: Sequence[Fault]) -> Cause:
-    """The cause that speaks for all addresses.
+    """The cause that stands for all addresses.
 
-    What is known to be broken is a better answer than silence, and a fault of this host is the
-    last.  A silent address beside a broken one is unreachable.
+    An error counts more than silence, and a fault of this host least.  If some addresses are silent
+    and others have errors, the server is unreachable.
     """
     causes = [fault.cause for fault in faults]
     verdicts = {fault.verdict for fault in faults}

@@ -27,7 +27,7 @@ _CAUSES = {
     errno.ETIMEDOUT: Cause.NO_ANSWER,
     errno.EACCES: Cause.FORBIDDEN,
 }
-#: Errors that say something of this host and nothing of the server.
+#: Errors of this host, which say nothing about the server.
 _OUR_OWN = (
     *(errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL, errno.EPERM),
     *(errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM),
@@ -44,7 +44,7 @@ def fault_of(error: OSError) -> Fault:
         return Fault(Cause.TLS, str(error))
     code = error.errno
     if code is None or code < 0:
-        # A name that is no address or no interface, which only our own side can have given.
+        # Something given to this host is not an address or an interface.
         return Fault(Cause.OWN_SIDE, error.strerror or str(error))
     words = _WORDS.get(code) or (os.strerror(code) if code else str(error.strerror))
     if code in _OUR_OWN:
@@ -52,5 +52,5 @@ def fault_of(error: OSError) -> Fault:
     return Fault(_CAUSES.get(code, Cause.NETWORK), words)
 
 
-#: The end of the connection, which is no error of the system.
+#: The end of the connection, which the operating system does not report as an error.
 CLOSED = fault_of(OSError(errno.EPIPE, ""))

@@ -1,9 +1,9 @@
-"""Clock and deadline: drives one conversation or hundreds in one loop, over real sockets.
+"""Drives one conversation or hundreds in one loop, over real sockets, under one deadline.
 
-Every wait is bounded by one monotonic deadline, whatever comes: silence, a byte at a time, a flood.
-What the operating system reports becomes a :class:`~.stages.Fault` in an operation, and travels no
-further as an exception.  With asyncio a run would take 80 % more instructions, and its latencies
-would be wrong, because its streams do not tell when the kernel received something.
+Every wait ends by the deadline, whether a server is silent, sends a byte at a time or a flood.
+An error of the operating system becomes a :class:`~.stages.Fault` in an operation.  With asyncio a
+run would take 80 % more instructions, and its latencies would be wrong, because asyncio's streams
+do not tell when the kernel received something.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ if TYPE_CHECKING:
     from .sockets import HeadStart
     from .trust import Contexts
 
-    #: Each of its requests is answered with what ``requests`` says.
+    #: ``requests`` has what it yields and what it is sent.
     Conversation = Generator[Any, Any, Any]
 
-#: Conversations at the same time when nobody asks for fewer: below the usual limit of descriptors.
-MOST_AT_ONCE = 900
+#: Default for conversations at once: fewer than the usual limit of descriptors.
+MAX_AT_ONCE = 900
 
 #: Causes that say that a server was given its time and did not use it.
 SILENCE = (Cause.SILENT, Cause.NO_ANSWER)
@@ -58,16 +58,16 @@ MAX_LOST, MAX_LOST_PART = 0.25, 0.1
 
 
 class Run:
-    """Conversations in progress: begun when this is made, driven to their ends by :meth:`drive`.
+    """Conversations in progress.  They begin when this is made, and :meth:`drive` ends them.
 
-    When ``timeout`` seconds are over, every open request is answered with a fault and every later
-    one at once, so that the conversations end by themselves.
+    After ``timeout`` seconds every request in progress, and every later one, is answered with a
+    fault, so that the conversations end by themselves.
 
     :param timeout: seconds
     :param contexts: for conversations that use TLS
     :param signals: descriptor of a pipe that becomes readable when the run is to end at once
-    :param parallel: most conversations in progress at the same time
-    :param ahead: a first packet that has been sent already, for the first conversation
+    :param parallel: maximum number of conversations at once
+    :param ahead: a first packet that was sent already, for the first conversation
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Run:
         timeout: float,
         contexts: Optional[Contexts] = None,
         signals: int = -1,
-        parallel: int = MOST_AT_ONCE,
+        parallel: int = MAX_AT_ONCE,
         clock: operation.Clock = time.monotonic,
         ahead: Optional[HeadStart] = None,
     ) -> None:
@@ -84,7 +84,7 @@ class Run:
         self._parallel = parallel
         self._deadline = Deadline(clock() + timeout, timeout, clock)
         self._poller = Poller(signals)
-        #: Channels that have gone on, so that they wait for something else now.
+        #: Channels that have gone on, and wait for something else now.
         self._changed: list[_Channel] = []
         self._channels = [
             _Channel(conversation, self._deadline, contexts, self._changed)
@@ -97,15 +97,15 @@ class Run:
 
     @property
     def interruption(self) -> Optional[Fault]:
-        """Why the run ended before its time, if it did."""
+        """Why the run ended early, if it did."""
         return self._deadline.interruption
 
     def drive(self, chores: Sequence[Callable[[], object]] = ()) -> list[Any]:
-        """The results, in the order of the conversations.
+        """Drive all conversations to their ends, and return the results in their order.
 
-        :param chores: what is to be done besides; one whenever something new has been said and is
-            on its way, so that nothing waits for it that does not have to wait anyway.  Not after
-            the first event: before that, whoever began the run has kept the server waiting
+        :param chores: other work, such as imports.  One is done after each event but the first,
+            while the servers have something to answer.  The first event may have waited for this
+            process already
         """
         poller, deadline, clock = self._poller, self._deadline, self._clock
         undone = list(chores)
@@ -114,8 +114,8 @@ class Run:
             went_on = self._wake(poller.wait(clock()))
             overdue = poller.overdue(clock())
             if overdue and not deadline.interruption:
-                # A process that was stopped, or had no turn, finds its time over before it has
-                # looked at what came in time.
+                # If this process was stopped, the time is up before it has looked at what came in
+                # time.
                 went_on = self._wake(poller.look()) or went_on
             if deadline.interruption:
                 overdue = list(poller.active)
@@ -132,7 +132,7 @@ class Run:
         return [channel.result for channel in self._channels]
 
     def _wake(self, events: Sequence[tuple[Optional[Waiting], int]]) -> bool:
-        """Let the channels go on to which something has happened; whether that was enough."""
+        """Let channels go on; true if an event was enough for one."""
         went_on = False
         for awake, descriptor in events:
             if awake is None:
@@ -149,7 +149,7 @@ class Run:
             self._settle(channel)
 
     def _settle(self, channel: Waiting) -> None:
-        """Watch what ``channel`` waits for now, and what the channels that it made go on do."""
+        """Watch what ``channel``, and the channels that went on because of it, wait for now."""
         self._poller.settle(channel)
         for changed in self._changed:
             if changed is not channel:
@@ -158,7 +158,7 @@ class Run:
 
 
 def _interruption(descriptor: int) -> Fault:
-    """What to say of the signal whose number waits in the pipe."""
+    """The fault of the signal whose number is in the pipe."""
     number = os.read(descriptor, 1)[0]
     import signal
 
@@ -173,7 +173,7 @@ class _Awaiting(Operation):
         self._ended = ended
 
     def begin(self) -> Optional[Ended]:
-        """Tell of the first that has ended, if one has."""
+        """Answer if a conversation has ended."""
         if not self._ended:
             return None
         seconds, left = self._times()
@@ -200,10 +200,10 @@ class _Channel:
     ) -> None:
         self._conversation = conversation
         self._changed = changed
-        #: Wants to know the result.
+        #: Is called with the result.
         self._told = told
         self._begun: list[_Channel] = []
-        #: Numbers and results of those that have ended.
+        #: Numbers and results of begun conversations that have ended.
         self._ended: list[tuple[int, Any]] = []
         #: Seconds of all answers.
         self._waited = 0.0
@@ -212,7 +212,7 @@ class _Channel:
         self._lost = 0.0
         self._deadline = deadline
         self._contexts = contexts
-        #: What was sent ahead is for the first request that wants the same, or for nobody.
+        #: What was sent ahead; the first request takes it if it wants the same.
         self.ahead: Optional[HeadStart] = None
         self._line: Optional[Line] = None
         self._operation: Optional[Operation] = None
@@ -245,7 +245,7 @@ class _Channel:
             self._go_on(answer)
 
     def end(self) -> None:
-        """Have all that the conversation waits for or asks later fail at once."""
+        """Answer the request in progress, and all later ones, with a fault at once."""
         if self._operation is None:
             return
         answer = self._operation.cut_short()
@@ -268,7 +268,7 @@ class _Channel:
                 self._waited += answer.seconds
             self._end_operation()
             try:
-                # A fresh generator is started by sending None.
+                # A generator is started by sending None.
                 request = self._conversation.send(answer)
             except StopIteration as end:
                 self._hang_up()
@@ -282,15 +282,15 @@ class _Channel:
                 return
 
     def _excused(self, answer: Answer) -> Answer:
-        """``answer``, but a server is not called silent if this host took most of its time.
+        """``answer``; but a server is not silent if this host used up most of its time.
 
-        The host is too busy, or was suspended: what came in time was taken late, and so what is
-        asked next is asked late.
+        If this host is too busy, or was suspended, it takes late what came in time, and sends the
+        next command late.
         """
         operation, fault = self._operation, getattr(answer, "fault", None)
         if operation is None or fault is None or fault.cause not in SILENCE:
             return answer
-        # Stopped right after it has sent, this process notes too late that it did.
+        # A process that is stopped after it has sent notes a time that is too late.
         operation.asked = operation.when_asked()
         lost = self._lost_by(operation)
         left_to_server = operation.ends - operation.asked
@@ -300,11 +300,11 @@ class _Channel:
         return answer._replace(fault=Fault(Cause.TOO_BUSY, words))  # type: ignore[call-arg]
 
     def _lost_by(self, operation: Operation) -> float:
-        """Seconds that servers have waited for this host until the end of ``operation``."""
+        """Seconds for which servers waited for this host, until ``operation`` ended."""
         return self._lost + max(0.0, operation.asked - self._our_turn) + operation.lost
 
     def _begin(self, request: Request) -> Optional[Answer]:
-        """Begin what is asked for; the answer if it is there at once."""
+        """Begin ``request``; the answer, if there is one at once."""
         kind = type(request)
         if kind in _AT_ONCE:
             return _AT_ONCE[kind](self, request)
@@ -391,7 +391,7 @@ class _Channel:
             self._line = None
 
 
-#: What fulfils a request at once, and what begins the operation that does.
+#: Requests that are answered at once, and those that begin an operation.
 _AT_ONCE: dict[type, Callable[[_Channel, Any], Answer]] = {
     Close: _Channel._close,
     Clock: _Channel._tell_time,

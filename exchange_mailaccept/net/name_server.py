@@ -1,6 +1,6 @@
-"""Questions to one name server, over UDP or TCP: DNS messages out, responses in.
+"""Questions to one name server, over UDP or TCP: sends DNS messages, and receives responses.
 
-What the messages mean is not known here; see ``mx``.
+``mx`` knows what they mean.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 class NameServerQuery(Operation):
-    """DNS messages to one name server, all in one flight."""
+    """DNS messages to one name server, all sent at once."""
 
     def __init__(self, deadline: Deadline, request: Ask, ahead: Optional[HeadStart]) -> None:
         super().__init__(deadline, request.patience)
         self._request = request
-        #: A query that was sent before anybody asked for it.
+        #: A query that was sent ahead of this request.
         self._ahead = ahead
         self._responses: dict[bytes, bytes] = {}
         self._connection: Optional[sockets.Wire] = None
@@ -35,18 +35,18 @@ class NameServerQuery(Operation):
         self._received = bytearray()
 
     def begin(self) -> Optional[Responses]:
-        """Send the messages (over TCP: as soon as there is a connection)."""
+        """Send the messages; over TCP, when the connection is made."""
         if self._begun >= self.ends:
             return self.expire()
         try:
-            if not self._was_asked_ahead():
+            if not self._adopt_head_start():
                 self._ask(sockets.Wire(sockets.dial(*self._request.nameserver, self._request.tcp)))
         except OSError as error:
             return self._done(fault_of(error))
         return None
 
-    def _was_asked_ahead(self) -> bool:
-        """Take the query that has been sent before, if it is the one that is wanted now."""
+    def _adopt_head_start(self) -> bool:
+        """Take the query that was sent ahead, if it is the one that is wanted now."""
         request, ahead = self._request, self._ahead
         asked = (request.nameserver, request.messages, request.tcp)
         if ahead is None or asked != ((ahead.address, ahead.port), (ahead.query,), False):
@@ -60,7 +60,7 @@ class NameServerQuery(Operation):
         self._connection = connection
         messages = self._request.messages
         if self._request.tcp:
-            framed = b"".join(len(each).to_bytes(2, "big") + each for each in messages)
+            framed = b"".join(len(message).to_bytes(2, "big") + message for message in messages)
             self._unsent = framed
             self.watched = {connection.fileno(): select.POLLOUT}
             return
@@ -83,11 +83,11 @@ class NameServerQuery(Operation):
             return self._done(fault_of(error))
 
     def expire(self) -> Optional[Responses]:
-        """Give what has come so far."""
+        """Answer with what has come so far."""
         return self._done(self._out_of_time())
 
     def close(self) -> None:
-        """Forget the name server."""
+        """Close the socket."""
         if self._connection is not None:
             self._connection.close()
 
@@ -123,7 +123,7 @@ class NameServerQuery(Operation):
         return None
 
     def _done(self, fault: Optional[Fault]) -> Responses:
-        """The answer; a fault counts only if nothing came at all."""
+        """The answer; it has the fault only if nothing came at all."""
         responses = tuple(self._responses.get(message[:2]) for message in self._request.messages)
         lag = self._connection.lag if self._connection and fault is None else 0.0
         seconds, left = self._times(lag)

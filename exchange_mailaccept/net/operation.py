@@ -1,7 +1,7 @@
-"""One request in progress: how it begins, goes on and ends, and its bounds in time.
+"""One request in progress: how it begins, goes on and ends, and how long it may take.
 
-``sockets`` opens what operations talk through; ``loop`` says when something has happened or when it
-is time.
+Operations talk through what ``sockets`` opens.  ``loop`` calls them when something has happened or
+when their time is up.
 """
 
 from __future__ import annotations
@@ -21,13 +21,17 @@ if TYPE_CHECKING:
 
 
 class Deadline:
-    """When the run ends, and the clock that says so."""
+    """When the run ends, by its clock.
+
+    :param ends: by ``clock``
+    :param timeout: seconds of the whole run, for messages
+    """
 
     def __init__(self, ends: float, timeout: float, clock: Clock) -> None:
         self.ends = ends
         self.timeout = timeout
         self.clock = clock
-        #: Why the run ends before its time, if it does.
+        #: Why the run ends early, if it does.
         self.interruption: Optional[Fault] = None
 
     @property
@@ -36,7 +40,7 @@ class Deadline:
         return self.ends - self.clock()
 
     def end_now(self, why: Fault) -> None:
-        """End the run: what is waited for now, and whatever is asked for later, fails at once."""
+        """End the run: the requests in progress and all later ones fail at once."""
         self.interruption = why
         self.ends = self.clock()
 
@@ -48,7 +52,7 @@ def in_seconds(seconds: float) -> str:
 
 
 def within(seconds: float) -> str:
-    """How long there was time."""
+    """The time limit that was exceeded, in words."""
     return f"within {in_seconds(seconds)}"
 
 
@@ -56,27 +60,27 @@ class Operation:
     """One request in progress.
 
     ``begin``, ``ready`` and ``expire`` return the answer once there is one.  ``watched`` maps
-    descriptors to poll events, and is replaced and never changed; ``due`` is when :meth:`expire`
-    wants to be called.
+    descriptors to poll events; it is replaced and never changed.  ``due`` is when :meth:`expire` is
+    to be called.
     """
 
     def __init__(self, deadline: Deadline, patience: Optional[float]) -> None:
         self._clock = deadline.clock
         self._deadline = deadline
         self._begun = begun = deadline.clock()
-        #: When there is no more time, and the seconds to name then.
+        #: When the time is up, and how many seconds there were.
         self.ends, self.allowed = deadline.ends, deadline.timeout
         if patience is not None and begun + patience < deadline.ends:
             self.ends, self.allowed = begun + patience, patience
         self.due = self.ends
-        #: When all was sent that the server needs for its answer, and when that came.
+        #: When the server had been sent all that it needs, and when its answer came.
         self.asked = self.answered = begun
         #: Seconds that the server waited for this host during the operation.
         self.lost = 0.0
         self.watched: Mapping[int, int] = {}
 
     def begin(self) -> Optional[Answer]:
-        """Start; many requests are fulfilled at once."""
+        """Start; some requests are answered at once."""
         raise NotImplementedError
 
     def ready(self, descriptor: int) -> Optional[Answer]:
@@ -84,31 +88,34 @@ class Operation:
         raise NotImplementedError
 
     def expire(self) -> Optional[Answer]:
-        """Go on, or give up, because it is time."""
+        """Go on or give up, because the time is up."""
         raise NotImplementedError
 
     def when_asked(self) -> float:
-        """When all was sent that the server needs, for operations that are not answered."""
+        """When the server had been sent all that it needs, if no answer has come."""
         return self.asked
 
     def cut_short(self) -> Optional[Answer]:
-        """Give up now, as if there had been no more time than until now."""
+        """Give up now, as if the time were up."""
         now = self._clock()
         self.ends, self.allowed = now, now - self._begun
         return self.expire()
 
     def close(self) -> None:
-        """Give back what the operation still holds."""
+        """Release what the operation still holds."""
 
     def _out_of_time(self, besides: str = "") -> Fault:
-        """Why there is no more time for the request, with what to say besides."""
+        """The fault if the time is up.
+
+        :param besides: what to add to its words
+        """
         words = f"{within(self.allowed)}{besides}"
         return self._deadline.interruption or Fault(Cause.SILENT, words)
 
     def _times(self, lag: float = 0.0) -> tuple[float, float]:
         """Seconds since the operation began, and seconds until the run ends.
 
-        :param lag: seconds since that came which ends the operation
+        :param lag: seconds since the answer came
         """
         now = self._clock()
         self.answered = now - lag

@@ -1,4 +1,4 @@
-"""Who waits for which descriptors, and until when: epoll (or poll) and a list of alarms."""
+"""Which channel waits for which descriptors, and until when: epoll (or poll) and alarms."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Optional, Protocol
 
     class Waiting(Protocol):
-        """One who waits."""
+        """What waits; a channel of ``loop``."""
 
         @property
         def watched(self) -> Mapping[int, int]:
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
         @property
         def due(self) -> float:
-            """When it wants to be woken at the latest."""
+            """When it must be woken at the latest."""
 
         @property
         def done(self) -> bool:
-            """Whether it waits no more."""
+            """Whether it does not wait any more."""
 
         def ready(self, descriptor: int) -> bool:
-            """Go on after something has happened at ``descriptor``; whether it was enough."""
+            """Go on after something has happened at ``descriptor``; true if that was enough."""
 
         def expire(self) -> None:
-            """Go on, or give up, because it is time."""
+            """Go on or give up, because the time is up."""
 
 
-#: Where there is epoll, what waits in silence costs nothing when another one is ready.
+#: With epoll, a silent descriptor costs nothing when another one is ready.
 _EPOLL = hasattr(select, "epoll")
-#: In which it counts its patience: seconds, and poll milliseconds.
+#: The unit of its time limits: epoll has seconds, poll has milliseconds.
 _UNITS = 1 if _EPOLL else 1000
 
 
@@ -51,16 +51,16 @@ class Poller:
         self._owners: dict[int, Waiting] = {}
         #: The channels that are not done, each with what it waits for.
         self.active: dict[Waiting, Mapping[int, int]] = {}
-        #: When to look after a channel, the first first; it may have changed its mind.
+        #: When to look at a channel, the earliest first; its time may have changed since.
         self._alarms: list[tuple[float, int, Waiting]] = []
-        #: The earliest of them for each channel.
+        #: The earliest alarm of each channel.
         self._alarmed: dict[Waiting, float] = {}
         self._numbers = itertools.count()
 
     def settle(self, channel: Waiting) -> None:
-        """Watch what the channel waits for now, and nothing of what it waited for before."""
+        """Watch what the channel waits for now, and no longer what it waited for before."""
         now = channel.watched
-        # Between one exchange and the next it is the same, and the same object.
+        # It mostly stays the same object from one command to the next.
         if channel.done or self.active.get(channel) is not now:
             self._watch(channel, self.active.pop(channel, {}), now)
         if channel.done:
@@ -74,7 +74,7 @@ class Poller:
 
     def _watch(self, channel: Waiting, before: Mapping[int, int], now: Mapping[int, int]) -> None:
         for descriptor in before:
-            # Closed and reused by another channel meanwhile, it is no longer ours to forget.
+            # Another channel may have reused the number since it was closed.
             if descriptor not in now and self._owners.get(descriptor) is channel:
                 del self._owners[descriptor]
                 self._forget(descriptor)
@@ -86,23 +86,23 @@ class Poller:
             try:
                 self._poll.modify(descriptor, events)
             except FileNotFoundError:
-                # Another socket has the number by now.
+                # Another socket has this number now.
                 self._poll.register(descriptor, events)
 
     def _forget(self, descriptor: int) -> None:
         try:
             self._poll.unregister(descriptor)
         except OSError:
-            # It was closed, and with that forgotten.
+            # Closing it has removed it already.
             return
 
     def wait(self, now: float) -> list[tuple[Optional[Waiting], int]]:
         """The channels for which something has happened, with the descriptor it happened to.
 
-        Returns when the next channel wants to be woken at the latest.  No channel stands for the
-        pipe of the signals.  One descriptor for each: once the channel has gone on, the number of
-        another may be that of a new socket, to which nothing has happened yet.  Where something
-        has, it is told the next time.
+        Returns at the latest when the first channel must be woken.  ``None`` in place of a channel
+        means the pipe of the signals.  Each channel has one descriptor only: after the channel has
+        gone on, the number of another descriptor may belong to a new socket, to which nothing has
+        happened yet.  If something has, the next call reports it.
         """
         first = self._first_alarm()
         if first is None:
@@ -110,24 +110,24 @@ class Poller:
         return self.look(max(0.0, first[0] - now))
 
     def look(self, patience: float = 0.0) -> list[tuple[Optional[Waiting], int]]:
-        """As :meth:`wait`, for ``patience`` seconds at most."""
+        """Like :meth:`wait`, for at most ``patience`` seconds."""
         events = self._poll.poll(patience * _UNITS)
-        found: dict[Optional[Waiting], int] = {}
+        channels: dict[Optional[Waiting], int] = {}
         for descriptor, _ in events:
-            found.setdefault(self._owners.get(descriptor), descriptor)
-        return list(found.items())
+            channels.setdefault(self._owners.get(descriptor), descriptor)
+        return list(channels.items())
 
     def overdue(self, now: float) -> list[Waiting]:
         """The channels whose time is up, each once."""
-        found: list[Waiting] = []
+        late: list[Waiting] = []
         while (first := self._first_alarm()) is not None and first[0] <= now:
             _, _, channel = self._alarms.pop(0)
             if self._alarmed.pop(channel, None) is not None:
-                found.append(channel)
-        return found
+                late.append(channel)
+        return late
 
     def _first_alarm(self) -> Optional[tuple[float, int, Waiting]]:
-        """The first that is not in vain; those that are, are put off or forgotten."""
+        """The first alarm that still counts; earlier ones are moved or removed."""
         while self._alarms:
             due, _, channel = self._alarms[0]
             if not channel.done and channel.due <= due:

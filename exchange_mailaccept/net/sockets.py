@@ -1,4 +1,4 @@
-"""Sockets that never block, as the operating system has them.
+"""Sockets that never block.
 
 ``_socket`` is the part of Python's ``socket`` that is written in C, with the same methods and
 constants.  The rest of ``socket`` would take 8 % of a run's instructions, and is not needed.
@@ -27,25 +27,25 @@ if TYPE_CHECKING:
 
         @property
         def lag(self) -> float:
-            """Seconds that the bytes received last had been waiting for us; 0 if nobody knows."""
+            """Seconds for which the bytes received last had waited; 0 if that is not known."""
 
         def send(self, data: bytes, /) -> int:
-            """Send some of ``data``; how many bytes were taken."""
+            """Send some of ``data``, and return the number of bytes."""
 
         def recv(self, most: int, /) -> bytes:
             """At most ``most`` received bytes; none at the end of the connection."""
 
         def sent_ago(self) -> float:
-            """Seconds since data were sent last, by the kernel; 0 if it can't tell."""
+            """Seconds since data were sent last, as the kernel has it; 0 if that is not known."""
 
         def fileno(self) -> int:
             """The descriptor to watch."""
 
         def close(self) -> None:
-            """Close without a word."""
+            """Close without telling the server."""
 
 
-#: Most bytes to receive at once.
+#: Maximum number of bytes to receive at once.
 CHUNK = 65_536
 #: Linux' SO_TIMESTAMPNS, which Python 3.9 has no name for, and its struct timespec.
 _STAMPS = 35
@@ -74,7 +74,7 @@ class Wire:
             if (level, kind, len(stamp)) == (_socket.SOL_SOCKET, _STAMPS, _STAMP_SIZE):
                 seconds = int.from_bytes(stamp[:_STAMP_HALF], byteorder)
                 nanoseconds = int.from_bytes(stamp[_STAMP_HALF:], byteorder)
-                # A clock that was set meanwhile must not make a stage shorter than nothing.
+                # If the clock was set meanwhile, the stage must not get a negative time.
                 self.lag = max(0.0, time.time() - seconds - nanoseconds / 1e9)
         return data
 
@@ -84,7 +84,7 @@ class Wire:
 
 
 def connect(address: str, port: int, source_address: str = "") -> _socket.socket:
-    """Begin to connect over TCP; the socket can be written to as soon as it is decided.
+    """Begin to connect over TCP; the socket can be written to when the result is known.
 
     :raises OSError: it can't even be begun
     """
@@ -102,7 +102,7 @@ def connect(address: str, port: int, source_address: str = "") -> _socket.socket
 
 
 def dial(address: str, port: int, tcp: bool) -> _socket.socket:
-    """Begin to connect to a name server; over UDP that only fixes whom we talk to.
+    """Begin to connect to a name server; over UDP nothing is sent yet.
 
     :raises OSError: it can't even be begun
     """
@@ -120,10 +120,10 @@ def _open(address: str, kind: int) -> _socket.socket:
     opened = _socket.socket(family, kind)
     opened.setblocking(False)
     try:
-        # Have the kernel note when data come, so that what waits while we are busy is not slow.
+        # The kernel notes when data come, so that data that wait for this process do not seem late.
         opened.setsockopt(_socket.SOL_SOCKET, _STAMPS, 1)
     except OSError:
-        # Not Linux: then the clock says when we noticed.
+        # Not Linux: the time is when this process noticed.
         return opened
     return opened
 
@@ -144,19 +144,19 @@ def _socket_address(address: str, port: int) -> Address:
 
 
 def error_of(begun: _socket.socket) -> int:
-    """Why the connection that was begun has failed, as an errno; 0 if it stands."""
+    """The errno of a connection that has failed; 0 if it is connected."""
     return int(begun.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR))
 
 
 def round_trip(connected: _socket.socket) -> float:
-    """Seconds that the handshake of TCP took, by the kernel of Linux; 0 if it can't tell."""
+    """Seconds that the TCP handshake took, as Linux has it; 0 if that is not known."""
     microseconds, retransmissions = _tcp_info(connected, _ROUND_TRIP, _RETRANSMISSIONS)
-    # After a retransmission a round trip says nothing of how long it took.
+    # After a retransmission the handshake took longer than a round trip.
     return 0.0 if retransmissions else microseconds / 1e6
 
 
 def _tcp_info(connected: _socket.socket, *places: int) -> list[int]:
-    """The numbers at ``places`` of struct tcp_info; 0 for each where there is none."""
+    """The numbers at ``places`` of struct tcp_info; zeros if there is none."""
     info = b""
     if hasattr(_socket, "TCP_INFO"):
         try:
@@ -169,9 +169,9 @@ def _tcp_info(connected: _socket.socket, *places: int) -> list[int]:
 
 
 class HeadStart:
-    """A first packet that is on its way before there is anybody to take the answer.
+    """A first packet that is sent before the rest of the plugin is imported.
 
-    Whoever would open the same socket takes this one instead.
+    The first request that would open the same socket takes this one.
     """
 
     __slots__ = ("address", "begun", "port", "query", "socket", "source_address")

@@ -1,7 +1,7 @@
 """TLS over a connection (RFC 8446, RFC 3207).
 
-Imported only when TLS is asked for.  It works on memory and leaves the socket to ``sockets``, so
-that every byte comes and goes under one deadline.
+TLS works in memory here, and ``sockets`` sends and receives its bytes, under the deadline of the
+run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _ISSUER_UNKNOWN = (20, 21)
 #: X509_V_ERR_EE_KEY_TOO_SMALL, X509_V_ERR_CA_KEY_TOO_SMALL and X509_V_ERR_CA_MD_TOO_WEAK.
 _TOO_WEAK = (66, 67, 68)
-#: Results of X509_verify_cert(3) in an administrator's words; the others speak OpenSSL's.
+#: Results of X509_verify_cert(3) in an administrator's words; the others keep OpenSSL's.
 _VERIFY_WORDS = {
     9: "the certificate is not yet valid",
     10: "the certificate has expired",
@@ -48,7 +48,7 @@ _VERIFY_WORDS = {
 }
 _SENT_ALONE = f"{_VERIFY_WORDS[20]}, and no intermediate was sent"
 _TOO_OLD = "the server speaks only TLS versions below the limit of this check, --min-tls"
-#: Part of OpenSSL's reason, and what it means here.
+#: A part of OpenSSL's reason, and what it means here.
 _REASON_WORDS = (
     ("WRONG_VERSION_NUMBER", "the server answered in plain text"),
     ("HTTP_REQUEST", "the server answered in plain text"),
@@ -77,7 +77,7 @@ class TlsConnection:
         self._object = context.wrap_bio(
             self._incoming,
             self._outgoing,
-            # As bytes, because a str would go through the idna codec of 2003; a zone is ours alone.
+            # Bytes, because Python converts a str by IDNA 2003.  Only this host knows the zone.
             server_hostname=server_name.partition("%")[0].encode("ascii"),
         )
         self._ciphertext = b""
@@ -85,11 +85,11 @@ class TlsConnection:
 
     @property
     def lag(self) -> float:
-        """Seconds that the bytes received last had been waiting for us; 0 if nobody knows."""
+        """Seconds for which the bytes received last had waited; 0 if that is not known."""
         return self._connection.lag
 
     def sent_ago(self) -> float:
-        """Seconds since data were sent last, by the kernel; 0 if it can't tell."""
+        """Seconds since data were sent last, as the kernel has it; 0 if that is not known."""
         return self._connection.sent_ago()
 
     def fileno(self) -> int:
@@ -97,11 +97,11 @@ class TlsConnection:
         return self._connection.fileno()
 
     def close(self) -> None:
-        """Close without a word."""
+        """Close without telling the server."""
         self._connection.close()
 
     def handshake(self) -> bool:
-        """Go on with the handshake as far as bytes have come; whether it is done.
+        """Go on with the handshake, with the bytes that have come; true when it is done.
 
         :raises ssl.SSLError: it failed
         """
@@ -112,7 +112,7 @@ class TlsConnection:
         return True
 
     def take(self) -> None:
-        """Take in what has come from the network.
+        """Receive what has come from the network.
 
         :raises BlockingIOError: nothing has come
         :raises OSError: the connection is lost
@@ -124,7 +124,7 @@ class TlsConnection:
             self._incoming.write_eof()
 
     def flush(self) -> bool:
-        """Send what waits to be sent; whether all is out."""
+        """Send what waits to be sent; true when all was sent."""
         self._ciphertext += self._outgoing.read()
         try:
             while self._ciphertext:
@@ -148,10 +148,10 @@ class TlsConnection:
 
     def recv(self, most: int, /) -> bytes:
         """The bytes that have come, deciphered."""
-        # Even if nothing has come: the handshake may have taken in more than was its own.
+        # Even if nothing has come: the handshake may have received some of it.
         with contextlib.suppress(BlockingIOError):
             self.take()
-        # All of them, because the socket will not announce a second time what was taken from it.
+        # All of them, because poll does not announce again what was received already.
         plain = bytearray()
         try:
             while data := self._object.read(most):
@@ -185,7 +185,7 @@ class TlsConnection:
         return certificate.from_der(der) if der else None
 
     def fault_of(self, error: ssl.SSLError) -> Fault:
-        """Why the handshake failed, in words, with OpenSSL's own."""
+        """The fault of a handshake that failed, with OpenSSL's words."""
         if isinstance(error, ssl.SSLCertVerificationError):
             return self._distrust(error)
         if _is_end(error):
@@ -233,7 +233,7 @@ class TlsHandshake(Operation):
         return self._proceed()
 
     def ready(self, descriptor: int) -> Optional[Secured]:
-        """Go on with what has come, or with what could not be sent before."""
+        """Go on with receiving or sending."""
         if self.watched[descriptor] == select.POLLIN:
             try:
                 self._secured.take()
@@ -247,7 +247,7 @@ class TlsHandshake(Operation):
         return answer
 
     def when_asked(self) -> float:
-        """When the server was sent what it has not answered."""
+        """When the server was sent what it has not answered yet."""
         return min(self.asked, self._clock() - self._secured.sent_ago())
 
     def expire(self) -> Optional[Secured]:
@@ -265,7 +265,7 @@ class TlsHandshake(Operation):
             return self._failure(fault_of(error))
         self.asked = self._clock()
         if self._shaken and sent:
-            # First the time: reading a certificate that was not verified may import a library.
+            # The time is taken first: to read the certificate may import a library.
             seconds, left = self._times(self._secured.lag)
             self._line.secure(self._secured, self._clock())
             return Secured(seconds, None, self._secured.security(), left)
@@ -278,11 +278,11 @@ class TlsHandshake(Operation):
         return Secured(seconds, fault, left=left)
 
     def _send_alert(self) -> None:
-        """Tell the server why, if it still listens."""
+        """Tell the server why the handshake failed."""
         try:
             self._secured.flush()
         except OSError:
-            # It does not; the reason is known here all the same.
+            # It does not listen any more.
             return
 
 
@@ -299,10 +299,10 @@ def _weakness(cipher: str) -> str:
 
 
 def _is_end(error: ssl.SSLError) -> bool:
-    """Whether the connection has ended, with TLS's farewell or, as many do, without."""
+    """Whether the server ended the connection, with or without a closure alert of TLS."""
     if isinstance(error, (ssl.SSLZeroReturnError, ssl.SSLEOFError)):
         return True
-    # Python 3.9 does not know how OpenSSL 3 says it.
+    # Python 3.9 has no exception for what OpenSSL 3 reports.
     return error.reason == "UNEXPECTED_EOF_WHILE_READING"
 
 

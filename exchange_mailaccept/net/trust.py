@@ -1,9 +1,9 @@
-"""What TLS is to trust and to show: versions, authorities and our own certificate.
+"""What TLS trusts and shows: versions, authorities and the client certificate.
 
 The files that the user named are tried before the first packet, because one that can't be used is a
 mistake of the command line.  ``ssl`` is imported later, while the server is being connected.  So a
-file of authorities passes if it consists of whole PEM blocks.  Any other one, and a certificate of
-our own, is loaded once to try it, by ``_ssl``, the part of ``ssl`` that is written in C.
+file of authorities passes if it consists of whole PEM blocks.  Any other one, and a client
+certificate, is loaded once to try it, by ``_ssl``, the part of ``ssl`` that is written in C.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from typing import Optional, Union
 
 _BEGIN = b"-----BEGIN CERTIFICATE-----"
-#: Bytes of a file of authorities that are looked at; the bundle of a system has a quarter of it.
-_MOST = 1 << 20
+#: Bytes of a file of authorities that are read; a system's bundle has a quarter of it.
+_MAX_SIZE = 1 << 20
 
 
 class TlsSettings(NamedTuple):
@@ -34,10 +34,10 @@ class TlsSettings(NamedTuple):
     ca_file: str = ""
     #: Lowest version, ``1.2`` or ``1.3``.
     least_version: str = "1.2"
-    #: Files of our own certificate and key in PEM; empty for none, or for the key beside it.
+    #: Files of the client certificate and its key in PEM; empty for none, or for the same file.
     client_certificate: str = ""
     client_key: str = ""
-    #: Whether the run makes no sense unless the certificate can be read.
+    #: Whether the server's certificate must be read.
     must_read: bool = False
 
 
@@ -56,27 +56,27 @@ def check(settings: TlsSettings) -> None:
 
 
 def _is_whole(path: str) -> bool:
-    """Whether a file has PEM certificates (RFC 7468 5), each as long as it says (X.690 8.1.3)."""
+    """Whether a file has complete PEM certificates, by their length (RFC 7468 5, X.690 8.1.3)."""
     try:
         with open(path, "rb") as file:
-            *blocks, rest = file.read(_MOST).split(b"-----END CERTIFICATE-----")
+            *blocks, rest = file.read(_MAX_SIZE).split(b"-----END CERTIFICATE-----")
         bodies = [block.partition(_BEGIN)[2] for block in blocks]
         certificates = [binascii.a2b_base64(body) for body in bodies]
     except (OSError, ValueError):
         return False
-    # A sequence whose length takes two bytes, as that of a certificate always does.
+    # A certificate is a sequence whose length is in two bytes.
     return (
         bool(certificates)
         and _BEGIN not in rest
         and all(
-            each[:2] == b"\x30\x82" and int.from_bytes(each[2:4], "big") == len(each) - 4
-            for each in certificates
+            der[:2] == b"\x30\x82" and int.from_bytes(der[2:4], "big") == len(der) - 4
+            for der in certificates
         )
     )
 
 
 class Contexts:
-    """What connections are secured with, of settings that were checked.
+    """The TLS contexts for connections, from settings that were checked.
 
     Without ``--verify`` a handshake that fails on the certificate is repeated without verification
     (see ``protocol.dialogue``), so there are two contexts.
@@ -87,7 +87,6 @@ class Contexts:
 
         :raises ValueError: a file can't be read or used, though it passed :func:`check`
         """
-        # The first packet is on its way by now.
         import ssl
 
         self._settings = settings
@@ -119,21 +118,24 @@ class Contexts:
 
 
 def _context(settings: TlsSettings) -> ssl.SSLContext:
-    """A context that trusts nobody but the user's authorities."""
+    """A context that trusts only the user's authorities."""
     import ssl
 
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     versions = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
     made.minimum_version = versions[settings.least_version]
-    # As Postfix and swaks.  Python's own list, shorter since 3.10, would make a server CRITICAL
-    # that every sender reaches.
+    # As Postfix and swaks do.  Python's own list is shorter since 3.10; a server that every sender
+    # reaches would be CRITICAL.
     made.set_ciphers("DEFAULT")
     _load_files(made, settings)
     return made
 
 
 def _load_files(made: Union[ssl.SSLContext, _ssl._SSLContext], settings: TlsSettings) -> None:
-    """Load the authorities of the user's file, and our own certificate."""
+    """Load the user's authorities and client certificate.
+
+    :raises ValueError: a file can't be read or used
+    """
     if settings.ca_file:
         try:
             made.load_verify_locations(settings.ca_file)
@@ -150,7 +152,7 @@ def _load_files(made: Union[ssl.SSLContext, _ssl._SSLContext], settings: TlsSett
 
 
 def _trust_as_the_system(made: ssl.SSLContext, paths: ssl.DefaultVerifyPaths) -> None:
-    # A directory of hashed names is looked up as needed; parsing the whole bundle takes 18 ms.
+    # Of a directory of hashed names only what is needed is read; the whole bundle takes 18 ms.
     if "SSL_CERT_FILE" not in os.environ and _has_files(paths.capath):
         made.load_verify_locations(capath=paths.capath)
     else:
@@ -169,7 +171,7 @@ def _file_error(error: Exception) -> str:
     import _ssl
 
     if isinstance(error, _ssl.SSLError) or not isinstance(error, OSError):
-        # Without the line of Python's own source that it ends with.
+        # Without the line number in Python's source at its end.
         reason = getattr(error, "reason", None) or str(error).partition(" (_ssl.c")[0]
         return f"no usable certificate or key in PEM form ({reason})"
     return str(error.strerror)

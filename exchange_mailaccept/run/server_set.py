@@ -68,7 +68,7 @@ class Conditions(NamedTuple):
     signals: int = -1
 
     def begin(
-        self, conversations: Sequence[Conversation], parallel: int = loop.MOST_AT_ONCE
+        self, conversations: Sequence[Conversation], parallel: int = loop.MAX_AT_ONCE
     ) -> loop.Run:
         """Begin ``conversations``, which end when the run does."""
         return loop.Run(conversations, self.left(), self.contexts, self.signals, parallel)
