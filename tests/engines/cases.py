@@ -45,8 +45,8 @@ CASES = (
     ),
     Case(
         "defers",
-        WARNING,
-        r"MAILACCEPT WARNING - 127\.0\.0\.1 deferred MAIL ExMFA-MailAcceptTest@Fabrikam\.com:"
+        CRITICAL,
+        r"MAILACCEPT CRITICAL - 127\.0\.0\.1 deferred MAIL ExMFA-MailAcceptTest@Fabrikam\.com:"
         r" 452 4\.3\.1 Insufficient system resources",
         server={"reply": {"mail": "452 4.3.1 Insufficient system resources"}},
         labels="banner connect ehlo extensions mail quit total",

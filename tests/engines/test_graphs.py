@@ -57,7 +57,7 @@ def start_influxdb(directory: Path) -> tuple[Child, int]:
 @pytest.fixture(scope="module")
 def databases(tmp_path_factory, authority, simulate) -> Iterator[Databases]:
     """Both, after some checks of a service with TLS, a logon and thresholds."""
-    from poses import Credentials
+    from simulator.poses import Credentials
 
     directory = tmp_path_factory.mktemp("graphs")
     children = []

@@ -453,7 +453,7 @@ def test_version_and_role_choose_the_profile(running):
 
 def test_submission_logs_on(running, simulate):
     """On port 587, with TLS, and with the host's secret."""
-    from poses import Credentials
+    from simulator.poses import Credentials
 
     name = "mailbox and submission!mail submission"
     (service,) = running.icinga.services("service.__name == name", name=name).values()

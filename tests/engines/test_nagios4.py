@@ -103,7 +103,7 @@ def running(tmp_path_factory, simulate) -> Iterator[Running]:
             # Nagios knows no host without an address; -H '' is what an empty macro becomes.
             command = f"check_nothing!{RECIPIENT}"
         objects.append(service(case.name, case.address or "127.0.0.1", "case", command))
-    from poses import Credentials
+    from simulator.poses import Credentials
 
     submission = simulate(
         tls="starttls", auth=("LOGIN",), credentials=Credentials("contoso\\probe", SECRET)

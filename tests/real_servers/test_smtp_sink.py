@@ -105,13 +105,13 @@ def test_hard_error_is_critical(check, smtp_sink, command, words, stage):
 
 @pytest.mark.parametrize(("command", "words", "stage"), COMMANDS)
 def test_soft_error_is_a_warning(check, smtp_sink, command, words, stage):
-    sink = smtp_sink("-r", command, "-b", "452 4.3.1 Insufficient system resources")
+    sink = smtp_sink("-r", command, "-b", "450 4.2.1 Mailbox is being moved")
 
     run = check(sink)
 
     assert run.exit_code == 1
     assert run.lines[0].startswith(f"MAILACCEPT WARNING - 127.0.0.1 deferred {words}")
-    assert run.lines[0].endswith(": 452 4.3.1 Insufficient system resources")
+    assert run.lines[0].endswith(": 450 4.2.1 Mailbox is being moved")
     assert stage in run.perfdata
 
 
