@@ -453,7 +453,8 @@ def test_zone_the_server_is_not_responsible_for(check, knot):
     reason = f"no name server answered: REFUSED from {knot.address} port #"
     assert run.shape == (
         f"MAILACCEPT UNKNOWN - could not look up elsewhere.test: {reason}\nMeaning\nNext step\n"
-        f"Stages at elsewhere.test:\n  mx #s  untested ({reason})\nTroubleshooting\n| mx=#s;;;0 total=#s;;;0\n"
+        f"Stages at elsewhere.test:\n  mx #s  untested ({reason})\nTroubleshooting\n"
+        "| mx=#s;;;0 total=#s;;;0\n"
     )
     assert run.exit_code == 3
 
