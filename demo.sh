@@ -4,7 +4,9 @@
 #   sh demo.sh [SIMULATOR-OPTION...] [-- PLUGIN-OPTION...]
 #
 #   sh demo.sh --reply 'rcpt=550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain'
-#   sh demo.sh --scenario tls-certificate -- -S --verify
+#   sh demo.sh --scenario tls-certificate -- -v
+#
+# The options that a scenario needs (-S, --verify, a logon) are given to the plugin by themselves.
 #
 # Prints what the plugin prints and exits as it does.  Needs a POSIX shell and Python 3.9 or newer
 # with venv; no server, no mail, nothing leaves this machine.
@@ -24,7 +26,7 @@ inserted=
 while [ "$arguments" -gt 0 ]; do
     if [ -z "$inserted" ] && [ "$1" = -- ]; then
         set -- "$@" --run "$python" "$checkout/check_exchange_mailaccept.py" \
-            -H '{host}' -p '{port}' -r postmaster@contoso.com
+            -H '{host}' -p '{port}' -r postmaster@contoso.com '{options}'
         inserted=yes
     else
         set -- "$@" "$1"
@@ -34,7 +36,7 @@ while [ "$arguments" -gt 0 ]; do
 done
 if [ -z "$inserted" ]; then
     set -- "$@" --run "$python" "$checkout/check_exchange_mailaccept.py" \
-        -H '{host}' -p '{port}' -r postmaster@contoso.com
+        -H '{host}' -p '{port}' -r postmaster@contoso.com '{options}'
 fi
 
 case " $* " in *" --help "* | *" -h "* | *" --list-scenarios "*) exec "$python" -m simulator "$@" ;; esac

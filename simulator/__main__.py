@@ -18,6 +18,8 @@ except ModuleNotFoundError as missing:
         raise
     sys.exit("simulator: error: the package aiosmtpd is missing (pip install aiosmtpd)")
 
+from exchange_mailaccept.cli.table import PASSWORD_VARIABLE
+
 from .certificates import Certificate
 from .poses import MECHANISMS, POSES, STAGES, TLS_MODES, Credentials
 from .scenarios import table
@@ -44,7 +46,7 @@ def _parser() -> _Parser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--scenario", default="", metavar="NAME", help="play this trouble by its name")
+    add("--scenario", default="", metavar="NAME", help="play this fault by its name")
     add("--list-scenarios", action="store_true", help="list the names, and end")
     add("--hurry", type=float, default=1, metavar="FACTOR",
         help="divide the delays of the scenario by this (default 1)")  # fmt: skip
@@ -76,8 +78,8 @@ def _parser() -> _Parser:
     add("--token", default="", metavar="TEXT", help="token for XOAUTH2")
     add("--verbose", action="store_true", help="print the dialogue with --run too")
     add("--run", nargs=argparse.REMAINDER, metavar="COMMAND",
-        help="run COMMAND, {host} and {port} replaced in its words, and exit with its status; "
-        "must be the last option")  # fmt: skip
+        help="run COMMAND, {host} and {port} replaced in its words, {options} by what the plugin "
+        "needs for the scenario, and exit with its status; must be the last option")  # fmt: skip
     return parser
 
 
@@ -115,8 +117,16 @@ def _print(line: str) -> None:
 def _run(command: list[str], simulator: Simulator) -> int:
     """Run ``command`` against the simulator and return its exit status as a shell would."""
     host, port = simulator.host, str(simulator.port)
-    words = [word.replace("{host}", host).replace("{port}", port) for word in command]
-    child = subprocess.Popen(words)
+    words: list[str] = []
+    for word in command:
+        if word == "{options}":
+            words += simulator.options
+        else:
+            words.append(word.replace("{host}", host).replace("{port}", port))
+    environment = dict(os.environ)
+    if "-A" in simulator.options:
+        environment.setdefault(PASSWORD_VARIABLE, simulator.behaviour.credentials.password)
+    child = subprocess.Popen(words, env=environment)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _: child.send_signal(received))
     status = child.wait()

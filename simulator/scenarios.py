@@ -1,4 +1,4 @@
-"""Troubles by name: each row of the plugin's diagnosis table, each profile, and some middleboxes.
+"""Faults by name: each row of the plugin's diagnosis table, each profile, and some middleboxes.
 
 Rows and profiles are read from the plugin's own tables, so a new one there is a new scenario here.
 What happens before there is a server to talk to (DNS, the connection) cannot be played.
@@ -7,6 +7,7 @@ What happens before there is a server to talk to (DNS, the connection) cannot be
 from __future__ import annotations
 
 import functools
+import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Optional
 
@@ -18,12 +19,16 @@ from exchange_mailaccept.exchange.reasons import REASONS
 from exchange_mailaccept.exchange.reasons.reason import Reason
 from exchange_mailaccept.vocabulary import Cause, Generation, Stage
 
-from .poses import POSES, Behaviour, Pose
+from .poses import POSES, Behaviour, Credentials, Pose
 
 #: Longer than any client waits.
 FOR_EVER = 3600.0
 
-LOG_ON = ("-S", "-A", "login", "-U", "probe@contoso.com")
+#: Whose logon the server accepts in a scenario that needs one, unless others are given.
+LOGON = Credentials("probe@contoso.com", "secret")
+LOG_ON = ("-S", "-A", "login", "-U", LOGON.user)
+#: For a server that is silent, so that nobody waits for the plugin's usual timeout.
+SHORT_TIMEOUT = ("-t", "3")
 
 
 class Scenario(NamedTuple):
@@ -32,6 +37,8 @@ class Scenario(NamedTuple):
     name: str
     #: What is played, in a few words.
     about: str
+    #: Heading under which it is listed.
+    group: str = "Firewalls, proxies, slow servers, and a healthy one"
     #: Stage at which the plugin ends; empty if the server takes the message.
     stage: str = ""
     #: Options that the plugin needs to meet it.
@@ -46,12 +53,22 @@ class Scenario(NamedTuple):
     without: tuple[str, ...] = ()
     tls: str = ""
 
+    @property
+    def logs_on(self) -> bool:
+        """Whether the plugin must log on to meet it, and can."""
+        return "-A" in self.options and "AUTH" not in self.without
+
     def mixed_with(self, given: Behaviour, hurry: float) -> Behaviour:
         """Play this on the server that the options describe, which go before it.
 
         :param hurry: what the delays are divided by
         """
         delay = {stage: seconds / hurry for stage, seconds in self.delay.items()}
+        if self.logs_on:
+            given = given._replace(
+                auth=("LOGIN",) if given.auth is None else given.auth,
+                credentials=given.credentials if any(given.credentials) else LOGON,
+            )
         return given._replace(
             pose=self.pose or given.pose,
             name=given.name or self.server,
@@ -96,7 +113,7 @@ _OWN_WAY: dict[str, dict[str, Any]] = {
     "online-tls": {"tls": "none", "options": ("-S",)},
     "tls-certificate": {"options": ("-S", "--verify")},
     "tls-handshake": {"drop": ("handshake",), "options": ("-S",)},
-    "tls-silent": {"delay": {"handshake": FOR_EVER}, "options": ("-S",)},
+    "tls-silent": {"delay": {"handshake": FOR_EVER}, "options": ("-S", *SHORT_TIMEOUT)},
     "auth-not-offered": {"without": ("AUTH",), "options": LOG_ON},
     "auth-broken": {"reply": {"auth": "334 User name?"}, "options": LOG_ON},
 }
@@ -116,7 +133,7 @@ _ONLINE_SERVER = "contoso-com.mail.protection.outlook.com"
 def _of_row(row: Row) -> Optional[Scenario]:
     """Play ``row``, or ``None`` if no server can."""
     stage = row.stage.value
-    scenario = Scenario(row.key, row.sample, stage)
+    scenario = Scenario(row.key, row.sample, f"Failures: {row.kind.value}", stage)
     if Generation.ONLINE in row.generations:
         scenario = scenario._replace(pose=POSES["online"], server=_ONLINE_SERVER)
     if row.key in _OWN_WAY:
@@ -126,7 +143,7 @@ def _of_row(row: Row) -> Optional[Scenario]:
     ):
         return None
     if Cause.SILENT in row.causes:
-        return scenario._replace(delay={stage: FOR_EVER})
+        return scenario._replace(delay={stage: FOR_EVER}, options=SHORT_TIMEOUT)
     if row.causes:
         return scenario._replace(drop=(stage,))
     scenario = scenario._replace(reply={stage: row.sample})
@@ -141,6 +158,7 @@ def _of_reason(reason: Reason) -> Scenario:
     return Scenario(
         reason.key,
         reason.sample,
+        "Refusals of servers other than Exchange",
         stage,
         options.get(stage, ()),
         reply={stage: reason.sample},
@@ -157,6 +175,7 @@ def _of_profile(profile: Profile) -> Scenario:
     return Scenario(
         f"profile-{profile.name}",
         f"{profile.generation.title}, what it is known to offer",
+        "Generations of Exchange, as they are known",
         pose=pose._replace(
             keywords=profile.before_tls, keywords_in_tls=profile.after_tls, auth_in_tls=None
         ),
@@ -233,12 +252,12 @@ def _beside_the_table() -> Iterator[Scenario]:
         ),
     )  # fmt: skip
     yield Scenario(
-        "tarpit", "a refusal held back for 5 s (TarpitInterval)", "rcpt",
+        "tarpit", "a refusal held back for 5 s (TarpitInterval)", stage="rcpt",
         reply={"rcpt": "550 5.7.1 Unable to relay"}, delay={"rcpt": 5},
     )  # fmt: skip
     yield Scenario(
-        "tarpit-logon", "a failed logon held back for 5 s (AuthTarpitInterval)", "auth", LOG_ON,
-        reply={"auth": "535 5.7.3 Authentication unsuccessful"}, delay={"auth": 5},
+        "tarpit-logon", "a failed logon held back for 5 s (AuthTarpitInterval)", stage="auth",
+        options=LOG_ON, reply={"auth": "535 5.7.3 Authentication unsuccessful"}, delay={"auth": 5},
     )  # fmt: skip
     yield Scenario(
         "back-pressure-tarpit", "back pressure begins: MAIL accepted after 10 s",
@@ -261,8 +280,8 @@ def _beside_the_table() -> Iterator[Scenario]:
         delay={"banner": 15},
     )  # fmt: skip
     yield Scenario(
-        "blocked-after-220", "a front end that greets, looks up the client, refuses it", "banner",
-        pose=plain, reply={
+        "blocked-after-220", "a front end that greets, looks up the client, refuses it",
+        stage="banner", pose=plain, reply={
             "banner": "220-mx.contoso.com ESMTP\n"
             "521 5.7.1 Service unavailable; client blocked using dnsbl.example.org",
         },
@@ -298,8 +317,14 @@ def find(name: str) -> Scenario:
 
 
 def table() -> Iterator[str]:
-    """Write the list: name, the stage that fails, what is played, what the plugin needs."""
-    for each in scenarios().values():
-        options = "".join(f" {word}" for word in each.options)
-        needs = f"  (plugin:{options})" if options else ""
-        yield f"{each.name:<28}{each.stage or '-':<10}{each.about}{needs}"
+    """Write the names in groups."""
+    groups: dict[str, list[str]] = {}
+    for scenario in scenarios().values():
+        groups.setdefault(scenario.group, []).append(scenario.name)
+    for heading, names in groups.items():
+        yield heading
+        yield from textwrap.wrap(
+            " ".join(sorted(names)), 100, initial_indent="  ", subsequent_indent="  ",
+            break_on_hyphens=False,
+        )  # fmt: skip
+    yield "What a failure is, and what to do: docs/failures. To play one: --scenario NAME"

@@ -64,8 +64,12 @@ class Simulator:
             credentials=credentials or Credentials(),
         )
         self._certificate = certificate or Certificate()
+        #: Options that the plugin needs to meet the scenario.
+        self.options: tuple[str, ...] = ()
         if scenario:
-            self.behaviour = find(scenario).mixed_with(self.behaviour, hurry)
+            played = find(scenario)
+            self.options = played.options
+            self.behaviour = played.mixed_with(self.behaviour, hurry)
         if not self.behaviour.name:
             self.behaviour = self.behaviour._replace(name="mail1.contoso.com")
         self._context: Optional[ssl.SSLContext] = None
@@ -142,6 +146,8 @@ class Simulator:
             self.port = server.sockets[0].getsockname()[1]
             # Here and not after the start, so that it comes before any connection's lines.
             self._say(f"listening on {self.host} port {self.port}")
+            if self.options:
+                self._say(f"the plugin needs: {' '.join(self.options)}")
         except Exception as error:
             started.set_exception(error)
             return
