@@ -79,7 +79,7 @@ class Threshold(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> Threshold:
-        """The range that a checked ``text`` stands for."""
+        """The range that a checked ``text`` describes."""
         bare = text.removeprefix("@")
         start, colon, end = bare.rpartition(":")
         first = float("-inf") if start == "~" else _number(start) if colon and start else 0

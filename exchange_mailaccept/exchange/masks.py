@@ -10,7 +10,7 @@ let through:
     leftmost places     0                  2          each mask at the first line of its length
     rightmost places    0                  2          each mask at the last one that leaves room
 
-A mask may stand for the lines of its length from its leftmost to its rightmost place: here the
+A mask may hide any line of its length from its leftmost to its rightmost place: here the
 first is STARTTLS and the second CHUNKING.  A single ``XXXXXXXA`` would be either.
 """
 

@@ -1,4 +1,4 @@
-"""Which Exchange answered, what it lacks, and what stands in front of it.
+"""Which Exchange answered, what it lacks, and what answers in front of it.
 
 A keyword that is there proves a generation; one that is not hardly ever proves a fault (see
 ``profiles``).  What is truly wrong shows otherwise: no Exchange at all, a gateway in front, or a

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Seconds before the next address is tried beside one that has not answered (RFC 8305 5).
 ATTEMPT_DELAY = 0.25
-#: Which cause stands for several addresses with different ones.
+#: The order in which the cause for several addresses is chosen from theirs.
 _PRECEDENCE = (
     *(Cause.FORBIDDEN, Cause.UNREACHABLE, Cause.REFUSED),
     *(Cause.CLOSED, Cause.RESET, Cause.NETWORK),
@@ -161,7 +161,7 @@ class ConnectionAttempts(Operation):
 
 
 def _cause_of_all(faults: Sequence[Fault]) -> Cause:
-    """The cause that stands for all addresses.
+    """The cause to report for all addresses.
 
     An error counts more than silence, and a fault of this host least.  If some addresses are silent
     and others have errors, the server is unreachable.
