@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import CHECKOUT, OK, PATIENCE, WARNING, Icinga2, Nagios
+from running import CHECKOUT, CRITICAL, OK, PATIENCE, Icinga2, Nagios
 
 PLUGIN = Path("/usr/lib/nagios/plugins/check_exchange_mailaccept")
 COMMANDS = Path("/etc/nagios-plugins/config/exchange_mailaccept.cfg")
@@ -106,7 +106,7 @@ def test_icinga_has_the_command(icinga):
     results = {name.split("!")[1]: Icinga2.result(each) for name, each in checked.items()}
     assert results["well"].state == OK
     assert results["well"].first.startswith("MAILACCEPT OK - 127.0.0.1 accepted mail for ")
-    assert results["full"].state == WARNING
+    assert results["full"].state == CRITICAL
     assert "\nMeaning: Back pressure" in results["full"].text
     for each in checked.values():
         assert each["last_check_result"]["command"][0].endswith("/plugins/" + PLUGIN.name)
