@@ -1,8 +1,8 @@
-"""The exchange of AUTH and its mechanisms, without a socket (RFC 4954, RFC 4422).
+"""AUTH and its mechanisms, without a socket (RFC 4954, RFC 4422).
 
-:func:`log_on` is the exchange: lines out, replies in.  A mechanism is a generator: its first yield
-is the initial response (``None`` where the server has to begin), it is sent each challenge and
-yields the response to it.  It ends when it has nothing more to say.
+:func:`log_on` sends lines and receives replies.  A mechanism is a generator.  It yields the initial
+response first (``None`` if the server has to begin); then it is sent each challenge, and yields the
+response.  It ends when it has no more responses.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
 MECHANISMS = tuple(mechanism.value for mechanism in Mechanism)
 #: The code of a challenge.
 CHALLENGE = 334
-#: More challenges than any mechanism here needs; a server that goes on is broken.
+#: No mechanism here needs as many challenges; a server that sends more is broken.
 MAX_CHALLENGES = 6
 
 
 class Credentials(NamedTuple):
-    """Who logs on, and how; ``repr`` keeps the secrets."""
+    """The user to log on as, and how; ``repr`` does not show the secrets."""
 
     #: One of :data:`MECHANISMS`, or ``AUTO``.
     mechanism: str
     user: str
     password: str = ""
     token: str = ""
-    #: Whether the secret may travel outside TLS.
+    #: Whether the secret may be sent without TLS.
     without_tls: bool = False
 
     def __repr__(self) -> str:
@@ -51,7 +51,7 @@ class Credentials(NamedTuple):
 
     @property
     def usable(self) -> tuple[str, ...]:
-        """The mechanisms for which there is a secret, the preferred one first."""
+        """The mechanisms for which there is a secret, in order of preference."""
         if self.mechanism != "AUTO":
             return (self.mechanism,)
         return tuple(
@@ -62,26 +62,26 @@ class Credentials(NamedTuple):
         )
 
     def mask(self, text: str) -> str:
-        """``text`` without the secrets, should a server echo them (see :mod:`.masking`)."""
+        """``text`` without the secrets, which a server may echo (see :mod:`.masking`)."""
         return masking.mask(text, (self.password, self.token))
 
 
 def log_on(
     mechanism: str, credentials: Credentials, ask: Callable[[str, str], _Asking]
 ) -> Generator[Command, Replied, tuple[Replied, str]]:
-    """Log on with ``mechanism``: the last answer, and what to add to the words of a refusal.
+    """Log on with ``mechanism``, and return the last answer and what to add to a refusal's words.
 
-    The answer has a fault of AUTH if a challenge makes no sense or the server goes on asking; the
-    exchange is still open then.
+    The answer has the fault AUTH if a challenge makes no sense or the server does not stop asking.
+    The server still waits for a response then.
 
-    :param ask: sends one line, which the transcript shows as the second argument, and gives the
-        answer
+    :param ask: sends a line and returns the answer; its second argument is the line as the
+        transcript shows it
     """
     responses = respond(mechanism, credentials)
     response = next(responses)
     line = shown = f"AUTH {mechanism}"
     if response is not None:
-        # RFC 4954 4: an initial response that is empty is sent as "=".
+        # RFC 4954 4: an empty initial response is sent as "=".
         line, shown = f"{line} {encode(response) or '='}", f"{shown} ****"
     reasons = ""
     for _ in range(1 + MAX_CHALLENGES):
@@ -108,7 +108,7 @@ def _without_sense(answer: Replied, why: str) -> Replied:
 def respond(mechanism: str, credentials: Credentials) -> Responses:
     """The responses of ``mechanism``.
 
-    :raises ValueError: (the generator) the challenge sent to it makes no sense
+    :raises ValueError: (from the generator) a challenge makes no sense
     """
     if mechanism == "NTLM":
         return _ntlm(credentials)
@@ -118,12 +118,12 @@ def respond(mechanism: str, credentials: Credentials) -> Responses:
 
 
 def choose(offered: Sequence[str], credentials: Credentials) -> str:
-    """The mechanism to use, or an empty string if none that is usable is offered."""
+    """The mechanism to use; empty if no usable one is offered."""
     return next((usable for usable in credentials.usable if usable in offered), "")
 
 
 def encode(data: bytes) -> str:
-    """``data`` in base64, as AUTH sends it; an empty response is ``=`` only in the command line."""
+    """``data`` in base64; an empty response is ``=`` only in the command itself."""
     return base64.b64encode(data).decode("ascii")
 
 
@@ -133,7 +133,7 @@ def challenge(reply: Reply) -> bytes:
     :raises ValueError: it is not base64 (RFC 4954 4)
     """
     words = reply.text.strip()
-    # Padding alone is none, and an empty challenge to Python before 3.11.
+    # Padding alone is not base64, but Python before 3.11 reads it as empty.
     if not words.startswith("="):
         with contextlib.suppress(binascii.Error, UnicodeEncodeError):
             return base64.b64decode(words.encode("ascii"), validate=True)
@@ -150,7 +150,7 @@ def _plain(credentials: Credentials) -> Responses:
 
 
 def _login(credentials: Credentials) -> Responses:
-    """What Outlook speaks: the name at the first prompt, the password at the second."""
+    """As Outlook does: the name at the first prompt, the password at the second."""
     user, password = _user_and_password(credentials)
     yield None
     yield user
@@ -163,19 +163,19 @@ def _xoauth2_response(credentials: Credentials) -> bytes:
 
 
 def _xoauth2(credentials: Credentials) -> Responses:
-    """https://developers.google.com/gmail/imap/xoauth2-protocol, as Exchange Online has it."""
+    """https://developers.google.com/gmail/imap/xoauth2-protocol, also for Exchange Online."""
     yield _xoauth2_response(credentials)
-    # A challenge is the reason of a refusal, in JSON; the empty response asks for the refusal.
+    # A challenge has the reason of a refusal, in JSON; the refusal follows the empty response.
     yield b""
 
 
 def _ntlm(credentials: Credentials) -> Responses:
-    """[MS-SMTPNTLM], the messages made by pyspnego."""
+    """[MS-SMTPNTLM]; pyspnego makes the messages."""
     import struct
 
     import spnego
 
-    # NTLM hashes characters and not bytes: bytes that are not UTF-8 are taken for Windows-1252.
+    # NTLM hashes characters and not bytes; bytes that are not UTF-8 are read as Windows-1252.
     user, password = (_characters(each) for each in _user_and_password(credentials))
     client = spnego.client(user, password, service="SMTP", protocol="ntlm")
     token = client.step()
@@ -183,7 +183,7 @@ def _ntlm(credentials: Credentials) -> Responses:
         received = yield token
         try:
             token = None if client.complete else client.step(received)
-        # pyspnego raises the others for a garbled message.
+        # pyspnego raises the other errors for a garbled message.
         except (
             *(spnego.exceptions.SpnegoError, struct.error),
             *(ValueError, LookupError, OverflowError),

@@ -1,9 +1,9 @@
 """The mail acceptance dialogue, stage by stage, without a socket (RFC 5321 3.1 to 3.9, 4.3.2).
 
-:func:`walk` is a generator: it yields requests and is sent what came back for each.  Each reply is
-judged at its own stage, and after a stage that did not pass nothing is sent that depends on it.
-No command that is judged is pipelined: replies that arrive together can't be timed apart, and
-Exchange's tarpit holds back the earlier ones.  QUIT is not judged, and goes with the message where
+:func:`walk` is a generator: it yields requests, and is sent the answer to each.  Each reply is
+judged at its own stage.  If a stage does not pass, nothing is sent that depends on it.  Commands
+that are judged are not pipelined: replies that arrive together can't be timed separately, and
+Exchange's tarpit holds back the earlier ones.  QUIT is not judged, and is sent with the message if
 PIPELINING is offered.
 """
 
@@ -43,7 +43,7 @@ EXPECTED = {
 }
 
 
-#: Why a handshake fails that would not without verification.
+#: Why a handshake fails that would succeed without verification.
 OF_THE_CERTIFICATE = (Cause.CERTIFICATE, Cause.CHAIN, Cause.WEAK_CERTIFICATE)
 
 
@@ -57,7 +57,7 @@ class Plan(NamedTuple):
     content: Content
     #: With its angle brackets, unique to this run.
     message_id: str
-    #: For the Date header: seconds since the epoch.
+    #: The time of the Date header, in seconds since the epoch.
     now: float
     #: Last stage to walk.
     until: Stage = Stage.MESSAGE
@@ -67,30 +67,30 @@ class Plan(NamedTuple):
     tls_name: str = ""
     #: Whether a certificate that fails verification ends the test.
     verify: bool = False
-    #: ``None`` to stay anonymous.
+    #: ``None`` for no logon.
     credentials: Optional[auth.Credentials] = None
-    #: Whether to keep what was spoken, line by line.
+    #: Whether to keep a transcript.
     transcript: bool = True
 
 
 class _StoppedError(Exception):
-    """A stage did not pass; what depends on it is not tried."""
+    """A stage did not pass, and what depends on it is not tried."""
 
 
 class _UntrustedError(Exception):
-    """The certificate failed verification, which does not end the test; the text says why."""
+    """The certificate failed verification, which does not end the test; ``str()`` says why."""
 
 
 class _State(Enum):
     """What the client may say next."""
 
-    #: Nothing before the greeting has been waited for (RFC 5321 4.3.1).
+    #: Nothing, until the greeting has come or the wait for it is over (RFC 5321 4.3.1).
     UNGREETED = "ungreeted"
     #: A command.
     READY = "ready"
-    #: Nothing: any word would be taken for a part of the message or of a handshake.
+    #: Nothing: the server would take it for a part of the message or of a handshake.
     MUTE = "mute"
-    #: Nothing more, for QUIT went with the message.
+    #: Nothing more, because QUIT was sent with the message.
     QUIT_SENT = "quit sent"
 
 
@@ -99,9 +99,9 @@ def walk(
 ) -> Conversation:
     """Test ``server`` as far as ``plan`` says.
 
-    :param turn: seconds that the whole walk may take, when others wait for its end; ``None`` for as
+    :param turn: seconds that the whole walk may take, if others wait for its end; ``None`` for as
         long as the run lasts
-    :param race: with other servers; one that greets later than another is left after its greeting
+    :param race: with other servers; a server that does not greet first is left after its greeting
     """
     return _Walk(plan, server, turn, race).run()
 
@@ -116,18 +116,18 @@ class _Walk:
         self._server = server
         self._turn = turn
         self._race = race
-        #: Those to try.
+        #: Addresses to try.
         self._addresses = server.addresses
-        #: The one that is connected.
+        #: The address that is connected.
         self._address = ""
         self._failed_addresses: tuple[tuple[str, Fault], ...] = ()
         self._ehlo_name = plan.ehlo_name
         self._outcomes: list[StageOutcome] = []
         self._extensions = extensions.NONE
-        #: What was offered before TLS.
+        #: The keywords offered before TLS.
         self._offered_in_plain = extensions.NONE
         self._security: Optional[Security] = None
-        #: Why the certificate failed verification, once it has and the test goes on without.
+        #: Why the certificate failed verification, if it did and the test goes on.
         self._untrusted = ""
         self._transcript: list[TranscriptLine] = []
         #: Seconds of all answers so far.
@@ -135,11 +135,11 @@ class _Walk:
         self._state = _State.UNGREETED
 
     def run(self) -> Conversation:
-        """Walk, take leave, and give back the session, in which no secret is left."""
-        try:  # noqa: SIM105 contextlib takes longer to import than all the rest of this module
+        """Walk, quit, and return the session, in which all secrets are masked."""
+        try:  # noqa: SIM105 contextlib takes long to import
             yield from self._stages_with_any_certificate()
         except _StoppedError:
-            # What stopped it is the last outcome.
+            # The last outcome says what stopped it.
             pass
         seconds = self._seconds
         yield from self._quit()
@@ -154,14 +154,14 @@ class _Walk:
             self._failed_addresses,
         )
         credentials = self._plan.credentials
-        # Here and not where a reply comes in: a challenge may look like a part of a secret.
+        # Not where replies come in, because a challenge can look like a part of a secret.
         return session.masked(credentials.mask) if credentials else session
 
     def _stages_with_any_certificate(self) -> Generator[Request, Answer, None]:
-        """Walk, and once more from the connection on if only the certificate is in the way.
+        """Walk, and connect once more if verification of the certificate fails but need not pass.
 
-        A handshake that fails can't be resumed, and one without verification does not say what
-        verification would have found.  Nothing has been sent by then but EHLO and STARTTLS.
+        A failed handshake can't be resumed, and a handshake without verification does not say what
+        verification would find.  Only EHLO and STARTTLS were sent before.
         """
         try:
             yield from self._stages()
@@ -180,7 +180,7 @@ class _Walk:
             yield from self._stages()
 
     def _stages(self) -> Generator[Request, Answer, None]:
-        """Walk stage by stage; the generator ends where the plan ends."""
+        """Walk stage by stage, to the end of the plan."""
         plan = self._plan
         opening: list[tuple[Stage, _Step]] = [
             (Stage.CONNECT, self._connect),
@@ -276,7 +276,7 @@ class _Walk:
         except _StoppedError:
             self._outcomes[-1] = self._outcomes[-1]._replace(second_ehlo=True)
             raise
-        # RFC 3207 4.2: what the server offered before is forgotten; nobody knows who said it.
+        # RFC 3207 4.2: what was offered without TLS is discarded, because anybody may have sent it.
         self._offered_in_plain = self._extensions
         self._extensions = extensions.parse(reply)
         self._pass_starttls(begun, reply)
@@ -304,7 +304,6 @@ class _Walk:
         credentials = self._plan.credentials
         if credentials is None:
             return
-        # Few runs log on, and only they need the mechanisms.
         from . import auth
 
         if self._security is None and not credentials.without_tls:
@@ -321,7 +320,7 @@ class _Walk:
         answer, why = yield from auth.log_on(mechanism, credentials, self._ask)
         if answer.fault is not None and answer.fault.cause is Cause.AUTH:
             seconds = self._seconds - begun
-            # RFC 4954 4: the client cancels the exchange.
+            # RFC 4954 4: so the client cancels AUTH.
             yield from self._ask("*")
             self._fail(Stage.AUTH, seconds, answer.fault)
         explanation = f"AUTH {mechanism}"
@@ -349,8 +348,8 @@ class _Walk:
             for line in message.decode("utf-8").split("\r\n")[:-1]:
                 self._note("C", line)
         flight = data_stream(message)
-        # RFC 2920 3.1 lets the next command follow the message at once.  QUIT saves a round trip
-        # there and falsifies no time but its own; MAIL, RCPT and DATA are never sent together.
+        # RFC 2920 3.1: the next command may follow the message at once.  With QUIT that saves a
+        # round trip and falsifies no time but its own.
         afterwards = _State.READY
         if self._extensions.offers("PIPELINING"):
             flight += b"QUIT\r\n"
@@ -361,15 +360,15 @@ class _Walk:
         self._judge(Stage.MESSAGE, answer)
 
     def _ask(self, line: str, shown: str = "") -> _Asking:
-        """One line of the client in one flight, and the reply to it.
+        """Send one line, and receive the reply.
 
-        :param shown: what the transcript has in its place
+        :param shown: the line as the transcript shows it
         """
         data = line.encode("utf-8") + b"\r\n"
         return self._send(Command(data, self._left()), shown or line)
 
     def _left(self) -> Optional[float]:
-        """Seconds before the turn is over; ``None`` if it lasts as long as the run."""
+        """Seconds until the turn is over; ``None`` if it lasts as long as the run."""
         return None if self._turn is None else max(0.0, self._turn - self._seconds)
 
     def _send(self, command: Command, shown: str) -> _Asking:
@@ -394,7 +393,7 @@ class _Walk:
     def _judge(
         self, stage: Stage, answer: Replied, explanation: str = "", cause: Optional[Cause] = None
     ) -> Reply:
-        """Record how a stage of one step went; the reply if it passed."""
+        """Record the outcome of a stage, and return its reply if it passed."""
         begun = self._seconds - answer.seconds
         reply = self._expect(stage, answer, begun, explanation=explanation)
         self._pass(stage, answer.seconds, reply, explanation, cause)
@@ -408,15 +407,15 @@ class _Walk:
         expected: Optional[tuple[int, ...]] = None,
         explanation: str = "",
     ) -> Reply:
-        """The reply if its code is one of ``expected``; otherwise the stage has failed.
+        """Return the reply if its code is one of ``expected``; otherwise the stage has failed.
 
-        :param begun: of all seconds, those before the stage
-        :param expected: other codes than those that pass the stage
+        :param begun: seconds of all answers before the stage
+        :param expected: codes, if they are not those that pass the stage
         """
         seconds = self._seconds - begun
         reply = answer.reply
         if reply is None:
-            # A driver that gives neither a reply nor a reason is broken, and must not pass.
+            # An answer has a reply or a fault; without either the stage must not pass.
             self._fail(stage, seconds, answer.fault or Fault(Cause.NETWORK, "no reply"))
         if reply.code not in (expected or EXPECTED[stage]):
             verdicts = {4: Verdict.DEFERRED, 5: Verdict.REFUSED}
@@ -447,7 +446,7 @@ class _Walk:
         raise _StoppedError
 
     def _quit(self) -> Generator[Request, Answer, None]:
-        """Take leave where possible: neither slowness nor failure here changes what was found."""
+        """Quit if possible; neither slowness nor failure changes the result."""
         if not self._address:
             return
         last = self._outcomes[-1]
@@ -460,14 +459,15 @@ class _Walk:
             answer = yield from self._exchange_quietly(b"RSET\r\n", "RSET")
             strayed = out_of_step.proof("RSET", answer)
         if self._state is _State.MUTE:
-            # A broken connection discards an unfinished message (RFC 5321 4.1.1.4).
+            # A server discards a message that is unfinished when the connection ends (RFC 5321
+            # 4.1.1.4).
             yield Close()
         else:
             flight = b"" if self._state is _State.QUIT_SENT else b"QUIT\r\n"
             answer = yield from self._send(Command(flight, self._left(), farewell=True), "QUIT")
             strayed = strayed or out_of_step.proof("QUIT", answer)
             self._end(answer)
-        # After a 354 the replies were in step: no other command than DATA has it.
+        # After a 354 the replies were in step, because it answers only DATA.
         if strayed and last.passed and last.stage is not Stage.MESSAGE:
             failed = StageOutcome.failed(last.stage, out_of_step.fault(strayed), last.seconds)
             self._outcomes[self._outcomes.index(last)] = failed
@@ -482,15 +482,15 @@ class _Walk:
             self._outcomes.append(StageOutcome.failed(Stage.QUIT, fault, answer.seconds))
 
     def _exchange_quietly(self, data: bytes, shown: str) -> _Asking:
-        """Send ``data`` and hear a reply that no stage depends on."""
+        """Send ``data`` and receive a reply that no stage depends on."""
         answer = yield from self._send(Command(data, self._left(), farewell=True), shown)
-        # Without that reply, the next one would not be the reply to QUIT.
+        # If that reply does not come, the next one would not belong to QUIT.
         self._state = _State.MUTE if answer.reply is None else _State.READY
         return answer
 
 
 def _refusal_of_ehlo(answer: Replied) -> str:
-    """What the server said to EHLO if it may know HELO only; empty if it knows EHLO."""
+    """The reply to EHLO if the server may know only HELO; empty if it knows EHLO."""
     reply, fault = answer.reply, answer.fault
     if reply is not None:
         return str(reply) if reply.code in UNKNOWN_COMMAND else ""
@@ -498,6 +498,6 @@ def _refusal_of_ehlo(answer: Replied) -> str:
 
 
 def _address_literal(address: str) -> str:
-    """An IP address as EHLO wants it (RFC 5321 4.1.3); a zone means nothing to the other side."""
+    """An IP address as an argument of EHLO (RFC 5321 4.1.3), without its zone."""
     address = address.partition("%")[0]
     return f"[IPv6:{address}]" if ":" in address else f"[{address}]"

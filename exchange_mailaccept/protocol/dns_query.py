@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-#: The size of a UDP response that passes unfragmented nearly everywhere (DNS flag day 2020).
+#: Size of a UDP response that is hardly ever fragmented, in bytes (DNS flag day 2020).
 PAYLOAD = 1232
 
 _TYPES = {"A": 1, "MX": 15, "AAAA": 28}
@@ -24,7 +24,8 @@ _IDENTIFIER = int.from_bytes(os.urandom(2), "big")
 def compose(name: str, rdtype: str, position: int = 0, edns: bool = True) -> bytes:
     """The query for the records of ``rdtype`` (``A``, ``AAAA`` or ``MX``) of ``name`` in ASCII.
 
-    :param position: of the query among those that are sent at the same time
+    :param position: the query's among those that are sent at the same time
+    :param edns: whether to tell the maximum size of a response
     """
     identifier = (_IDENTIFIER + position) & 0xFFFF
     header = (identifier, _RECURSION_DESIRED, 1, 0, 0, int(edns))

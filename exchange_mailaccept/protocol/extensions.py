@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class Extensions(NamedTuple):
-    """The reply to EHLO (or HELO), taken apart."""
+    """The parsed reply to EHLO or HELO."""
 
-    #: Host name that the server gives itself, which may differ from the banner's behind a balancer.
+    #: The server's name for itself, which behind a balancer may differ from the banner's.
     domain: str
-    #: Keyword in capitals to its parameters in capitals.
+    #: The parameters of each keyword, all in capitals.
     keywords: Mapping[str, tuple[str, ...]]
 
     def offers(self, keyword: str) -> bool:
@@ -29,7 +29,7 @@ class Extensions(NamedTuple):
 
     @property
     def masks(self) -> tuple[str, ...]:
-        """What a Cisco ASA may have written over keywords: some ``X`` and a letter."""
+        """What a Cisco ASA may have replaced keywords with: a run of ``X`` and a letter."""
         return tuple(
             keyword
             for keyword in self.keywords
@@ -46,7 +46,7 @@ class Extensions(NamedTuple):
         return int(number) or None if consists_of(DIGITS, number) and len(number) <= 20 else None
 
 
-#: Keywords of the RFCs and of Exchange that every reply to EHLO has some of.
+#: Keywords of RFCs and of Exchange; every reply to EHLO has at least one.
 _USUAL = frozenset((
     *("SIZE", "PIPELINING", "8BITMIME", "DSN", "ENHANCEDSTATUSCODES", "STARTTLS", "AUTH", "HELP"),
     *("CHUNKING", "BINARYMIME", "SMTPUTF8", "ETRN", "VRFY", "XRDST", "XEXCH50", "X-EXPS"),
@@ -54,20 +54,20 @@ _USUAL = frozenset((
 
 
 def lists_keywords(reply: Reply) -> bool:
-    """Whether ``reply`` can only be one to EHLO, for no other lists keywords (RFC 5321 4.1.1.1)."""
+    """Whether ``reply`` lists keywords, as only a reply to EHLO does (RFC 5321 4.1.1.1)."""
     return any(line.upper().split()[0] in _USUAL for line in reply.lines[1:] if line.split())
 
 
-#: Nothing known: before EHLO, and after a HELO.
+#: What is known before EHLO, and after HELO.
 NONE = Extensions("", {})
 
 
 def parse(reply: Reply) -> Extensions:
     """The keywords of a positive reply to EHLO.
 
-    Forms that real servers use are accepted: lower case, ``AUTH=LOGIN`` beside ``AUTH NTLM`` (their
-    mechanisms are joined), ``AUTH`` and ``SIZE`` without a parameter, and the closing ``OK`` of
-    Exchange 2003, which is no keyword.
+    Lower case is accepted, as are ``AUTH=LOGIN`` beside ``AUTH NTLM`` (their mechanisms are
+    joined), ``AUTH`` and ``SIZE`` without a parameter, and the ``OK`` at the end of Exchange 2003's
+    reply, which is not a keyword.
     """
     keywords: dict[str, tuple[str, ...]] = {}
     for line in reply.lines[1:]:

@@ -1,6 +1,6 @@
-r"""Secrets out of what a server said, should it echo them.
+r"""Removes secrets from what a server said, in case it echoes them.
 
-What is hidden, for the password ``Tr0ub4dor & 3``:
+These are masked, for the password ``Tr0ub4dor & 3``:
 
 ============================  =================================================
 the server writes             because
@@ -14,10 +14,10 @@ the server writes             because
 ``Tr0ub4`` or ``4dor &``      any of these was cut or broken into lines
 ============================  =================================================
 
-Of each of these forms every run of half of it is hidden, though of no less than 4 and no more than
-8 characters.  Shorter runs would hide half of the server's words too; longer ones would show too
-much.  What remains of a secret in one piece is less than half of it and less than 8 characters, if
-the secret is not so short that 3 are more.
+Every part that is half as long as one of these forms, but at least 4 and at most 8 characters, is
+masked.  With shorter parts much of the server's own words would be masked; with longer ones too
+much of a secret would show.  A part that still shows has at most 7 characters and less than half of
+the secret; of a short secret, at most 3.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MASK = "****"
 
 
 def mask(text: str, secrets: tuple[str, ...]) -> str:
-    """``text`` with ``****`` where one of ``secrets`` is, in any of the forms above."""
+    """``text`` with ``****`` in place of ``secrets``, in any of the forms above."""
     hidden = [False] * len(text)
     for length, runs in _runs(secrets).items():
         for start in range(len(text) - length + 1):
@@ -46,7 +46,7 @@ def mask(text: str, secrets: tuple[str, ...]) -> str:
 
 @functools.lru_cache(maxsize=1)
 def _runs(secrets: tuple[str, ...]) -> dict[int, set[str]]:
-    """Every run of characters that is hidden, by its length."""
+    """Every run of characters that is masked, by its length."""
     runs: dict[int, set[str]] = {}
     for secret in filter(None, secrets):
         for form in _forms(secret.encode("utf-8", "surrogateescape")):
@@ -57,12 +57,12 @@ def _runs(secrets: tuple[str, ...]) -> dict[int, set[str]]:
 
 
 def _forms(secret: bytes) -> set[str]:
-    """How ``secret`` looks in the server's words."""
+    """The forms in which ``secret`` can appear."""
     clear = decode(secret)
     forms = {clear, " ".join(clear.split()), _encode(secret)}
     for offset in (1, 2):
         longer = _encode(bytes(offset) + secret)
-        # Without the characters at both ends, in which the neighbours have a part.
+        # Without the characters at both ends, which depend on the neighbours too.
         core = longer[(8 * offset + 5) // 6 : 8 * (offset + len(secret)) // 6]
         forms.add(core if len(core) >= 4 else "")
     return forms - {""}

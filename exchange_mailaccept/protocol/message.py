@@ -1,8 +1,7 @@
 """Envelope commands and the probe message as bytes (RFC 5321 4.1.1, RFC 5322, RFC 3461).
 
-The message is harmless by construction: it asks every responder to stay silent (RFC 3834,
-[MS-OXCMAIL] 2.1.3.2.20), carries one stable header for a rule that drops it, and has a plain short
-7-bit body.
+The message is harmless: it tells automatic responders not to reply (RFC 3834, [MS-OXCMAIL]
+2.1.3.2.20), has a header by which a rule can drop it, and a short 7-bit body.
 """
 
 from __future__ import annotations
@@ -12,12 +11,12 @@ from ..cli.words import DEFAULT_SUBJECT
 from ..record import NamedTuple
 from .extensions import Extensions
 
-#: Header that every probe carries, so that a transport or mailbox rule can tell and drop it.
+#: The header by which a transport or mailbox rule can recognise and drop the probe.
 PROBE_HEADER = "X-Exchange-Mailaccept"
 
 
 class Envelope(NamedTuple):
-    """Who the probe is from and for; addresses without angle brackets, the domain in ASCII."""
+    """Sender and recipient of the probe, without angle brackets, their domains in ASCII."""
 
     #: Empty for the null reverse-path.
     sender: str
@@ -30,7 +29,7 @@ class Envelope(NamedTuple):
 
 
 class Content(NamedTuple):
-    """What of the probe message is for the user to choose."""
+    """The parts of the probe message that the user can choose."""
 
     subject: str = DEFAULT_SUBJECT
     #: Further header lines, ``Name: value``.
@@ -46,20 +45,20 @@ def mail_command(envelope: Envelope) -> str:
 def rcpt_command(envelope: Envelope, extensions: Extensions) -> str:
     """The RCPT command, without line end.
 
-    Where DSN is offered it asks for no notification at all (RFC 3461 4.1), so that a recipient that
-    turns out wrong later sends no report to whoever owns the sender's address.
+    If DSN is offered, it asks for no notification (RFC 3461 4.1), so that the owner of the sender's
+    address gets no report if the message can't be delivered later.
     """
     notify = " NOTIFY=NEVER" if extensions.offers("DSN") else ""
     return f"RCPT TO:<{envelope.recipient}>{notify}"
 
 
 def compose(envelope: Envelope, content: Content, message_id: str, now: float) -> bytes:
-    """The probe message, CRLF lines, not yet dot-stuffed.
+    """The probe message, with CRLF lines, not yet dot-stuffed.
 
     :param message_id: unique, with its angle brackets
     :param now: seconds since the epoch, for ``Date``
     """
-    # Exchange Online wants a From with an address in angle brackets (550 5.7.512), also when the
+    # Exchange Online demands a From with an address in angle brackets (550 5.7.512), even if the
     # reverse-path is null.
     author = envelope.sender or f"mail-acceptance-test@{envelope.recipient.rpartition('@')[2]}"
     lines = (
@@ -81,7 +80,7 @@ def compose(envelope: Envelope, content: Content, message_id: str, now: float) -
 
 
 def data_stream(message: bytes) -> bytes:
-    """``message`` as it goes over the wire after DATA: dot-stuffed, with the final dot.
+    """``message`` as it is sent after DATA: dot-stuffed, with the final dot.
 
     RFC 5321 4.5.2.  The final ``CRLF.CRLF`` is part of the same bytes, because some firewalls lose
     a dot that comes in a segment of its own.

@@ -1,13 +1,13 @@
 """From a mail domain to its servers and their addresses (RFC 5321 5.1), without a socket.
 
 :func:`mail_hosts` and :func:`addresses` are generators: they yield :class:`~.requests.Ask` and are
-sent what came back.  Whatever a name server says or fails to say ends as a value or as a ``Fault``.
-The fault is BROKEN if it is known that no mail gets there, or if the name servers fail to find out
-(SERVFAIL).  It is UNTESTED if no name server could be reached or resolves anything for this host.
+sent the responses.  The result is a value or a ``Fault``.  The fault is BROKEN if the domain can't
+receive mail, or if the name servers fail to find out (SERVFAIL).  It is UNTESTED if no name server
+could be reached, or if none resolves names for this host.
 
 This is the only module that knows dnspython; its types and exceptions do not leave it.  It imports
-``dns.message`` only when the first query is on its way.  ``dns.resolver`` and ``dns.query`` would
-add sockets and a clock of their own.
+``dns.message`` only when the first query was sent.  With ``dns.resolver`` a run would take 13 %
+more instructions and, 20 ms from its servers, 22 % more time.
 """
 
 from __future__ import annotations
@@ -34,31 +34,31 @@ Nameserver = tuple[str, int]
 
 #: Seconds to wait for a name server, the first time and the second.
 PATIENCE = (2.0, 4.0)
-#: Seconds to wait for the other addresses of a host once those of IPv4 have come (RFC 8305 3, which
-#: has less, for it goes on to listen).
+#: Seconds to wait for the IPv6 addresses of a host after the IPv4 ones have come.  RFC 8305 3 has
+#: less, because it goes on to listen.
 PATIENCE_FOR_REST = 0.25
-#: How often a name is asked for anew because the aliases lead out of a response.
+#: How often the next name is asked for when the aliases lead out of a response.
 MAX_FURTHER_QUERIES = 8
 
-# Record types by address family, in the order of asking.
+# Record types by address family, in the order in which they are asked for.
 _RDTYPES = {0: ("A", "AAAA"), 4: ("A",), 6: ("AAAA",)}
 
 
 class MailHosts(NamedTuple):
     """The hosts that take mail for a domain."""
 
-    #: In the order in which to try them, at least one.
+    #: At least one, in the order in which to try them.
     hosts: tuple[MailHost, ...]
-    #: What an administrator should mend although mail does not fail for it; no final dot.
+    #: What an administrator should correct although mail gets through; without a final dot.
     notes: tuple[str, ...] = ()
 
 
 class Addresses(NamedTuple):
     """The addresses of a host."""
 
-    #: IPv6 and IPv4 by turns, IPv6 first (RFC 8305 4), at least one.
+    #: At least one; IPv6 and IPv4 alternate, IPv6 first (RFC 8305 4).
     addresses: tuple[str, ...]
-    #: The canonical name if the host's name is an alias (CNAME), else empty.
+    #: The canonical name if the host's name is an alias (CNAME); else empty.
     alias: str = ""
     #: As for :class:`MailHosts`.
     notes: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ class _Question(NamedTuple):
 
 
 class _Knowledge(NamedTuple):
-    """What a name server knows of a question; that there is nothing is knowledge too."""
+    """What a name server knows of a question, which may be that there is no record."""
 
     #: False after NXDOMAIN.
     exists: bool
@@ -78,12 +78,12 @@ class _Knowledge(NamedTuple):
     records: tuple[str, ...]
     #: Where the aliases lead, empty if the name is none.
     alias: str
-    #: Whether the aliases lead out of the response, so that ``alias`` is to be asked for.
+    #: Whether the aliases lead out of the response, so that ``alias`` must be asked for.
     unfinished: bool = False
 
 
 class _Defect(Enum):
-    """Why a response decides nothing yet."""
+    """Why a response does not decide yet."""
 
     SILENCE = "timed out"
     UNUSABLE = "sent an unusable response"
@@ -107,19 +107,19 @@ class _Flight(NamedTuple):
         return f"{address}{f' port {port}' * (port != DNS_PORT)}{' over TCP' * self.tcp}"
 
     def after(self, defect: _Defect) -> Optional[_Flight]:
-        """The next try after ``defect``; ``None`` if there is none, as there is at some time."""
+        """The next attempt after ``defect``; ``None`` if there is none."""
         if defect is _Defect.TRUNCATED:
             return self._replace(tcp=True, attempt=len(PATIENCE) - 1)
         if defect is _Defect.EDNS_REFUSED:
             return self._replace(edns=False)
         if self.attempt + 1 < len(PATIENCE):
-            # Some firewalls drop queries that have EDNS in them.
+            # Some firewalls drop queries with EDNS.
             return self._replace(edns=False, attempt=self.attempt + 1)
         return None
 
 
 def import_dnspython() -> None:
-    """Import what reads a response, while the first one is on its way."""
+    """Import what reads a response, while the first response is awaited."""
     from dns import exception, flags, message, rcode, rdatatype  # noqa: F401
 
 
@@ -136,9 +136,8 @@ def mail_hosts(
 ) -> Generator[Ask, Responses, Union[MailHosts, Fault]]:
     """Find the hosts that take mail for ``domain`` (ASCII), in the order of RFC 5321 5.1.
 
-    Hosts of equal preference come in the order that ``shuffle`` gives them, and no host comes
-    twice.  The domain itself is the host only if a name server says that it has no MX record; an
-    error never means that.
+    ``shuffle`` orders hosts of equal preference.  No host comes twice.  The domain itself is the
+    host only if a name server says that there is no MX record; an error does not mean that.
     """
     domain = domain.removesuffix(".")
     known = (yield from _lookup(domain, ("MX",), nameservers))["MX"]
@@ -149,7 +148,7 @@ def mail_hosts(
     if not known.exists:
         return Fault(Cause.NXDOMAIN, f"{subject} does not exist (NXDOMAIN)")
     if not known.records:
-        # RFC 5321 5.1: the name that the alias leads to is processed as if it were the initial one.
+        # RFC 5321 5.1: the name that the alias leads to takes the place of the domain.
         name = known.alias or domain
         notes.append(f"{name} has no MX record and stands for itself (RFC 5321 5.1)")
         return MailHosts((MailHost(None, name),), tuple(notes))
@@ -161,12 +160,12 @@ def mail_hosts(
     if len(hosts) < len(listed):
         notes.append(f"{domain} has a null MX beside others, against RFC 7505 3; it was ignored")
     kept = [host for host in hosts if not f".{host.name.lower()}".endswith(".invalid")]
-    # If nothing else is there, senders do try them.
+    # Senders do try them if there is nothing else.
     for host in hosts if kept else ():
         if host not in kept:
             notes.append(f"MX {host.name} never exists (RFC 6761 6.4) and takes no mail")
     hosts = kept or hosts
-    # The sort is stable, so what was shuffled stays so among equals.
+    # The sort is stable, so hosts of equal preference stay shuffled.
     shuffle(hosts)
     hosts.sort(key=lambda host: host.preference or 0)
     unique: dict[str, MailHost] = {}
@@ -179,9 +178,9 @@ def mail_hosts(
 def addresses(
     name: str, nameservers: Sequence[Nameserver], family: int = 0
 ) -> Generator[Ask, Responses, Union[Addresses, Fault]]:
-    """Find the addresses of the mail host ``name`` (ASCII): of ``family`` 4, 6, or 0 for both.
+    """Find the addresses of the mail host ``name`` (ASCII), of ``family`` 4, 6, or 0 for both.
 
-    One family's failure is a note as long as the other one has addresses.
+    If one family fails and the other has addresses, the failure is only a note.
     """
     name = name.removesuffix(".")
     results = yield from _lookup(name, _RDTYPES[family], nameservers)
@@ -199,10 +198,10 @@ def addresses(
         return Addresses(found, alias, tuple(unknown))
     subject = f"{name} is an alias of {alias}, which" if alias else name
     for fault in faults.values():
-        # A run that was told to stop has found nothing out, whatever one of the answers was.
+        # An interrupted run has no result, even if one of the answers came.
         if fault.interrupted:
             return fault
-    # NXDOMAIN is said of the name and so of both families (RFC 8020), whatever became of the other.
+    # NXDOMAIN is about the name, and so about both families (RFC 8020).
     if not all(each.exists for each in known.values()):
         return Fault(Cause.NXDOMAIN, f"{subject} does not exist (NXDOMAIN)")
     if faults and not known:
@@ -243,7 +242,7 @@ def _lookup(
 def _query(
     questions: Sequence[_Question], nameservers: Sequence[Nameserver]
 ) -> Generator[Ask, Responses, dict[_Question, _Result]]:
-    """Ask the name servers in their order, and then the silent ones again, as glibc does."""
+    """Ask the name servers in their order, then the silent ones again, as glibc does."""
     resolution = _Resolution(questions, nameservers)
     while flight := resolution.next_flight():
         resolution.take(flight, (yield from _ask(flight)))
@@ -251,25 +250,25 @@ def _query(
 
 
 class _Resolution:
-    """Which name server is asked what next, and what is known so far.
+    """Decides what to ask next of which name server, and keeps what is known so far.
 
-    As ``dns.resolver`` has it: all decisions are here, and the sending is elsewhere.
+    It sends nothing itself, like ``Resolution`` in ``dns.resolver``.
     """
 
     def __init__(self, questions: Sequence[_Question], nameservers: Sequence[Nameserver]) -> None:
         self._known: dict[_Question, _Knowledge] = {}
         self._faults: dict[_Question, dict[Nameserver, Fault]] = {each: {} for each in questions}
-        #: The one that matters most: A before AAAA.
+        #: The most important question: A rather than AAAA.
         self._first = questions[0]
-        #: Neither known nor given up.
+        #: Questions that are neither answered nor given up.
         self._open = list(questions)
-        #: Another try at a server that did answer comes first.
+        #: A server that did answer is asked again first.
         self._at_once: list[_Flight] = []
         self._in_turn = [_Flight(each, tuple(questions)) for each in nameservers]
 
     @property
     def results(self) -> dict[_Question, _Result]:
-        """What is known of each question, or why nothing is."""
+        """What is known of each question, or why it is not known."""
         return {
             question: self._known.get(question) or _fault_of_all(faults.values())
             for question, faults in self._faults.items()
@@ -285,7 +284,7 @@ class _Resolution:
         return None
 
     def take(self, flight: _Flight, judged: Mapping[_Question, _Judged]) -> None:
-        """Note what came of ``flight``, and plan what to ask next."""
+        """Take the answer to ``flight``, and plan what to ask next."""
         for question, result in judged.items():
             if isinstance(result, _Knowledge):
                 self._known[question] = result
@@ -306,10 +305,10 @@ class _Resolution:
             self._plan(flight, following, tuple(rest))
 
     def _is_given_up(self, flight: _Flight, defect: _Defect, following: Optional[_Flight]) -> bool:
-        """Whether a question is asked no more, not even of the other name servers.
+        """Whether a question is not asked any more, of the other name servers either.
 
-        Old load balancers pass AAAA over in silence and answer A.  All name servers hear the same
-        silence from them, and mail gets there by A.
+        Some old load balancers answer A and ignore AAAA.  Every name server waits for them in vain,
+        and mail gets there by A.
         """
         if flight.tcp or not self._known:
             return False
@@ -321,16 +320,16 @@ class _Resolution:
     def _plan(self, flight: _Flight, following: _Flight, questions: tuple[_Question, ...]) -> None:
         parts = [questions]
         if following.tcp:
-            # One by one: not every server takes several questions (RFC 7766 6.2.1.1).
+            # One after another, because not every server takes several (RFC 7766 6.2.1.1).
             parts = [(question,) for question in questions]
-        # A silent server has to wait until the others have had their chance.
+        # A silent server is asked again after all others.
         silent = following.attempt > flight.attempt and not following.tcp
         queue = self._in_turn if silent and not self._known else self._at_once
         queue.extend(following._replace(questions=part) for part in parts)
 
 
 def _fault_of_all(faults: Collection[Fault]) -> Fault:
-    """What the faults of all name servers come to."""
+    """One fault for the faults of all name servers."""
     for fault in faults:
         if fault.interrupted:
             return fault
@@ -344,7 +343,7 @@ def _fault_of_all(faults: Collection[Fault]) -> Fault:
 
 
 def _ask(flight: _Flight) -> Generator[Ask, Responses, dict[_Question, _Judged]]:
-    """Ask the questions of ``flight``; after a fault there is no use in asking the server again."""
+    """Ask the questions of ``flight``; after a fault the server is not asked again."""
     queries = tuple(
         compose(name, rdtype, position, flight.edns)
         for position, (name, rdtype) in enumerate(flight.questions)
@@ -353,7 +352,7 @@ def _ask(flight: _Flight) -> Generator[Ask, Responses, dict[_Question, _Judged]]
     answer = yield Ask(flight.nameserver, queries, flight.tcp, patience, PATIENCE_FOR_REST)
     fault = answer.fault
     if fault and fault.verdict is not Verdict.TIMED_OUT:
-        # "Port unreachable" will not change within seconds.
+        # "Port unreachable" does not change within seconds.
         if not fault.interrupted:
             fault = Fault(Cause.RESOLVER, f"{flight.server}: {fault.explanation}")
         return dict.fromkeys(flight.questions, fault)
@@ -370,7 +369,7 @@ class _Response(NamedTuple):
 
     #: Mnemonic of the RCODE (RFC 1035 4.1.1).
     code: str
-    #: The TC bit: nothing else is known then but the code.
+    #: The TC bit; only the code is known then.
     truncated: bool = False
     #: Rdata of the type asked for, as in a zone file.
     records: tuple[str, ...] = ()
@@ -378,21 +377,21 @@ class _Response(NamedTuple):
     alias: str = ""
     #: Whether the aliases lead in a circle.
     loops: bool = False
-    #: Whether the zone's SOA record is in it, which says that there is nothing (RFC 2308 2.2).
+    #: Whether it has the zone's SOA record, which means that there is no record (RFC 2308 2.2).
     has_soa: bool = False
-    #: Whether the server is one of the zone's own, or resolves for us (the bits AA and RA).
+    #: Whether the server is authoritative, or resolves names for this host (bits AA and RA).
     competent: bool = False
 
 
 def _decode(query: bytes, wire: bytes) -> Optional[_Response]:
-    """Read the response ``wire``; ``None`` if it is no response to ``query``.
+    """Read the response ``wire``; ``None`` if it is not a response to ``query``.
 
-    No exception of dnspython passes this function.
+    Exceptions of dnspython do not leave this function.
     """
     from dns import exception, flags, message, rcode, rdatatype
 
     try:
-        # RFC 1035 4.1.1, the TC bit; the records may end anywhere, but the question is there.
+        # RFC 1035 4.1.1, the TC bit: the records may be cut, but the question is complete.
         truncated = len(wire) > 2 and bool(wire[2] & 0x02)
         response = message.from_wire(wire, question_only=truncated)
         asked = message.from_wire(query, question_only=True)
@@ -422,11 +421,11 @@ def _classify(response: Optional[_Response], flight: _Flight) -> _Judged:
     if response.truncated:
         return _Defect.UNUSABLE if flight.tcp else _Defect.TRUNCATED
     code, alias = response.code, response.alias
-    # RFC 6891 7: a server that does not know EDNS says one of these.
+    # RFC 6891 7: a server that does not know EDNS answers with one of these.
     if flight.edns and code in ("FORMERR", "NOTIMP", "BADVERS"):
         return _Defect.EDNS_REFUSED
     if code not in ("NOERROR", "NXDOMAIN"):
-        # Only a failure can be the domain's; a server that refuses was the wrong one to ask.
+        # SERVFAIL can be the domain's fault; a server that refuses was the wrong one to ask.
         cause = Cause.SERVFAIL if code == "SERVFAIL" else Cause.RESOLVER_REFUSES
         return Fault(cause, f"{code} from {flight.server}")
     if response.loops:
@@ -436,9 +435,9 @@ def _classify(response: Optional[_Response], flight: _Flight) -> _Judged:
     if response.records:
         return _Knowledge(True, response.records, alias)
     if alias:
-        # Without an SOA record the end of the aliases has to be asked for.
+        # Without an SOA record the last alias must be asked for.
         return _Knowledge(True, (), alias, unfinished=not response.has_soa)
     if not (response.has_soa or response.competent):
-        # It neither knows nor resolves: a referral, or nothing at all (RFC 2308 2.1, and glibc).
+        # It neither knows nor resolves the name: a referral, or nothing (RFC 2308 2.1, and glibc).
         return Fault(Cause.RESOLVER_REFUSES, f"referral and no answer from {flight.server}")
     return _Knowledge(True, (), "")

@@ -1,8 +1,8 @@
-"""Replies that belong to earlier commands than those that they came after.
+"""Recognises replies that belong to an earlier command.
 
-Bytes that a balancer puts in front of the session (PROXY protocol) get a reply of their own, and so
-every later reply comes one command late.  The refusal of a recipient would then be taken for the
-answer to RSET, and the 250 to MAIL for the acceptance of the recipient.
+If a balancer sends bytes of its own first (PROXY protocol), the server replies to them, and every
+later reply comes one command late.  Then the 250 to MAIL would seem to accept the recipient, and
+the refusal of the recipient would seem to answer RSET.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def fault(words: str) -> Fault:
-    """The fault of replies that belong to earlier commands than those that they came after."""
+    """The fault of replies that belong to earlier commands."""
     return Fault(Cause.OUT_OF_STEP, f"replies are out of step: {words}")
 
 
 def proof(command: str, answer: Replied) -> str:
-    """What proves that the answer to ``command`` (RSET or QUIT) belongs to an earlier one, or "".
+    """The proof that the answer to ``command`` (RSET or QUIT) belongs to an earlier one; or empty.
 
-    A server that closes, does not know the command or says nothing proves nothing.
+    It proves nothing if the server closes, is silent or does not know the command.
     """
     if answer.reply is not None:
         moved = _is_for_address(answer.reply) or (command == "QUIT" and answer.reply.code == 250)
@@ -39,10 +39,10 @@ def proof(command: str, answer: Replied) -> str:
 
 
 def _is_for_address(reply: Reply) -> bool:
-    """Whether ``reply`` can only be one to MAIL or RCPT, by its code (RFC 5321 4.3.2).
+    """Whether ``reply`` can only answer MAIL or RCPT, by its code (RFC 5321 4.3.2).
 
-    450, 452, 530, 550 to 553 and 555 refuse an address or a transaction.  451 and 554 may be said
-    to anything, unless the enhanced code is of an address, a mailbox or a policy (RFC 3463 3).
+    450, 452, 530, 550 to 553 and 555 refuse an address or a transaction.  451 and 554 can answer
+    anything, unless the enhanced code is about an address, a mailbox or a policy (RFC 3463 3).
     """
     if reply.code in (450, 452, 530, 550, 551, 552, 553, 555):
         return True

@@ -1,4 +1,4 @@
-"""Several servers at the same time, of which one is walked."""
+"""Several servers at the same time, of which one is tested."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 
 class Race:
-    """What the walks of several servers know of one another, so that only one sends a message."""
+    """What the walks through several servers share, so that only one sends a message."""
 
     def __init__(self) -> None:
-        #: The server that is walked, once there is one.
+        #: The server that is tested; ``None`` until one greets.
         self.winner: Optional[Server] = None
         self._connected: list[Server] = []
 
     def connect(self, server: Server) -> None:
-        """Note that ``server`` is connected, so that it may still greet."""
+        """Note that ``server`` is connected, and may still greet."""
         self._connected.append(server)
 
     def is_connected(self, server: Server) -> bool:
@@ -27,6 +27,6 @@ class Race:
         return server in self._connected
 
     def wins(self, server: Server) -> bool:
-        """Whether ``server``, which has greeted, is the first, now or before."""
+        """Whether ``server``, which has greeted, was the first to greet."""
         self.winner = self.winner or server
         return self.winner is server

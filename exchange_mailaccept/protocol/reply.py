@@ -1,11 +1,11 @@
 """SMTP replies: bytes in, replies out, no sockets (RFC 5321 4.2, RFC 3463).
 
-Strict where a reply decides: three ASCII digits, the first 2 to 5, one code in all lines.  But a
-refusal may follow lines with another code, as postscreen sends ``220-`` and six seconds later
-``521``: the server errs (RFC 5321 4.2.1), and yet the last lines are a whole reply that says why.
-Generous where servers differ: bare LF, a code without text, any bytes in the text, an asterisk for
-the blank after the code (Cisco's PIX masks a banner so).  Bounded always: a server that never ends
-a line or a reply is at fault at once, not when the time is over.
+A code must have three ASCII digits, the first from 2 to 5, and be the same in all lines.  But a
+refusal may follow lines with another code: postscreen sends ``220-`` and six seconds later ``521``,
+which breaks RFC 5321 4.2.1, but the last lines are a complete reply.  Accepted are a bare LF, a
+code without text, any bytes in the text, and an asterisk in place of the space after the code (from
+a Cisco PIX that masks the banner).  The length is limited, so that a server that never ends a line
+or a reply fails at once, not when the time is up.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from ..record import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from typing import Optional
 
-#: Longest reply line in bytes, CRLF not counted.  RFC 5321 4.5.3.1.5 asks for 512; Exchange's
+#: Maximum length of a reply line in bytes, without CRLF.  RFC 5321 4.5.3.1.5 has 512; Exchange's
 #: diagnostic texts are far longer.
 MAX_LINE = 65_536
-#: Longest reply in bytes, and most lines of one.
+#: Maximum length of a reply, in bytes and in lines.
 MAX_REPLY = 262_144
 MAX_LINES = 1_000
 
-#: The codes for a command that the server does not know (RFC 5321 4.2.4), as a server or a firewall
-#: that knows only HELO says to EHLO (RFC 5321 4.1.4).
+#: The codes for a command that the server does not know (RFC 5321 4.2.4).  A server or firewall
+#: that knows only HELO answers EHLO with one of them (RFC 5321 4.1.4).
 UNKNOWN_COMMAND = (500, 502)
 
 _ENHANCED = r"([245])\.([0-9]{1,3})\.([0-9]{1,3})(?![0-9.])"
 
 
 class ProtocolError(ValueError):
-    """The server sent something that is no SMTP reply.
+    """The server sent something that is not an SMTP reply.
 
-    ``received`` holds the offending bytes as text (see :func:`decode`), for quoting.
+    ``received`` has the offending bytes as text (see :func:`decode`).
     """
 
     def __init__(self, explanation: str, received: bytes = b"") -> None:
@@ -66,7 +66,8 @@ class Reply(NamedTuple):
     def enhanced(self) -> Optional[EnhancedStatusCode]:
         """The enhanced status code that begins the text, if its class agrees with the reply code.
 
-        RFC 2034 4 demands the agreement; a version number that opens a banner is no status code.
+        RFC 2034 4 requires that; a version number at the beginning of a banner is not a status
+        code.
         """
         import re
 
@@ -85,7 +86,7 @@ def decode(text: bytes) -> str:
 
 
 class ReplyParser:
-    r"""Turns the bytes of a connection into replies, however they are cut.
+    r"""Turns the bytes of a connection into replies, in whatever pieces they come.
 
     >>> parser = ReplyParser()
     >>> parser.feed(b"250-mail.contoso.com Hello\r\n250 SIZE\r\n")
@@ -102,14 +103,14 @@ class ReplyParser:
 
     @property
     def pending(self) -> bytes:
-        """Bytes received and not yet part of a reply that was handed out."""
+        """Bytes that were received and are not part of a reply that was returned."""
         if not (self._buffer or self._lines):
             return b""
         begun = b"".join(b"%d-%s\r\n" % (self._code, line.encode()) for line in self._lines)
         return begun + bytes(self._buffer)
 
     def feed(self, data: bytes) -> None:
-        """Take bytes as they came from the connection."""
+        """Add bytes that came from the connection."""
         self._buffer += data
 
     def next_reply(self) -> Optional[Reply]:
@@ -124,7 +125,7 @@ class ReplyParser:
                 self._searched = len(self._buffer)
                 return None
             line = bytes(self._buffer[:end])
-            # RFC 5321 2.3.8 knows CRLF only, yet bare LF has been seen for decades.
+            # RFC 5321 2.3.8 has only CRLF, but some servers send a bare LF.
             if line.endswith(b"\r"):
                 line = line[:-1]
             if self._take_line(line, end + 1):
@@ -135,12 +136,12 @@ class ReplyParser:
         return None
 
     def _take_line(self, line: bytes, consumed: int) -> bool:
-        """Add one reply line; true if it was the last of its reply."""
+        """Add a line; true if it was the last of its reply."""
         if len(line) > MAX_LINE:
             raise ProtocolError(f"reply line over {MAX_LINE} bytes", line[:80])
         if not _has_code(line):
             if line.rstrip() == b"OK":
-                # A PIX of old says so to what it does not know, and the dialogue can go on.
+                # An old PIX answers unknown commands with it, and the dialogue can go on.
                 del self._buffer[:consumed]
             raise ProtocolError("not an SMTP reply", line)
         code = int(line[:3])
@@ -149,7 +150,7 @@ class ReplyParser:
                 raise ProtocolError(f"reply changes its code from {self._code}", line)
             self._lines.clear()
         self._code = code
-        # A firewall that writes its asterisks over a banner writes them over the space too.
+        # A firewall that replaces a banner by asterisks replaces the space too.
         self._lines.append(decode(line[3 if line[3:4] == b"*" else 4 :]))
         self._size += consumed
         del self._buffer[:consumed]
@@ -172,7 +173,7 @@ class ReplyParser:
 
 
 def _has_code(line: bytes) -> bool:
-    """Whether ``line`` begins with a code and what may follow it: an end, ``-``, a space, ``*``."""
+    """Whether ``line`` has a code, and then nothing, ``-``, a space or ``*``."""
     code = line[:3]
     # bytes.isdigit() knows the digits of ASCII only.
     return (

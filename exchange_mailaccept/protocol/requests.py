@@ -48,13 +48,13 @@ class Connected(NamedTuple):
 class Command(NamedTuple):
     """Send ``data`` (nothing for the banner) in one flight and give back the next reply.
 
-    Fails if bytes of the server already wait: a reply that nobody asked for is never the answer to
-    the next command.
+    It fails if bytes of the server are waiting already: a reply that came unasked is never the
+    answer to the next command.
     """
 
     data: bytes
     patience: Optional[float] = None
-    #: Send even if the server has spoken out of turn or time is up, and forgive everything: QUIT.
+    #: Send even if the server has spoken out of turn or the time is up: for QUIT.
     farewell: bool = False
 
 
@@ -70,11 +70,11 @@ class Replied(NamedTuple):
 class StartTls(NamedTuple):
     """Secure the connection.
 
-    Fails if bytes of the server already wait, for they came in plain text and could be taken for
-    secured ones afterwards (CVE-2011-0411).
+    It fails if bytes of the server are waiting already: they came without TLS, and would be taken
+    for bytes that came inside it (CVE-2011-0411).
     """
 
-    #: Name to ask for (SNI, RFC 6066 3) and to find in the certificate, or an address.
+    #: Name to send as SNI (RFC 6066 3) and to expect in the certificate, or an address.
     server_name: str
     patience: Optional[float] = None
     #: Whether a certificate that fails verification ends the handshake.
@@ -91,23 +91,23 @@ class Secured(NamedTuple):
 
 
 class Close(NamedTuple):
-    """Close the connection, without a word."""
+    """Close the connection, without QUIT."""
 
 
 class Ask(NamedTuple):
     """Send DNS messages to one name server, all at once, and collect the responses.
 
-    Datagrams whose id belongs to none of the messages are passed over; whether a response really
-    answers its question is for the asker to judge.
+    Datagrams with another id than those of the messages are ignored.  Whether a response answers
+    its question is not checked.
     """
 
     #: Address and port of the name server.
     nameserver: tuple[str, int]
     messages: tuple[bytes, ...]
-    #: Over TCP (RFC 7766) and not UDP.
+    #: Whether to use TCP (RFC 7766) and not UDP.
     tcp: bool
     patience: float
-    #: Seconds to wait for the others once the first message has its response.
+    #: Seconds to wait for the other responses after the response to the first message.
     patience_for_rest: float = _FOREVER
 
 
@@ -136,7 +136,7 @@ class Resolved(NamedTuple):
     seconds: float
     fault: Optional[Fault] = None
     addresses: tuple[str, ...] = ()
-    #: The name that the system's resolver holds for the right one.
+    #: The host's canonical name, as the system's resolver has it.
     canonical_name: str = ""
     left: float = _FOREVER
 
@@ -145,7 +145,7 @@ class Call(NamedTuple):
     """Call a ``function`` that blocks, in a thread.
 
     The function returns a value or a :class:`Fault`.  An OSError becomes a fault; any other
-    exception ends the run.  When time is up, the thread is left behind.
+    exception ends the run.  When the time is up, the thread is abandoned.
     """
 
     function: Callable[[], Any]
@@ -196,15 +196,15 @@ class Ended(NamedTuple):
 
     seconds: float
     fault: Optional[Fault] = None
-    #: The number of the conversation that has ended, and its result.
+    #: The number of a conversation that has ended, and its result.
     ended: Optional[tuple[int, Any]] = None
     left: float = _FOREVER
 
 
 class End(NamedTuple):
-    """End a conversation that was begun: all that it waits for or asks later fails at once.
+    """End a conversation that was begun: its requests fail at once.
 
-    :class:`Await` tells of its end.
+    :class:`Await` returns its result.
     """
 
     number: int

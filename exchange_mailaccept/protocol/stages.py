@@ -1,4 +1,4 @@
-"""The stages of the mail acceptance test, and what one walk through them brought back.
+"""The results of a walk through the stages of the mail acceptance test.
 
 Everything here is an immutable value.
 """
@@ -30,7 +30,7 @@ _VERDICTS = {
 
 
 class Fault(NamedTuple):
-    """Why a request could not be fulfilled."""
+    """Why a request failed."""
 
     cause: Cause
     #: In words, for people: "connection refused", "within 5s".
@@ -40,36 +40,36 @@ class Fault(NamedTuple):
 
     @property
     def verdict(self) -> Verdict:
-        """What the stage that made the request comes to."""
+        """The verdict on the stage that made the request."""
         return _VERDICTS.get(self.cause, Verdict.BROKEN)
 
     @property
     def interrupted(self) -> bool:
-        """Whether the run was told to end, so that nothing was found out."""
+        """Whether the run was interrupted, so that there is no result."""
         return self.cause is Cause.INTERRUPTED
 
 
 class StageOutcome(NamedTuple):
-    """How one stage ended."""
+    """The outcome of one stage."""
 
     stage: Stage
     verdict: Verdict
     #: Seconds the stage took, by the monotonic clock.
     seconds: float
-    #: The reply that decided, if one came.
+    #: The decisive reply, if one came.
     reply: Optional[Reply] = None
-    #: What happened, in words, when there is more to say than the reply does.
+    #: What happened, in words, if the reply does not say it.
     explanation: str = ""
-    #: Whether what failed at STARTTLS is the EHLO inside TLS, after a good handshake.
+    #: Whether the EHLO after the handshake failed, at STARTTLS.
     second_ehlo: bool = False
-    #: Why it did not pass, if no reply says so; or what else is to be known of it.
+    #: Why it did not pass, if no reply says so; or what else is known of it.
     cause: Optional[Cause] = None
     #: What the server had said, if that is the reason.
     received: str = ""
 
     @classmethod
     def failed(cls, stage: Stage, fault: Fault, seconds: float) -> StageOutcome:
-        """The outcome of a stage whose request was not fulfilled, after ``seconds``."""
+        """The outcome of a stage whose request failed after ``seconds``."""
         return cls(
             stage,
             fault.verdict,
@@ -88,7 +88,7 @@ class StageOutcome(NamedTuple):
 class MailHost(NamedTuple):
     """A host that takes mail for a domain."""
 
-    #: MX preference, the lower the sooner; ``None`` if no MX record names the host.
+    #: MX preference, lowest first; ``None`` if no MX record names the host.
     preference: Optional[int]
     #: Host name in ASCII, without the final dot.
     name: str
@@ -110,7 +110,7 @@ class Server(NamedTuple):
 
 
 class TranscriptLine(NamedTuple):
-    """One line of the dialogue as it was spoken, or (``speaker`` ``~``) an event beside it."""
+    """One line of the dialogue, or (with the ``speaker`` ``~``) an event."""
 
     #: Seconds since the connection was begun.
     seconds: float
@@ -124,9 +124,9 @@ class Certificate(NamedTuple):
 
     subject: str
     issuer: str
-    #: Host names and addresses that it is for.
+    #: Host names and addresses for which it is valid.
     names: tuple[str, ...]
-    #: Its validity, in seconds since the epoch.
+    #: Beginning and end of its validity, in seconds since the epoch.
     not_before: float
     not_after: float
 
@@ -137,18 +137,18 @@ class Security(NamedTuple):
     #: ``TLSv1.3``
     protocol: str
     cipher: str
-    #: Whether the chain and the name were checked, and found right.
+    #: Whether the chain and the name were checked, and are valid.
     verified: bool
-    #: ``None`` if nothing could be read from it.
+    #: ``None`` if it could not be read.
     certificate: Optional[Certificate] = None
-    #: Why the certificate failed verification, if the run went on without; else empty.
+    #: Why the certificate failed verification, if the run went on; else empty.
     untrusted: str = ""
-    #: What is weak about the cipher suite, in words; else empty.
+    #: What is weak about the cipher suite, in words; empty if nothing is.
     weakness: str = ""
 
 
 class Session(NamedTuple):
-    """What the walk through the stages brought back from one server."""
+    """The results of the walk through the stages of one server."""
 
     server: Server
     #: Address that was connected, empty if none was.
@@ -169,9 +169,9 @@ class Session(NamedTuple):
         return next((each for each in self.outcomes if each.stage is stage), None)
 
     def masked(self, mask: Callable[[str], str]) -> Session:
-        """This session with ``mask`` applied to all that was said in it.
+        """This session, with ``mask`` applied to everything that was said.
 
-        The keywords stay as they are: no secret goes out before them.
+        The keywords stay as they are, because no secret was sent before them.
         """
 
         def masked(outcome: StageOutcome) -> StageOutcome:
