@@ -22,9 +22,8 @@ import os
 import sys
 import time
 
-# Ctrl-C is to end the process without a word, as SIGTERM does, until there is a pipe for both (see
-# ``_signal_pipe``).  Python's own way is a traceback out of whatever is being imported, so this
-# comes before all that takes its time.  Where it is ignored Python leaves it so.
+# Until ``_signal_pipe`` is called, Ctrl-C ends the process without a traceback, like SIGTERM.  This
+# is done before everything that takes time.  If Ctrl-C is ignored it stays so.
 if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
@@ -53,13 +52,13 @@ gc.disable()
 
 
 def missing_library(error: ImportError) -> str:
-    """What to say when a library can't be imported."""
+    """The words for a library that can't be imported."""
     why = printable(str(error), 180)
     return f"a library is missing: {why} (python3 -m pip install nagiosplugin dnspython)"
 
 
 def guard(step: Callable[[], Result], verbosity: int = 0) -> Result:
-    """The result of ``step``; whatever it raises ends the run in one line."""
+    """Return the result of ``step``; an exception ends the process with one line."""
     try:
         return step()
     except Answered as answer:
@@ -69,7 +68,7 @@ def guard(step: Callable[[], Result], verbosity: int = 0) -> Result:
         exit_unknown(f"{joined(error.mistakes, room)} {error.hint}")
     except ImportError as error:
         exit_unknown(missing_library(error))
-    # What nobody foresaw is a fault of the plugin, and must not alert anybody of a mail server.
+    # Anything else is a fault of the plugin, which must not look like one of the mail server.
     except Exception as error:
         words = f"fault of the plugin itself: {type(error).__name__}: {error}"
         if verbosity < 3:
@@ -88,11 +87,11 @@ class Begun(NamedTuple):
     contexts: Optional[Contexts]
     #: Descriptor of a pipe that becomes readable when the run is to end at once.
     signals: int
-    #: By the monotonic clock.
+    #: When the run ends, by the monotonic clock.
     ends: float
 
     def left(self) -> float:
-        """Seconds until the run is to be over."""
+        """Seconds until the run ends."""
         return max(0.0, self.ends - time.monotonic())
 
 
@@ -100,20 +99,20 @@ def begin(argv: Sequence[str]) -> Begun:
     """Send the first packet of the run that ``argv`` asks for.
 
     :raises UsageError: the command line, or a file that it names, can't be used
-    :raises Answered: it asks for a text and not for a test
+    :raises Answered: it asks for a text instead of a test
     """
-    # Nobody listens then, and the first socket would take the place of standard output.
+    # If standard output is closed, this raises OSError; a socket would take its descriptor.
     os.fstat(1)
     line = parser.read(argv)
     begun = time.monotonic()
-    # First of all, since a server that has our packet may already have made somebody end the run.
+    # Before the first packet, because the run may be interrupted as soon as it was sent.
     signals = _signal_pipe()
     security = options.security(line)
     if security is not None:
         _check_files(security)
     ahead = _send_ahead(line)
 
-    # From here on the first packet is on its way.
+    # The first packet is on its way from here on.
     from .net import loop
     from .run.acceptance import accept_mail
     from .run.servers import find_servers
@@ -125,7 +124,7 @@ def begin(argv: Sequence[str]) -> Begun:
     timeout = asked.limits.timeout
     run = loop.Run([find(asked.target, asked.probe)], timeout, contexts, signals, ahead=ahead)
     if not asked.target.host:
-        # The first response can't be read without it.
+        # It reads the first response.
         from .protocol.mx import import_dnspython
 
         import_dnspython()
@@ -133,7 +132,7 @@ def begin(argv: Sequence[str]) -> Begun:
 
 
 def drive(begun: Begun, chores: Sequence[Callable[[], object]] = ()) -> ServerSet:
-    """Drive the run to its end, and do ``chores`` on the way.
+    """Drive the run to its end, and do ``chores`` meanwhile (see ``loop``).
 
     A single server is a set of one without a label.
     """
@@ -168,8 +167,8 @@ def _conclude(begun: Begun) -> None:
     _import_plugin().conclude(begun.options, found)
 
 
-# The imports in parts, so that a reply is not kept waiting for all of them: first what nagiosplugin
-# will import, then what reports, then the rest.
+# The imports are done in parts, so that a reply does not wait for all of them: first what
+# nagiosplugin imports, then what reports, then the rest.
 
 
 def _import_logging() -> None:
@@ -190,19 +189,22 @@ def _import_plugin() -> Any:
         from . import plugin
     except ImportError:
         raise
-    # A library that is broken on this Python must not end in a traceback and exit 1, a WARNING.
+    # A library that is broken on this Python must not end in a traceback and exit code 1 (WARNING).
     except Exception as error:
         exit_unknown(f"a library can't be used: {type(error).__name__}: {error}")
     return plugin
 
 
 def _send_ahead(line: CommandLine) -> Optional[HeadStart]:
-    """The first packet, if it can be told without asking anybody; an error is met again later."""
+    """Send the first packet, if no look-up is needed for it.
+
+    An error is ignored here, because it comes again when the run needs the connection.
+    """
     host, domain = line.last("hostname", ""), line.last("domain", "")
     try:
         if not host:
             return HeadStart(*_first_nameserver(line), query=_first_query(domain))
-        # The servers of a set are connected when all are known.
+        # The servers of a set are connected after all were found.
         alone = names.is_address(host) and not line.judges_a_set
         if alone and line.last("until") != "mx":
             return HeadStart(host, line.port, line.last("source-address", ""))
@@ -225,7 +227,7 @@ def _first_query(domain: str) -> bytes:
 
 
 def _message_id(now: float) -> str:
-    """A Message-ID as unique as chance makes it."""
+    """A unique Message-ID, from random bytes."""
     node = "".join(each for each in os.uname().nodename if each.isascii() and each.isalnum())
     return f"<{int(now)}.{os.urandom(10).hex()}@{node or 'localhost'}.mailaccept>"
 
@@ -240,7 +242,7 @@ def _check_files(security: TlsSettings) -> None:
 
 
 def _tls_contexts(security: TlsSettings) -> Contexts:
-    # Now, and not when it is the server's turn to wait for us.
+    # They are imported now, and not while the server waits for the handshake.
     from .net import tls, trust  # noqa: F401
 
     try:
@@ -250,10 +252,10 @@ def _tls_contexts(security: TlsSettings) -> Contexts:
 
 
 def _signal_pipe() -> int:
-    """A pipe that becomes readable when somebody wants the run to end.
+    """A pipe that becomes readable when a signal tells the run to end.
 
-    Not an exception out of a signal handler, which could strike anywhere: the run ends by itself,
-    and can still say which stage it was waiting at.
+    An exception from a signal handler could be raised anywhere.  With the pipe, the run ends by
+    itself and can still say at which stage it was waiting.
     """
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
@@ -264,4 +266,4 @@ def _signal_pipe() -> int:
 
 
 def _leave_it_to_the_pipe(_number: int, _frame: Any) -> None:
-    """Let Python write the number of the signal into the pipe, and do nothing besides."""
+    """Do nothing: Python writes the number of the signal into the pipe."""

@@ -1,7 +1,7 @@
 """What the user asked for: one immutable :class:`Options` from a checked command line.
 
-:func:`security` comes before the first packet, for a file that can't be used is a mistake of the
-command line; :func:`read` comes after it, and imports what a dialogue needs.
+:func:`security` is called before the first packet, because a file that can't be used is a mistake
+of the command line.  :func:`read` is called after it, because it imports what a dialogue needs.
 """
 
 from __future__ import annotations
@@ -23,33 +23,33 @@ if TYPE_CHECKING:
 
 
 class Judging(NamedTuple):
-    """What is expected of a server, and how bad it is if it is not so."""
+    """What is expected of a server, and how bad it is if that is missing."""
 
     #: Which Exchange must answer.
     profile: str
-    #: EHLO keywords that must be offered besides.
+    #: EHLO keywords that must be offered in addition.
     require: tuple[str, ...]
-    #: Lower-case key of ``--severity`` to the name of a state.
+    #: The state of each key of ``--severity``, both in lower case.
     severities: Mapping[str, str]
-    #: Metric to threshold range.
+    #: The threshold range of each metric.
     warning: Mapping[str, str]
     critical: Mapping[str, str]
-    #: Days left of the certificate for WARNING and, if there are two, for CRITICAL.
+    #: Days left of the certificate for WARNING and, if there is a second number, for CRITICAL.
     certificate_days: tuple[float, ...]
-    #: Whether an option makes no sense without TLS: its version, a certificate.
+    #: Whether an option needs TLS, such as one about the certificate.
     expects_tls: bool
     #: How all servers are judged as a set; ``None`` to test the first that answers.
     rule: Optional[Rule]
 
 
 class Limits(NamedTuple):
-    """How long, how many and how much."""
+    """Limits of time, number and output."""
 
     #: Seconds of the whole run.
     timeout: float
     #: Whether to test every address of every server.
     every_address: bool
-    #: Most servers to test at the same time.
+    #: Maximum number of servers to test at once.
     parallel: int
     #: How often ``-v`` was given, at most 3.
     verbosity: int
@@ -59,7 +59,7 @@ class Options(NamedTuple):
     """What the user asked for."""
 
     target: Target
-    #: What the client says, and how far it goes.
+    #: What the client sends, and the last stage.
     probe: Plan
     #: How connections are secured; ``None`` without TLS.
     security: Optional[TlsSettings]
@@ -67,12 +67,12 @@ class Options(NamedTuple):
     limits: Limits
 
 
-#: Options about a TLS that ``--starttls-if-offered`` does not insist on.
+#: Options that are about TLS, which ``--starttls-if-offered`` does not require.
 _ABOUT_TLS = ("certificate", "verify", "min-tls", "tls-name", "client-cert")
 
 
 def security(line: CommandLine) -> Optional[TlsSettings]:
-    """How connections are to be secured, if they are."""
+    """How connections are secured; ``None`` without TLS."""
     if not line.secured:
         return None
     from .net.trust import TlsSettings
@@ -93,9 +93,9 @@ def read(
     message_id: str = "",
     now: float = 0.0,
 ) -> Options:
-    """What ``line`` asks for.
+    """Make the options of ``line``.
 
-    :param message_id: of the probe message, with its angle brackets
+    :param message_id: of the probe message, with angle brackets
     :param now: seconds since the epoch
     """
     from .run.servers import Target

@@ -1,11 +1,11 @@
-"""The mail acceptance of one domain: find its servers, and walk through the first that greets.
+"""The mail acceptance of one domain: finds its servers, and tests the first that greets.
 
-As a mail transfer agent would (RFC 5321 5.1): the next server is tried only if one can't be reached
-or refuses its greeting, for then nothing has been handed over.  Whatever happens later is the
-answer of the domain; after the final dot a second try could deliver twice.
+As a mail transfer agent does (RFC 5321 5.1), it tries the next server only if one can't be reached
+or refuses the connection in its greeting.  What happens later is the domain's answer.  After the
+final dot a second attempt could deliver the message twice.
 
-A server that keeps silent is not given up: after its share of the time the next one is begun beside
-it (RFC 5321 4.5.3.2.1 lets a greeting take five minutes).
+A silent server is not given up.  After its share of the time the next server is tried as well,
+because a greeting may take five minutes (RFC 5321 4.5.3.2.1).
 """
 
 from __future__ import annotations
@@ -25,29 +25,30 @@ if TYPE_CHECKING:
 
     from ..protocol.requests import Answer, Ended, Request
 
-#: Seconds that each of several servers has at least before the next one is begun beside it.
+#: Minimum share of a server, in seconds, before the next one is tried as well.
 LEAST_PATIENCE = 1.0
 
 
 class Acceptance(NamedTuple):
-    """What became of the test of one target."""
+    """The result of the test of one target."""
 
     #: Finding the servers; ``None`` if there was nothing to look up.
     lookup: Optional[StageOutcome]
-    #: One session for each server tried, in order.
+    #: A session for each server that was tried, in order.
     sessions: tuple[Session, ...] = ()
-    #: The servers that there are, in the order in which a sender tries them.
+    #: All servers, in the order in which a sender tries them.
     hosts: tuple[MailHost, ...] = ()
-    #: What is worth saying of the way to the servers: aliases, hosts without an address.
+    #: What was noticed when the servers were looked up, such as aliases.
     notes: tuple[str, ...] = ()
-    #: Seconds that the sessions took beside one another, and not one after another.
+    #: Seconds for which sessions overlapped.
     overlap: float = 0.0
 
     @property
     def decisive(self) -> Optional[Session]:
-        """The session that answers for the target.
+        """The session that decides for the target.
 
-        It is the last if that one greeted, or if the run was told to end then; else the furthest.
+        It is the last one if its server greeted, or if the run was interrupted then; else the one
+        that got furthest.
         """
         if not self.sessions:
             return None
@@ -58,7 +59,7 @@ class Acceptance(NamedTuple):
 
     @property
     def outcomes(self) -> tuple[StageOutcome, ...]:
-        """The outcomes of the stages reached, each stage once, in their order."""
+        """The outcomes of all stages that were reached, in order."""
         session = self.decisive
         walked = session.outcomes if session else ()
         if self.lookup is None or (walked and walked[0].stage is Stage.MX):
@@ -67,7 +68,7 @@ class Acceptance(NamedTuple):
 
     @property
     def failure(self) -> Optional[StageOutcome]:
-        """The stage that stopped the test, or ``None`` if it was walked to its end."""
+        """The stage that stopped the test; ``None`` if the test was completed."""
         if self.lookup is not None and not self.lookup.passed:
             return self.lookup
         session = self.decisive
@@ -75,7 +76,7 @@ class Acceptance(NamedTuple):
 
     @property
     def passed_over(self) -> tuple[Session, ...]:
-        """Sessions of servers that failed before the decisive one was reached."""
+        """Sessions of servers that failed before the decisive one."""
         decisive = self.decisive
         return tuple(session for session in self.sessions if session is not decisive)
 
@@ -87,26 +88,26 @@ class Acceptance(NamedTuple):
 
 
 class Member(NamedTuple):
-    """One server of the set, and what became of its test."""
+    """One server of the set, and the result of its test."""
 
-    #: Unique in the set, for perfdata; empty if the set is a single server.
+    #: Unique in the set, for perfdata; empty for a single server.
     label: str
     acceptance: Acceptance
-    #: Whether its MX preference is the best of all.
+    #: Whether no other server has a better MX preference.
     primary: bool = True
 
     @property
     def accepts(self) -> bool:
-        """Whether the test was walked to its end."""
+        """Whether its test was completed."""
         return self.acceptance.failure is None
 
 
 class ServerSet(NamedTuple):
-    """What became of the test of all servers."""
+    """The results of the tests of all servers."""
 
     #: Finding them; ``None`` if there was nothing to look up.
     lookup: Optional[StageOutcome]
-    #: By preference and name, so that graphs stay the same from run to run.
+    #: Sorted by preference and name, so that labels stay the same from run to run.
     members: tuple[Member, ...] = ()
     notes: tuple[str, ...] = ()
     #: Seconds from the start of the run to the end of its last walk.
@@ -129,23 +130,23 @@ def accept_mail(target: Target, plan: Plan) -> Generator[Request, Answer, Accept
 
 
 class _Try(NamedTuple):
-    """A server that was begun."""
+    """An attempt at a server that was begun."""
 
     position: int
     server: Server
-    #: Seconds that servers had been waited for until then.
+    #: Seconds of waiting for servers before it was begun.
     begun: float
-    #: Whether another was still waited for.
+    #: Whether another one was in progress then.
     beside: bool
 
 
 class _Search:
-    """The search for the server that answers for the target, in progress."""
+    """The search for the server that decides for the target."""
 
     def __init__(self, found: Servers, target: Target) -> None:
         self._found = found
         self._target = target
-        #: Seconds spent on the addresses of hosts, and on waiting for servers.
+        #: Seconds of looking up addresses, and of waiting for servers.
         self._looking = 0.0
         self._waiting = 0.0
         self._notes = list(found.notes)
@@ -153,11 +154,11 @@ class _Search:
         self._begun: list[_Try] = []
         #: Sessions by the position of their host.
         self._sessions: dict[int, Session] = {}
-        #: The position of the session that answers for the target.
+        #: The position of the decisive session.
         self._decisive: Optional[int] = None
 
     def acceptance(self) -> Acceptance:
-        """What became of it, the decisive session last."""
+        """The result, with the decisive session last."""
         late = [
             position
             for position, session in self._sessions.items()
@@ -177,7 +178,7 @@ class _Search:
         )
 
     def _overlap(self) -> float:
-        """Seconds that sessions took beside one another."""
+        """Seconds for which sessions overlapped."""
         if not any(attempt.beside for attempt in self._begun):
             return 0.0
         ends = {
@@ -194,20 +195,20 @@ class _Search:
         return StageOutcome(Stage.MX, Verdict.PASSED, seconds)
 
     def find_one(self) -> Generator[Request, Answer, None]:
-        """Find a server that has an address, which is all there is to the stage ``mx``."""
+        """Find a server that has an address, which completes the stage ``mx``."""
         for position, host in enumerate(self._found.hosts):
             located = yield from self._locate(host)
             if not located.lookup.passed:
                 self._sessions[position] = located.session
             elif self._sessions:
-                # It stands for the target, and those before it were passed over.
+                # It is the decisive one, and those before it were passed over.
                 self._sessions[position] = Session(located.server, "", (self._lookup,))
                 self._decisive = position
             if located.lookup.passed or (yield from time()).left <= 0:
                 return
 
     def walk_only_one(self) -> Generator[Request, Answer, None]:
-        """Walk through the only server, in the connection that may have been begun already."""
+        """Walk through the only server, whose connection may have been begun already."""
         located = yield from self._locate(self._found.hosts[0])
         self._decisive = 0
         self._sessions[0] = located.session
@@ -215,10 +216,10 @@ class _Search:
             self._sessions[0] = yield from walk(self._found.plan, located.server)
 
     def walk_first_to_greet(self) -> Generator[Request, Answer, None]:
-        """Begin with one server after another, until one greets, and walk through that one.
+        """Begin one server after another until one greets, and walk through that one.
 
-        A server that does not greet has its share of the time to itself.  After that the next one
-        is begun beside it.
+        A server that does not greet keeps its connection when its share of the time is over and the
+        next server is begun.
         """
         hosts = self._found.hosts
         for position, host in enumerate(hosts):
@@ -237,7 +238,7 @@ class _Search:
         yield from self._finish()
 
     def _wait(self, left_then: float) -> Generator[Request, Answer, None]:
-        """Wait until the server begun last ends, or another greets, or ``left_then`` is left."""
+        """Wait until the last server ends, another one greets, or ``left_then`` seconds remain."""
         last = self._begun[-1].position
         while self._race.winner is None and last not in self._sessions:
             left = (yield from time()).left
@@ -246,7 +247,7 @@ class _Search:
                 return
 
     def _finish(self) -> Generator[Request, Answer, None]:
-        """Wait for the server that is walked, and for better ones that may still greet."""
+        """Wait for the server that is tested, and for better ones that may still greet."""
         while self._race.winner is None and self._running:
             yield from self._hear()
         winner = next((each for each in self._begun if each.server is self._race.winner), None)
@@ -261,7 +262,7 @@ class _Search:
                 yield End(self._begun.index(attempt))
         while self._running:
             yield from self._hear()
-        # The servers after it were begun for nothing, and say nothing of the target.
+        # The servers after it do not matter for the target.
         for attempt in self._begun:
             if attempt.position > winner.position:
                 del self._sessions[attempt.position]
@@ -271,7 +272,7 @@ class _Search:
         return [attempt for attempt in self._begun if attempt.position not in self._sessions]
 
     def _hear(self, patience: Optional[float] = None) -> Generator[Await, Ended, None]:
-        """Wait until the session of a server that was begun ends, if one does in time."""
+        """Wait until one of the sessions that were begun ends, if one does in time."""
         answer = yield Await(patience)
         self._waiting += answer.seconds
         if answer.ended is None:
@@ -290,19 +291,19 @@ class _Search:
 
 
 def _interrupted(session: Session) -> bool:
-    """Whether the run was told to end in it, so that nobody knows what would have come of it."""
+    """Whether the run was interrupted in it, so that it has no result."""
     failure = session.failure
     return failure is not None and failure.cause is Cause.INTERRUPTED
 
 
 def _furthest(session: Session) -> tuple[bool, int]:
-    """How much is known of a server, comparable: least if it could not even be tested."""
+    """How far the test of a server got, as a value to compare."""
     failure = session.failure
     tested = failure is None or failure.verdict is not Verdict.UNTESTED
     return tested, len(session.outcomes)
 
 
 def _greeted(session: Session) -> bool:
-    """Whether the server took the connection, so that no other is to be tried."""
+    """Whether the server accepted the connection, so that no other one is tried."""
     failure = session.failure
     return failure is None or failure.stage not in (Stage.MX, Stage.CONNECT, Stage.BANNER)

@@ -1,4 +1,4 @@
-"""What the answers of a server mean: which Exchange it is, what it lacks, why it failed."""
+"""What the replies of a server mean: which Exchange it is, what it lacks, why it failed."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 class Examined(NamedTuple):
-    """A server's test with its meaning."""
+    """The test of a server, and what it means."""
 
     member: Member
-    #: The session that answers for the server.
+    #: The decisive session.
     session: Optional[Session]
     keywords: recognition.KeywordCheck
-    #: Why the test stopped; ``None`` if it was walked to its end.
+    #: Why the test stopped; ``None`` if it was completed.
     diagnosis: Optional[Diagnosis]
 
     def label(self, metric: str) -> str:
@@ -31,7 +31,7 @@ class Examined(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The server's name, empty if none was reached."""
+        """The server's name; empty if none was reached."""
         return self.session.server.name if self.session else ""
 
     @property

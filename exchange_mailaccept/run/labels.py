@@ -1,4 +1,4 @@
-"""Labels of the servers of a set in perfdata: short, unique, and the same in each run."""
+"""Labels of the servers of a set in perfdata: short, unique, and the same in every run."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def labels(names: Sequence[str]) -> list[str]:
-    """A label for each of ``names``: the first part of the name, or all of it if that is shared.
+    """A label for each of ``names``: its first part, or all of it if others have the same part.
 
-    An address becomes ``host``, since graphing systems can't store ``::``.  Equal labels get a
-    number.
+    An address becomes ``host``, because some graphing systems can't store ``::``.  Equal labels get
+    a number.
     """
     shared = Counter(_short(name) for name in set(names))
     wanted = [_short(name) if shared[_short(name)] == 1 else _full(name) for name in names]
@@ -42,6 +42,6 @@ def _full(name: str) -> str:
 
 
 def _harmless(name: str) -> str:
-    """``name`` as perfdata can have it: DNS allows any byte in a name (RFC 2181 11)."""
+    """``name`` with characters for perfdata; DNS allows any byte in a name (RFC 2181 11)."""
     kept = LETTERS + DIGITS + "_-"
     return "".join(letter if letter in kept else "-" for letter in name) or "host"

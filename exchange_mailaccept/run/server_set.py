@@ -1,7 +1,7 @@
 """All servers of a target at once, judged as a set (``--all-mx``, ``--all-addresses``).
 
-Each server has a conversation of its own, all in one loop under one deadline, and gets at most one
-probe message.
+Each server has its own conversation and gets at most one message.  One loop drives them all, under
+one deadline.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from ..net.trust import Contexts
     from ..protocol.dialogue import Plan
 
-    #: A server with its addresses, or the session that failed because there are none.
+    #: A server with its addresses, or the failed session of one without.
     Reached = Union[Server, Session]
 
 
 class Weight(Enum):
-    """How much of a server's failure counts for the set."""
+    """How much the failure of a server counts for the set."""
 
     FULL = "full"
     WARNING = "warning"
@@ -41,9 +41,9 @@ class Weight(Enum):
 
 
 def counts_as(rule: Rule, member: Member, others: Sequence[Member]) -> Weight:
-    """How much it counts that something is wrong with ``member``.
+    """How much it counts for the set if something is wrong with ``member``.
 
-    :param others: those of the set that can take its place
+    :param others: the servers of the set that can replace it
     """
     if rule is Rule.ANY and others:
         return Weight.NONE
@@ -53,14 +53,14 @@ def counts_as(rule: Rule, member: Member, others: Sequence[Member]) -> Weight:
 
 
 class Conditions(NamedTuple):
-    """What holds for all servers of a set."""
+    """What applies to all servers of a set."""
 
     target: Target
-    #: Gives the seconds until the run is to be over.
+    #: Returns the seconds until the run ends.
     left: Callable[[], float]
-    #: Most servers to test at the same time.
+    #: Maximum number of servers to test at once.
     parallel: int
-    #: Whether to test every address of every server, and not the first that answers.
+    #: Whether to test every address of every server, or only the first that answers.
     every_address: bool = False
     #: For conversations that use TLS.
     contexts: Optional[Contexts] = None
@@ -79,7 +79,7 @@ def accept_mail_everywhere(found: Servers, conditions: Conditions) -> ServerSet:
     left_at_first = conditions.left()
     lookup = found.lookup
     if lookup is not None and not lookup.passed:
-        # There is no server, and this is what became of the only thing that was tried.
+        # No server was found, which is the only result.
         return ServerSet(None, (Member("", Acceptance(lookup)),), (), lookup.seconds)
     members = _assemble(_reach(found, conditions))
     seconds = (lookup.seconds if lookup else 0.0) + left_at_first - conditions.left()
@@ -87,7 +87,7 @@ def accept_mail_everywhere(found: Servers, conditions: Conditions) -> ServerSet:
 
 
 def _reach(found: Servers, conditions: Conditions) -> list[Session]:
-    """Find the addresses of all servers at the same time, and walk through those that have one."""
+    """Find the addresses of all servers at once, and walk through those that have one."""
     plan, target = found.plan, conditions.target
     hosts = sorted(found.hosts, key=lambda host: (host.preference or 0, host.name))
     finding = conditions.begin([find_addresses(host, target) for host in hosts])
@@ -106,9 +106,9 @@ def _reach(found: Servers, conditions: Conditions) -> list[Session]:
 
 
 def _walk(plan: Plan, servers: Sequence[Reached], conditions: Conditions) -> list[Session]:
-    """Walk through all ``servers``, as many at the same time as is allowed."""
+    """Walk through all ``servers``, as many at once as the user allows."""
     reachable = [server for server in servers if isinstance(server, Server)]
-    # When they have to queue, no slow server may keep the others from their turn.
+    # If they have to queue, a slow server must not use up the time of the others.
     rounds = -(-len(reachable) // conditions.parallel)
     turn = max(conditions.left() / rounds, LEAST_PATIENCE) if rounds > 1 else None
     walks = [walk(plan, server, turn=turn) for server in reachable]
@@ -138,5 +138,5 @@ def _one_by_one(servers: Sequence[Reached]) -> list[Reached]:
 
 
 def _as_session(server: Reached, *outcomes: StageOutcome) -> Session:
-    """A server that is not to be tried, as a session that came to ``outcomes`` and no further."""
+    """The session of a server that is not tried, with ``outcomes`` only."""
     return Session(server, "", outcomes) if isinstance(server, Server) else server

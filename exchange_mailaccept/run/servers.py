@@ -1,4 +1,4 @@
-"""The servers of a target and their addresses, by DNS or as the user named them."""
+"""Finds the servers of a target and their addresses, by DNS or as the user named them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..protocol.dialogue import Plan
     from ..protocol.requests import Answer, Request, Resolved
 
-#: Seconds that finding this host's own name may take.
+#: Maximum time for finding this host's own name, in seconds.
 OWN_NAME_PATIENCE = 1.0
 
 
@@ -42,7 +42,7 @@ class Target(NamedTuple):
     nameservers: tuple[tuple[str, int], ...] = ()
 
     def has_no_mx(self, server: Server) -> bool:
-        """Whether ``server`` is the domain itself, for want of MX records (RFC 5321 5.1)."""
+        """Whether ``server`` is the domain itself, which has no MX record (RFC 5321 5.1)."""
         return bool(self.domain) and not self.host and server.preference is None
 
 
@@ -77,7 +77,6 @@ def find_servers(target: Target, plan: Plan) -> Generator[Request, Answer, Serve
         plan = plan._replace(ehlo_name=(yield from _find_ehlo_name()))
     if target.host:
         return Servers(None, (MailHost(None, target.host),), (), plan)
-    # Only a domain needs dnspython.
     from ..protocol import mx
 
     begun = yield from time()
@@ -129,13 +128,12 @@ class _Found(NamedTuple):
 
 
 def _addresses(name: str, target: Target) -> Generator[Request, Answer, Union[_Found, Fault]]:
-    # Only the user may name a server by its address; an MX record that does is broken.
+    # Only the user may name a server by its address; an MX record must not.
     if target.host and is_address(name):
         return _Found((name,))
     if target.host and not target.nameservers:
-        # A server named by the user is found as other programs find it, hosts file included.
+        # Other programs would look up the user's server in this way, in the hosts file too.
         return (yield from _ask_system(name, target.family))
-    # Only a name needs dnspython.
     from ..protocol import mx
 
     if target.host:
@@ -159,7 +157,7 @@ def _ask_system(name: str, family: int) -> Generator[Resolve, Resolved, Union[_F
 
 
 def _public(name: str, addresses: tuple[str, ...], notes: tuple[str, ...]) -> Union[_Found, Fault]:
-    """Those of the ``addresses`` of an MX that other hosts can reach; a fault if none is left."""
+    """The ``addresses`` of an MX that other hosts can reach; a fault if there is none."""
     skipped = tuple(address for address in addresses if what_is_special(address))
     kept = tuple(address for address in addresses if address not in skipped)
     words = [f"{address} is {what_is_special(address)}" for address in skipped[:2]]
@@ -170,7 +168,7 @@ def _public(name: str, addresses: tuple[str, ...], notes: tuple[str, ...]) -> Un
 
 
 def _is_lab(nameservers: tuple[tuple[str, int], ...]) -> bool:
-    """Whether a name server of a lab is asked, whose servers may be this host itself."""
+    """Whether the name server is that of a lab, where the servers can be on this host."""
     return any(
         what_is_special(address) == THIS_HOST and port != DNS_PORT for address, port in nameservers
     )
