@@ -11,6 +11,7 @@ from .cli.words import (
     BACKUP_MX,
     CERTIFICATE,
     EXTENSIONS,
+    MX_SET,
     SIZE,
     TOTAL,
     UNTRUSTED,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .options import Judging, Options
     from .protocol.stages import StageOutcome
     from .run.acceptance import ServerSet
+    from .run.expected_mx import MxSet
 
 #: What a verdict means; ``--severity`` overrides it.
 STATES = {
@@ -195,6 +197,8 @@ def assess(found: ServerSet, options: Options) -> Assessment:
         (judgements,) = (each for _, each in judged)
     else:
         judgements = (*weigh(judged, judging), *_of_the_set(found, judging))
+    if found.mx_set is not None:
+        judgements += tuple(_mx_set(found.mx_set, judging))
     return Assessment(found, examined, _without_guesses(judgements))
 
 
@@ -268,6 +272,8 @@ def failure_state(
     keys = [diagnosis.kind.value, outcome.stage.value, outcome.verdict.value]
     if reply is not None:
         keys = [str(reply.code), str(reply.enhanced), *keys]
+    if outcome.cause is Cause.UNEXPECTED_MX:
+        keys.append(MX_SET)
     key = next((key for key in keys if key in severities), "")
     if key:
         return State(severities[key]), key
@@ -357,6 +363,11 @@ def _findings(examined: Examined, options: Options) -> Iterator[Judgement]:
         message = compose(probe.envelope, probe.content, probe.message_id, probe.now)
         too_small = size < len(message)
         yield _finding(SIZE, State.CRITICAL if too_small else State.WARNING, judging)
+
+
+def _mx_set(mx_set: MxSet, judging: Judging) -> Iterator[Judgement]:
+    if mx_set.unexpected or mx_set.missing:
+        yield _finding(MX_SET, State.CRITICAL if mx_set.preferred else State.WARNING, judging)
 
 
 def weigh(

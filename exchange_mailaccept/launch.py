@@ -141,7 +141,7 @@ def drive(begun: Begun, chores: Sequence[Callable[[], object]] = ()) -> ServerSe
     asked = begun.options
     (found,) = begun.run.drive(chores)
     if asked.judging.rule is None:
-        return ServerSet(None, (Member("", found),), (), found.seconds)
+        return ServerSet(None, (Member("", found),), (), found.seconds, found.mx_set)
     from .run.server_set import Conditions, accept_mail_everywhere
 
     conditions = Conditions(

@@ -106,6 +106,7 @@ def read(
         line.port,
         line.family,
         line.all("nameserver"),
+        line.all("expect-mx"),
     )
     limits = Limits(
         line.last("timeout", table.DEFAULT_TIMEOUT),

@@ -113,6 +113,8 @@ class Cause(Enum):
     NULL_MX = "null-mx"
     #: No address is published for the host.
     NO_ADDRESS = "no-address"
+    #: None of the domain's MX records is one of those that it should have.
+    UNEXPECTED_MX = "unexpected-mx"
     #: An MX that leads to this host itself, or to an address that no other host can reach.
     NOT_PUBLIC = "not-public"
     #: CNAME records that loop or go on too long.

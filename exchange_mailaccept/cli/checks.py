@@ -98,6 +98,8 @@ def _check_set(line: CommandLine) -> list[str]:
     mistakes = []
     if line.count("all-mx") and line.last("hostname", ""):
         mistakes.append("--all-mx and -H exclude each other")
+    if line.tried("expect-mx") and line.tried("hostname"):
+        mistakes.append("--expect-mx needs -d without -H")
     if line.count("all-addresses") and not (line.count("all-mx") or line.tried("hostname")):
         mistakes.append("--all-addresses needs --all-mx, or -H")
     if not line.judges_a_set:

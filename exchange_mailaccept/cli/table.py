@@ -72,6 +72,8 @@ OPTIONS = (
     Option(("-4", "--ipv4"), "", "IPv4 only"),
     Option(("-6", "--ipv6"), "", "IPv6 only"),
     Option(("--all-mx",), "", "test every MX host of the domain, and judge them as a set"),
+    Option(("--expect-mx",), "NAME", "MX that the domain should have, *. in front for any labels;"
+           " others are not connected", words.mx, True),
     Option(("--all-addresses",), "", "with --all-mx, or -H: test every address of every host"),
     Option(("--set",), "RULE", "how the set is judged: worst (default): as its worst server; any:"
            " one server that accepts is enough; primary: a backup that fails is a warning",

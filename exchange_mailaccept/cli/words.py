@@ -21,8 +21,8 @@ STAGES = tuple(stage.value for stage in Stage)
 UNTIL = STAGES[:-1]
 #: Metrics and findings that belong to no stage.
 TOTAL, EXTENSIONS, CERTIFICATE, BACKUP_MX = "total", "extensions", "certificate", "backup-mx"
-UNTRUSTED, ADDRESS, SIZE = "untrusted", "address", "size"
-FINDINGS = (EXTENSIONS, CERTIFICATE, BACKUP_MX, UNTRUSTED, ADDRESS, SIZE)
+UNTRUSTED, ADDRESS, SIZE, MX_SET = "untrusted", "address", "size", "mx-set"
+FINDINGS = (EXTENSIONS, CERTIFICATE, BACKUP_MX, UNTRUSTED, ADDRESS, SIZE, MX_SET)
 #: Metrics that thresholds can be set for.
 MEASURED = (*STAGES, TOTAL)
 SEVERITY_KEYS = (
@@ -122,6 +122,14 @@ def domain(text: str) -> str:
     if is_address(text):
         raise ValueError("must be a domain; a server is named with -H")
     return _name(text)
+
+
+def mx(text: str) -> str:
+    """The name of an MX, in ASCII and lower case; ``*.`` in front stands for one or more labels."""
+    bare = text.removeprefix("*.")
+    if is_address(bare):
+        raise ValueError("must be a name, as MX records have")
+    return text[: len(text) - len(bare)] + _name(bare).lower()
 
 
 def nameserver(text: str) -> tuple[str, int]:

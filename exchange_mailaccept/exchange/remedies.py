@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..cli.words import ADDRESS, SIZE, UNTRUSTED
+from ..cli.words import ADDRESS, MX_SET, SIZE, UNTRUSTED
 from ..vocabulary import Kind
 from .diagnosis import Diagnosis
 from .pages import PAGES
@@ -72,5 +72,14 @@ REMEDIES = {
         "Get-ReceiveConnector and Get-TransportConfig show MaxMessageSize and MaxReceiveSize.",
         PAGES["connectors"].address,
         "mail-flow",
+    ),
+    MX_SET: Diagnosis(
+        Kind.RECIPIENT,
+        "The domain's MX records are not those that --expect-mx names; a part of its mail goes to"
+        " other servers, or waits",
+        "nslookup -type=MX DOMAIN; ask who changed the zone. Of a move that is meant, name the old"
+        " and the new MX until it is over.",
+        PAGES["dns"].address,
+        "dns",
     ),
 }

@@ -101,5 +101,7 @@ def _argument(stage: Stage, plan: Plan) -> str:
 
 
 def _lookup_failure(outcome: StageOutcome, name: str) -> str:
+    if outcome.cause is Cause.UNEXPECTED_MX:
+        return printable(outcome.explanation, QUOTED)
     verb = "could not look up" if outcome.verdict is Verdict.UNTESTED else "no mail server at"
     return f"{verb} {printable(name, 80)}: {printable(outcome.explanation, QUOTED)}"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ..judgement import Judgement
     from ..options import Options
+    from ..run.expected_mx import MxSet
 
 
 def describe(judgement: Judgement, examined: Optional[Examined], options: Options) -> str:
@@ -121,6 +122,19 @@ def backup(acceptance: Acceptance, plan: Plan) -> str:
     preferences = {each.server.preference for each in sessions if each is not None}
     equal = len(preferences) == 1 and None not in preferences
     return f"{'other' if equal else 'better'} MX failed: {failures[0]}{more}"
+
+
+def mx_set(found: MxSet) -> str:
+    """Which MX the domain has and should not have, and which it lacks."""
+    words = []
+    if found.unexpected:
+        names = ", ".join(f"{each.name} ({each.preference})" for each in found.unexpected)
+        preferred = ", preferred to every expected one" if found.preferred else ""
+        words.append(f"unexpected MX {printable(names, QUOTED)}{preferred}")
+    if found.missing:
+        names = printable(", no ".join(found.missing), QUOTED)
+        words.append(f"no MX {names}, which is expected")
+    return "; ".join(words)
 
 
 def missing(keywords: KeywordCheck, host: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..cli.words import ADDRESS, UNTRUSTED
+from ..cli.words import ADDRESS, MX_SET, UNTRUSTED
 from ..exchange import LEAST_DELAY, receipt
 from ..judgement import Assessment, Ground, Judgement
 from ..protocol.dialogue import Plan
@@ -52,13 +52,15 @@ def _described(
 ) -> list[str]:
     if not judgements:
         return []
-    from .findings import describe
+    from .findings import describe, mx_set
 
     servers = {each.member.label: each for each in assessment.examined}
-    subjects = [
-        servers.get(each.server) if each.server is not None else None for each in judgements
+    return [
+        mx_set(assessment.found.mx_set)
+        if each.name == MX_SET and assessment.found.mx_set is not None
+        else describe(each, servers.get(each.server or ""), options)
+        for each in judgements
     ]
-    return [describe(each, subject, options) for each, subject in zip(judgements, subjects)]
 
 
 def _outcome(assessment: Assessment, options: Options, deciding: Collection[str]) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Optional
 
     from ..protocol.requests import Answer, Ended, Request
+    from .expected_mx import MxSet
 
 #: Minimum share of a server, in seconds, before the next one is tried as well.
 LEAST_PATIENCE = 1.0
@@ -42,6 +43,8 @@ class Acceptance(NamedTuple):
     notes: tuple[str, ...] = ()
     #: Seconds for which sessions overlapped.
     overlap: float = 0.0
+    #: See :class:`ServerSet`.
+    mx_set: Optional[MxSet] = None
 
     @property
     def decisive(self) -> Optional[Session]:
@@ -112,6 +115,8 @@ class ServerSet(NamedTuple):
     notes: tuple[str, ...] = ()
     #: Seconds from the start of the run to the end of its last walk.
     seconds: float = 0.0
+    #: What is wrong with the MX, if they were compared with those that the domain should have.
+    mx_set: Optional[MxSet] = None
 
 
 def accept_mail(target: Target, plan: Plan) -> Generator[Request, Answer, Acceptance]:
@@ -175,6 +180,7 @@ class _Search:
             self._found.hosts,
             tuple(self._notes),
             self._overlap(),
+            self._found.mx_set,
         )
 
     def _overlap(self) -> float:

@@ -83,7 +83,7 @@ def accept_mail_everywhere(found: Servers, conditions: Conditions) -> ServerSet:
         return ServerSet(None, (Member("", Acceptance(lookup)),), (), lookup.seconds)
     members = _assemble(_reach(found, conditions))
     seconds = (lookup.seconds if lookup else 0.0) + left_at_first - conditions.left()
-    return ServerSet(lookup, members, found.notes, seconds)
+    return ServerSet(lookup, members, found.notes, seconds, found.mx_set)
 
 
 def _reach(found: Servers, conditions: Conditions) -> list[Session]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from ..protocol.dialogue import Plan
     from ..protocol.requests import Answer, Request, Resolved
+    from .expected_mx import MxSet
 
 #: Maximum time for finding this host's own name, in seconds.
 OWN_NAME_PATIENCE = 1.0
@@ -40,6 +41,8 @@ class Target(NamedTuple):
     family: int = 0
     #: Address and port of the DNS servers to ask; empty for the system's.
     nameservers: tuple[tuple[str, int], ...] = ()
+    #: The MX that the domain should have (see ``expected_mx``); empty if any will do.
+    expected_mx: tuple[str, ...] = ()
 
     def has_no_mx(self, server: Server) -> bool:
         """Whether ``server`` is the domain itself, which has no MX record (RFC 5321 5.1)."""
@@ -55,6 +58,8 @@ class Servers(NamedTuple):
     notes: tuple[str, ...]
     #: The plan, with this host's name for EHLO.
     plan: Plan
+    #: What is wrong with the MX, if they were compared with those that the domain should have.
+    mx_set: Optional[MxSet] = None
 
 
 class Located(NamedTuple):
@@ -83,10 +88,15 @@ def find_servers(target: Target, plan: Plan) -> Generator[Request, Answer, Serve
     found = yield from mx.mail_hosts(target.domain, _nameservers(target))
     ended = yield from time()
     seconds = ended.waited - begun.waited
+    mx_set = None
+    if target.expected_mx and not isinstance(found, Fault):
+        from . import expected_mx
+
+        found, mx_set = expected_mx.compare(target.domain, found, target.expected_mx)
     if isinstance(found, Fault):
         return Servers(StageOutcome.failed(Stage.MX, found, seconds), (), (), plan)
     lookup = StageOutcome(Stage.MX, Verdict.PASSED, seconds)
-    return Servers(lookup, found.hosts, found.notes, plan)
+    return Servers(lookup, found.hosts, found.notes, plan, mx_set)
 
 
 def find_addresses(host: MailHost, target: Target) -> Generator[Request, Answer, Located]:

@@ -58,6 +58,7 @@ REFUSED = {
         "1.1.1.1\n",
         LONG,
     ),
+    "--expect-mx": ("*", "*.", "**.a", "a.*.b", "192.0.2.1", *HOSTS[:8]),
     "--source-address": ("nosuch", "1.1.1.1:25", "1.1.1.1\n", "\u0661.1.1.1", LONG),
     "-f": ADDRESSES,
     "-r": ADDRESSES,
@@ -92,6 +93,7 @@ REFUSED = {
 }
 #: What an option needs beside it to be asked for its value at all.
 BESIDES = {
+    "--expect-mx": ("-d", "contoso.com"),
     "--set": ("--all-mx",),
     "--parallel": ("--all-mx",),
     "--tls-name": ("-S",),
@@ -152,7 +154,7 @@ def target(option: str, server: Listening) -> list[str]:
         "--nameserver": f"127.0.0.1:{server.port}",
         "-t": "5",
     }
-    if option == "-d":
+    if option in ("-d", "--expect-mx"):
         del given["-H"]
     return [word for name, value in given.items() if name != option for word in (name, value)]
 

@@ -77,7 +77,7 @@ SEE_HELP = " (see check_exchange_mailaccept --help)"
 SEVERITY_KEYS = (
     "server load recipient connector tls protocol probe policy mx connect banner ehlo starttls"
     " auth mail rcpt data message deferred refused broken timeout missing extensions certificate"
-    " backup-mx untrusted address size"
+    " backup-mx untrusted address size mx-set"
 )
 METRICS = "mx connect banner ehlo starttls auth mail rcpt data message quit total"
 STAGES = "mx connect banner ehlo starttls auth mail rcpt data message"
@@ -160,6 +160,9 @@ def test_a_target_is_enough(argv, expected):
             ["--nameserver=::1", "--nameserver=127.0.0.1:1"],
             target(nameservers=(("::1", 53), ("127.0.0.1", 1))),
         ),
+        (["--expect-mx", "Mail1.Contoso.com."], target(expected_mx=("mail1.contoso.com",))),
+        (["--expect-mx", "*.Mail.Protection.Outlook.com", "--expect-mx", "mail_2"],
+         target(expected_mx=("*.mail.protection.outlook.com", "mail_2"))),
         (["--source-address", "192.0.2.9"], changed(DEFAULTS, source_address="192.0.2.9")),
         (["--source-address=2001:db8::9"], changed(DEFAULTS, source_address="2001:db8::9")),
         (["-f", "a@b.example"], envelope(sender="a@b.example")),
@@ -258,6 +261,7 @@ TAKING = [
         "--profile", "--require", "--severity", "-w --warning", "-c --critical", "-t --timeout",
         "--ca-file", "--tls-name", "--min-tls", "--client-cert", "--client-key", "-D --certificate",
         "-A --auth", "-U --user", "--password-file", "--token-file", "--set", "--parallel",
+        "--expect-mx",
     )
     for flag in flags.split()
 ]  # fmt: skip
@@ -345,6 +349,13 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["-6", "-H", "192.0.2.1"], "-H 192.0.2.1 is no IPv6 address"),
     (["-4", "--source-address", "::1"], "--source-address ::1 is no IPv4 address"),
     (["-6", "--source-address", "192.0.2.1"], "--source-address 192.0.2.1 is no IPv6 address"),
+    # The MX that are expected.
+    *((["--expect-mx", value], f"--expect-mx {value}: {value!r} is not a domain: {label!r} {LABEL}")
+      for value, label in (("mail1.*.com", "*"), ("**.contoso.com", "**"), ("a b.c", "a b"))),
+    (["--expect-mx", "*"], f"--expect-mx *: '*' is not a domain: '*' {LABEL}"),
+    (["--expect-mx", "*."], f"--expect-mx *.: '' is not a domain: '' {LABEL}"),
+    (["--expect-mx", "192.0.2.1"], "--expect-mx 192.0.2.1: must be a name, as MX records have"),
+    (["-H", "mail1", "--expect-mx", "mail1.contoso.com"], "--expect-mx needs -d without -H"),
     # Mail addresses: what would break out of the command, a second recipient, and nonsense.
     *(([flag, value], f"{flag} {value}: {NO_MAILBOX}") for flag in ("-f", "-r") for value in (
         "a@b>\r\nRCPT TO:<c@d.example", "a\r\nDATA@b.example", "a\n@b.example", "a\0@b.example",
@@ -565,6 +576,7 @@ def test_the_help_names_every_option():
         "-4, --ipv4",
         "-6, --ipv6",
         "--all-mx",
+        "--expect-mx NAME",
         "--all-addresses",
         "--set RULE",
         "--parallel N",

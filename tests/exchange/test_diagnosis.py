@@ -45,6 +45,7 @@ def silent(stage: str, cause: Cause, received: str = "") -> StageOutcome:
         ("mx", Cause.ALIASES, "recipient", "CNAME"),
         ("mx", Cause.BAD_NAME, "recipient", "-d or -H"),
         ("mx", Cause.NOT_PUBLIC, "recipient", "public address"),
+        ("mx", Cause.UNEXPECTED_MX, "recipient", "--expect-mx"),
         ("connect", Cause.REFUSED, "server", "Test-ServiceHealth"),
         ("connect", Cause.SILENT, "server", "Test-NetConnection"),
         ("connect", Cause.NO_ANSWER, "server", "Test-NetConnection"),

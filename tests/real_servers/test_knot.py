@@ -262,6 +262,25 @@ def test_state_of_a_backup_can_be_chosen(check):
     assert check("backup.mx.test", "--severity", "backup-mx=critical").exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("domain", "expected", "exit_code", "line"),
+    [
+        ("one", ["open.mx.test"], 0, "open.mx.test passed every stage up to rcpt"),
+        ("one", ["*.test"], 0, "open.mx.test passed every stage up to rcpt"),
+        ("one", ["open.mx.test", "open-too.mx.test"], 1, "no MX open-too.mx.test, which is"),
+        ("reversed", ["open.mx.test"], 1, "unexpected MX closed.mx.test (20); open.mx.test passed"),
+        ("backup", ["open.mx.test"], 2, "unexpected MX closed.mx.test (10), preferred to every"),
+        ("one", ["open-too.mx.test"], 2, "one.mx.test has the wrong MX, open.mx.test (expected:"),
+        ("implicit", ["implicit.mx.test"], 2, "implicit.mx.test has no MX record (expected:"),
+        ("null", ["*.test"], 2, "no mail server at null.mx.test: null.mx.test accepts no mail"),
+    ],
+)
+def test_mx_are_compared_with_those_that_are_expected(check, domain, expected, exit_code, line):
+    run = check(f"{domain}.mx.test", *(word for name in expected for word in ("--expect-mx", name)))
+    assert run.exit_code == exit_code
+    assert run.status.partition(" - ")[2].startswith(line)
+
+
 def test_lower_preference_is_tried_first(check):
     """The one that is down is the worse one, and nobody asks it."""
     run = check("reversed.mx.test")

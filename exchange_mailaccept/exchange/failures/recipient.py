@@ -32,6 +32,19 @@ ROWS: tuple[Row, ...] = (
         begin="dns",
     ),
     Row(
+        "unexpected-mx",
+        MX,
+        Kind.RECIPIENT,
+        "The domain has none of the MX that --expect-mx names, so all its mail goes to other "
+        "servers; nothing was sent to them",
+        "nslookup -type=MX DOMAIN; ask the registrar and whoever runs the web site who changed the "
+        "zone, and put the MX back. After a move that is meant, change --expect-mx.",
+        "contoso.com has the wrong MX, mail.hoster.example (expected: mail1.contoso.com)",
+        causes=(Cause.UNEXPECTED_MX,),
+        page="dns",
+        begin="dns",
+    ),
+    Row(
         "mx-without-address",
         MX,
         Kind.RECIPIENT,
