@@ -5,7 +5,7 @@ RCPT, DATA, message), and says of each stage what happened and how long it took.
 
 The import rule: a module imports only from its own room and from those further up in this list.
 
-1. ``record names dates vocabulary``: values, syntax and words that all rooms share
+1. ``record names vocabulary``: values, syntax and words that all rooms share
 2. ``cli``: words of the command line to checked values
 3. ``protocol``: SMTP and DNS as bytes, values and generators
 4. ``exchange`` and ``net``, which do not know each other: knowledge of Exchange, and sockets

@@ -28,7 +28,6 @@ from nagiosplugin.runtime import Runtime
 from .cli.words import CERTIFICATE, FINDINGS, MEASURED
 from .judgement import ACCEPTING, ORDER, SERVERS, Threshold, assess, certificate_ranges
 from .record import TYPE_CHECKING
-from .report.ending import exit_unknown, print_and_exit
 from .report.headline import first_line
 from .report.text import bounded
 from .vocabulary import State
@@ -166,8 +165,8 @@ def build_check(options: Options, found: ServerSet) -> MailAcceptCheck:
     )
 
 
-def conclude(options: Options, found: ServerSet) -> None:
-    """Judge what was ``found``, print, and exit with the state."""
+def run_check(options: Options, found: ServerSet) -> tuple[str, int]:
+    """Judge what was ``found``; return the output and the exit status."""
     verbosity = options.limits.verbosity
     runtime = Runtime()
     runtime.stdout = io.StringIO()
@@ -176,7 +175,8 @@ def conclude(options: Options, found: ServerSet) -> None:
         build_check(options, found).main(verbosity, watchdog)
     except SystemExit:
         text = runtime.stdout.getvalue().rstrip("\n")
-        print_and_exit(text if verbosity >= 2 else bounded(text), runtime.exitcode)
+        return text if verbosity >= 2 else bounded(text), runtime.exitcode
     except Timeout:
         late = f"still running {WATCHDOG_DELAY}s after its deadline"
-        exit_unknown(f"fault of the plugin itself: {late}")
+        return f"MAILACCEPT UNKNOWN - fault of the plugin itself: {late}", Unknown.code
+    raise AssertionError("unreachable")

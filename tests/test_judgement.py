@@ -21,8 +21,7 @@ from exchange_mailaccept.judgement import (
     weigh,
 )
 from exchange_mailaccept.options import Options
-from exchange_mailaccept.protocol.extensions import Extensions
-from exchange_mailaccept.protocol.reply import Reply
+from exchange_mailaccept.protocol.reply import Extensions, Reply
 from exchange_mailaccept.protocol.stages import (
     Certificate,
     Fault,

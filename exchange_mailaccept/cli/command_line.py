@@ -1,4 +1,7 @@
-"""The options as they were typed: every word is read by the table, and every mistake is kept.
+"""``argv`` to a checked command line, or every mistake in one line.
+
+Every word is read by the table, and every mistake is kept.  Then options that need, exclude or
+contradict one another are compared.
 
 This is not argparse.  argparse can't report every mistake in the plugin's own words, accept
 ``-w -5:`` or ``--switch=``, or print the same help on every version of Python.  It would also take
@@ -7,12 +10,17 @@ This is not argparse.  argparse can't report every mistake in the plugin's own w
 
 from __future__ import annotations
 
+import os
+
+from .. import __version__, names
 from ..record import TYPE_CHECKING
 from ..vocabulary import Tls
+from . import words
 from .table import (
     BY_FLAG,
     DEFAULT_RECIPIENT,
     PASSWORD_VARIABLE,
+    PROGRAM,
     SMTP_PORT,
     SMTPS_PORT,
     TLS_MODES,
@@ -21,9 +29,57 @@ from .table import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any, Optional
+    from typing import Any, NoReturn, Optional
 
     from .table import Option
+
+
+class UsageError(ValueError):
+    """The command line can't be used; ``str()`` names every mistake."""
+
+    def __init__(self, *mistakes: str, hint: str = "") -> None:
+        super().__init__(f"{'; '.join(mistakes)} {hint}".rstrip())
+        self.mistakes = mistakes
+        self.hint = hint
+
+
+class Answered(Exception):  # noqa: N818 it is not an error
+    """The command line asked for a text instead of a test; ``str()`` is the text."""
+
+
+def read(argv: Sequence[str], environment: Optional[Mapping[str, str]] = None) -> CommandLine:
+    """Read and check ``argv``, which does not have the program's name.
+
+    :param environment: its variables can hold secrets and name the ini file (default: the
+        process's own)
+    :raises UsageError: the command line can't be used
+    :raises Answered: ``--help`` or ``--version`` was given
+    """
+    environment = os.environ if environment is None else environment
+    try:
+        if any(word.startswith(words.EXTRA_OPTS) for word in argv):
+            from . import ini_file
+
+            long_forms = {flag: option.flags[-1] for flag, option in BY_FLAG.items()}
+            argv = ini_file.expand(argv, PROGRAM, environment, long_forms)
+        line = CommandLine(argv, environment)
+    except ValueError as error:
+        _refuse([str(error)])
+    if line.count("help"):
+        from .help import help_text
+
+        raise Answered(help_text())
+    if line.count("version"):
+        raise Answered(f"{PROGRAM} {__version__}")
+    for check in _CHECKS:
+        line.mistakes += check(line)
+    if line.mistakes:
+        _refuse(line.mistakes)
+    return line
+
+
+def _refuse(mistakes: Sequence[str]) -> NoReturn:
+    raise UsageError(*mistakes, hint=f"(see {PROGRAM} --help)")
 
 
 class CommandLine:
@@ -37,9 +93,9 @@ class CommandLine:
         self._environment = environment
         self._values: dict[str, list[Any]] = {}
         self._tried: set[str] = set()
-        words = list(argv)
-        while words:
-            self._take(words.pop(0), words)
+        left = list(argv)
+        while left:
+            self._take(left.pop(0), left)
 
     def count(self, name: str) -> int:
         """The number of times that ``name`` was given, with a value that can be used."""
@@ -94,26 +150,26 @@ class CommandLine:
         """Whether all servers are tested and judged as a set."""
         return bool(self.count("all-mx") or self.count("all-addresses"))
 
-    def _take(self, word: str, words: list[str]) -> None:
-        """Read ``word``, and take its value from ``words`` if it needs one."""
+    def _take(self, word: str, left: list[str]) -> None:
+        """Read ``word``, and take its value from the words ``left`` if it needs one."""
         if word.startswith("--"):
             flag, equals, value = word.partition("=")
             option = BY_FLAG.get(flag)
             if option is None:
                 self.mistakes.append(f"unknown option {flag}")
             elif option.metavar:
-                self._value(option, flag, value if equals else None, words)
+                self._value(option, flag, value if equals else None, left)
             elif value:
                 self.mistakes.append(f"{flag} takes no value")
             else:
                 # Also "--name=", which a switch in an ini file becomes.
                 self._keep(option, True)
         elif word.startswith("-") and word != "-":
-            self._take_short(word, words)
+            self._take_short(word, left)
         else:
             self.mistakes.append(f"unexpected argument '{word}'")
 
-    def _take_short(self, word: str, words: list[str]) -> None:
+    def _take_short(self, word: str, left: list[str]) -> None:
         """Read a word of short options, for example ``-vv``, ``-p25`` or ``-p 25``."""
         for position, letter in enumerate(word[1:], 2):
             flag = f"-{letter}"
@@ -122,16 +178,16 @@ class CommandLine:
                 self.mistakes.append(f"unknown option {flag}")
                 return
             if option.metavar:
-                self._value(option, flag, word[position:] or None, words)
+                self._value(option, flag, word[position:] or None, left)
                 return
             self._keep(option, True)
 
-    def _value(self, option: Option, flag: str, value: Optional[str], words: list[str]) -> None:
+    def _value(self, option: Option, flag: str, value: Optional[str], left: list[str]) -> None:
         if value is None:
-            if not words:
+            if not left:
                 self.mistakes.append(f"{flag} needs a value")
                 return
-            value = words.pop(0)
+            value = left.pop(0)
         if not value:
             return  # An unset macro of Nagios or Icinga counts as not given.
         self._tried.add(option.name)
@@ -143,3 +199,109 @@ class CommandLine:
     def _keep(self, option: Option, value: Any) -> None:
         self._tried.add(option.name)
         self._values.setdefault(option.name, []).append(value)
+
+
+def _check_tls(line: CommandLine) -> list[str]:
+    mistakes = []
+    modes = [mode for mode in TLS_MODES if line.count(mode)]
+    if len(modes) > 1:
+        mistakes.append(" and ".join(f"--{mode}" for mode in modes) + " exclude each other")
+    if not modes:
+        details = ("verify", "ca-file", "tls-name", "min-tls", "client-cert", "certificate")
+        mistakes += [
+            f"--{name} needs -S, -s or --starttls-if-offered"
+            for name in details
+            if line.tried(name)
+        ]
+    if line.tried("client-key") and not line.tried("client-cert"):
+        mistakes.append("--client-key needs --client-cert")
+    if line.tried("ca-file") and not line.count("verify"):
+        mistakes.append("--ca-file needs --verify")
+    return mistakes
+
+
+def _check_target(line: CommandLine) -> list[str]:
+    mistakes = []
+    host, source, family = line.last("hostname", ""), line.last("source-address", ""), line.family
+    if not line.tried("hostname") and not line.tried("domain"):
+        mistakes.append("-d DOMAIN or -H HOST is required")
+    asks_itself = not host or (line.count("nameserver") and not names.is_address(host))
+    if asks_itself and not words.is_installed("dns"):
+        mistakes.append("finding a mail server needs the Python package dnspython")
+    if line.count("ipv4") and line.count("ipv6"):
+        mistakes.append("-4 and -6 exclude each other")
+        family = 0
+    for flag, address in (("-H", host), ("--source-address", source)):
+        if family and names.is_address(address) and (":" in address) != (family == 6):
+            mistakes.append(f"{flag} {address} is no IPv{family} address")
+    if names.is_address(host) and source and (":" in host) != (":" in source):
+        mistakes.append(f"--source-address {source} can't reach -H {host}")
+    return mistakes
+
+
+def _check_recipient(line: CommandLine) -> list[str]:
+    recipient = line.last("recipient", DEFAULT_RECIPIENT)
+    complete = "@" in recipient or line.tried("domain") or not line.last("hostname", "")
+    if not complete and (line.count("recipient") or not line.tried("recipient")):
+        return ["-r ADDRESS with a domain, or -d DOMAIN, is required with -H"]
+    return []
+
+
+def _check_logon(line: CommandLine) -> list[str]:
+    mistakes = []
+    mechanism = line.last("auth", "")
+    if not mechanism:
+        if line.tried("auth"):
+            return []
+        return [
+            f"--{name} needs --auth"
+            for name in ("user", "password-file", "token-file", "auth-without-tls")
+            if line.tried(name)
+        ]
+    if mechanism == "ntlm" and not words.is_installed("spnego"):
+        mistakes.append("--auth ntlm needs the Python package pyspnego")
+    if not line.tried("user"):
+        mistakes.append("--auth needs --user")
+    if not line.secured and not line.count("auth-without-tls"):
+        mistakes.append("--auth needs -S or -s, or --auth-without-tls")
+    password, token = line.password, line.token
+    tried = line.tried("password-file") or line.tried("token-file")
+    if not {"xoauth2": token, "auto": token or password}.get(mechanism, password) and not tried:
+        files = {"xoauth2": "--token-file", "auto": "--password-file or --token-file"}
+        mistakes.append(
+            f"--auth {mechanism} needs {files.get(mechanism, '--password-file')},"
+            " or the secret in the environment"
+        )
+    return mistakes
+
+
+def _check_end(line: CommandLine) -> list[str]:
+    until = line.last("until", "")
+    if until == "starttls" and not line.secured:
+        return ["--until starttls needs -S, -s or --starttls-if-offered"]
+    if until == "auth" and not line.count("auth"):
+        return ["--until auth needs -A"]
+    return []
+
+
+def _check_set(line: CommandLine) -> list[str]:
+    mistakes = []
+    if line.count("all-mx") and line.last("hostname", ""):
+        mistakes.append("--all-mx and -H exclude each other")
+    if line.tried("expect-mx") and line.tried("hostname"):
+        mistakes.append("--expect-mx needs -d without -H")
+    if line.count("all-addresses") and not (line.count("all-mx") or line.tried("hostname")):
+        mistakes.append("--all-addresses needs --all-mx, or -H")
+    if not line.judges_a_set:
+        mistakes += [
+            f"--{name} needs --all-mx or --all-addresses"
+            for name in ("set", "parallel")
+            if line.tried(name)
+        ]
+    return mistakes
+
+
+_CHECKS = (
+    *(_check_tls, _check_target, _check_recipient),
+    *(_check_logon, _check_end, _check_set),
+)

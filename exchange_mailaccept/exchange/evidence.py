@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 from ..names import DIGITS, LETTERS, consists_of
-from ..protocol.extensions import NONE
-from ..protocol.reply import Reply
+from ..protocol.reply import NO_EXTENSIONS, Reply
 from ..protocol.stages import Session
 from ..record import TYPE_CHECKING
 from ..vocabulary import Cause, Stage
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Optional
 
-    from ..protocol.extensions import Extensions
+    from ..protocol.reply import Extensions
 
 #: Keywords that only Exchange offers.
 _X_VERBS = (
@@ -98,7 +97,7 @@ class Evidence:
         self.spoke_helo = (
             ehlo is not None
             and self.ehlo_passed
-            and self.offers == NONE
+            and self.offers == NO_EXTENSIONS
             and ehlo.cause is Cause.HELO_ONLY
         )
         #: What may be behind each mask of a Cisco firewall.

@@ -22,7 +22,7 @@ from .profiles import PROFILES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ..protocol.extensions import Extensions
+    from ..protocol.reply import Extensions
 
 #: What ``inspect esmtp`` lets through by default; all else it masks.
 UNMASKED = ("8BITMIME", "AUTH ", "BINARYMIME", "DSN", "ENHANCED", "ETRN", "PIPELINING", "SIZE")

@@ -7,7 +7,7 @@ middlebox that strips keywords.  ``evidence`` has what a session shows; here is 
 
 from __future__ import annotations
 
-from ..protocol.extensions import NONE
+from ..protocol.reply import NO_EXTENSIONS
 from ..protocol.stages import Session
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Generation
@@ -251,7 +251,7 @@ def notes_on(evidence: Evidence) -> tuple[str, ...]:
     if evidence.starred_banner and evidence.is_exchange:
         notes.append("the banner is masked by a Cisco firewall (off with: no mask-banner)")
     faces_servers = evidence.port == 25 and not evidence.online and not evidence.plain_iis
-    plain = not (evidence.x_verbs or evidence.masked) and evidence.offers != NONE
+    plain = not (evidence.x_verbs or evidence.masked) and evidence.offers != NO_EXTENSIONS
     if evidence.is_exchange and faces_servers and plain and evidence.offers.keywords:
         notes.append(
             "no X-EXPS: this Receive connector has no Exchange Server authentication, "

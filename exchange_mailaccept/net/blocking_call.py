@@ -15,8 +15,7 @@ from ..protocol.requests import Call, Resolved, Returned
 from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Cause
-from .faults import fault_of
-from .operation import Operation, within
+from .operation import Operation, fault_of, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable

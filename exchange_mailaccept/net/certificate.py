@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 
-from .. import dates
+from ..protocol.message import MONTHS
 from ..protocol.stages import Certificate
 from ..record import TYPE_CHECKING
 
@@ -31,9 +31,24 @@ def from_ssl(facts: dict[str, Any]) -> Optional[Certificate]:
         names=tuple(
             value for kind, value in facts.get("subjectAltName", ()) if kind in _KINDS_OF_NAMES
         ),
-        not_before=dates.from_openssl(facts["notBefore"]),
-        not_after=dates.from_openssl(facts["notAfter"]),
+        not_before=seconds_of(facts["notBefore"]),
+        not_after=seconds_of(facts["notAfter"]),
     )
+
+
+def seconds_of(text: str) -> float:
+    """Seconds since the epoch of a time as OpenSSL writes it: ``Jan  5 09:34:43 2018 GMT``.
+
+    :raises ValueError: it is no such time
+    """
+    from datetime import datetime, timezone
+
+    month, day, clock, year, _ = text.split()
+    hour, minute, second = map(int, clock.split(":"))
+    number = MONTHS.index(month) + 1
+    date = datetime(int(year), number, int(day), hour, minute, tzinfo=timezone.utc)
+    # Added apart: UTC has leap seconds (a second 60), and datetime has none.
+    return date.timestamp() + second
 
 
 _SHORT = {"commonName": "CN", "organizationName": "O", "countryName": "C"}

@@ -30,8 +30,7 @@ from ..protocol.requests import (
 from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING
 from ..vocabulary import Cause
-from .command import CommandExchange, Line
-from .connect import ConnectionAttempts
+from .connection import CommandExchange, ConnectionAttempts, Line
 from .operation import Deadline, Operation, in_seconds
 from .poller import Poller
 

@@ -11,8 +11,7 @@ from ..protocol.requests import Ask, Responses
 from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING
 from . import sockets
-from .faults import CLOSED, fault_of
-from .operation import Operation
+from .operation import CLOSED, Operation, fault_of
 
 if TYPE_CHECKING:
     from typing import Optional

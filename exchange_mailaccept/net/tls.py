@@ -15,9 +15,8 @@ from ..protocol.stages import Certificate, Fault, Security
 from ..record import TYPE_CHECKING
 from ..vocabulary import Cause
 from . import certificate
-from .command import Line
-from .faults import CLOSED, TlsError, fault_of
-from .operation import Operation
+from .connection import Line
+from .operation import CLOSED, Operation, TlsError, fault_of
 from .sockets import CHUNK
 
 if TYPE_CHECKING:

@@ -11,14 +11,19 @@ from __future__ import annotations
 
 from ..record import TYPE_CHECKING, Enum, NamedTuple
 from ..vocabulary import Cause, Stage, Tls, Verdict
-from . import extensions, out_of_step
 from .message import Content, Envelope, compose, data_stream, mail_command, rcpt_command
-from .reply import UNKNOWN_COMMAND, Reply
+from .reply import (
+    NO_EXTENSIONS,
+    UNKNOWN_COMMAND,
+    Reply,
+    lists_keywords,
+    parse_extensions,
+)
 from .requests import Close, Command, Connect, StartTls
 from .stages import Fault, Security, Server, Session, StageOutcome, TranscriptLine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
     from typing import Any, NoReturn, Optional
 
     from . import auth
@@ -123,9 +128,9 @@ class _Walk:
         self._failed_addresses: tuple[tuple[str, Fault], ...] = ()
         self._ehlo_name = plan.ehlo_name
         self._outcomes: list[StageOutcome] = []
-        self._extensions = extensions.NONE
+        self._extensions = NO_EXTENSIONS
         #: The keywords offered before TLS.
-        self._offered_in_plain = extensions.NONE
+        self._offered_in_plain = NO_EXTENSIONS
         self._security: Optional[Security] = None
         #: Why the certificate failed verification, if it did and the test goes on.
         self._untrusted = ""
@@ -172,7 +177,7 @@ class _Walk:
             # The server may have other addresses, with other certificates.
             self._addresses, self._address = (self._address,), ""
             self._outcomes.clear()
-            self._extensions = extensions.NONE
+            self._extensions = NO_EXTENSIONS
             self._state = _State.UNGREETED
             if self._turn is not None:
                 self._turn -= self._seconds
@@ -239,18 +244,15 @@ class _Walk:
         answer = yield from self._ask(f"EHLO {name}")
         refusal = _refusal_of_ehlo(answer)
         if not refusal:
-            self._extensions = extensions.parse(self._judge(Stage.EHLO, answer))
+            self._extensions = parse_extensions(self._judge(Stage.EHLO, answer))
             return
         seconds = answer.seconds
         answer = yield from self._ask(f"HELO {name}")
-        if answer.reply is not None and extensions.lists_keywords(answer.reply):
-            self._fail(
-                Stage.EHLO,
-                seconds + answer.seconds,
-                out_of_step.fault(
-                    f"HELO was answered with the keywords of EHLO, after '{refusal}'"
-                ),
-            )
+        if answer.reply is not None and lists_keywords(answer.reply):
+            from . import out_of_step
+
+            words = f"HELO was answered with the keywords of EHLO, after '{refusal}'"
+            self._fail(Stage.EHLO, seconds + answer.seconds, out_of_step.fault(words))
         self._judge(
             Stage.EHLO,
             answer._replace(seconds=seconds + answer.seconds),
@@ -278,7 +280,7 @@ class _Walk:
             raise
         # RFC 3207 4.2: what was offered without TLS is discarded, because anybody may have sent it.
         self._offered_in_plain = self._extensions
-        self._extensions = extensions.parse(reply)
+        self._extensions = parse_extensions(reply)
         self._pass_starttls(begun, reply)
 
     def _handshake(self, begun: float) -> Generator[StartTls, Secured, None]:
@@ -450,14 +452,13 @@ class _Walk:
         if not self._address:
             return
         last = self._outcomes[-1]
-        strayed = ""
+        answers: dict[str, Replied] = {}
         if self._state is _State.UNGREETED:
             # The plan ends before the greeting.
             yield from self._exchange_quietly(b"", "")
         if last.passed and last.stage in (Stage.MAIL, Stage.RCPT):
             # The plan ends in a transaction, which would end with the session anyway.
-            answer = yield from self._exchange_quietly(b"RSET\r\n", "RSET")
-            strayed = out_of_step.proof("RSET", answer)
+            answers["RSET"] = yield from self._exchange_quietly(b"RSET\r\n", "RSET")
         if self._state is _State.MUTE:
             # A server discards a message that is unfinished when the connection ends (RFC 5321
             # 4.1.1.4).
@@ -465,11 +466,20 @@ class _Walk:
         else:
             flight = b"" if self._state is _State.QUIT_SENT else b"QUIT\r\n"
             answer = yield from self._send(Command(flight, self._left(), farewell=True), "QUIT")
-            strayed = strayed or out_of_step.proof("QUIT", answer)
+            answers["QUIT"] = answer
             self._end(answer)
         # After a 354 the replies were in step, because it answers only DATA.
-        if strayed and last.passed and last.stage is not Stage.MESSAGE:
-            failed = StageOutcome.failed(last.stage, out_of_step.fault(strayed), last.seconds)
+        if last.passed and last.stage is not Stage.MESSAGE:
+            self._check_step(last, answers)
+
+    def _check_step(self, last: StageOutcome, answers: Mapping[str, Replied]) -> None:
+        """Let the ``last`` stage fail if an answer shows that the replies are out of step."""
+        from . import out_of_step
+
+        proofs = (out_of_step.proof(command, answer) for command, answer in answers.items())
+        proof = next(filter(None, proofs), "")
+        if proof:
+            failed = StageOutcome.failed(last.stage, out_of_step.fault(proof), last.seconds)
             self._outcomes[self._outcomes.index(last)] = failed
 
     def _end(self, answer: Replied) -> None:

@@ -6,13 +6,21 @@ The message is harmless: it tells automatic responders not to reply (RFC 3834, [
 
 from __future__ import annotations
 
-from .. import __version__, dates
+import time
+
+from .. import __version__
 from ..cli.words import DEFAULT_SUBJECT
-from ..record import NamedTuple
-from .extensions import Extensions
+from ..record import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from .reply import Extensions
 
 #: The header by which a transport or mailbox rule can recognise and drop the probe.
 PROBE_HEADER = "X-Exchange-Mailaccept"
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+#: English, whatever the locale.
+MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 
 
 class Envelope(NamedTuple):
@@ -64,7 +72,7 @@ def compose(envelope: Envelope, content: Content, message_id: str, now: float) -
     lines = (
         f"From: Mail acceptance test <{author}>",
         f"To: <{envelope.recipient}>",
-        f"Date: {dates.rfc5322(now)}",
+        f"Date: {rfc5322_date(now)}",
         f"Message-ID: {message_id}",
         f"Subject: {content.subject}",
         "Auto-Submitted: auto-generated",
@@ -77,6 +85,15 @@ def compose(envelope: Envelope, content: Content, message_id: str, now: float) -
         "It was sent by a monitoring system. It needs no answer and can be deleted.",
     )
     return "".join(f"{line}\r\n" for line in lines).encode("utf-8")
+
+
+def rfc5322_date(now: float) -> str:
+    """``now`` (seconds since the epoch) as RFC 5322 3.3 writes it, in UTC."""
+    day = time.gmtime(now)
+    return (
+        f"{_DAYS[day.tm_wday]}, {day.tm_mday:02} {MONTHS[day.tm_mon - 1]} {day.tm_year}"
+        f" {day.tm_hour:02}:{day.tm_min:02}:{day.tm_sec:02} +0000"
+    )
 
 
 def data_stream(message: bytes) -> bytes:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Cause, Stage, Verdict
-from .extensions import NONE, Extensions
-from .reply import Reply
+from .reply import NO_EXTENSIONS, Extensions, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,7 +154,7 @@ class Session(NamedTuple):
     address: str
     #: Outcomes of the stages reached, in their order.
     outcomes: tuple[StageOutcome, ...]
-    extensions: Extensions = NONE
+    extensions: Extensions = NO_EXTENSIONS
     #: Seconds from the start of the session to the last reply before QUIT.
     seconds: float = 0.0
     transcript: tuple[TranscriptLine, ...] = ()

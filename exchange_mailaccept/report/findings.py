@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ..cli.words import ADDRESS, BACKUP_MX, CERTIFICATE, EXTENSIONS, SIZE, UNTRUSTED
-from ..dates import rfc5322
 from ..exchange.recognition import KeywordCheck
 from ..judgement import Ground
 from ..protocol.dialogue import Plan
+from ..protocol.message import rfc5322_date
 from ..protocol.stages import Certificate, Session
 from ..record import TYPE_CHECKING
 from ..run.acceptance import Acceptance
@@ -145,7 +145,7 @@ def missing(keywords: KeywordCheck, host: str) -> str:
 
 def expiry(certificate: Certificate, days: float) -> str:
     """When the certificate ends or has ended."""
-    when = rfc5322(certificate.not_after)
+    when = rfc5322_date(certificate.not_after)
     name = printable(certificate.subject, 60) or "the certificate"
     if days < 0:
         return f"certificate {name} expired {-days:.1f} days ago ({when})"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 
 from ..cli.words import BACKUP_MX, CERTIFICATE
-from ..dates import rfc5322
 from ..exchange import receipt
 from ..exchange.delays import signature
 from ..exchange.diagnosis import diagnose
@@ -17,6 +16,7 @@ from ..exchange.recognition import KeywordCheck
 from ..exchange.remedies import EXPIRING, NOT_SHOWN, REMEDIES, SLOW, UNREADABLE
 from ..judgement import SECONDS_OF_A_DAY, Assessment, Ground
 from ..protocol.dialogue import Plan
+from ..protocol.message import rfc5322_date
 from ..protocol.stages import MailHost, Security, Server, Session, TranscriptLine
 from ..record import TYPE_CHECKING
 from ..run.acceptance import Acceptance
@@ -184,7 +184,7 @@ def certificate_lines(security: Optional[Security], now: float) -> list[str]:
         days = (certificate.not_after - now) / SECONDS_OF_A_DAY
         names = printable(" ".join(certificate.names), QUOTED)
         lines.append(f"Certificate: {printable(certificate.subject, QUOTED)}; names: {names}")
-        period = f"{rfc5322(certificate.not_before)} to {rfc5322(certificate.not_after)}"
+        period = f"{rfc5322_date(certificate.not_before)} to {rfc5322_date(certificate.not_after)}"
         issuer = printable(certificate.issuer, QUOTED)
         lines.append(f"  issued by {issuer}, valid from {period} ({days:.1f} days left)")
     return lines

@@ -14,14 +14,13 @@ from hypothesis import strategies as st
 from support.parsing import parse
 
 from exchange_mailaccept import __version__, options
-from exchange_mailaccept.cli import parser
+from exchange_mailaccept.cli import command_line
+from exchange_mailaccept.cli.command_line import Answered, UsageError
 from exchange_mailaccept.cli.help import help_text
-from exchange_mailaccept.cli.parser import Answered, UsageError
 from exchange_mailaccept.net.trust import TlsSettings
 from exchange_mailaccept.options import Judging, Limits, Options
 from exchange_mailaccept.protocol.auth import Credentials
 from exchange_mailaccept.protocol.dialogue import Plan
-from exchange_mailaccept.protocol.extensions import NONE
 from exchange_mailaccept.protocol.message import (
     Content,
     Envelope,
@@ -29,6 +28,7 @@ from exchange_mailaccept.protocol.message import (
     mail_command,
     rcpt_command,
 )
+from exchange_mailaccept.protocol.reply import NO_EXTENSIONS
 from exchange_mailaccept.run.servers import Target
 from exchange_mailaccept.vocabulary import Rule, Stage, Tls
 
@@ -693,7 +693,7 @@ def tls(mode: Tls, port: int = 25, name: str = "", days=(), expected=False, **se
 
 
 def parse_tls(*argv: str) -> tuple[Options, object]:
-    line = parser.read(["-d", "contoso.com", *argv], {})
+    line = command_line.read(["-d", "contoso.com", *argv], {})
     return options.read(line), options.security(line)
 
 
@@ -1023,7 +1023,10 @@ def test_what_is_accepted_stays_one_line(sender, recipient, subject, header):
     except UsageError:
         return
     message = compose(chosen.probe.envelope, chosen.probe.content, "<1@a.example>", 0.0)
-    commands = [mail_command(chosen.probe.envelope), rcpt_command(chosen.probe.envelope, NONE)]
+    commands = [
+        mail_command(chosen.probe.envelope),
+        rcpt_command(chosen.probe.envelope, NO_EXTENSIONS),
+    ]
     for command in commands:
         verb = r"(MAIL FROM|RCPT TO):<[^<>\r\n\0]*>( SMTPUTF8)?"
         assert re.fullmatch(verb, command) or '"' in command
@@ -1036,7 +1039,7 @@ def test_what_is_accepted_stays_one_line(sender, recipient, subject, header):
 def test_unicode_that_narrows_to_a_line_end_goes_out_as_utf8():
     """U+010D and U+010A end in the bytes of CR and LF, which a careless encoding would send."""
     chosen = parse(["-d", "contoso.com", "-r", "a\u010d\u010aDATA\u010d\u010a@contoso.com"])
-    command = rcpt_command(chosen.probe.envelope, NONE).encode()
+    command = rcpt_command(chosen.probe.envelope, NO_EXTENSIONS).encode()
     assert command == b"RCPT TO:<a\xc4\x8d\xc4\x8aDATA\xc4\x8d\xc4\x8a@contoso.com>"
 
 

@@ -13,8 +13,13 @@ from exchange_mailaccept.exchange.masks import masked_keywords
 from exchange_mailaccept.exchange.pages import PAGES
 from exchange_mailaccept.exchange.profiles import EXMFA, PROFILES
 from exchange_mailaccept.exchange.recognition import KeywordCheck, check_keywords
-from exchange_mailaccept.protocol import extensions
-from exchange_mailaccept.protocol.reply import ProtocolError, Reply, ReplyParser
+from exchange_mailaccept.protocol.reply import (
+    NO_EXTENSIONS,
+    ProtocolError,
+    Reply,
+    ReplyParser,
+    parse_extensions,
+)
 from exchange_mailaccept.protocol.stages import Fault, Server, Session, StageOutcome
 from exchange_mailaccept.vocabulary import Cause, Generation, Stage, Verdict
 
@@ -49,7 +54,7 @@ def read(path: Path) -> Recorded:
     stage, command, refused = Stage.BANNER, "", None
     tls = False
     outcomes: dict[Stage, StageOutcome] = {}
-    offered = extensions.NONE
+    offered = NO_EXTENSIONS
     parser = ReplyParser()
     for line in path.read_text(encoding="utf-8").splitlines():
         mark, _, text = line.partition(" ")
@@ -61,7 +66,7 @@ def read(path: Path) -> Recorded:
         elif line.startswith("# port:"):
             port = int(text.removeprefix("port: "))
         elif mark == "~" and "TLS" in text:
-            tls, offered = True, extensions.NONE
+            tls, offered = True, NO_EXTENSIONS
         elif mark == "C:":
             word = text.split(":")[0].split(" ")[0].upper()
             # What is no command at all stands where EHLO should.
@@ -82,7 +87,7 @@ def read(path: Path) -> Recorded:
                 refused = Cause.HELO_ONLY
                 continue
             if stage is Stage.EHLO and command == "EHLO" and reply.code == 250:
-                offered = extensions.parse(reply)
+                offered = parse_extensions(reply)
             if stage is not Stage.EHLO or Stage.EHLO not in outcomes:
                 outcomes[stage] = outcome(stage, reply, refused if stage is Stage.EHLO else None)
     server = Server("mail.contoso.com", ("192.0.2.25",), port)
@@ -106,7 +111,7 @@ def session_with(
     if banner:
         outcomes.insert(0, outcome(Stage.BANNER, Reply(220, (banner,))))
     server = Server("mail.contoso.com", (), port)
-    return Session(server, "", tuple(outcomes), extensions.parse(reply))
+    return Session(server, "", tuple(outcomes), parse_extensions(reply))
 
 
 def recorded(name: str) -> Recorded:
@@ -364,7 +369,7 @@ def test_a_mask_explains_what_the_named_profile_misses() -> None:
 
 @pytest.mark.parametrize("keywords", [("XXXB",), ("XXXA", "XXXXC"), ("XRDST",), ("XXXA", "XXXA")])
 def test_what_does_not_run_from_a_is_no_mask(keywords: tuple[str, ...]) -> None:
-    offers = extensions.parse(Reply(250, ("mail.contoso.com", *keywords)))
+    offers = parse_extensions(Reply(250, ("mail.contoso.com", *keywords)))
     masked = masked_keywords(offers)
     assert masked == {} or keywords == ("XXXA", "XXXA")
 
@@ -605,7 +610,7 @@ def test_a_refused_banner_of_exchange_online_is_recognised() -> None:
     banner = "SN1NAM02FT0049.mail.protection.outlook.com Microsoft ESMTP MAIL Service ready at now"
     session: Optional[Session] = session_with(banner=banner)
     assert session is not None
-    session = session._replace(outcomes=session.outcomes[:1], extensions=extensions.NONE)
+    session = session._replace(outcomes=session.outcomes[:1], extensions=NO_EXTENSIONS)
     assert check_keywords("auto", (), session) == KeywordCheck(Generation.ONLINE)
 
 

@@ -11,8 +11,7 @@ from exchange_mailaccept.exchange import diagnosis, recognition
 from exchange_mailaccept.exchange.failures import ROWS
 from exchange_mailaccept.exchange.profiles import PROFILES
 from exchange_mailaccept.exchange.reasons import REASONS
-from exchange_mailaccept.protocol.extensions import parse
-from exchange_mailaccept.protocol.reply import Reply
+from exchange_mailaccept.protocol.reply import Reply, parse_extensions
 from exchange_mailaccept.protocol.stages import Fault, Server, Session, StageOutcome
 from exchange_mailaccept.vocabulary import Cause, Generation, Stage, Verdict
 
@@ -84,7 +83,7 @@ def test_titles_are_not_read(seed: int, monkeypatch: pytest.MonkeyPatch) -> None
             StageOutcome(Stage.BANNER, Verdict.PASSED, 0.1, Reply(220, ("mail.contoso.com",))),
             StageOutcome(Stage.EHLO, Verdict.PASSED, 0.1, reply),
         )
-        session = Session(Server("mail", (), 25), "", outcomes, parse(reply))
+        session = Session(Server("mail", (), 25), "", outcomes, parse_extensions(reply))
         check = recognition.check_keywords(asked, (), session)
         return check.generation, check.missing, check.is_wrong, len(check.notes)
 

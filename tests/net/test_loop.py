@@ -20,10 +20,9 @@ import pytest
 from support.scripted_server import PATIENCE, PortOfAll
 
 from exchange_mailaccept.net import sockets
-from exchange_mailaccept.net.command import CommandExchange, Line
-from exchange_mailaccept.net.faults import fault_of
+from exchange_mailaccept.net.connection import CommandExchange, Line
 from exchange_mailaccept.net.loop import Run
-from exchange_mailaccept.net.operation import Deadline, within
+from exchange_mailaccept.net.operation import Deadline, fault_of, within
 from exchange_mailaccept.protocol.requests import Ask, Close, Command, Connect, Resolve
 from exchange_mailaccept.protocol.stages import Fault
 from exchange_mailaccept.vocabulary import Cause, Verdict

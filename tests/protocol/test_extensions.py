@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from exchange_mailaccept.protocol.extensions import NONE, Extensions, lists_keywords, parse
-from exchange_mailaccept.protocol.reply import Reply
+from exchange_mailaccept.protocol.reply import (
+    NO_EXTENSIONS,
+    Extensions,
+    Reply,
+    lists_keywords,
+    parse_extensions,
+)
 
 GREETING = "mail.contoso.com Hello [192.0.2.1]"
 
@@ -43,7 +48,7 @@ GREETING = "mail.contoso.com Hello [192.0.2.1]"
 def test_keywords_are_read_as_servers_write_them(lines, keywords):
     """Capitals out, whatever came in; what is said twice is joined."""
     expected = Extensions("mail.contoso.com", keywords)
-    assert parse(Reply(250, (GREETING, *lines))) == expected
+    assert parse_extensions(Reply(250, (GREETING, *lines))) == expected
 
 
 @pytest.mark.parametrize(
@@ -58,7 +63,7 @@ def test_keywords_are_read_as_servers_write_them(lines, keywords):
 )
 def test_the_first_line_names_the_server(greeting, domain):
     """And is no keyword, even if it is empty."""
-    assert parse(Reply(250, (greeting, "DSN"))) == Extensions(domain, {"DSN": ()})
+    assert parse_extensions(Reply(250, (greeting, "DSN"))) == Extensions(domain, {"DSN": ()})
 
 
 @pytest.mark.parametrize(
@@ -87,7 +92,7 @@ def test_missing_keywords_stay_in_the_order_required(required, missing):
 
 def test_nothing_is_offered_before_ehlo():
     """Nor after a HELO."""
-    assert NONE.missing(("DSN",)) == ("DSN",)
+    assert NO_EXTENSIONS.missing(("DSN",)) == ("DSN",)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +112,7 @@ def test_nothing_is_offered_before_ehlo():
 )
 def test_the_largest_message(line, bytes_):
     """RFC 1870 4: no number and 0 are no limit."""
-    assert parse(Reply(250, ("mail1", line))).max_size == bytes_
+    assert parse_extensions(Reply(250, ("mail1", line))).max_size == bytes_
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from exchange_mailaccept.cli.words import OWN_HEADERS
 from exchange_mailaccept.protocol import message
-from exchange_mailaccept.protocol.extensions import NONE, Extensions
 from exchange_mailaccept.protocol.message import (
     Content,
     Envelope,
@@ -17,6 +16,7 @@ from exchange_mailaccept.protocol.message import (
     mail_command,
     rcpt_command,
 )
+from exchange_mailaccept.protocol.reply import NO_EXTENSIONS, Extensions
 
 PROBE = Envelope("probe@client.example", "postmaster@contoso.com")
 DSN = Extensions("mail.contoso.com", {"DSN": (), "SIZE": ()})
@@ -85,7 +85,7 @@ def test_the_mail_command(envelope, expected):
     [
         (DSN, "RCPT TO:<postmaster@contoso.com> NOTIFY=NEVER"),
         (NO_DSN, "RCPT TO:<postmaster@contoso.com>"),
-        (NONE, "RCPT TO:<postmaster@contoso.com>"),
+        (NO_EXTENSIONS, "RCPT TO:<postmaster@contoso.com>"),
     ],
 )
 def test_the_rcpt_command_asks_for_no_report_where_it_may(offered, expected):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from exchange_mailaccept import options
-from exchange_mailaccept.cli import parser
+from exchange_mailaccept.cli import command_line
 from exchange_mailaccept.options import Options
 
 
 def parse(argv: Sequence[str], **environment: str) -> Options:
     """The options of ``argv`` in an environment in which nothing else is set."""
-    return options.read(parser.read(argv, environment))
+    return options.read(command_line.read(argv, environment))

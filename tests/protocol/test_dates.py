@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.programs import find_program, unavailable
 
-from exchange_mailaccept.dates import from_openssl, rfc5322
+from exchange_mailaccept.net.certificate import seconds_of
+from exchange_mailaccept.protocol.message import rfc5322_date
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ def test_the_date_knows_no_time_zone(now, expected, zone, monkeypatch):
     monkeypatch.setenv("TZ", zone)
     time.tzset()
     try:
-        found = rfc5322(now)
+        found = rfc5322_date(now)
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -51,7 +52,7 @@ def test_the_date_knows_no_locale(name, tmp_path, monkeypatch):
     try:
         locale.setlocale(locale.LC_ALL, name)
         assert time.strftime("%a", time.gmtime(784_111_777)) != "Sun"
-        found = rfc5322(784_111_777)
+        found = rfc5322_date(784_111_777)
     finally:
         # The machine's own locales are not below LOCPATH.
         monkeypatch.undo()
@@ -65,4 +66,4 @@ def test_a_time_of_a_certificate_is_what_ssl_takes_it_for(moment):
     day = time.gmtime(moment)
     month = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()[day.tm_mon - 1]
     text = f"{month} {day.tm_mday:2} {time.strftime('%H:%M:%S %Y', day)} GMT"
-    assert from_openssl(text) == ssl.cert_time_to_seconds(text) == moment
+    assert seconds_of(text) == ssl.cert_time_to_seconds(text) == moment
