@@ -244,7 +244,7 @@ try_zipapp() {
 # try_deb DIRECTORY: the Debian package built, checked, installed, used by the engines, and removed.
 try_deb() {
     mkdir -p "$1"
-    sh packaging/deb.sh "$1"
+    DEB_BUILD_PROFILES='' sh packaging/deb.sh "$1"
     # Whoever publishes the package enters their address; until then it is root's at localhost.
     lintian --allow-root --pedantic --fail-on error,warning --suppress-tags \
         bogus-mail-host,bogus-mail-host-in-debian-changelog,root-in-contact "$1"/*.changes
@@ -258,17 +258,10 @@ try_rpm() {
     rpmlint --strict --config packaging/rpm/rpmlint.toml packaging/rpm/*.spec
 }
 
-# bare_debian DIRECTORY: a Debian with nothing in it, that reaches the network as this one does.
-bare_debian() {
-    local file mirror
-    # shellcheck disable=SC2016 # for apt to expand
-    mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | head -n 1)
-    debootstrap --variant=minbase bookworm "$1" "$mirror"
-    rm "$1/etc/apt/sources.list"
-    for file in /etc/apt /etc/hosts /etc/pip.conf /etc/resolv.conf \
-        /etc/ssl/certs/ca-certificates.crt; do
-        [ ! -e "$file" ] || tar -c -h -C / ".$file" | tar -x -C "$1"
-    done
+# bare_debian_with_pip DIRECTORY: a Debian with nothing in it, that reaches the network as this one does.
+bare_debian_with_pip() {
+    sh packaging/bare_debian.sh "$1"
+    [ ! -e /etc/pip.conf ] || cp -L /etc/pip.conf "$1/etc/pip.conf"
     # The package ca-certificates writes the bundle anew, and adds what it finds here.
     mkdir -p "$1/usr/local/share/ca-certificates"
     cp -L /etc/ssl/certs/ca-certificates.crt "$1/usr/local/share/ca-certificates/this-machine.crt"
@@ -285,13 +278,17 @@ readme_commands() {
 
 # try_readme DIRECTORY: README.md to the letter, by somebody who has nothing but a bare Debian.
 try_readme() {
-    local root=$1/root command
+    local root=$1/root number
+    local -a commands
     local plugin=/usr/lib/nagios/plugins/check_exchange_mailaccept
     mkdir -p "$root"
-    bare_debian "$root"
+    bare_debian_with_pip "$root"
     copy_checkout "$root/checkout"
     bare() {
-        chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
+        # With /proc, which debootstrap needs; it is unmounted when the command ends.
+        # shellcheck disable=SC2016 # for the inner shell to expand
+        unshare --mount sh -c 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"' "$root" \
+            env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
             DEBIAN_FRONTEND=noninteractive ${PIP_CERT:+PIP_CERT="$PIP_CERT"} \
             sh -c "cd /checkout && $1" </dev/null
     }
@@ -304,18 +301,21 @@ try_readme() {
     # All of them are run elsewhere.
     bare "sh test.sh tests/protocol/test_reply.py"
 
-    bare "apt install -q --no-install-recommends pipx"
+    bare "apt install -q --no-install-recommends pipx debootstrap"
+    # Four that install, and the four that remove what each of them installed.
     mapfile -t commands < <(readme_commands "Install")
-    [ ${#commands[@]} -eq 4 ]
-    for command in "${commands[@]}"; do
-        # Where the engines are it is there.
-        bare "mkdir -p ${plugin%/*}"
-        printf '$ %s\n' "$command"
-        bare "$command"
+    [ ${#commands[@]} -eq 8 ]
+    for number in 0 1 2 3; do
+        printf '$ %s\n' "${commands[number]}"
+        bare "${commands[number]}"
+        # Again, to update; the package would be built again.
+        [ "$number" -eq 0 ] || bare "${commands[number]}"
         expect 2 "MAILACCEPT CRITICAL - 127.0.0.1 could not be connected: " bare "
             exec setpriv --reuid=65534 --regid=65534 --clear-groups env -i \
                 $plugin -H 127.0.0.1 -p 9 -r postmaster@contoso.com"
-        bare "apt purge -q monitoring-plugins-exchange-mailaccept || true; rm -f $plugin"
+        printf '$ %s\n' "${commands[number + 4]}"
+        bare "${commands[number + 4]}"
+        [ ! -e "$root$plugin" ]
     done
 }
 

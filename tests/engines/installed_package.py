@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from running import CHECKOUT, CRITICAL, OK, PATIENCE, Icinga2, Nagios
+from support.links import dead_links
 
 PLUGIN = Path("/usr/lib/nagios/plugins/check_exchange_mailaccept")
 COMMANDS = Path("/etc/nagios-plugins/config/exchange_mailaccept.cfg")
@@ -129,6 +130,13 @@ def test_nagios_has_the_command(tmp_path, simulate):
         nagios.stop()
     assert result.state == OK
     assert result.first.startswith("MAILACCEPT OK - 127.0.0.1 accepted mail for ")
+
+
+def test_every_link_in_its_documents_leads_somewhere():
+    """The example commands that are installed elsewhere are not there twice."""
+    documents = Path("/usr/share/doc/monitoring-plugins-exchange-mailaccept")
+    assert dead_links(documents, "*.md", "docs/**/*.md", "examples/**/*.md") == []
+    assert (documents / "examples" / "simulator" / "__main__.py").is_file()
 
 
 def test_the_manual_is_found():
