@@ -22,7 +22,7 @@ fi
 target=$(CDPATH='' cd -- "${1-.}" && pwd -P)
 scratch=$(mktemp -d)
 # If debootstrap was interrupted, what it mounted is still there.
-trap 'umount -q "$scratch/root/proc" "$scratch/root/sys"; rm -rf --one-file-system "$scratch"' EXIT
+trap 'umount -q "$scratch/root/proc" "$scratch/root/sys" || :; rm -rf --one-file-system "$scratch"' EXIT
 export DEB_BUILD_PROFILES="${DEB_BUILD_PROFILES-nocheck}"
 [ -z "$DEB_BUILD_PROFILES" ] || export DEB_BUILD_OPTIONS="$DEB_BUILD_PROFILES"
 # Debian's Python, whatever other one is there.

@@ -16,9 +16,9 @@ from exchange_mailaccept.vocabulary import Kind
 PLACE = Path(__file__).resolve().parent.parent / "docs" / "failures"
 
 ANY_SERVER = (
-    "Gateways, filters and other mail servers have words of their own for the same few reasons. "
-    "The plugin knows these by their meaning, in many wordings, and names the list or the product "
-    "that a reply names. What can be done depends on the server that answered."
+    "Gateways, filters and other mail servers refuse mail for the same few reasons, in their own "
+    "words. The plugin recognises each reason in many wordings and names the block list or product "
+    "that the reply names. The next step depends on the server that answered."
 )
 
 #: Of each kind: heading, what is seen, what it means, where to begin.
@@ -26,79 +26,79 @@ KINDS = {
     Kind.SERVER: (
         "Server: a service or component of Exchange fails",
         "No connection, no greeting, a greeting of 421, or a refusal after the message although "
-        "everything before it was accepted.",
-        "Mail of everybody stops or waits at its senders. Since Exchange 2013 the Front End "
-        "answers up to DATA by itself, so a dead Transport service shows only after the final dot.",
-        "Start with the services and the component states of the server that the plugin names; "
-        "then the connectivity log of the Front End, then DNS.",
+        "all earlier commands were accepted.",
+        "Nobody's mail arrives; it waits at its senders. Since Exchange 2013 the Front End answers "
+        "up to DATA by itself, so a dead Transport service shows only after the final dot.",
+        "Look first at the services and component states of the server that the plugin names, "
+        "then at the connectivity log of the Front End, then at DNS.",
     ),
     Kind.LOAD: (
         "Load: a resource or a limit is used up",
-        "421 or 452 replies, slow replies to MAIL or to the final dot, or none at all.",
-        "The server protects itself. What is refused now is tried again by real senders, so "
-        "nothing is lost while it passes soon. At medium back pressure mail from the "
-        "organization's own domains still flows: a probe with such a sender stays green while the "
-        "Internet is refused.",
-        "Look at free disk, memory and queues first; raise a limit only after you know who used "
-        "it up.",
+        "421 or 452 replies, or slow or missing replies to MAIL or to the final dot.",
+        "The server protects itself. Real senders try again later, so no mail is lost if this "
+        "passes soon. At medium back pressure, mail from the organization's own domains is still "
+        "accepted: a probe with such a sender stays green while the Internet is refused.",
+        "Look at free disk space, memory and queues first. Raise a limit only when you know who "
+        "used it up.",
     ),
     Kind.RECIPIENT: (
         "Recipient: the recipient or the domain is not set up",
-        "A 550 to RCPT, or a domain whose DNS leads nowhere.",
-        "The server works and does not know the address. Postmaster does not exist by itself in "
-        "Exchange Online, and on premises an unknown recipient is often accepted and bounced "
-        "later.",
-        "Look the recipient and the accepted domain up; create the address, or test another one "
+        "A 550 to RCPT, or a domain without a mail server in DNS.",
+        "The server works but does not know the address. Exchange Online has no postmaster unless "
+        "somebody creates it. On premises, an unknown recipient is often accepted and the message "
+        "is returned later.",
+        "Look up the recipient and the accepted domain. Create the address, or test another one "
         "with --recipient.",
     ),
     Kind.CONNECTOR: (
-        "Connector: the connector, or who may use it, is not set up for this",
+        "Connector: the connector or its permissions are not set up for this",
         "530 or 535, or a logon that is not offered.",
-        "The plugin reached a connector that is not made for it, or whose rights were changed.",
-        "Compare the connector that answered (address, port, RemoteIPRanges) with the one meant, "
-        "then its PermissionGroups and AuthMechanism.",
+        "The plugin reached a connector that is not meant for it, or whose permissions changed.",
+        "Compare the connector that answered (address, port, RemoteIPRanges) with the intended "
+        "one, then its PermissionGroups and AuthMechanism.",
     ),
     Kind.TLS: (
         "TLS: encryption or its certificate fails",
-        "STARTTLS is missing or refused, the handshake fails, or the certificate does not stand "
-        "the check.",
-        "Senders that insist on TLS defer their mail; the others go on in the clear, and nobody "
+        "STARTTLS is missing or refused, the handshake fails, or the certificate fails "
+        "verification.",
+        "Senders that require TLS defer their mail. The others send it unencrypted, and nobody "
         "notices.",
-        "Look at the certificate that is enabled for SMTP, then at firewalls between.",
+        "Look at the certificate that is enabled for SMTP, then at the firewalls between sender "
+        "and server.",
     ),
     Kind.PROTOCOL: (
         "Protocol: a command was wrong, or a middlebox garbled it",
-        "500, 501 or 503 to commands that are right, or bytes that are no SMTP.",
-        "The plugin sends only what was offered, so most of these come from a firewall or proxy "
-        "that inspects SMTP; some from an option of the plugin.",
-        "Compare the transcript (-vv) with the protocol log of the Receive connector: what "
-        "differs, something between has changed.",
+        "500, 501 or 503 to correct commands, or bytes that are not SMTP.",
+        "The plugin uses only what the server offered. So most of these come from a firewall or "
+        "proxy that inspects SMTP, and some from an option of the plugin.",
+        "Compare the transcript (-vv) with the protocol log of the Receive connector. If they "
+        "differ, a device between them changed the session.",
     ),
     Kind.PROBE: (
-        "Probe: this probe is refused while mail of others may flow",
+        "Probe: this probe is refused, other mail may be accepted",
         "A refusal that names an address, a block list, a sender, SPF, DMARC or spam.",
-        "Policy judges the monitoring host or its test message, not the health of the server. It "
-        "is a reason to change the check, seldom one to wake somebody: --severity probe=warning.",
-        "Give the check a sender in a domain of its own with an SPF record, monitor from an "
-        "address that may send mail, and exempt it.",
+        "A rule objects to the monitoring host or to the test message; the server is healthy. "
+        "Change the check. To wake nobody for it, use --severity probe=warning.",
+        "Use a sender in a domain whose SPF record permits the monitoring host, run the check from "
+        "an address that may send mail, and exempt it from filters.",
     ),
     Kind.POLICY: (
         "Policy: a rule of the organization forbids the message",
-        "A 550 after the final dot, often in the words of whoever wrote the rule.",
+        "A 550 after the final dot, often in the words of the administrator who wrote the rule.",
         "A mail flow rule or an agent refused the message.",
-        "Find the rule by its text and exempt the probe, which bears one stable header.",
+        "Find the rule by its text and exempt the probe by its header X-Exchange-Mailaccept.",
     ),
 }
 
-#: Replies of Exchange that this test can't meet, and why.
+#: Replies of Exchange that this test cannot get, and why.
 LEFT_OUT = (
     (
         "421 4.7.1 ... permanently deferred",
-        "how Exchange as a sender treats the reply of another server; nothing that it answers",
+        "Exchange says this as a sender, of another server's reply",
     ),
     (
         "432 4.3.2 STOREDRV.Deliver; recipient thread limit exceeded",
-        "between transport and mailbox store, when a mailbox is flooded; one message never is",
+        "said between transport and mailbox store when a mailbox gets too many messages at once",
     ),
     (
         "554 5.4.4 SMTPSEND.DNS.NonExistentDomain, Unable to route",
@@ -110,7 +110,7 @@ LEFT_OUT = (
     ),
     (
         "450 4.7.320 to 325, 550 5.7.321 to 325 (DANE, MTA-STS, TLS validation)",
-        "what Exchange Online reports as a sender about the servers of others",
+        "Exchange Online says this as a sender, of other servers",
     ),
 )
 
@@ -137,9 +137,9 @@ def page(kind: Kind) -> str:
         paragraph(f"**What it means.** {meaning}"),
         paragraph(f"**What to run.** {begin}"),
         paragraph(
-            "In what follows SERVER, RECIPIENT and other words in capitals stand for yours; HOST, "
-            "PORT, SENDER, RECIPIENT and its DOMAIN the plugin fills in. Change settings only when "
-            "you know why they are as they are."
+            "Replace words in capitals with your own. The plugin fills in HOST, PORT, SENDER, "
+            "RECIPIENT and DOMAIN when it prints a next step. Change a setting only when you know "
+            "why it is as it is."
         ),
     ]
     for row in ROWS:
@@ -162,16 +162,14 @@ def section(row: Row) -> list[str]:
         where += f" of {' or '.join(each.title for each in row.generations)}"
     codes = f", {', '.join(row.enhanced)}" if row.enhanced else ""
     where += " (no reply)" if row.causes else codes
-    read = f"Begin with {link(resource.page)}."
-    if row.page and PAGES[row.page] != resource.page:
-        read = f"Read {link(PAGES[row.page])}. {read}"
+    page = PAGES[row.page] if row.page else resource.page
     return [
         f"## {row.key}",
         f"{where}:",
         f"    {seen_of(row)}",
         paragraph(f"**Meaning:** {row.cause}."),
         paragraph(f"**Next step:** {row.next_step}"),
-        read,
+        f"Read {link(page)}.",
     ]
 
 
@@ -217,11 +215,12 @@ def overview() -> str:
                 NOTE,
                 "# When mail is not accepted: what a reply means and what to do",
                 paragraph(
-                    "The plugin compares the reply that stopped the test with a table made from "
+                    "The plugin looks up the reply that stopped the test in a table made from "
                     "Microsoft's documents and from logs that administrators have published. "
-                    "These pages are that table. What it does not know it says so, and explains "
-                    "by the class of the reply. Where a text is the administrator's own, or its "
-                    "exact words were never published, an example stands for it."
+                    "These pages are that table. If a reply is not in it, the plugin says so and "
+                    "explains the reply by its class (4yz, 5yz). Where administrators choose the "
+                    "text themselves, or the exact words were never published, an example is "
+                    "shown."
                 ),
                 "## Kinds",
                 "\n".join(["| kind | what | entries |", "|---|---|---|", *kinds]),
@@ -229,21 +228,22 @@ def overview() -> str:
                 paragraph(
                     "Microsoft's Mail Acceptance Test named four resources, from the server level "
                     "out to the network level, and two articles on the postmaster mailbox. They "
-                    "were written for Exchange 2000 and 2003; today's pages take their place."
+                    "were about Exchange 2000 and 2003. These are today's pages on the same "
+                    "subjects."
                 ),
                 "\n".join(["| | level | today | then |", "|---|---|---|---|", *resources]),
                 paragraph(
-                    "Further articles, by the numbers they once had: KB 320027 (mail behind a "
-                    "Cisco firewall), KB 2866822 (event 7009, inactive component), KB 3152396 "
-                    "(recipient look-up on Edge 2016)."
+                    "Further articles, by their old numbers: KB 320027 (mail through a Cisco "
+                    "firewall), KB 2866822 (event 7009, inactive component), KB 3152396 "
+                    "(recipient lookup on Edge 2016)."
                 ),
-                "## What the time tells",
+                "## What the delay tells you",
                 bullets(
                     [
                         "A refusal after 5 s: the tarpit (TarpitInterval of the Receive "
                         "connector). The server is not slow.",
                         "A positive reply to MAIL or to the final dot after 10, 15 ... 55 s: back "
-                        "pressure delays it. A timeout there may be the same.",
+                        "pressure delays it. So may a timeout there.",
                         "A last reply of up to 30 s from Exchange 2010: the delayed "
                         "acknowledgement (MaxAcknowledgementDelay).",
                         "A healthy reply to the final dot takes less than about 2 s.",
@@ -251,9 +251,9 @@ def overview() -> str:
                 ),
                 "## Sub-codes",
                 paragraph(
-                    "PRX1 to PRX9, ATTR with a number, AS with a number and S with a number are "
-                    "Microsoft's own; the plugin quotes them behind the meaning, for they are "
-                    "what to search for, and what support asks for."
+                    "PRX1 to PRX9, ATTR, AS and S with a number are Microsoft's own codes. The "
+                    "plugin prints them after the meaning. Search for them, and tell them to "
+                    "Microsoft's support."
                 ),
                 "## By reply",
                 "\n".join(["| reply | entry |", "|---|---|", *map(index_line, replies)]),
@@ -263,7 +263,7 @@ def overview() -> str:
                 "## Without a reply",
                 "\n".join(["| what happened | entry |", "|---|---|", *map(index_line, silences)]),
                 "## Left out",
-                "These the test can't meet:",
+                "The test cannot get these replies:",
                 bullets([f"`{reply}`: {reason}." for reply, reason in LEFT_OUT]),
             ]
         )
