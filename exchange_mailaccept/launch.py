@@ -30,6 +30,7 @@ if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
 from . import names, options
 from .cli import command_line
 from .cli.command_line import Answered, UsageError
+from .cli.words import how_to_install
 from .net.sockets import HeadStart
 from .record import TYPE_CHECKING, NamedTuple
 from .report.text import MAX_LINE, joined, printable
@@ -76,8 +77,9 @@ def exit_unknown(words: str, details: Sequence[str] = ()) -> NoReturn:
 
 def missing_library(error: ImportError) -> str:
     """The words for a library that can't be imported."""
-    why = printable(str(error), 180)
-    return f"a library is missing: {why} (python3 -m pip install nagiosplugin dnspython)"
+    why = printable(str(error), 140)
+    remedy = printable(how_to_install("nagiosplugin", "dnspython"), 120)
+    return f"a library is missing: {why} ({remedy})"
 
 
 def guard(step: Callable[[], Result], verbosity: int = 0) -> Result:

@@ -3,13 +3,16 @@
 
     sh packaging/zipapp.sh [-o FILE] [--python PYTHON]...
 
-Made of the same it is the same file, byte by byte.  The standard library's ``zipapp`` does not see
-to that: dates, modes and order are those of the directory.
+The same sources make the same file, byte by byte.  The standard library's ``zipapp`` does not:
+dates, modes and order are those of the directory.
 
 Byte code belongs to one version of Python, and compiling what is in here takes longer than a whole
-run.  So each version has its own below its own name (``cpython-311/``), where ``__main__`` looks
-first; a Python that has none there takes the sources.  Each further version costs every run 1 to
-2 % for its entries in the archive; compression would cost about 3 %.
+run.  So each version has its own directory (``cpython-311/``), where ``__main__`` looks first.  A
+Python without such a directory takes the sources.  Each further version costs every run 1 to 2 %
+for its entries in the archive; compression would cost about 3 %.
+
+``cryptography`` is not Python alone, and cannot be imported from an archive.  The file uses the one
+that is installed beside the Python that runs it.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ PACKAGE = "exchange_mailaccept"
 OLDEST = "3.9"
 OLDEST_VERSION = tuple(map(int, OLDEST.split(".")))
 #: Pythons that are looked for, besides the one that runs this.
-CANDIDATES = ("python3.9", "python3.10", "python3.11", "python3.12", "python3.13")
+CANDIDATES = tuple(f"python3.{minor}" for minor in range(9, 15))
 
 #: It must be understood by every Python 3, to be able to refuse.
 MAIN = f"""\
@@ -102,7 +105,7 @@ def pack(directory: Path, interpreter: str, output: Path) -> None:
     with output.open("wb") as file:
         file.write(f"#!{interpreter}\n".encode())
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            for path in sorted(each for each in directory.rglob("*") if each.is_file()):
+            for path in sorted(path for path in directory.rglob("*") if path.is_file()):
                 # Its date is the first that a zip file can have.
                 entry = zipfile.ZipInfo(path.relative_to(directory).as_posix())
                 entry.external_attr = 0o644 << 16
@@ -126,13 +129,15 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument(
         "--interpreter", default="/usr/bin/env python3", help="its first line (%(default)s)"
     )
-    chosen = parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if not options.output.parent.is_dir():
+        parser.error(f"there is no directory {options.output.parent}")
     pythons = {cache_tag(sys.executable): sys.executable}
-    for python in chosen.python or CANDIDATES:
+    for python in options.python or CANDIDATES:
         tag = cache_tag(python)
         if tag:
             pythons.setdefault(tag, python)
-        elif chosen.python:
+        elif options.python:
             parser.error(f"{python} is not Python {OLDEST} or newer")
     with tempfile.TemporaryDirectory() as scratch:
         wheels, sources, contents = (Path(scratch) / name for name in ("whl", "src", "app"))
@@ -140,8 +145,10 @@ def main(argv: Sequence[str]) -> None:
         shutil.copytree(sources, contents)
         for tag, python in pythons.items():
             compile_for(python, sources, contents / tag)
-        pack(contents, chosen.interpreter, chosen.output)
-    print(f"{chosen.output}: byte code of {', '.join(sorted(pythons))}; sources for all others")
+        pack(contents, options.interpreter, options.output)
+    print(f"{options.output}: for Python {OLDEST} and later, compiled for {', '.join(pythons)}.")
+    print("Not in it: cryptography (for -D without --verify) and pyspnego (for --auth ntlm).")
+    print("It uses those of the machine (Debian: apt install python3-cryptography).")
 
 
 if __name__ == "__main__":

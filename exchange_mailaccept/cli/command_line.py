@@ -227,7 +227,10 @@ def _check_target(line: CommandLine) -> list[str]:
         mistakes.append("-d DOMAIN or -H HOST is required")
     asks_itself = not host or (line.count("nameserver") and not names.is_address(host))
     if asks_itself and not words.is_installed("dns"):
-        mistakes.append("finding a mail server needs the Python package dnspython")
+        mistakes.append(
+            "finding a mail server needs the Python package dnspython"
+            f" ({words.how_to_install('dnspython')})"
+        )
     if line.count("ipv4") and line.count("ipv6"):
         mistakes.append("-4 and -6 exclude each other")
         family = 0
@@ -259,7 +262,9 @@ def _check_logon(line: CommandLine) -> list[str]:
             if line.tried(name)
         ]
     if mechanism == "ntlm" and not words.is_installed("spnego"):
-        mistakes.append("--auth ntlm needs the Python package pyspnego")
+        mistakes.append(
+            f"--auth ntlm needs the Python package pyspnego ({words.how_to_install('pyspnego')})"
+        )
     if not line.tried("user"):
         mistakes.append("--auth needs --user")
     if not line.secured and not line.count("auth-without-tls"):

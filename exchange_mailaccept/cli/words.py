@@ -365,3 +365,11 @@ def is_installed(package: str) -> bool:
         return sys.modules[package] is not None
     # As importlib.util.find_spec does, without importing importlib.util.
     return any(finder.find_spec(package, None) is not None for finder in sys.meta_path)
+
+
+def how_to_install(*packages: str) -> str:
+    """The command that installs Python packages for the Python that runs this."""
+    if sys.prefix != sys.base_prefix:
+        return f"{sys.executable} -m pip install {' '.join(packages)}"
+    # Debian's pip does not install outside a virtual environment.
+    return f"Debian: apt install {' '.join(f'python3-{package}' for package in packages)}"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import binascii
 import os
 
-from ..cli.words import is_installed
+from ..cli.words import how_to_install, is_installed
 from ..names import is_address
 from ..record import TYPE_CHECKING, NamedTuple
 
@@ -47,7 +47,10 @@ def check(settings: TlsSettings) -> None:
     :raises ValueError: one can't be read or used; the text says which and why
     """
     if settings.must_read and not settings.verify and not is_installed("cryptography"):
-        raise ValueError("--certificate needs --verify, or the Python package cryptography")
+        raise ValueError(
+            "--certificate needs --verify, or the Python package cryptography"
+            f" ({how_to_install('cryptography')})"
+        )
     unproved = settings.ca_file and not _is_whole(settings.ca_file)
     if unproved or settings.client_certificate:
         import _ssl

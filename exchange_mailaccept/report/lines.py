@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ..cli.words import BACKUP_MX, CERTIFICATE
+from ..cli.words import BACKUP_MX, CERTIFICATE, how_to_install, is_installed
 from ..exchange import receipt
 from ..exchange.delays import signature
 from ..exchange.diagnosis import diagnose
@@ -178,6 +178,8 @@ def certificate_lines(security: Optional[Security], now: float) -> list[str]:
     if security is None:
         return []
     state = "verified" if security.verified else "not verified"
+    if security.certificate is None and not is_installed("cryptography"):
+        state += f" and not read ({printable(how_to_install('cryptography'), QUOTED)})"
     lines = [f"TLS: {security.protocol} {security.cipher}, certificate {state}"]
     certificate = security.certificate
     if certificate is not None:
