@@ -136,6 +136,8 @@ def _of_row(row: Row) -> Optional[Scenario]:
     scenario = Scenario(row.key, row.sample, f"Failures: {row.kind.value}", stage)
     if Generation.ONLINE in row.generations:
         scenario = scenario._replace(pose=POSES["online"], server=_ONLINE_SERVER)
+    elif row.generations:
+        scenario = scenario._replace(pose=POSES[row.generations[-1].value])
     if row.key in _OWN_WAY:
         return scenario._replace(**_OWN_WAY[row.key])
     if stage in (Stage.MX.value, Stage.CONNECT.value) or (

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 
 from ..names import DIGITS
-from ..protocol.reply import EnhancedStatusCode
+from ..protocol.reply import EnhancedStatusCode, Reply
 from ..protocol.stages import StageOutcome
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Generation, Kind, Stage, Verdict
@@ -23,8 +23,8 @@ from .next_steps import Responder
 from .pages import PAGES
 from .reasons import REASONS
 from .reasons.reason import Reason
-from .reasons.wordings import wordings
-from .replies import list_named, negative_reply, said_at, status_of, words_of
+from .reasons.wordings import SEARCHED
+from .replies import list_named, meaning_of, negative_reply, said_at, status_of, words_of
 
 if TYPE_CHECKING:
     from typing import Optional, Union
@@ -112,7 +112,7 @@ def _by_row(row: Row, match: Match, outcome: StageOutcome, responder: Responder)
         if codes:
             cause = f"{cause} ({', '.join(codes)})"
     page = PAGES[row.page].address if row.page else ""
-    next_step = responder.possible(row.next_step) if reply is not None else row.next_step
+    next_step = responder.possible(row.next_step)
     return Diagnosis(row.kind, cause, next_step, page, row.begin, row.everybody, row.this_probe)
 
 
@@ -141,17 +141,22 @@ def matching_reason(outcome: StageOutcome) -> Optional[Reason]:
     reply = negative_reply(outcome)
     if reply is None:
         return None
-    stage, status, words = said_at(outcome), status_of(reply), words_of(reply).lower()
-    for reason in REASONS:
-        if reason.stages and stage not in reason.stages:
-            continue
-        if reason.subjects and status is not None and status.subject not in reason.subjects:
-            continue
-        if reply.code // 100 in reason.classes and any(
-            re.search(wording, words) for wording in wordings(reason.key)
-        ):
-            return reason
+    words = meaning_of(reply)
+    said = {reason.key: reason for reason in REASONS if _may_say(reason, said_at(outcome), reply)}
+    for key, wordings in SEARCHED:
+        if key in said and any(re.search(wording, words) for wording in wordings):
+            return said[key]
     return None
+
+
+def _may_say(reason: Reason, stage: Stage, reply: Reply) -> bool:
+    """Whether a reply at ``stage`` can have this reason, whatever its words are."""
+    if reason.stages and stage not in reason.stages:
+        return False
+    status = status_of(reply)
+    if reason.subjects and status is not None and status.subject not in reason.subjects:
+        return False
+    return reply.code // 100 in reason.classes
 
 
 class Match(NamedTuple):
@@ -307,7 +312,7 @@ def _fallback(outcome: StageOutcome, responder: Responder) -> Diagnosis:
         next_step = (
             "Wait for the next check. If it stays, search the text: " + responder.where_logged
         )
-        kind = Kind.SERVER if status is not None and status.subject == 7 else Kind.LOAD
+        kind = Kind.SERVER if status is not None and status.subject in (3, 4, 7) else Kind.LOAD
         return Diagnosis(kind, f"For the time being {cause}; {origin}", next_step, page, begin)
     next_step = "Search the text: " + responder.where_logged
     return Diagnosis(kind, f"By its code {cause}; {origin}", next_step, page, begin)

@@ -26,9 +26,15 @@ _LATER = frozenset(
     ("X-ANONYMOUSTLS", "X-EXCHANGEAUTH", "XRDST", "XSHADOW", "XSHADOWREQUEST", "SMTPUTF8")
 )
 #: Ends of the host names of Exchange Online, MX and submission.
-_ONLINE_HOSTS = (".protection.outlook.com", ".mx.microsoft", ".outlook.office365.com")
+_ONLINE_HOSTS = (
+    *(".protection.outlook.com", ".mx.microsoft", ".outlook.office365.com"),
+    # For governments, and in China.
+    *(".protection.office365.us", ".protection.partner.outlook.cn"),
+)
 #: The domains of the host that Exchange Online names at the end of a reply.
-_ONLINE_TAILS = (".outlook.com", ".office365.com", ".exchangelabs.com")
+_ONLINE_TAILS = (
+    *(".outlook.com", ".office365.com", ".exchangelabs.com", ".office365.us", ".outlook.cn"),
+)
 #: Text by which a later reply shows an Exchange server, as it writes it: others say "Sender ok" or
 #: "probe@fabrikam.com... Sender OK", and its reply to DATA is everybody's (RFC 5321 D).
 _REPLY_TEXTS = (
@@ -51,6 +57,9 @@ _PRODUCTS = (
     *("NoSpamProxy", "Forcepoint", "WatchGuard", "Halon", "Proxmox", "Libraesva", "MailCleaner"),
     *("GroupWise", "CommuniGate", "MailEnable", "IceWarp", "SmarterMail", "SurgeMail", "Axigen"),
     *("PowerMTA", "Zimbra", "ASSP", "Cellopoint", "Hornetsecurity", "Astaro", "Cisco"),
+    *("MAILsweeper", "MIMEsweeper", "Websense", "FireEye", "Trellix", "ZixGateway", "Zix"),
+    *("Kaspersky", "F-Secure", "Panda", "ESET", "Bitdefender", "eSafe", "Spamina", "modusGate"),
+    *("Cloudmark", "eXpurgate", "Retarus", "MailScanner", "CanIt"),
 )
 #: The same by the form of a banner that has no name in it.
 _FORMS = {
@@ -167,9 +176,12 @@ class Evidence:
 
 def _product(banner: str, hello: str) -> str:
     """Which other mail server or filter answers, by its words; empty if none says so."""
+    host, _, rest = banner.partition(" ")
+    # Not every greeting begins with the name of the host, as RFC 5321 4.2 wants it.
+    spoken = rest if "." in host else banner
     # The EHLO reply may repeat the name of the client.
     greeting = [word for word in hello.split()[1:] if not set(".[(") & set(word)]
-    named = _names_itself(_PRODUCTS, " ".join((*banner.split()[1:], *greeting)))
+    named = _names_itself(_PRODUCTS, " ".join((spoken, *greeting)))
     # To compile a pattern costs as much as importing a module.
     by_form = (
         name
@@ -190,7 +202,8 @@ def _filter_service(*hosts: str) -> str:
 def _names_itself(products: Iterable[str], words: str) -> str:
     """Which of ``products`` is named in ``words``, as a whole word; empty if none is."""
     # To compile a pattern for each of them would cost more than the whole dialogue did.
-    found = (name for name in products if name.lower() in words.lower())
+    lower = words.lower()
+    found = (name for name in products if name.lower() in lower)
     return next((name for name in found if re.search(rf"(?i)(?<!\w){name}(?!\w)", words)), "")
 
 

@@ -29,7 +29,7 @@ UNMASKED = ("8BITMIME", "AUTH ", "BINARYMIME", "DSN", "ENHANCED", "ETRN", "PIPEL
 #: What other mail servers offer, too: a mask of one's length may be theirs.
 _COMMON = (
     *("HELP", "VRFY", "EXPN", "TURN", "LIMITS", "XCLIENT", "STARTTLS", "CHUNKING", "SMTPUTF8"),
-    *("XFORWARD", "DELIVERBY", "REQUIRETLS", "BURL imap", "NO-SOLICITING"),
+    *("XFORWARD", "DELIVERBY", "REQUIRETLS", "BINARYMIME", "BURL imap", "NO-SOLICITING"),
 )
 
 

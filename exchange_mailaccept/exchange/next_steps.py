@@ -29,8 +29,12 @@ _OF_TENANTS = frozenset(
         "Test-NetConnection",
     )
 )
+#: A parameter of a cmdlet, which may stand in a clause of its own.
+_PARAMETER = r"(?<![\w-])-[A-Z][a-z]\w+"
 #: Where one sentence or clause of a next step ends and the next begins.
 _CLAUSES = r"(?<=[.;]) "
+#: How a clause begins that hangs on the one before.
+_LINK = r"(?i)^(?:or|else|then|and|if that works,) "
 #: The mail gateways, filters and services that a reply may name, by how they write themselves.
 _NAMED_IN_REPLIES = {
     r"cuda_nsu|barracudanetworks\.com": "Barracuda",
@@ -103,18 +107,29 @@ class Responder(NamedTuple):
         if self.generation is None and self.gateway is None:
             return next_step
         clauses = re.split(_CLAUSES, next_step)
-        kept = [clause for clause in clauses if self._has(re.findall(_CMDLET, clause))]
+        kept: list[str] = []
+        lacks = False
+        for clause in clauses:
+            if not self._has(clause):
+                lacks = True
+                continue
+            if lacks:
+                clause = re.sub(_LINK, "", clause)
+                kept[-1:] = [f"{before[:-1]}." for before in kept[-1:]]
+            kept.append(clause[:1].upper() + clause[1:] if lacks else clause)
+            lacks = False
         if len(kept) == len(clauses):
             return next_step
-        text = " ".join(kept).rstrip(" ;,")
-        return " ".join(
-            filter(None, (f"{text}." if text and text[-1] != "." else text, self._else))
-        )
+        text = " ".join(kept).rstrip(" ;,.")
+        return f"{text}. {self._else}" if text else self._else
 
-    def _has(self, cmdlets: list[str]) -> bool:
-        if self.generation is Generation.ONLINE:
-            return not cmdlets or any(name in _OF_TENANTS for name in cmdlets)
-        return not cmdlets or (self.generation is not None and self.generation not in _LEGACY)
+    def _has(self, clause: str) -> bool:
+        """Whether the cmdlets of ``clause``, and their parameters, are there."""
+        cmdlets = re.findall(_CMDLET, clause)
+        if self.generation is Generation.ONLINE and cmdlets:
+            return all(name in _OF_TENANTS for name in cmdlets)
+        there = self.generation not in (None, *_LEGACY, Generation.ONLINE)
+        return there or not (cmdlets or re.search(_PARAMETER, clause))
 
     @property
     def _else(self) -> str:
@@ -126,4 +141,4 @@ class Responder(NamedTuple):
                 "See the settings of the SMTP virtual server and of Global Settings in System "
                 "Manager, and the log of the virtual server."
             )
-        return f"Search the text in the log of {self.box}, then at the server behind."
+        return f"Look into the log of {self.box}, then at the server behind."

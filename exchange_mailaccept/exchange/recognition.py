@@ -181,7 +181,8 @@ def _with_xexch50(known: frozenset[str]) -> Generation:
 def gateway_of(evidence: Evidence, found: Optional[Generation]) -> Optional[str]:
     """Which other mail server or service answers (see ``KeywordCheck.gateway``)."""
     if found is None and (evidence.greeted or evidence.product):
-        return evidence.product or evidence.scanner
+        iis = "IIS" if evidence.plain_iis else ""
+        return evidence.product or evidence.scanner or iis
     return None
 
 

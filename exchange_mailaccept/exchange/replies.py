@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _MARKED_CODE = r"(?:^\s*#?|\(#?|#|^\s*cuda_nsu\s+)([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])"
 _LEADING_CODE = r"(?:cuda_nsu\s+)?#?[245]\.\d{1,3}\.\d{1,3}(?![\d.])[:\s-]*|cuda_nsu\s+"
 
+#: The host name that begins a text, unless it is that of a block list.
+_OWN_NAME = r"(?i)^(?!\S*(?:bl\b|list|spamhaus))(?:[a-z0-9-]+\.){2,}[a-z]{2,}:? "
+
 _NAMED_AFTER = (
     r"using|blocked by|listed (?:in|on|at|by)|found (?:in|on)|list(?: provider)?|rejected by"
     r"|is (?:in|on)"
@@ -30,6 +33,9 @@ _LIST_NAMES = (
     r"(?i)\b(uceprotect[\w.-]*|invaluement|mailspike|proofpoint|mimecast|trustedsource)\b",
 )
 _MAX_NAME = 60
+#: Maximum number of characters of a reply that are read for its meaning.  A reply may have 256 KiB,
+#: in which a search would take longer than the test.
+_MAX_READ = 1500
 
 
 def list_named(text: str) -> str:
@@ -42,9 +48,18 @@ def list_named(text: str) -> str:
 
 
 def negative_reply(outcome: StageOutcome) -> Optional[Reply]:
-    """The reply that refused or deferred, if it was one."""
+    """The reply that refused or deferred, if it was one; of a long one the beginning."""
     reply = outcome.reply
-    return reply if reply is not None and reply.code >= 400 else None
+    if reply is None or reply.code < 400:
+        return None
+    lines: list[str] = []
+    left = _MAX_READ
+    for line in reply.lines:
+        lines.append(line[:left])
+        left -= len(line)
+        if left <= 0:
+            break
+    return Reply(reply.code, tuple(lines))
 
 
 def said_at(outcome: StageOutcome) -> Stage:
@@ -65,6 +80,16 @@ def status_of(reply: Reply) -> Optional[EnhancedStatusCode]:
             if int(found[1]) == reply.code // 100:
                 return EnhancedStatusCode(*map(int, found.groups()))
     return None
+
+
+def meaning_of(reply: Reply) -> str:
+    """What the wordings of ``reasons`` are sought in: code and words, in lower case.
+
+    Names do not mean anything: an address is ``x@y``, and the server's own name, which begins the
+    text of 421 and of a greeting (RFC 5321 4.2), is left out.
+    """
+    words = re.sub(r"[^\s<>@:\"'(\[]+@[\w.-]+\w", "x@y", words_of(reply))
+    return f"{reply.code} {re.sub(_OWN_NAME, '', words)}".lower()
 
 
 def words_of(reply: Reply) -> str:

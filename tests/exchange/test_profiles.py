@@ -324,7 +324,7 @@ def test_masks_that_fit_no_exchange_are_shown_as_they_are() -> None:
     assert result.reason == "a Cisco firewall (inspect esmtp) masks XXXXXXXXA, XXXB"
 
 
-@pytest.mark.parametrize("masks", [("XXXXXXXA",), ("XXXXXXXA", "XXXB")])
+@pytest.mark.parametrize("masks", [("XXXXXXXA",), ("XXXXXXXA", "XXXB"), ("XXXXXXXXXA",)])
 def test_masks_that_may_be_anybodys_keywords_are_not_called_by_a_name(masks: tuple[str]) -> None:
     found = check_keywords("auto", (), session_with("PIPELINING", *masks, banner="mx ESMTP"))
     assert found.title == ""
@@ -336,6 +336,9 @@ def test_masks_that_may_be_anybodys_keywords_are_not_called_by_a_name(masks: tup
     [
         ("mx.contoso.com ESMTP (0123456789abcdef0123456789abcdef)", "Barracuda"),
         ("mx.contoso.com ESMTP Sophos Email Appliance v9", "Sophos"),
+        ("mx.contoso.com ESMTP Kaspersky gateway ready", "Kaspersky"),
+        # The product in the place of the host name.
+        ("CheckPoint FireWall secure ESMTP server", "CheckPoint"),
         ("mx.contoso.com ESMTP SonicWall", "SonicWall"),
         ("mx.contoso.com ESMTP Symantec Messaging Gateway", "Symantec"),
         ("mx.contoso.com ESMTP Smtpd; Mon, 1 Jan 2024", "FortiMail"),
@@ -381,6 +384,7 @@ def test_pix_explains_the_lost_keywords() -> None:
 
 def test_plain_iis_is_told_from_exchange() -> None:
     result = check_keywords("auto", (), recorded("iis_without_exchange").session)
+    assert result.gateway == "IIS"
     assert "plain SMTP service of IIS" in result.reason
     assert "SMTPSVC" in result.next_step
     assert result.missing == ()
@@ -588,7 +592,10 @@ def test_before_a_positive_ehlo_there_is_nothing_to_expect(profile: str) -> None
 
 @pytest.mark.parametrize(
     "host",
-    ["SN1NAM02FT0049.mail.protection.outlook.com", "contoso-com.o-v1.mx.microsoft"],
+    [
+        *("SN1NAM02FT0049.mail.protection.outlook.com", "contoso-com.o-v1.mx.microsoft"),
+        *("BN3.mail.protection.office365.us", "SH0.mail.protection.partner.outlook.cn"),
+    ],
 )
 def test_exchange_online_goes_by_many_names(host: str) -> None:
     session = session_with(*PROFILES["online"].before_tls, hello=f"{host} Hello [203.0.113.10]")

@@ -113,7 +113,8 @@ ROWS: tuple[Row, ...] = (
         "Back pressure: disk of the queue, memory, version buckets or submission queue are used "
         "up, so the transport takes no mail",
         "Free the disk of the queue first; Get-ExchangeDiagnosticInfo -Server SERVER -Process "
-        "EdgeTransport -Component ResourceThrottling names the resource; events 15004 to 15007.",
+        "EdgeTransport -Component ResourceThrottling names the resource; see events 15004 to "
+        "15007.",
         "452 4.3.1 Insufficient system resources",
         codes=(452, 451, 421),
         enhanced=("4.3.1",),
@@ -129,7 +130,7 @@ ROWS: tuple[Row, ...] = (
         "Back pressure on the hub behind the Front End, which alone answers MAIL and RCPT: "
         "disk, memory or the queue database is used up",
         "Free the disk of the queue on the Mailbox servers; Get-ExchangeDiagnosticInfo -Server "
-        "SERVER -Process EdgeTransport -Component ResourceThrottling; events 15004 to 15007.",
+        "SERVER -Process EdgeTransport -Component ResourceThrottling; see events 15004 to 15007.",
         "452 4.3.1 Insufficient system resources (UsedDiskSpace[C:\\...\\Queue])",
         codes=(452, 451),
         enhanced=("4.3.1",),

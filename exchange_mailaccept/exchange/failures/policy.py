@@ -35,7 +35,7 @@ ROWS: tuple[Row, ...] = (
         CONTENT,
         Kind.POLICY,
         "The message is refused by policy: a mail flow rule or an agent with its own text",
-        "Get-TransportRule and Get-TransportAgent; search the text in the message tracking log "
+        "Get-TransportRule; Get-TransportAgent; search the text in the message tracking log "
         "(Get-MessageTrackingLog -EventId FAIL) or the gateway's.",
         "550 5.7.1 This organization does not want test messages",
         codes=(550, 554),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...vocabulary import Cause, Kind, Stage
+from ...vocabulary import Cause, Generation, Kind, Stage
 from .row import ANYWHERE, BANNER, MX, ONLINE, OPENING, TRANSACTION, Row
 
 ROWS: tuple[Row, ...] = (
@@ -298,8 +298,8 @@ ROWS: tuple[Row, ...] = (
         Kind.PROBE,
         "Exchange Online throttles addresses that are new or send irregularly, its kind of "
         "greylisting; mail from others may flow",
-        "Wait for the next checks; own servers of a hybrid organization need an inbound "
-        "connector (New-InboundConnector).",
+        "Wait for the next checks; if it stays, look at the service health of Microsoft 365; own "
+        "servers of a hybrid organization need an inbound connector (New-InboundConnector).",
         "451 4.7.500 Server busy. Please try again later from [203.0.113.10]. (AS77712344)",
         enhanced=("4.7.500-649", "4.7.652-699"),
         page="ndr-online",
@@ -490,6 +490,17 @@ ROWS: tuple[Row, ...] = (
         texts=("spam by Content Filtering",),
         page="ndr",
         played_at=Stage.MESSAGE,
+    ),
+    Row(
+        "message-filter-2003",
+        (Stage.MESSAGE,),
+        Kind.PROBE,
+        "The Intelligent Message Filter of Exchange 2003 takes this probe for spam",
+        "In System Manager: Global Settings, Message Delivery, Intelligent Message Filter; keep "
+        "--subject plain.",
+        "550 5.7.1 Requested action not taken: message refused",
+        texts=("Requested action not taken: message refused",),
+        generations=(Generation.E2000_2003, Generation.E2003),
     ),
     Row(
         "dmarc",

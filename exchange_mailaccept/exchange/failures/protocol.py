@@ -142,8 +142,8 @@ ROWS: tuple[Row, ...] = (
         "too-many-errors",
         ANYWHERE,
         Kind.PROTOCOL,
-        "The connector closed after MaxProtocolErrors (5) refused commands in one session; the "
-        "client is at fault, not the server",
+        "The server closed after too many refused commands in one session (Exchange: "
+        "MaxProtocolErrors, 5); the client is at fault, or what changes its commands",
         "Read the refusals before it with -vv: a middlebox that garbles commands causes them as "
         "well; Get-ReceiveConnector shows MaxProtocolErrors.",
         "421 4.7.0 Too many errors on this connection, closing transmission channel",
@@ -342,9 +342,9 @@ ROWS: tuple[Row, ...] = (
         "recipients-too-many",
         ANYWHERE,
         Kind.PROTOCOL,
-        "The connector counts too many recipients (MaxRecipientsPerMessage); this probe has one, "
-        "so a gateway counts those of several messages",
-        "Get-ReceiveConnector (MaxRecipientsPerMessage); check less often if a gateway counts.",
+        "The server counts too many recipients (Exchange: MaxRecipientsPerMessage); this probe has "
+        "one, so it counts those of several messages",
+        "Check less often; Get-ReceiveConnector shows MaxRecipientsPerMessage.",
         "452 4.5.3 Too many recipients",
         enhanced=("*.5.3",),
         texts=("Too many recipients",),
@@ -393,7 +393,7 @@ ROWS: tuple[Row, ...] = (
         "content-invalid",
         ANYWHERE,
         Kind.PROTOCOL,
-        "Exchange could not make sense of the message's headers or content: a --header, or a "
+        "The server could not make sense of the message's headers or content: a --header, or a "
         "middlebox or agent that changed it",
         "Try without --header; Get-TransportAgent; compare with a message sent by hand on the "
         "server.",

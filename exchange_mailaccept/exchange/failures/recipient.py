@@ -245,6 +245,18 @@ ROWS: tuple[Row, ...] = (
         begin="postmaster",
     ),
     Row(
+        "recipient-for-some",
+        ADDRESSED,
+        Kind.RECIPIENT,
+        "The recipient takes mail of authenticated senders, or of those in its list, only",
+        "Get-Recipient RECIPIENT: RequireSenderAuthenticationEnabled, AcceptMessagesOnlyFrom; or "
+        "give another --recipient.",
+        "550 5.7.1 RESOLVER.RST.AuthRequired; authentication required",
+        texts=("RESOLVER.RST.AuthRequired", "RESOLVER.RST.NotAuthorized"),
+        page="ndr",
+        begin="postmaster",
+    ),
+    Row(
         "mailbox-full",
         ADDRESSED,
         Kind.RECIPIENT,

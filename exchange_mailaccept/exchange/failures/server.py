@@ -168,7 +168,7 @@ ROWS: tuple[Row, ...] = (
         "No answer to RCPT: the look-up of the recipient hangs, mostly in the directory, in a "
         "transport agent or in DNS of a gateway",
         "Check the domain controllers (Test-ServiceHealth, event log of MSExchange ADAccess) "
-        "and the agents (Get-TransportAgent); then the gateway's DNS and block lists.",
+        "and the agents (Get-TransportAgent); then look at the gateway's DNS and block lists.",
         "within 45s",
         causes=(Cause.SILENT,),
         page="protocol-logging",
@@ -181,8 +181,8 @@ ROWS: tuple[Row, ...] = (
         "A component of Exchange is inactive (maintenance), the service is stopping, or a "
         "custom connector for port 25 sits in the hub role",
         "Get-ServerComponentState SERVER; Set-ServerComponentState SERVER -Component "
-        "ServerWideOffline -State Active -Requester Maintenance; custom connectors: "
-        "-TransportRole FrontendTransport.",
+        "ServerWideOffline -State Active -Requester Maintenance; custom "
+        "connectors need -TransportRole FrontendTransport.",
         "421 4.3.2 Service not available",
         codes=(421, 451, 454, 412),
         enhanced=("4.3.2",),
@@ -385,7 +385,7 @@ ROWS: tuple[Row, ...] = (
         Kind.SERVER,
         "PRX9: the hub reset the session of the Front End (10054)",
         "Look in the hub's event log for crashes of EdgeTransport.exe and its agents "
-        "(Get-TransportAgent); then at firewalls between the servers.",
+        "(Get-TransportAgent); then look at firewalls between the servers.",
         "451 4.7.0 Temporary server error. Please try again later. PRX9",
         codes=_PROXIED,
         texts=("PRX9",),
@@ -465,8 +465,8 @@ ROWS: tuple[Row, ...] = (
         ANYWHERE,
         Kind.SERVER,
         "Exchange believes it talks to itself: two servers or connectors bear the same name (Fqdn)",
-        "Get-ReceiveConnector and Get-SendConnector: give each server its own Fqdn; then the "
-        "smart hosts.",
+        "Get-ReceiveConnector and Get-SendConnector: give each server its own Fqdn; then look at "
+        "the smart hosts.",
         "550 5.3.5 System incorrectly configured",
         enhanced=("5.3.5",),
         words=("System incorrectly configured",),
@@ -479,7 +479,7 @@ ROWS: tuple[Row, ...] = (
         ANYWHERE,
         Kind.SERVER,
         "The message runs in a loop between servers",
-        "Get-AcceptedDomain (an InternalRelay domain that the next hop sends back?), "
+        "Get-AcceptedDomain (an InternalRelay domain that the next hop sends back?); "
         "Get-SendConnector; look for the circle in Get-MessageTrackingLog.",
         "554 5.4.14 Hop count exceeded - possible mail loop",
         enhanced=("5.4.6", "5.4.14"),

@@ -15,4 +15,4 @@ from .wordings import SEARCHED
 
 _BY_KEY = {reason.key: reason for reason in (*probe.REASONS, *others.REASONS)}
 #: In the order of the search.
-REASONS: tuple[Reason, ...] = tuple(_BY_KEY[key] for key in SEARCHED)
+REASONS: tuple[Reason, ...] = tuple(_BY_KEY[key] for key in dict(SEARCHED))

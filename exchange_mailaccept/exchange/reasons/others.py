@@ -9,7 +9,8 @@ REASONS: tuple[Reason, ...] = (
     Reason(
         "said-resolver-failed",
         Kind.SERVER,
-        "The server's own DNS resolver or block list look-up fails, so it refuses everybody",
+        "A look-up in DNS fails at the server: of its resolver, or of a block list that is gone or "
+        "refuses it, and then everybody is refused; or of the sender's domain alone",
         "Use a resolver of the server's own, no public or open one; take a list that is gone, or "
         "that refuses its queries, out of use.",
         "550 5.7.1 Error: open resolver; see the list's page on return codes",
@@ -40,6 +41,20 @@ REASONS: tuple[Reason, ...] = (
         exchange="Get-Queue and Get-SendConnector show where it waits.",
         everybody=True,
         page="connectivity",
+        begin="routing",
+    ),
+    Reason(
+        "said-loop",
+        Kind.SERVER,
+        "The message would go round in a circle: the server sends it to itself, or to another that "
+        "sends it back",
+        "Look where the server sends mail for the domain: to its own name, or to an MX that leads "
+        "back to it.",
+        "554 5.4.6 Too many hops, this is a mail loop",
+        exchange="Get-SendConnector; Get-AcceptedDomain (InternalRelay).",
+        online="Get-AcceptedDomain (InternalRelay), and the connectors to the organization.",
+        gateway="BOX has the next hop of the domain in its settings.",
+        page="routing",
         begin="routing",
     ),
     Reason(
@@ -140,6 +155,17 @@ REASONS: tuple[Reason, ...] = (
         stages=CONTENT,
     ),
     Reason(
+        "said-malformed",
+        Kind.PROTOCOL,
+        "The server does not like the form of the message: a header that is missing, doubled or "
+        "malformed, or bytes that it does not take",
+        "Try without --header, and give a full address with --from; else a middlebox changed the "
+        "message.",
+        "554 5.6.0 The message has no Date header",
+        stages=CONTENT,
+        page="ndr",
+    ),
+    Reason(
         "said-relaying",
         Kind.RECIPIENT,
         "The server takes the recipient's domain for a foreign one, so this would be relaying: the "
@@ -211,6 +237,34 @@ REASONS: tuple[Reason, ...] = (
         begin="queues",
     ),
     Reason(
+        "said-busy",
+        Kind.LOAD,
+        "The server is too busy to take mail just now",
+        "Wait for the next check; if it stays, look at its load, its queues and the number of its "
+        "connections.",
+        "421 4.3.2 Server busy, load too high",
+        exchange="Get-ExchangeDiagnosticInfo -Server SERVER -Process EdgeTransport -Component "
+        "ResourceThrottling; Get-Queue.",
+        online="If it stays, look at the service health of Microsoft 365.",
+        gateway="See load and queues of BOX.",
+        page="back-pressure",
+        begin="queues",
+    ),
+    Reason(
+        "said-recipient-unavailable",
+        Kind.RECIPIENT,
+        "The recipient's mailbox, or what the server knows of it, is not available just now",
+        "Wait for the next check; if it stays, give another --recipient to see whether it is this "
+        "one only.",
+        "450 4.2.1 The mailbox is temporarily unavailable",
+        exchange="Get-MailboxDatabaseCopyStatus shows whether its database is mounted.",
+        gateway="See how BOX asks for recipients, and whether the server behind answers.",
+        stages=ADDRESSED,
+        classes=(4,),
+        page="",
+        begin="postmaster",
+    ),
+    Reason(
         "said-no-recipient",
         Kind.RECIPIENT,
         "There is no such recipient in what the server knows",
@@ -228,7 +282,7 @@ REASONS: tuple[Reason, ...] = (
     Reason(
         "said-shutting-down",
         Kind.SERVER,
-        "The server takes no mail just now: it is being stopped, restarted or maintained",
+        "The server takes no mail just now: it is stopped, maintained, or has more than it can do",
         "Look whether somebody maintains it; else start the mail service and try again.",
         "421 4.3.2 Service shutting down for maintenance",
         exchange="Get-ServerComponentState SERVER; Test-ServiceHealth.",
@@ -273,5 +327,17 @@ REASONS: tuple[Reason, ...] = (
         "550 5.7.1 Access denied",
         exchange="Get-TransportRule and Get-TransportAgent; search the text in the protocol log.",
         online="Get-TransportRule; message trace (Get-MessageTraceV2).",
+    ),
+    Reason(
+        "said-try-later",
+        Kind.SERVER,
+        "The server asks to try again later and does not say why: greylisting, or a look-up, a "
+        "filter or a verification that is not finished or fails",
+        "Wait for the next check, which greylisting lets pass; if it stays, it is something else.",
+        "451 4.7.1 Please try again later",
+        stages=ADDRESSED,
+        classes=(4,),
+        subjects=(1, 2, 7),
+        page="",
     ),
 )

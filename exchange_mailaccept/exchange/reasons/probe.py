@@ -110,7 +110,8 @@ REASONS: tuple[Reason, ...] = (
         "The server tries to verify the sender's address, and finds no mailbox or domain that "
         "takes "
         "mail for it",
-        "Use a --from that exists, in a domain that has an MX and takes mail.",
+        "Use a --from that exists, in a domain that has an MX and takes mail. If other senders are "
+        "refused as well, the server's DNS resolver fails.",
         "550 5.1.8 The sender could not be verified",
         gateway=_EXEMPT,
         stages=(Stage.MAIL, *ADDRESSED),
@@ -141,6 +142,7 @@ REASONS: tuple[Reason, ...] = (
         online="See quarantine and the anti-malware policy of the tenant.",
         gateway="The log of BOX says what it found.",
         stages=CONTENT,
+        classes=(5,),
         page="tracking",
     ),
     Reason(
@@ -222,18 +224,5 @@ REASONS: tuple[Reason, ...] = (
         gateway=_EXEMPT,
         stages=SESSION,
         page="ndr",
-    ),
-    Reason(
-        "said-try-later",
-        Kind.PROBE,
-        "The server asks to try again later and does not say why: greylisting perhaps, or a "
-        "look-up "
-        "or verification that is not finished",
-        "Wait for the next check; if it stays, it is neither.",
-        "451 4.7.1 Please try again later",
-        stages=(Stage.RCPT, Stage.DATA, Stage.MESSAGE),
-        classes=(4,),
-        subjects=(1, 2, 7),
-        page="",
     ),
 )

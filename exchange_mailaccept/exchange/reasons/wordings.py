@@ -1,347 +1,368 @@
 # ruff: noqa: E501  a wording is one line, and would be hard to read in pieces
 """How servers word the reasons; data.
 
-One regular expression a line, of which one must be found in the text of a reply: in lower case,
-with single blanks, and without its codes.
+One regular expression a line, of which one must be found in a reply: in lower case, with single
+blanks, without its enhanced code, and with ``x@y`` in the place of each address.  A reply begins
+with its code, so that ``^4`` is for those of class 4 only.  A word in capitals is one of the parts.
 """
 
 from __future__ import annotations
 
-#: What a recipient is called.
-_WHO = (
-    r"(?:users?|recipients?|mail ?box(?:es)?|accounts?|alias(?:es)?|rcpt|addressees?|local[- ]part"
-    r"|(?:e-?mail |recipient |destination )?address(?:es)?)"
-)
-#: An address, a name or punctuation in the middle.
-_GAP = r"(?:[\s:.,;'\"()=-]|<[^>]*>|\[[^\]]*\]|\S+@\S+)*"
-#: What a client is called.
-_CLIENT = r"\b(?:client|host|ip|connection|your (?:server|network|address|mta)|sending mta)"
-
-#: By the key of the reason, in the order of the search: what is said more exactly comes first.
-_WORDINGS = {
-    "said-greylisting": r"""
-        gr[ae]y[- ]?list
-        first time sender
-        internal resources are temporarily unavailable
-        (?:new|unknown) (?:sender|triplet)\b.*later
-        (?:try|come) (?:again|back) in \d+ ?(?:s|sec|seconds|min|minutes)\b
-    """,
-    "said-resolver-failed": r"""
-        open resolver
-        public(?:/open)? resolver
-        (?:dns|list) (?:query|look-?up) (?:volume|limit|refused|error)
-        (?:list|dnsbl|rbl).{0,40}(?:shut ?down|no longer|defunct|ceased)
-        (?:dns|name|mx) (?:server|service|look-?up)s? (?:fail|error|problem|time[d ]*out|unavail)
-        (?:temporary|temporarily).{0,30}(?:\bdns\b|name resolution|to resolve)
-        dns temporar
-        error (?:while )?resolving
-        resolver (?:failure|error|timed? ?out)
-    """,
-    "said-verification": r"""
-        verif\w+ (?:is )?in progress
-        unverified address: (?!connect)
-        verif\w+ .{0,30}(?:pending|later)
-    """,
-    "said-next-hop": r"""
-        \bconnect(?:ing|ion)?\b.{0,8} (?:to|with) \S+.{0,40}(?:refused|time[d ]*out|fail|reset|lost)
-        \bconnect(?:ing|ion)?\b.{0,8} (?:to|with) \S+.{0,40}(?:no route|unreachable)
-        \b(?:conversation|handshake)\b with \S+.{0,40}(?:refused|time[d ]*out|fail|reset|lost)
-        lost connection with
-        next[- ]hop
-        (?:host|backend|back end|downstream|internal|destination|remote)\b.{0,50}unreachable
-        (?<!ldap )\b(?:server|backend|back end|downstream|internal|destination)\b.{0,50}(?:not respond|is down)
-        (?:backend|back end|downstream|internal (?:host|server|system)|destination)\b.{0,50}(?:unavailable|not reachable)
-        (?:unable|can ?not|can't|could not|failed) (?:to )?(?:deliver|proxy|forward|route)\b
-        (?:unable|can ?not|can't|could not|failed) (?:to )?(?:connect|reach)\b.{0,40}(?:host|backend)
-        (?:can ?not|can't|could not|failed to|unable to) (?:connect|reach)\b.{0,40}(?:server|exchange)
-        no (?:mail ?)?(?:host|server|backend|route)s? (?:is |are )?(?:available|found|to host)
-        mail for \S+ loops back
-        proxy session
-        delivery temporarily suspended
-    """,
-    "said-licence": r"""
-        licen[cs]e
-        subscription (?:has )?(?:expired|ended|lapsed)
-        (?:trial|evaluation)\b.{0,20}(?:expired|over\b|ended)
-    """,
-    "said-tls-required": r"""
-        must issue (?:an? )?starttls
-        (?:tls|ssl(?:v\d)?|encrypt\w+)\b.{0,40}(?:required|needed|mandatory|enforced|necessary)
-        (?:require|need|must use|demand|only accept|enforc)\w*\b.{0,40}(?:tls\b|ssl|encrypt)
-        (?:plain ?text|unencrypted|insecure) (?:connection|session|smtp)s? (?:is |are )?(?:not|re)
-    """,
-    "said-tls-unavailable": r"""
-        tls\b.{0,30}(?:not|un)[ -]?(?:currently )?(?:available|supported|enabled|configured)
-        tls\b.{0,30}(?:not|un)[ -]?(?:currently )?(?:allowed|initiali[sz]ed|possible)
-        (?:no|not) (?:support|offer)\w* (?:for )?(?:start)?tls
-        tls (?:failed|failure|error|engine)
-        certificate (?:not|could not|missing|error|expired)
-        no (?:server )?certificate
-    """,
-    "said-no-reverse-name": r"""
-        \bptr\b
-        reverse[- ](?:dns|name|hostname|look-?up|address|mapping|record)
-        \br-?dns\b|\bfcrdns\b
-        (?:can ?not|can't|could not) (?:find|resolve|verify|look ?up|determine) your (?:host|name|ip)
-        (?:can ?not|can't|could not) (?:find|resolve|verify|look ?up|determine) your address
-        (?:unable|failed) to (?:find|resolve|verify|look ?up|determine) (?:your|client|the client)
-        (?:name|host ?name) ?(?:look-?up|resolution) failed
-        (?:dynamic|generic|residential|dial-?up)\b.{0,30}(?:\bip|dns|host|address|pool|name)
-        unresolvable (?:relay )?(?:host|ip)
-        \bip\b.{0,40}does not resolve
-        no (?:valid )?(?:dns|host) ?(?:name|entry|record)
-        host ?name mismatch|mismatches client
-    """,
-    "said-dmarc": r"""
-        \bdmarc\b
-    """,
-    "said-sender-id": r"""
-        sender[- ]?id\b
-        \bpra\b.{0,20}(?:not|fail)
-    """,
-    "said-spf": r"""
-        \bspf\b
-        sender policy framework
-        not (?:allowed|authori[sz]ed|permitted|designated) to send (?:e-?mail |mail )?(?:from|for)\b
-        not (?:an? )?(?:authori[sz]ed|permitted|designated) (?:sender|source|host|server)
-    """,
-    "said-dkim": r"""
-        \bdkim\b|domain ?keys
-        \barc\b (?:validation|seal)
-        unauthenticated (?:e-?mail|message|sender|mail)
-        (?:fail|not pass)\w* (?:\w+ )?authentication (?:check|require)
-    """,
-    "said-spoofed": r"""
-        spoof
-        forged|impersonat
-        (?:local|own|internal) (?:domain|sender|address)\w*\b.{0,40}(?:outside|external|without)
-        from (?:your|our|my) own domain
-    """,
-    "said-sender-listed": r"""
-        sender(?:'s)?(?: e-?mail)?(?: address| domain)?\b.{0,30}(?:black|block|deny)[- ]?list
-        (?:black|block|deny)[- ]?listed sender|badmailfrom
-        (?:from |mailfrom |sender |your )?domain (?:\S+ )?(?:is )?(?:black|block)?[- ]?listed
-        \bdbl\b|\bsurbl\b|\buribl\b
-    """,
-    "said-sender-verify": r"""
-        sender (?:e-?mail )?(?:address )?(?:verif\w*|call-?(?:out|back))
-        verif\w* (?:of )?(?:the )?sender
-        sender.{0,20}(?:could not|can ?not|can't) be (?:verified|resolved)
-        call-?(?:out|back) (?:verif|fail)
-        \b(?:sender|from|return|reverse-path)\b.{0,60}(?:not found|not exist|n't exist|not resolv)
-        \b(?:sender|from|return|reverse-path)\b.{0,60}(?:unresolvable|must (?:exist|resolve))
-        \b(?:sender|from|return|reverse-path)\b.{0,60}(?:unrouteable|no mx|null mx|non-?existent)
-        sender (?:address|domain)\b.{0,60}(?:unknown|invalid|bogus)
-        unroute?able (?:sender|address of sender)
-        (?:invalid|unknown|non-?existent|bogus|bad|unresolvable) (?:sender|return|reverse|mail from)
-        (?:empty|null|blank) (?:envelope )?(?:sender|return)
-    """,
-    "said-account-off": r"""
-        \b(?:customer|tenant|service|domain|organi[sz]ation)\b.{0,30}\b(?:disabled|suspended)
-        \b(?:customer|tenant|service|domain|organi[sz]ation)\b.{0,30}\b(?:deactivated|expired)
-        \binbounds?\b.{0,30}\b(?:disabled|suspended|deactivated|switched off)
-    """,
-    "said-connections-of-client": r"""
-        (?:many|max|limit|exceed|concurren).{0,40}(?:from|per|by|for) (?:your|this|the same|each|one)\b
-        (?:many|max|limit|exceed|concurren).{0,40}(?:from|per|by|for) (?:\[?\d+\.\d|ip\b|client|host)
-        (?:connection|session)s? (?:from|per|by|for) \S+ (?:\w+ )?(?:exceed|limit)
-        per[- ](?:ip|client|host|source) (?:\w+ )?(?:limit|connection)
-    """,
-    "said-too-fast": r"""
-        \brate\b.{0,30}(?:limit|exceed|control|too high|throttl|reached|prevents)
-        (?:exceed|excessive|limit|maximum|too high)\w*\b.{0,40}\brate\b
-        throttl
-        too (?:fast|frequent|often|quick)
-        slow(?:er\b| down)
-        too (?:many|much)\b.{0,50}(?:per|this|in (?:the|an?|one)|within|last) (?:\w+ )?hour
-        too (?:many|much)\b.{0,50}(?:per|this|in (?:the|an?|one)|within|last) (?:\w+ )?(?:min|sec|day)
-        (?:per|this|each) (?:hour|minute|second|day)\b
-        (?:hourly|daily) (?:\w+ )?(?:limit|quota|max)
-        too many (?:messages|mails|e-?mails|recipients|requests|errors|attempts|failures|commands)
-        too many (?:invalid|bad|unknown|wrong) (?:recipients|users|addresses|commands)
-        flood
-    """,
-    "said-too-many-connections": r"""
-        (?:too many|maximum|max\.?|zu viele|trop de)\b.{0,50}(?:connection|connexion|session|client)s?
-        (?:exceed|limit|concurren|simultaneous)\w*\b.{0,50}(?:connection|session|thread)s?
-        (?:connection|session)s? (?:count |number )?(?:limit|exceeded)
-    """,
-    "said-filter-failed": r"""
-        (?:milter|filter|scanner|scanning|anti-?virus|clamav|clamd|amavis\w*)\b.{0,40}(?:un|not )avail
-        (?:milter|filter|scanner|scanning|anti-?virus|clamav|clamd|amavis\w*)\b.{0,40}(?:fail|error)
-        (?:milter|filter|scanner|scanning|clamav|clamd|amavis\w*)\b.{0,40}(?:time|down\b|problem|busy)
-        (?:spamd|rspamd|spamassassin|policy (?:service|server|daemon))\b.{0,40}(?:avail|fail|error)
-        (?:spamd|rspamd|spamassassin|policy (?:service|server|daemon))\b.{0,40}(?:time|down\b|problem)
-        (?:ldap|directory|data ?base|mysql|postgres\w*|sql|look-?up)\b.{0,40}(?:avail|fail|error|time)
-        (?:ldap|directory|data ?base|mysql|postgres\w*|sql|look-?up)\b.{0,40}(?:down\b|unreach|busy)
-        (?:unable|can ?not|can't|could not|failed) (?:to )?(?:check|scan|query|verify)\b
-        (?:unable|can ?not|can't|could not|failed) (?:to )?(?:contact|connect|reach)\b
-        (?:temporary|temp|transient)\b.{0,12}(?:look-?up|configuration|policy|resource)\b
-        (?:temporary|temp|transient)\b.{0,12}(?:directory|filter|scan)\b
-        service (?:currently |temporarily |is )*unavailable - try again later
-        milter\b.{0,20}again
-    """,
-    "said-line-ends": r"""
-        (?:bare|stray|naked|lone|isolated) ?(?:lf|cr|line ?feeds?|carriage|newline)
-        line ?feeds?\b|line end
-    """,
-    "said-virus": r"""
-        virus|malware|infected|trojan|phish|malicious
-        (?:illegal|forbidden|banned|executable|dangerous) (?:attachment|file|content type)
-    """,
-    "said-listed": r"""
-        (?:black|block|deny|ban)[- _]?list|blackliste
-        open (?:relay|proxy) found
-        \brbls?\b|\bdns-?[bw]ls?\b|\bpbl\b|\bxbl\b|\bsbl\b|\bcbl\b
-        blocked (?:using|at|on|via) \S
-        (?:listed|found) (?:in|on|at|by) (?:the |an? )?\S*(?:\.|list|rbl|\bbl)
-        \b(?:address|ip|host|client|network)\b.{0,40}\blisted (?:in|on|at|by)\b
-        spamhaus|spamcop|\bsorbs\b|uceprotect|barracudacentral|invaluement|abuseat
-        senderbase|cloudmark|mailspike
-    """,
-    "said-reputation": r"""
-        reputation
-        (?:poor|bad|low) (?:sender |ip )?(?:score|rating)|sender ?score|trustedsource
-        untrusted|not trusted
-        suspicious
-    """,
-    "said-relaying": r"""
-        \brelay(?:ing)?\b.{0,60}(?:denied|\bnot\b|prohibit|refus|reject|disallow|forbidden|without)
-        \brelay(?:ing)?\b.{0,60}(?:\bonly|deny|restrict|disabled|unauthori)
-        (?:\bnot|n't|\bno|unable|refus|deny|prohibit|denied|cannot|disallow)\w*\b.{0,60}\brelay
-        \buse (?:me|us|this \w+)\b.{0,80}relay
-        rcpthosts|domain\b.{0,20}not signed up
-        (?:non-?local|remote|foreign|external) (?:recipient|address|domain|e-?mail|user)
-        domain\b.{0,50}(?:not|n't) (?:\w+ )?(?:handled|hosted|served|accepted|local|configured|here)
-        domain\b.{0,50}(?:not|n't) (?:\w+ )?(?:serviced|known|ours|defined|managed|allowed|exist)
-        domain\b.{0,50}(?:not|n't) (?:in (?:my|our|the) |on (?:my|our|the) |a |one of )
-        \bno[-_ ](?:such[-_ ])?domain\b
-        (?:unknown|invalid|unregistered|unrecogni[sz]ed|bad) (?:local |recipient |destination )?domain
-        not (?:an? |the )?(?:gateway|mx|mail exchanger|mail host) for
-        (?:do not|don't) (?:handle|host|serve|know|accept)\b.{0,30}domain
-    """,
-    "said-ehlo-name": r"""
-        \b(?:helo|ehlo)\b.{0,60}(?:reject|invalid|bad\b|bogus|must|need|refus|fqdn|qualified)
-        \b(?:helo|ehlo)\b.{0,60}(?:syntax|forged|spoof|mismatch|denied|illegal|malformed|unaccept)
-        \b(?:helo|ehlo)\b.{0,60}(?:unresolv|violat|error|fail|\bnot\b)
-        (?:invalid|bad|bogus|illegal|incorrect|fake|forged|malformed)\b.{0,20}\b(?:helo|ehlo)
-        (?:improper|wrong|unqualified|unacceptable)\b.{0,20}\b(?:helo|ehlo)
-        fully[- ]qualified (?:host|domain)
-        (?:you are|you're) not (?:me\b|\S+)$|pretend to be|my own (?:host ?)?name
-        (?:need|require)s? (?:an? )?fqdn
-    """,
-    "said-logon": r"""
-        (?:authenticat\w+|\bauth|log ?[io]n)\b.{0,30}(?:required|needed|necessary|first|mandatory)
-        (?:must|need to|have to|please|require\w*)\b.{0,40}(?:authenticat|log ?[io]n|sign in|\bauth\b)
-        not (?:logged|signed) (?:in|on)|(?:client|session|user) (?:was |is )?not authenticated
-        (?:pop|imap)[- ]before[- ]smtp
-    """,
-    "said-mailbox-full": rf"""
-        {_WHO}\b.{{0,60}}(?:\bfull\b|over (?:\w+ )?quota|out of (?:space|storage))
-        {_WHO}\b.{{0,60}}exceed\w*\b.{{0,30}}(?:quota|storage|space|size)
-        (?:over|exceed\w*|above|out of) (?:\w+ ){{0,3}}quota
-        quota (?:\w+ )?(?:exceed|full|reach|violat|used)
-        full mail ?box|maildir
-        not enough (?:storage|space).{{0,20}}(?:mailbox|user|for)
-    """,
-    "said-size": r"""
-        (?:message|mail|data|content|header)\b.{0,40}too (?:large|big|long)
-        (?:message|mail|data|content|header)\b.{0,40}exceeds?\b.{0,40}(?:size|limit|maximum|length)
-        (?:message|mail|data|content|header)\b.{0,40}size (?:limit )?exceed
-        (?:exceed\w*|maximum|over|max)\b.{0,30}(?:message|mail) ?size
-        size (?:limit|exceeds|too)
-    """,
-    "said-storage": r"""
-        (?:insufficient|not enough|\bno|low|out of|lack of|ran out of|short of)\b.{0,20}(?:storage|disk)
-        (?:insufficient|not enough|\bno|low|out of|lack of|ran out of|short of)\b.{0,20}(?:space|memory)
-        (?:insufficient|not enough|\bno|low|out of|lack of|ran out of)\b.{0,20}(?:resources|inodes)
-        (?:disk|file system|spool|queue|memory|storage)\b.{0,30}(?:\bfull\b|exhausted|\blow\b|shortage)
-        overload|load (?:\w+ )?too high|load average|ports are busy
-        too busy|(?:server|system|service) (?:is )?(?:\w+ )?busy
-    """,
-    "said-no-recipient": rf"""
-        no (?:such|valid|matching|known) (?:\w+ )?{_WHO}|no (?:such )?person
-        no (?:mailbox|account|user|one|alias)\b.{{0,20}}(?:here|by that|at this|found)
-        (?:unknown|invalid|non-?existent|inactive|bad|wrong|inexistent) (?:\w+ )?(?:\w+ )?{_WHO}
-        (?:undeliverable|unrouteable) (?:recipient )?address
-        {_WHO}{_GAP}(?:\S+ )?(?:(?:is|are|was|has|been|marked|as|currently) )*(?:unknown|invalid)
-        {_WHO}{_GAP}(?:\S+ )?(?:(?:is|are|was|has|been|currently) )*(?:inactive|disabled|closed)
-        {_WHO}{_GAP}(?:\S+ )?(?:(?:is|are|was|has|been|currently) )*(?:suspended|expired|deactivated)
-        {_WHO}\b.{{0,60}} (?:is|are|was|has been) (?:disabled|suspended|inactive|locked|closed)
-        {_WHO}{_GAP}(?:\S+ )?(?:(?:is|are|was) )*(?:non-?exist|obsolete|undeliverable|unrouteable)
-        {_WHO}{_GAP}.{{0,60}}(?:\bnot\b|n't)(?: \w+)? ?(?:found|exist|known|valid|here|present|listed)
-        {_WHO}{_GAP}.{{0,60}}(?:\bnot\b|n't)(?: \w+)? ?(?:recogni[sz]ed|active|local|registered)
-        {_WHO}{_GAP}.{{0,60}}(?:\bnot\b|n't) (?:in|on) (?:the |our |this )?(?:\w+ )?(?:dir|list|table)
-        (?:not|n't) (?:in|on|an?) (?:our |the |my |valid |known )*(?:recipient|user)s?\b
-        marked as invalid|recipnotfound|recipientnotfound|mailbox unavailable
-        \brecipient rejected|xgemail_0011|(?:account|user|recipient|mailbox)[-_]not[-_]found
-        unrouteable address|unbekannt|existiert nicht|nicht gefunden|inconnu|desconocid|sconosciut
-        nieznany|onbekend|ok\xe4nd|adresse (?:e-?mail )?invalide
-    """,
-    "said-shutting-down": r"""
-        shut(?:ting)? ?down|maintenance|being (?:stopped|restarted)|going down
-        re-?start(?:ing|ed)|re-?boot|out of service|offline|stand-?by|not in service
-        not (?:currently |presently |now )?accept\w*\b.{0,20}(?:message|connection|mail)s?\b(?! from)
-        (?:system|service|server) (?:is )?(?:currently |temporarily )*not (?:available|active|running)
-        (?:system|service|server) (?:is )?(?:currently |temporarily )*(?:inactive|disabled|stopped)
-        (?:system|service|server) (?:is )?(?:currently |temporarily )+unavailable
-        (?:system|service|server) (?:is )?(?:currently |temporarily )*(?:paused|not (?:ready|accept))
-    """,
-    "said-sender-denied": r"""
-        \bsender\b.{0,50}(?:reject|denied|refused|blocked|banned)
-        \bsender\b.{0,50}not (?:allowed|accepted|permitted|authori[sz]ed|approved)
-        (?:reject|refus|block|deny|denied)\w* (?:mail |message |e-?mail )?(?:from )?(?:this |your )?sender
-        (?:don't|not) accept\w* (?:mail |messages |e-?mail )?from (?:this |your |the )?sender
-    """,
-    "said-spam": r"""
-        \bspam|\bube\b|\buce\b|unsolicited|\bbulk\b|junk
-        (?:mail|message|content)s? (?:was |has been |is )?(?:reject|refus|block|denied)\w* .{0,30}content
-        (?:mail|message|content)s? (?:was |has been |is )?filtered
-        content (?:was |is )?(?:reject|filter|not|denied|block|violat)|banned content
-        unacceptable content|content filter|blocked because it
-    """,
-    "said-client-refused": rf"""
-        {_CLIENT}\b.{{0,60}}(?:reject|block|denied|banned|refused|forbidden)
-        {_CLIENT}\b.{{0,60}}not (?:allowed|permitted|authori[sz]ed|accepted|welcome)
-        (?:reject|refus|block|deny|denied|ban)\w*\b.{{0,50}}(?:client|\bip\b|your (?:host|address))
-        (?:reject|refus|block|deny|denied|ban)\w*\b.{{0,50}}(?:your (?:network|server)|geograph|countr)
-        your access\b.{{0,80}}(?:rejected|denied|blocked)
-        (?:you are|you're|you have been) not (?:allowed|permitted|authori[sz]ed|welcome)\b(?! to send to)
-        (?:you are|you're|you have been) (?:blocked|banned|rejected|denied)
-        (?:mail|messages?|traffic|connections?) from \S+.{{0,30}}(?:block|reject|denied|refused)
-        not accept\w* (?:mail|messages|traffic|connections) from
-        go away|policy reject|anti-?spam|\bspam
-        (?:blocked|rejected|denied|refused)\b.{{0,10}}(?:abuse|\bsee\b|visit|contact)
-        geo-?(?:ip|location|block)|country
-        action (?:aborted|not taken) \[?\d
-        temporarily (?:blocked|deferred|rejected)|blocked temporarily
-    """,
-    "said-error": r"""
-        (?:temporary|transient|temporarily)\b.{0,20}(?:error|failure|problem)
-        (?:server|system) config\w* (?:problem|error)|misconfigur|local (?:\w+ )?(?:error|problem)
-        internal (?:\w+ )?(?:error|failure|problem)
-        (?:unable|can ?not|can't|could not) (?:to )?process
-        (?:software|program|unexpected|system|processing) error|queue file write error
-    """,
-    "said-recipient-restricted": rf"""
-        {_WHO}{_GAP}(?:\S+ )?(?:(?:address|is|was|has|been) )*(?:reject|denied|refus|restrict|block)
-        {_WHO}{_GAP}(?:\S+ )?(?:(?:address|is|was) )*not (?:allowed|accept|permitted|authori[sz]ed)
-        badrcptto|not (?:allowed|permitted|authori[sz]ed) to (?:send|mail|post)
-        command rejected
-    """,
-    "said-denied": r"""
-        (?:access|permission) (?:is )?denied|not authori[sz]ed|not permitted|forbidden|prohibited
-        \bpolicy\b|\bpolicies\b|administrative\w* prohibit|envelope blocked
-    """,
-    "said-try-later": r"""
-        later|again|temporar
-    """,
+#: What many wordings have in common.
+_PARTS = {
+    # What a recipient is called.
+    "WHO": (
+        r"(?:users?|recipients?|mail ?box(?:es)?|accounts?|alias(?:es)?|rcpt|addressees?|local[- ]part"
+        r"|(?:e-?mail |recipient |destination )?address(?:es)?)"
+    ),
+    # An address, a name or punctuation in the middle.
+    "GAP": r"(?:[\s:.,;'\"()=-]|<[^>]*>|\[[^\]]*\]|x@y)*",
+    # What a server asks before it accepts.
+    "ASKED": (
+        r"(?:milter|filter|scann(?:er|ing)|anti-?virus|clam\w*|amavis\w*|r?spamd|spamassassin"
+        r"|policyd|policy (?:service|server|daemon)|ldap|directory|data ?base|mysql|postgres\w*|sql"
+        r"|look-?up)"
+    ),
+    # What is said of that when it fails.
+    "FAILS": (
+        r"(?:unavail|not avail|fail|error|time[d ]*out|\bdown\b|problem|busy|(?:no|not) respon|unreach|locked"
+        r"|updating)"
+    ),
+    # What stands behind a gateway.
+    "BEHIND": (
+        r"\b(?:back ?end|downstream|(?:recipient's|receiving|destination|target|internal|next) "
+        r"(?:mail )?(?:host|server|system|mta)|destination)"
+    ),
+    # What is said of a connection that fails.
+    "BROKEN": r"(?:refused|time[d ]*out|fail|reset|lost|no route|unreachable)",
+    # What a client is called.
+    "CLIENT": r"\b(?:client|host|ip|connection|your (?:server|network|address|mta)|sending mta)",
 }
 
-#: The keys in the order of the search.
-SEARCHED = tuple(_WORDINGS)
+#: The keys of the reasons with their wordings, in the order of the search: what is said more exactly
+#: comes first, so that a key may come twice.
+_WORDINGS = r"""
+said-relaying:
+    relay(?:ing)? (?:access )?(?:is )?(?:denied|prohibited|not permitted|not allowed|refused)
+said-sender-verify:
+    sender (?:e-?mail )?(?:address )?(?:verif|call-?(?:out|back))|verification failed for
+    sender address rejected: un(?:verified|deliverable)
+said-error:
+    server configuration (?:error|problem)
+said-greylisting:
+    gr[ae]y[- ]?list
+    first time sender
+    internal resources? (?:is |are )?temporarily unavailable
+    (?:new|unknown) (?:sender|triplet)\b.*later
+    (?:try|come) (?:again|back) in \d+ ?(?:s|sec|seconds|min|minutes)\b
+said-resolver-failed:
+    open resolver
+    public(?:/open)? resolver
+    (?:dns|list) (?:query|look-?up) (?:volume|limit|error)
+    (?:list|dnsbl|rbl).{0,40}(?:shut ?down|no longer|defunct|ceased)
+    (?<!\bip )(?:dns|name|mx) (?:server|service|look-?up|quer\w+)s? (?:reply|fail|error|problem|time[d ]*out|unavail)
+    (?:temporary|temporarily).{0,30}(?:\bdns\b|name resolution|to resolve)
+    dns temporar
+    error (?:while )?resolving
+    resolver (?:failure|error|timed? ?out)
+    \bquer(?:y|ies) (?:is |are |was |were )?(?:refused|blocked|denied)
+said-loop:
+    \bloop(?:s|ing|ed)?\b|too many hops|hop count|too many received
+said-next-hop:
+    \b(?:connect(?:ing|ion)?|conversation|handshake)\b.{0,8} (?:to|with) \S+.{0,40}BROKEN
+    lost connection with|communicating with (?:the )?(?:\w+ )?(?:host|server|destination)
+    time[d -]*out\b.{0,12}\b(?:connecting|contacting|reaching)
+    next[- ]hop
+    (?:host|remote)\b.{0,50}unreachable
+    BEHIND\b.{0,50}(?:unreachable|unavailable|not (?:reach|respond|available|ready)|is down)
+    (?<!ldap )\bserver\b.{0,50}(?:not respond|is down)
+    ^4.*(?:unable|can ?not|can't|could not|failed) (?:to )?(?:deliver|route)\b
+    (?:unable|can ?not|can't|could not|failed) (?:to )?(?:proxy|forward)\b
+    (?:unable|can ?not|can't|could not|failed) (?:to )?(?:connect|reach)\b.{0,40}(?:host|backend|server|exchange)
+    no (?:mail ?)?(?:host|server|backend|route)s? (?:is |are )?(?:available|found|to host)
+    proxy session
+    delivery temporarily suspended
+said-verification:
+    verif\w+ (?:is )?in progress
+    unverified address:
+    verif\w+ .{0,30}(?:pending|later)
+    recipient verif\w*\b.{0,20}(?:call|error|fail|temp|time)
+said-licence:
+    licen[cs]e
+    subscription (?:has )?(?:expired|ended|lapsed)
+    (?:trial|evaluation)\b.{0,20}(?:expired|over\b|ended)
+said-tls-required:
+    must issue (?:an? )?starttls
+    (?:tls|ssl(?:v\d)?|encrypt\w+)\b.{0,40}(?:required|needed|mandatory|enforced|necessary)
+    (?:require|need|must use|demand|only accept|enforc)\w*\b.{0,40}(?:tls\b|ssl|encrypt)
+    (?:plain ?text|unencrypted|insecure) (?:connection|session|smtp)s? (?:is |are )?(?:not|re)
+    \bmust\b.{0,30}(?:tls\b|ssl|encrypt)
+said-tls-unavailable:
+    tls\b.{0,30}(?:not|un)[ -]?(?:currently )?(?:available|supported|enabled|configured)
+    tls\b.{0,30}(?:not|un)[ -]?(?:currently )?(?:allowed|initiali[sz]ed|possible)
+    (?:no|not) (?:support|offer)\w* (?:for )?(?:start)?tls
+    tls (?:failed|failure|error|engine)
+    certificate (?:not|could not|missing|error|expired)
+    no (?:server )?certificate
+said-listed:
+    client\b.{0,60} blocked using
+said-no-reverse-name:
+    \bptr\b
+    reverse[- ](?:dns|name|hostname|look-?up|address|mapping|record)
+    \br-?dns\b|\bfcrdns\b
+    (?:can ?not|can't|could not) (?:find|resolve|verify|look ?up|determine) your (?:host|name|ip)
+    (?:can ?not|can't|could not) (?:find|resolve|verify|look ?up|determine) your address
+    (?:unable|failed) to (?:find|resolve|verify|look ?up|determine) (?:your|client|the client)
+    (?:name|host ?name) ?(?:look-?up|resolution) failed
+    (?:dynamic|generic|residential|dial-?up)\b.{0,30}(?:\bip|dns|host|address|pool|name)
+    unresolvable (?:relay )?(?:host|ip)
+    \bip\b.{0,40}does not resolve
+    no (?:valid )?(?:dns|host) ?(?:name|entry|record)
+    host ?name mismatch|mismatches client
+said-dmarc:
+    \bdmarc\b
+said-sender-id:
+    sender[- ]?id\b
+    \bpra\b.{0,20}(?:not|fail)
+said-spf:
+    \bspf\b
+    sender policy framework
+    not (?:allowed|authori[sz]ed|permitted|designated) to send (?:e-?mail |mail )?(?:from|for)\b
+    not (?:an? )?(?:authori[sz]ed|permitted|designated) (?:sender|source|host|server)
+said-dkim:
+    \bdkim\b|domain ?keys
+    \barc\b (?:validation|seal)
+    unauthenticated (?:e-?mail|message|sender|mail)
+    (?:fail|not pass)\w* (?:\w+ )?authentication (?:check|require)
+said-spoofed:
+    spoof
+    forged|impersonat
+    (?:local|own|internal) (?:domain|sender|address)\w*\b.{0,40}(?:outside|external|without)
+    from (?:your|our|my) own domain
+said-sender-listed:
+    sender(?:'s)?(?: e-?mail)?(?: address| domain)?\b.{0,30}(?:black|block|deny)[- ]?list
+    (?:black|block|deny)[- ]?listed sender|badmailfrom
+    (?:from |mailfrom |sender |your )?domain (?:\S+ )?(?:is )?(?:black|block)?[- ]?listed
+    \bdbl\b|\bsurbl\b|\buribl\b
+said-sender-verify:
+    verif\w* (?:of )?(?:the )?sender
+    sender.{0,20}(?:could not|can ?not|can't) be (?:verified|resolved)
+    \b(?:sender|from|return|reverse-path)\b.{0,60}(?:not found|not exist|n't exist|not resolv)
+    \b(?:sender|from|return|reverse-path)\b.{0,60}(?:unresolvable|must (?:exist|resolve))
+    \b(?:sender|from|return|reverse-path)\b.{0,60}(?:unrouteable|no mx|null mx|non-?existent)
+    sender (?:address|domain)\b.{0,60}(?:unknown|invalid|bogus)
+    unroute?able (?:sender|address of sender)
+    (?:invalid|unknown|non-?existent|bogus|bad|unresolvable) (?:sender|return|reverse|mail from)
+    (?:empty|null|blank) (?:envelope )?(?:sender|return)
+    \b(?:bogus|bad|valid) mx\b
+    \bsender\b.{0,40}\b(?:mx|tld|unknown|invalid|empty)\b
+said-account-off:
+    \b(?:customer|tenant|service|domain|organi[sz]ation)\b.{0,30}\b(?:disabled|suspended)
+    \b(?:customer|tenant|service|domain|organi[sz]ation)\b.{0,30}\b(?:deactivated|expired)
+    \binbounds?\b.{0,30}\b(?:disabled|suspended|deactivated|switched off)
+said-connections-of-client:
+    ^(?=.*(?:connec|session|concurren|simultan|thread)).*(?:many|max|limit|exceed|concurren).{0,40}(?:from|per|by|for) (?:your|this|the same|each|one)\b
+    ^(?=.*(?:connec|session|concurren|simultan|thread)).*(?:many|max|limit|exceed|concurren).{0,40}(?:from|per|by|for) (?:\[?\d+\.\d|ip\b|client|host)
+    (?:connection|session)s? (?:from|per|by|for) \S+ (?:\w+ )?(?:exceed|limit)
+    per[- ](?:ip|client|host|source) (?:\w+ )?(?:limit|connection)
+said-too-fast:
+    \brate\b.{0,30}(?:limit|exceed|control|too high|throttl|reached|prevents)
+    (?:exceed|excessive|limit|maximum|too high)\w*\b.{0,40}\brate\b
+    throttl
+    too (?:fast|frequent|often|quick)
+    slow(?:er\b| down)
+    too (?:many|much)\b.{0,50}(?:per|this|in (?:the|an?|one)|within|last) (?:\w+ )?hour
+    too (?:many|much)\b.{0,50}(?:per|this|in (?:the|an?|one)|within|last) (?:\w+ )?(?:min|sec|day)
+    (?:per|this|each) (?:hour|minute|second|day)\b
+    (?:hourly|daily) (?:\w+ )?(?:limit|quota|max)
+    too (?:many|much) (?:messages|mails?|e-?mails?|recipients|requests|errors|attempts|failures|commands)
+    too many (?:invalid|bad|unknown|wrong) (?:recipients|users|addresses|commands)
+    flood
+said-too-many-connections:
+    (?:too many|maximum|max\.?|zu viele|trop de)\b.{0,50}(?:connection|connexion|session|client)s?
+    (?:exceed|limit|concurren|simultaneous)\w*\b.{0,50}(?:connection|session|thread)s?
+    (?:connection|session)s? (?:count |number )?(?:limit|exceeded)
+said-filter-failed:
+    service (?:currently |temporarily |is )*unavailable - try again later
+    ASKED\b.{0,40}FAILS
+    milter\b.{0,20}again
+    (?:unable|can ?not|can't|could not|failed) (?:to )?(?:check|scan|query|contact|connect|reach)\b
+    ^4.*(?:unable|can ?not|can't|could not|failed) (?:to )?verify\b
+    (?:temporary|temp|transient)\b.{0,12}(?:look-?up|configuration|policy|resource|directory|filter|scan)\b
+said-line-ends:
+    (?:bare|stray|naked|lone|isolated) ?(?:lf|cr|line ?feeds?|carriage|newline)
+    line ?feeds?\b|line end
+said-virus:
+    virus|malware|infected|trojan|phish|malicious
+    (?:illegal|forbidden|banned|executable|dangerous) (?:attachment|file|content type)
+said-listed:
+    (?:black|block|deny|ban)[- _]?list|blackliste
+    open relay found|open proxy
+    \brbls?\b|\bdns-?[bw]ls?\b|\bpbl\b|\bxbl\b|\bsbl\b|\bcbl\b
+    blocked (?:using|at|on|via) \S
+    (?:listed|found) (?:in|on|at|by) (?:the |an? )?\S*(?:\.|list|rbl|\bbl)
+    \b(?:address|ip|host|client|network)\b.{0,40}\blisted (?:in|on|at|by)\b
+    spamhaus|spamcop|\bsorbs\b|uceprotect|barracudacentral|invaluement|abuseat
+    senderbase|cloudmark|mailspike
+said-reputation:
+    reputation
+    (?:poor|bad|low) (?:sender |ip )?(?:score|rating)|sender ?score|trustedsource
+    \buntrusted\b|not trusted
+    suspicious
+said-relaying:
+    \brelay(?:ing)?\b.{0,60}(?:denied|\bnot\b|prohibit|refus|reject|disallow|forbidden|without)
+    \brelay(?:ing)?\b.{0,60}(?:\bonly|deny|restrict|disabled|unauthori)
+    (?:\bnot|n't|\bno|unable|refus|deny|prohibit|denied|cannot|disallow)\w*\b.{0,60}\brelay
+    \buse (?:me|us|this \w+)\b.{0,80}relay
+    rcpthosts|domain\b.{0,20}not signed up
+    (?:non-?local|remote|foreign|external) (?:recipient|address|domain|e-?mail|user)
+    domain\b.{0,50}(?:not|n't) (?:\w+ )?(?:handled|hosted|served|accepted|local|configured|here)
+    domain\b.{0,50}(?:not|n't) (?:\w+ )?(?:serviced|known|ours|defined|managed|allowed|exist)
+    domain\b.{0,50}(?:not|n't) (?:in (?:my|our|the) |on (?:my|our|the) |a |one of )
+    \bno[-_ ](?:such[-_ ])?domain\b
+    (?:unknown|invalid|unregistered|unrecogni[sz]ed|bad) (?:local |recipient |destination )?domain
+    not (?:an? |the )?(?:gateway|mx|mail exchanger|mail host) for
+    (?:do not|don't) (?:handle|host|serve|know|accept)\b.{0,30}domain
+said-ehlo-name:
+    \b(?:helo|ehlo)\b.{0,60}(?:reject|invalid|bad\b|bogus|must|need|refus|fqdn|qualified)
+    \b(?:helo|ehlo)\b.{0,60}(?:syntax|forged|spoof|mismatch|denied|illegal|malformed|unaccept)
+    \b(?:helo|ehlo)\b.{0,60}(?:unresolv|violat|error|fail|\bnot\b)
+    (?:invalid|bad|bogus|illegal|incorrect|fake|forged|malformed)\b.{0,20}\b(?:helo|ehlo)
+    (?:improper|wrong|unqualified|unacceptable)\b.{0,20}\b(?:helo|ehlo)
+    fully[- ]qualified (?:host|domain)
+    (?:you are|you're) not (?:me\b|\S+)$|pretend to be|my own (?:host ?)?name
+    (?:need|require)s? (?:an? )?fqdn
+said-logon:
+    (?:authenticat\w+|\bauth|log ?[io]n)\b.{0,30}(?:required|needed|necessary|first|mandatory)
+    (?:must|need to|have to|please|require\w*)\b.{0,40}(?:authenticat|log ?[io]n|sign in|\bauth\b)
+    not (?:logged|signed) (?:in|on)|(?:client|session|user) (?:was |is )?not authenticated
+    (?:pop|imap)[- ]before[- ]smtp
+said-mailbox-full:
+    WHO\b.{0,60}(?:\bfull\b|over (?:\w+ )?quota|out of (?:space|storage))
+    WHO\b.{0,60}exceed\w*\b.{0,30}(?:quota|storage|space|size)
+    (?:over|exceed\w*|above|out of) (?:\w+ ){0,3}quota
+    quota (?:\w+ )?(?:exceed|full|reach|violat|used)
+    full mail ?box|maildir
+    not enough (?:storage|space).{0,20}(?:mailbox|user|for)
+    exceeded storage allocation
+    \b(?:llen[ao]|piena|cheia|pleine?|voll|vol)\b
+said-size:
+    (?:message|mail|data|content|header)\b.{0,40}too (?:large|big|long)
+    (?:message|mail|data|content|header)\b.{0,40}exceeds?\b.{0,40}(?:size|limit|maximum|length)
+    (?:message|mail|data|content|header)\b.{0,40}size (?:limit )?exceed
+    (?:exceed\w*|maximum|over|max)\b.{0,30}(?:message|mail) ?size
+    size (?:limit|exceeds|too)
+said-storage:
+    (?:insufficient|not enough|\bno|low|out of|lack of|ran out of|short of)\b.{0,20}(?:storage|disk|space|memory)
+    (?:insufficient|not enough|\bno|low|out of|lack of|ran out of)\b.{0,20}(?:resources|inodes)
+    (?:disk|space|file system|spool|queue|memory|storage|resources)\b.{0,30}(?:\bfull\b|exhausted|\blow\b|shortage)
+    memory limit
+said-busy:
+    overload|load (?:\w+ )?(?:too )?high|load average|(?:too much|high) load|ports are busy|too busy
+    (?:server|system|service) (?:is )?(?:\w+ )?busy
+    resources? (?:is |are )?(?:temporarily |currently )*(?:unavailable|not available)
+    (?:unable|can ?not|can't|could not) (?:to )?process (?:\w+ )?connection
+said-recipient-unavailable:
+    WHOGAP(?:(?:is|are|was|has|been|currently|temporarily) )*(?:temporar|busy|\block|unavail|not avail|disabled|inactive|suspended)
+said-no-recipient:
+    no (?:such|valid|matching|known) (?:\w+ )?WHO|no (?:such )?person
+    no (?:mailbox|account|user|one|alias)\b.{0,20}(?:here|by that|at this|found)
+    (?:unknown|invalid|non-?existent|inactive|bad|wrong|inexistent) (?:\w+ )?(?:\w+ )?WHO
+    (?:undeliverable|unrouteable) (?:recipient )?address
+    WHOGAP(?:\S+ )?(?:(?:is|are|was|has|been|marked|as|currently) )*(?:unknown|invalid)
+    WHOGAP(?:\S+ )?(?:(?:is|are|was|has|been|currently) )*(?:inactive|disabled|closed)
+    WHOGAP(?:\S+ )?(?:(?:is|are|was|has|been|currently) )*(?:suspended|expired|deactivated)
+    WHO\b.{0,60} (?:is|are|was|has been) (?:disabled|suspended|inactive|locked|closed)
+    WHOGAP(?:\S+ )?(?:(?:is|are|was) )*(?:non-?exist|obsolete|undeliverable|unrouteable)
+    WHOGAP.{0,60}(?:\bnot\b|n't)(?: \w+)? ?(?:found|exist|known|valid|here|present|listed)
+    WHOGAP.{0,60}(?:\bnot\b|n't)(?: \w+)? ?(?:recogni[sz]ed|active|local|registered)
+    WHOGAP.{0,60}(?:\bnot\b|n't) (?:in|on) (?:the |our |this )?(?:\w+ )?(?:dir|list|table)
+    (?:not|n't) (?:in|on|an?) (?:our |the |my |valid |known )*(?:recipient|user)s?\b
+    marked as invalid|recipnotfound|recipientnotfound|mailbox unavailable
+    \brecipient rejected|xgemail_0011|(?:account|user|recipient|mailbox)[-_]not[-_]found
+    (?:WHO|x@y)GAP(?:\S+ )?(?:(?:is|are|does|was|has|been|currently) )*(?:no longer|not accepting|moved|expired|past)
+    inactivity|can ?not be verified|call-?(?:out|back)\b.{0,20}fail
+    unrouteable address|unbekannt|existiert nicht|nicht gefunden|inconnu|desconocid|desconhecid|sconosciut
+    n'existe|n.o existe|no existe|non esiste|inesistente|nie istnieje|bestaat niet|finn[es]s i
+    nieznany|onbekend|ok\xe4nd|adresse (?:e-?mail )?invalide
+said-shutting-down:
+    shut(?:ting)? ?down|maintenance|being (?:stopped|restarted)|going down
+    re-?start(?:ing|ed)|re-?boot|out of service|offline|stand-?by|not in service
+    not (?:currently |presently |now )?accept\w*\b.{0,20}(?:message|connection|mail)s?\b(?! (?:from|with|for|to|that|containing))
+    (?:system|service|server) (?:is )?(?:currently |temporarily )*not (?:available|active|running)
+    (?:system|service|server) (?:is )?(?:currently |temporarily )*(?:inactive|disabled|stopped)
+    (?:system|service|server) (?:is )?(?:currently |temporarily )+unavailable
+    (?:system|service|server) (?:is )?(?:currently |temporarily )*(?:paused|not (?:ready|accept))
+said-sender-denied:
+    \bsender\b.{0,50}(?:reject|denied|refused|blocked|banned)
+    \bsender\b.{0,50}not (?:allowed|accepted|permitted|authori[sz]ed|approved)
+    (?:reject|refus|block|deny|denied)\w* (?:mail |message |e-?mail )?(?:from )?(?:this |your )?sender
+    (?:don't|not) accept\w* (?:mail |messages |e-?mail )?from (?:this |your |the )?sender
+    (?:mail|messages?) from:? ?\S*@\S*.{0,40}(?:reject|denied|refused|blocked|not (?:allowed|accept|permitted|welcome))
+    \bbatv\b|backscatter|third-party dsn
+said-spam:
+    \bspam|\bube\b|\buce\b|unsolicited|\bbulk\b|junk
+    (?:mail|message|content)s? (?:was |has been |is )?(?:reject|refus|block|denied)\w* .{0,30}content
+    (?:mail|message|content)s? (?:was |has been |is )?filtered
+    content (?:was |is )?(?:reject|filter|not|denied|block|violat)|banned content
+    unacceptable content|content filter|blocked because it
+said-malformed:
+    \brfc ?(?:5322|2822|822)\b
+    (?:missing|\bno|invalid|multiple|malformed|duplicate|bad|several|more than one)\b.{0,30}\bheader
+    header\b.{0,40}(?:missing|invalid|malformed|not accept|illegal|syntax|empty|address)
+    message-?id\b|8-?bit|\bnul char|line length|lines? (?:is |are )?too long
+said-client-refused:
+    CLIENT\b.{0,60}(?:reject|block|denied|banned|refused|forbidden)
+    CLIENT\b.{0,60}not (?:allowed|permitted|authori[sz]ed|accepted|welcome)
+    (?:reject|refus|block|deny|denied|ban)\w*\b.{0,50}(?:client|\bip\b|your (?:host|address))
+    (?:reject|refus|block|deny|denied|ban)\w*\b.{0,50}(?:your (?:network|server)|geograph|countr)
+    your access\b.{0,80}(?:rejected|denied|blocked)
+    (?:you are|you're|you have been) not (?:allowed|permitted|authori[sz]ed|welcome)\b(?! to send to)
+    (?:you are|you're|you have been) (?:blocked|banned|rejected|denied)(?! by (?:the )?(?:recipient|user))
+    (?:mail|messages?|traffic|connections?) from [^\s@]+.{0,30}(?:block|reject|denied|refused|deferred|not (?:allow|accept|permit))
+    not (?:\w+ )?accept\w* (?:mail|messages|traffic|connections) from
+    go away|policy reject|anti-?spam|\bspam
+    (?:blocked|rejected|denied|refused)\b.{0,10}(?:abuse|\bsee\b|visit|contact)
+    geo-?(?:ip|location|block)|country
+    action (?:aborted|not taken) \[?\d
+    temporarily blocked|blocked temporarily|temporarily deferred\b.{0,60}(?:complaint|volume|abuse)
+    ^\d+ sender\b.{0,30}(?:block|reject|denied|refused)
+    not in (?:the |our )?(?:white|allow)[- ]?list|not (?:white|allow)[- ]?listed
+    (?:block|reject|refus|denied|ban)\w*\b.{0,20}\[?\d+\.\d+\.\d+\.\d+
+said-error:
+    (?:temporary|transient|temporarily)\b.{0,20}(?:error|failure|problem)
+    (?:server|system) config\w* (?:problem|error)|misconfigur|local (?:\w+ )?(?:error|problem)
+    internal (?:\w+ )?(?:error|failure|problem)
+    (?:unable|can ?not|can't|could not) (?:to )?process
+    (?:software|program|unexpected|system|processing) error|queue file write error
+    temporarily (?:deferred|rejected|refused)|\bserver error
+said-filter-failed:
+    ^4.*\bASKED
+said-recipient-restricted:
+    WHOGAP(?:\S+ )?(?:(?:address|is|was|has|been) )*(?:reject|denied|refus|restrict|block)
+    WHOGAP(?:\S+ )?(?:(?:address|is|was) )*not (?:allowed|accept|permitted|authori[sz]ed)
+    badrcptto|not (?:allowed|permitted|authori[sz]ed) to (?:send|mail|post)
+    members?[- ]only|non-?members?|closed (?:mailing )?list|only accept|accepts? (?:\w+ )?only
+    blocked by (?:the )?(?:recipient|user)
+said-denied:
+    (?:access|permission) (?:is )?denied|not authori[sz]ed|not permitted|forbidden|prohibited
+    \bpolicy\b|\bpolicies\b|administrative\w* prohibit|envelope blocked
+said-try-later:
+    later|again|temporar
+"""
 
 
-def wordings(key: str) -> tuple[str, ...]:
-    """The regular expressions of the reason ``key``."""
-    return tuple(line.strip() for line in _WORDINGS[key].splitlines() if line.strip())
+def _searched() -> list[tuple[str, list[str]]]:
+    found: list[tuple[str, list[str]]] = []
+    for line in _WORDINGS.strip().splitlines():
+        if line.startswith("said-"):
+            found.append((line.rstrip(":"), []))
+            continue
+        for name, part in _PARTS.items():
+            line = line.replace(name, part)
+        found[-1][1].append(line.strip())
+    return found
+
+
+#: The same with the regular expressions of each apart.
+SEARCHED = _searched()
