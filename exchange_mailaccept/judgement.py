@@ -12,8 +12,10 @@ from .cli.words import (
     CERTIFICATE,
     EXTENSIONS,
     MX_SET,
+    RELAY,
     SIZE,
     TOTAL,
+    UNKNOWN_RECIPIENT,
     UNTRUSTED,
 )
 from .protocol.message import compose
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from .options import Judging, Options
     from .protocol.stages import StageOutcome
     from .run.acceptance import ServerSet
+    from .run.doors import Doors
     from .run.expected_mx import MxSet
 
 #: What a verdict means; ``--severity`` overrides it.
@@ -53,6 +56,8 @@ SECONDS_OF_A_DAY = 86_400
 SERVERS, ACCEPTING = "servers", "accepting"
 #: Stages whose absence is no finding: a set has its own look-up, and QUIT is a courtesy.
 _OPTIONAL = (Stage.MX, Stage.QUIT)
+#: Findings about a server for which no other server of its set makes up.
+_OF_ONE_SERVER = (RELAY, UNKNOWN_RECIPIENT)
 #: Causes of a failure whose seconds nobody should compare: no answer came, and the time was not up.
 _UNANSWERED = (
     *(Cause.REFUSED, Cause.RESET, Cause.CLOSED, Cause.UNREACHABLE, Cause.FORBIDDEN, Cause.NETWORK),
@@ -363,6 +368,29 @@ def _findings(examined: Examined, options: Options) -> Iterator[Judgement]:
         message = compose(probe.envelope, probe.content, probe.message_id, probe.now)
         too_small = size < len(message)
         yield _finding(SIZE, State.CRITICAL if too_small else State.WARNING, judging)
+    if session.refusals:
+        yield from _doors(examined, options)
+
+
+def _doors(examined: Examined, options: Options) -> Iterator[Judgement]:
+    """What must be refused and was not."""
+    for kind in open_doors(examined, options):
+        severe = kind.open and kind.key == RELAY
+        yield _finding(kind.key, State.CRITICAL if severe else State.WARNING, options.judging)
+
+
+def open_doors(examined: Examined, options: Options) -> list[Doors]:
+    """The kinds of recipients that must be refused and were not.
+
+    If the test itself failed, it is no finding besides that nothing was found out about them.
+    """
+    from .run.doors import doors
+
+    assert examined.session is not None
+    recipient = options.probe.envelope.recipient
+    domains = {options.target.domain.lower(), recipient.rpartition("@")[2].lower()}
+    found = doors(examined.session.refusals, domains)
+    return [each for each in found if each.open or examined.member.accepts]
 
 
 def _mx_set(mx_set: MxSet, judging: Judging) -> Iterator[Judgement]:
@@ -395,7 +423,9 @@ def weigh(
         weight = counts_as(judging.rule, examined.member, others)
         for judgement in judgements:
             state = judgement.state
-            if weight is Weight.NONE:
+            if judgement.name in _OF_ONE_SERVER:
+                pass
+            elif weight is Weight.NONE:
                 state = State.OK
             elif weight is Weight.WARNING and state in (State.CRITICAL, State.UNKNOWN):
                 state = State.WARNING

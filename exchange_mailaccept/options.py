@@ -134,6 +134,7 @@ def _probe(line: CommandLine, message_id: str, now: float) -> Plan:
         verify=bool(line.count("verify")),
         credentials=_credentials(line),
         transcript=line.count("verbose") >= 2,
+        refuse=line.refuse,
     )
 
 

@@ -34,7 +34,7 @@ class _Parser(argparse.ArgumentParser):
 def _by_stage(arguments: list[str]) -> dict[str, str]:
     for argument in arguments:
         if "=" not in argument:
-            raise ValueError(f"{argument!r} has not the form STAGE=VALUE")
+            raise ValueError(f"{argument!r} has not the form NAME=VALUE")
     return dict(argument.split("=", 1) for argument in arguments)
 
 
@@ -56,6 +56,7 @@ def _parser() -> _Parser:
     add("--name", default="", help="the server's own name (default mail1.contoso.com)")
     for flag, value, text in (
         ("--reply", "STAGE=TEXT", "answer TEXT at STAGE; \\n separates reply lines"),
+        ("--address", "ADDRESS=TEXT", "answer TEXT to MAIL or RCPT with ADDRESS, <> or @DOMAIN"),
         ("--delay", "STAGE=SECONDS", "wait before the answer at STAGE"),
         ("--drop", "STAGE", "close the connection instead of answering at STAGE"),
         ("--without", "KEYWORD", "do not offer this EHLO keyword"),
@@ -88,6 +89,7 @@ def _arguments(options: dict[str, Any]) -> dict[str, Any]:
     take = options.pop
     return {
         "reply": _by_stage(take("reply")),
+        "address": _by_stage(take("address")),
         "delay": {stage: float(text) for stage, text in _by_stage(take("delay")).items()},
         "certificate": Certificate(
             take("certificate"),

@@ -209,6 +209,8 @@ class Behaviour(NamedTuple):
     auth: Optional[tuple[str, ...]] = None
     auth_before_tls: Optional[tuple[str, ...]] = None
     credentials: Credentials = Credentials()
+    #: Replies to MAIL and RCPT by the address, or by ``@`` and its domain; before those of a stage.
+    addresses: Mapping[str, str] = {}
 
     def check(self) -> None:
         """Raise ``ValueError`` for what cannot be done."""
@@ -228,6 +230,10 @@ class Behaviour(NamedTuple):
 
     def answer(self, stage: str, **fields: object) -> Answer:
         """Answer at ``stage``; ``fields`` are for the pose's template."""
+        address = str(fields.get("address", "")).lower()
+        for name in (address or "<>", f"@{address.rpartition('@')[2]}"):
+            if stage in ("mail", "rcpt") and name in self.addresses:
+                return Answer(self.addresses[name].replace("\\n", "\n"))
         if stage in self.reply:
             return Answer(self.reply[stage].replace("\\n", "\n"))
         return self.say(getattr(self.pose, stage), **fields)

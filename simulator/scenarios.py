@@ -48,6 +48,8 @@ class Scenario(NamedTuple):
     #: Name of the server; empty for any.
     server: str = ""
     reply: Mapping[str, str] = {}
+    #: Replies to MAIL and RCPT by address (see ``poses``).
+    addresses: Mapping[str, str] = {}
     delay: Mapping[str, float] = {}
     drop: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
@@ -73,6 +75,7 @@ class Scenario(NamedTuple):
             pose=self.pose or given.pose,
             name=given.name or self.server,
             reply={**self.reply, **given.reply},
+            addresses={**self.addresses, **given.addresses},
             delay={**delay, **given.delay},
             drop=frozenset({*self.drop, *given.drop}),
             without=frozenset({*self.without, *given.without}),
@@ -297,6 +300,35 @@ def _beside_the_table() -> Iterator[Scenario]:
         ),
     )  # fmt: skip
     yield Scenario("healthy", "nothing is wrong")
+    yield from _doors()
+
+
+#: How Exchange refuses to relay, and an unknown recipient.
+_NO_RELAY = "550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain"
+_UNKNOWN = "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup"
+
+
+def _doors() -> Iterator[Scenario]:
+    """Yield what is seen with more than one recipient or sender."""
+    group = "Doors that must be shut, other recipients, other senders"
+    refuse = ("--refuse", "somebody@adatum.com")
+    yield Scenario(
+        "refuses-relay", "the server does not relay, as it must not", group,
+        options=refuse, addresses={"@adatum.com": _NO_RELAY},
+    )  # fmt: skip
+    yield Scenario("open-relay", "the server relays for everybody", group, options=refuse)
+    yield Scenario(
+        "relay-untested", "the server does not want to say whether it relays", group,
+        options=refuse, addresses={"somebody@adatum.com": "451 4.7.0 Temporary server error"},
+    )  # fmt: skip
+    yield Scenario(
+        "refuses-unknown-recipient", "unknown recipients are refused at RCPT", group,
+        options=("--refuse", "nobody@contoso.com"), addresses={"nobody@contoso.com": _UNKNOWN},
+    )  # fmt: skip
+    yield Scenario(
+        "accepts-unknown-recipient", "unknown recipients are accepted", group,
+        options=("--refuse", "nobody@contoso.com"),
+    )  # fmt: skip
 
 
 @functools.cache

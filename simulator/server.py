@@ -31,6 +31,7 @@ class Simulator:
         port: int = 0,
         name: str = "",
         reply: Optional[Mapping[str, str]] = None,
+        address: Optional[Mapping[str, str]] = None,
         delay: Optional[Mapping[str, float]] = None,
         drop: Iterable[str] = (),
         without: Iterable[str] = (),
@@ -62,6 +63,7 @@ class Simulator:
             auth=None if auth is None else tuple(auth),
             auth_before_tls=None if auth_before_tls is None else tuple(auth_before_tls),
             credentials=credentials or Credentials(),
+            addresses={name.lower(): text for name, text in (address or {}).items()},
         )
         self._certificate = certificate or Certificate()
         #: Options that the plugin needs to meet the scenario.

@@ -19,6 +19,7 @@ from . import words
 from .table import (
     BY_FLAG,
     DEFAULT_RECIPIENT,
+    MAX_REFUSE,
     PASSWORD_VARIABLE,
     PROGRAM,
     SMTP_PORT,
@@ -132,8 +133,15 @@ class CommandLine:
     @property
     def recipient(self) -> str:
         """The forward-path, with its domain."""
-        recipient = self.last("recipient", DEFAULT_RECIPIENT)
+        recipient = str(self.last("recipient", DEFAULT_RECIPIENT))
         return recipient if "@" in recipient else f"{recipient}@{self.last('domain', '')}"
+
+    @property
+    def refuse(self) -> tuple[str, ...]:
+        """The recipients that must be refused, with their domains."""
+        domain = self.last("domain") or self.recipient.rpartition("@")[2]
+        given = self.all("refuse")
+        return tuple(each if "@" in each else f"{each}@{domain}" for each in given)
 
     @property
     def password(self) -> str:
@@ -289,6 +297,25 @@ def _check_end(line: CommandLine) -> list[str]:
     return []
 
 
+def _check_refuse(line: CommandLine) -> list[str]:
+    if not line.tried("refuse"):
+        return []
+    mistakes = []
+    if line.count("refuse") > MAX_REFUSE:
+        mistakes.append(f"--refuse can be given {MAX_REFUSE} times at most")
+    if line.tried("auth"):
+        mistakes.append("--refuse and --auth exclude each other: who logs on may relay")
+    if line.last("until", "message") not in ("rcpt", "message"):
+        mistakes.append("--refuse needs --until rcpt, or the whole test")
+    recipient = line.recipient.lower()
+    mistakes += [
+        f"{each} can't be a recipient and be refused"
+        for each in line.refuse
+        if each.lower() == recipient
+    ]
+    return mistakes
+
+
 def _check_set(line: CommandLine) -> list[str]:
     mistakes = []
     if line.count("all-mx") and line.last("hostname", ""):
@@ -308,5 +335,5 @@ def _check_set(line: CommandLine) -> list[str]:
 
 _CHECKS = (
     *(_check_tls, _check_target, _check_recipient),
-    *(_check_logon, _check_end, _check_set),
+    *(_check_logon, _check_end, _check_refuse, _check_set),
 )

@@ -34,6 +34,8 @@ TOKEN_VARIABLE = "CHECK_EXCHANGE_MAILACCEPT_TOKEN"
 #: The options that secure the connection; only one of them can be given.
 TLS_MODES = tuple(mode.value for mode in Tls if mode is not Tls.NEVER)
 SMTP_PORT, SMTPS_PORT = 25, 465
+#: Most values of ``--refuse``, because Exchange holds back each refusal for 5 seconds.
+MAX_REFUSE = 3
 #: The default of ``-r``; the domain is added.
 DEFAULT_RECIPIENT = "postmaster"
 
@@ -87,6 +89,8 @@ OPTIONS = (
            f" {DEFAULT_SENDER})", words.sender),
     Option(("-r", "--recipient"), "ADDRESS", "recipient; without @, @DOMAIN is added (default"
            f" {DEFAULT_RECIPIENT})", words.mailbox),
+    Option(("--refuse",), "ADDRESS", "recipient that must be refused; asked for after the test, up"
+           f" to RCPT and without a message; at most {MAX_REFUSE}", words.mailbox, True),
     Option(("-F", "--fqdn"), "NAME", "name to give in EHLO (default: this host's full name, else"
            " its address)", words.ehlo_name),
     Option(("--until",), "STAGE", f"last stage to walk: {' '.join(words.UNTIL)}; up to"

@@ -22,7 +22,11 @@ UNTIL = STAGES[:-1]
 #: Metrics and findings that belong to no stage.
 TOTAL, EXTENSIONS, CERTIFICATE, BACKUP_MX = "total", "extensions", "certificate", "backup-mx"
 UNTRUSTED, ADDRESS, SIZE, MX_SET = "untrusted", "address", "size", "mx-set"
-FINDINGS = (EXTENSIONS, CERTIFICATE, BACKUP_MX, UNTRUSTED, ADDRESS, SIZE, MX_SET)
+RELAY, UNKNOWN_RECIPIENT = "relay", "unknown-recipient"
+FINDINGS = (
+    *(EXTENSIONS, CERTIFICATE, BACKUP_MX, UNTRUSTED, ADDRESS, SIZE, MX_SET),
+    *(RELAY, UNKNOWN_RECIPIENT),
+)
 #: Metrics that thresholds can be set for.
 MEASURED = (*STAGES, TOTAL)
 SEVERITY_KEYS = (

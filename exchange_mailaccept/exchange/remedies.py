@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..cli.words import ADDRESS, MX_SET, SIZE, UNTRUSTED
+from ..cli.words import ADDRESS, MX_SET, RELAY, SIZE, UNKNOWN_RECIPIENT, UNTRUSTED
 from ..vocabulary import Kind
 from .diagnosis import Diagnosis
 from .pages import PAGES
@@ -83,3 +83,37 @@ REMEDIES = {
         "dns",
     ),
 }
+
+#: What it means that a recipient was accepted that must be refused, by the key of the finding.
+DOORS = {
+    RELAY: Diagnosis(
+        Kind.CONNECTOR,
+        "An open relay, by which spammers send and the server's address gets listed; unless a"
+        " connector lets this host's address relay",
+        "Test from outside, from an address that no connector names. On the server:"
+        " Get-ReceiveConnector and its Get-ADPermission: is ms-Exch-SMTP-Accept-Any-Recipient given"
+        " to ANONYMOUS LOGON? Compare RemoteIPRanges and PermissionGroups.",
+        PAGES["connectors"].address,
+        "mail-flow",
+    ),
+    UNKNOWN_RECIPIENT: Diagnosis(
+        Kind.RECIPIENT,
+        "The server accepts mail for a recipient that does not exist and must return it later, to"
+        " senders who are often forged; Exchange 2013 and later may refuse it only after DATA,"
+        " which is not tested",
+        "Edge or hub: Get-RecipientFilterConfig, RecipientValidationEnabled; Exchange Online:"
+        " Get-AcceptedDomain, DomainType Authoritative for Edge Blocking. A gateway in front has to"
+        " know the recipients itself.",
+        PAGES["edge-blocking"].address,
+        "postmaster",
+    ),
+}
+#: What it means that nothing is known of a recipient that must be refused.
+NOT_TESTED = Diagnosis(
+    Kind.PROBE,
+    "The recipient was neither accepted nor refused for good, so that nothing is known of it",
+    "Run the check by hand with -vv. If no time was left: Exchange holds back each refusal for 5"
+    " seconds, which -t must allow for.",
+    "",
+    "mail-flow",
+)

@@ -20,34 +20,25 @@ from .reply import (
     parse_extensions,
 )
 from .requests import Close, Command, Connect, StartTls
-from .stages import Fault, Security, Server, Session, StageOutcome, TranscriptLine
+from .stages import EXPECTED, Fault, Security, Server, Session, StageOutcome, TranscriptLine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator
     from typing import Any, NoReturn, Optional
 
     from . import auth
     from .race import Race
     from .requests import Answer, Connected, Replied, Request, Secured
+    from .stages import Asked
 
     Conversation = Generator[Request, Answer, Session]
     _Asking = Generator[Command, Replied, Replied]
     _Step = Callable[[], Generator[Request, Any, None]]
 
-#: The codes that pass a stage; no other code does.
-EXPECTED = {
-    Stage.BANNER: (220,),
-    Stage.EHLO: (250,),
-    Stage.STARTTLS: (220,),
-    Stage.AUTH: (235,),
-    Stage.MAIL: (250,),
-    Stage.RCPT: (250, 251),
-    Stage.DATA: (354,),
-    Stage.MESSAGE: (250,),
-    Stage.QUIT: (221,),
-}
-
-
+#: The stages of a transaction (RFC 5321 3.3).
+_TRANSACTION = (Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.MESSAGE)
+#: "Service not available, closing": the server says nothing more.
+CLOSING = 421
 #: Why a handshake fails that would succeed without verification.
 OF_THE_CERTIFICATE = (Cause.CERTIFICATE, Cause.CHAIN, Cause.WEAK_CERTIFICATE)
 
@@ -76,6 +67,8 @@ class Plan(NamedTuple):
     credentials: Optional[auth.Credentials] = None
     #: Whether to keep a transcript.
     transcript: bool = True
+    #: Recipients that must be refused, each in a transaction of its own after the test.
+    refuse: tuple[str, ...] = ()
 
 
 class _StoppedError(Exception):
@@ -138,6 +131,9 @@ class _Walk:
         #: Seconds of all answers so far.
         self._seconds = 0.0
         self._state = _State.UNGREETED
+        #: Whether other transactions came after the test.
+        self._went_on = False
+        self._refusals: tuple[Asked, ...] = ()
 
     def run(self) -> Conversation:
         """Walk, quit, and return the session, in which all secrets are masked."""
@@ -146,7 +142,10 @@ class _Walk:
         except _StoppedError:
             # The last outcome says what stopped it.
             pass
+        # What comes after the test is not part of its time.
         seconds = self._seconds
+        if self._plan.refuse:
+            yield from self._go_on()
         yield from self._quit()
         session = Session(
             self._server,
@@ -157,6 +156,7 @@ class _Walk:
             tuple(self._transcript),
             self._security,
             self._failed_addresses,
+            self._refusals,
         )
         credentials = self._plan.credentials
         # Not where replies come in, because a challenge can look like a part of a secret.
@@ -353,7 +353,7 @@ class _Walk:
         # RFC 2920 3.1: the next command may follow the message at once.  With QUIT that saves a
         # round trip and falsifies no time but its own.
         afterwards = _State.READY
-        if self._extensions.offers("PIPELINING"):
+        if self._extensions.offers("PIPELINING") and not plan.refuse:
             flight += b"QUIT\r\n"
             afterwards = _State.QUIT_SENT
         answer = yield from self._send(Command(flight, self._left()), ".")
@@ -406,7 +406,7 @@ class _Walk:
         stage: Stage,
         answer: Replied,
         begun: float,
-        expected: Optional[tuple[int, ...]] = None,
+        expected: tuple[int, ...] = (),
         explanation: str = "",
     ) -> Reply:
         """Return the reply if its code is one of ``expected``; otherwise the stage has failed.
@@ -419,10 +419,9 @@ class _Walk:
         if reply is None:
             # An answer has a reply or a fault; without either the stage must not pass.
             self._fail(stage, seconds, answer.fault or Fault(Cause.NETWORK, "no reply"))
-        if reply.code not in (expected or EXPECTED[stage]):
-            verdicts = {4: Verdict.DEFERRED, 5: Verdict.REFUSED}
-            verdict = verdicts.get(reply.code // 100, Verdict.BROKEN)
-            self._stop(StageOutcome(stage, verdict, seconds, reply, explanation))
+        outcome = StageOutcome.answered(stage, reply, seconds, expected, explanation)
+        if not outcome.passed:
+            self._stop(outcome)
         return reply
 
     def _pass(
@@ -447,18 +446,39 @@ class _Walk:
         self._outcomes.append(outcome)
         raise _StoppedError
 
+    def _go_on(self) -> Generator[Command, Replied, None]:
+        """Go on with other transactions, if the test came to MAIL and the server still listens."""
+        last = self._outcomes[-1]
+        if last.stage not in _TRANSACTION or last.reply is None or last.reply.code == CLOSING:
+            return
+        self._went_on = True
+        if last.stage in (Stage.RCPT, Stage.DATA):
+            yield from self._reset()
+        if self._state is not _State.READY or self._outcomes[-1] is not last:
+            return
+        from .further_transactions import ask_for
+
+        plan = self._plan
+        self._refusals = yield from ask_for(
+            plan.refuse, plan.envelope.sender, self._extensions, self._ask
+        )
+
+    def _reset(self) -> Generator[Command, Replied, None]:
+        """End a transaction."""
+        answer = yield from self._exchange_quietly(b"RSET\r\n", "RSET")
+        self._check_step("RSET", answer)
+
     def _quit(self) -> Generator[Request, Answer, None]:
         """Quit if possible; neither slowness nor failure changes the result."""
         if not self._address:
             return
         last = self._outcomes[-1]
-        answers: dict[str, Replied] = {}
         if self._state is _State.UNGREETED:
             # The plan ends before the greeting.
             yield from self._exchange_quietly(b"", "")
-        if last.passed and last.stage in (Stage.MAIL, Stage.RCPT):
+        if last.passed and last.stage in (Stage.MAIL, Stage.RCPT) and not self._went_on:
             # The plan ends in a transaction, which would end with the session anyway.
-            answers["RSET"] = yield from self._exchange_quietly(b"RSET\r\n", "RSET")
+            yield from self._reset()
         if self._state is _State.MUTE:
             # A server discards a message that is unfinished when the connection ends (RFC 5321
             # 4.1.1.4).
@@ -466,21 +486,23 @@ class _Walk:
         else:
             flight = b"" if self._state is _State.QUIT_SENT else b"QUIT\r\n"
             answer = yield from self._send(Command(flight, self._left(), farewell=True), "QUIT")
-            answers["QUIT"] = answer
+            # After other transactions, a reply may come late to one that was given up.
+            if not self._went_on:
+                self._check_step("QUIT", answer)
             self._end(answer)
-        # After a 354 the replies were in step, because it answers only DATA.
-        if last.passed and last.stage is not Stage.MESSAGE:
-            self._check_step(last, answers)
 
-    def _check_step(self, last: StageOutcome, answers: Mapping[str, Replied]) -> None:
-        """Let the ``last`` stage fail if an answer shows that the replies are out of step."""
+    def _check_step(self, command: str, answer: Replied) -> None:
+        """Let the last stage fail if the ``answer`` shows that the replies are out of step."""
+        last = self._outcomes[-1]
+        # After a 354 the replies were in step, because it answers only DATA.
+        if not last.passed or last.stage is Stage.MESSAGE:
+            return
         from . import out_of_step
 
-        proofs = (out_of_step.proof(command, answer) for command, answer in answers.items())
-        proof = next(filter(None, proofs), "")
+        proof = out_of_step.proof(command, answer)
         if proof:
             failed = StageOutcome.failed(last.stage, out_of_step.fault(proof), last.seconds)
-            self._outcomes[self._outcomes.index(last)] = failed
+            self._outcomes[-1] = failed
 
     def _end(self, answer: Replied) -> None:
         """Record how QUIT was answered."""

@@ -28,6 +28,20 @@ _VERDICTS = {
 }
 
 
+#: The codes that pass a stage; no other code does.
+EXPECTED = {
+    Stage.BANNER: (220,),
+    Stage.EHLO: (250,),
+    Stage.STARTTLS: (220,),
+    Stage.AUTH: (235,),
+    Stage.MAIL: (250,),
+    Stage.RCPT: (250, 251),
+    Stage.DATA: (354,),
+    Stage.MESSAGE: (250,),
+    Stage.QUIT: (221,),
+}
+
+
 class Fault(NamedTuple):
     """Why a request failed."""
 
@@ -77,6 +91,26 @@ class StageOutcome(NamedTuple):
             cause=fault.cause,
             received=fault.received,
         )
+
+    @classmethod
+    def answered(
+        cls,
+        stage: Stage,
+        reply: Reply,
+        seconds: float,
+        expected: tuple[int, ...] = (),
+        explanation: str = "",
+    ) -> StageOutcome:
+        """The outcome of a stage whose request was answered with ``reply``.
+
+        :param expected: codes, if they are not those that pass the stage
+        """
+        if reply.code in (expected or EXPECTED[stage]):
+            verdict = Verdict.PASSED
+        else:
+            verdicts = {4: Verdict.DEFERRED, 5: Verdict.REFUSED}
+            verdict = verdicts.get(reply.code // 100, Verdict.BROKEN)
+        return cls(stage, verdict, seconds, reply, explanation)
 
     @property
     def passed(self) -> bool:
@@ -146,6 +180,15 @@ class Security(NamedTuple):
     weakness: str = ""
 
 
+class Asked(NamedTuple):
+    """An address that a server was asked about, and how it answered."""
+
+    #: Without angle brackets; empty for the null reverse-path.
+    address: str
+    #: The outcome of RCPT, or of MAIL if that did not pass.
+    outcome: StageOutcome
+
+
 class Session(NamedTuple):
     """The results of the walk through the stages of one server."""
 
@@ -162,6 +205,8 @@ class Session(NamedTuple):
     security: Optional[Security] = None
     #: Addresses that could not be connected, each with the reason, before one could.
     failed_addresses: tuple[tuple[str, Fault], ...] = ()
+    #: The recipients that must be refused, as far as the session came to them.
+    refusals: tuple[Asked, ...] = ()
 
     def outcome(self, stage: Stage) -> Optional[StageOutcome]:
         """The outcome of ``stage``, or ``None`` if it was not reached."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..protocol.dialogue import EXPECTED, Plan
-from ..protocol.stages import Session, StageOutcome
+from ..protocol.dialogue import Plan
+from ..protocol.stages import EXPECTED, Session, StageOutcome
 from ..run.acceptance import Acceptance
 from ..run.servers import Target
 from ..vocabulary import Cause, Stage, Tls, Verdict

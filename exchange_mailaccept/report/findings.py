@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from ..cli.words import ADDRESS, BACKUP_MX, CERTIFICATE, EXTENSIONS, SIZE, UNTRUSTED
+from ..cli.words import (
+    ADDRESS,
+    BACKUP_MX,
+    CERTIFICATE,
+    EXTENSIONS,
+    RELAY,
+    SIZE,
+    UNKNOWN_RECIPIENT,
+    UNTRUSTED,
+)
 from ..exchange.recognition import KeywordCheck
-from ..judgement import Ground
+from ..judgement import Ground, open_doors
 from ..protocol.dialogue import Plan
 from ..protocol.message import rfc5322_date
-from ..protocol.stages import Certificate, Session
+from ..protocol.stages import Certificate, Session, StageOutcome
 from ..record import TYPE_CHECKING
 from ..run.acceptance import Acceptance
 from ..run.examined import Examined
-from ..vocabulary import Cause, Stage, Tls
+from ..vocabulary import Cause, Stage, Tls, Verdict
 from .failure import masks_of_starttls, stage_failure
 from .text import QUOTED, printable
 
@@ -60,6 +69,8 @@ def _words(judgement: Judgement, examined: Examined, options: Options) -> str:
     if name == SIZE:
         limit = session.extensions.max_size
         return f"{printable(examined.name, 80)} takes no message above {limit} bytes"
+    if name in (RELAY, UNKNOWN_RECIPIENT):
+        return _door(judgement, examined, options)
     return f"{judgement.label} has a threshold and was not measured: {_absent(name, plan)}"
 
 
@@ -100,6 +111,29 @@ def failed_addresses(session: Session) -> list[str]:
         f"its address {address} fails: {printable(fault.explanation, QUOTED)}"
         for address, fault in session.failed_addresses
     ]
+
+
+def _door(judgement: Judgement, examined: Examined, options: Options) -> str:
+    """Which recipients were accepted that must be refused, or could not be tested."""
+    host = printable(examined.name, 80)
+    (kind,) = (each for each in open_doors(examined, options) if each.key == judgement.name)
+    asked = kind.open or kind.untested
+    addresses = " and ".join(printable(each.address, 80) for each in asked)
+    if not kind.open:
+        words = printable(answer_in_words(asked[0].outcome), QUOTED)
+        return f"could not test that {host} refuses {addresses}: {words}"
+    if kind.key == RELAY:
+        return f"{host} accepts mail for {addresses} from this host"
+    return f"{host} accepts an unknown recipient, {addresses}"
+
+
+def answer_in_words(outcome: StageOutcome) -> str:
+    """What the server said, or why it said nothing."""
+    if outcome.reply is not None:
+        command = "MAIL was answered " if outcome.stage is Stage.MAIL else ""
+        return f"{command}{outcome.reply}"
+    silent = "no answer " if outcome.verdict is Verdict.TIMED_OUT else ""
+    return f"{silent}{outcome.explanation}"
 
 
 def _absent(name: str, plan: Plan) -> str:

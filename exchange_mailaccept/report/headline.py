@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..cli.words import ADDRESS, MX_SET, UNTRUSTED
+from ..cli.words import ADDRESS, MX_SET, RELAY, UNTRUSTED
 from ..exchange import LEAST_DELAY, receipt
 from ..judgement import Assessment, Ground, Judgement
 from ..protocol.dialogue import Plan
@@ -36,7 +36,9 @@ def first_line(assessment: Assessment, options: Options) -> str:
     if not assessment.failure_leads:
         return shorten("; ".join([*words, line]))
     if any(each in deciding for each in assessment.failures):
-        return shorten(line)
+        # An open relay is no less bad because something else has failed too.
+        as_bad = [each for each in wrong if each in deciding and each.name == RELAY]
+        return shorten("; ".join([line, *_described(as_bad, assessment, options)]))
     return f"{shorten(line, MAX_LINE - len(words[0]) - 2)}; {words[0]}"
 
 

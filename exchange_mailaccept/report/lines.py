@@ -7,23 +7,38 @@ from __future__ import annotations
 
 import re
 
-from ..cli.words import BACKUP_MX, CERTIFICATE, how_to_install, is_installed
+from ..cli.words import (
+    BACKUP_MX,
+    CERTIFICATE,
+    RELAY,
+    UNKNOWN_RECIPIENT,
+    how_to_install,
+    is_installed,
+)
 from ..exchange import receipt
 from ..exchange.delays import signature
 from ..exchange.diagnosis import diagnose
 from ..exchange.pages import PAGES, TROUBLESHOOTING
 from ..exchange.recognition import KeywordCheck
-from ..exchange.remedies import EXPIRING, NOT_SHOWN, REMEDIES, SLOW, UNREADABLE
-from ..judgement import SECONDS_OF_A_DAY, Assessment, Ground
+from ..exchange.remedies import (
+    DOORS,
+    EXPIRING,
+    NOT_SHOWN,
+    NOT_TESTED,
+    REMEDIES,
+    SLOW,
+    UNREADABLE,
+)
+from ..judgement import SECONDS_OF_A_DAY, Assessment, Ground, open_doors
 from ..protocol.dialogue import Plan
 from ..protocol.message import rfc5322_date
-from ..protocol.stages import MailHost, Security, Server, Session, TranscriptLine
+from ..protocol.stages import Asked, MailHost, Security, Server, Session, TranscriptLine
 from ..record import TYPE_CHECKING
 from ..run.acceptance import Acceptance
 from ..run.examined import Examined
 from ..vocabulary import Generation, Stage, State
 from .failure import stage_failure
-from .findings import failed_addresses, missing
+from .findings import answer_in_words, failed_addresses, missing
 from .text import QUOTED, printable, quote
 
 if TYPE_CHECKING:
@@ -52,7 +67,7 @@ def below_the_first(assessment: Assessment, options: Options) -> list[str]:
         key=lambda each: (each.member.label not in deciding, each.member.accepts),
     )
     stopped = assessment.failure_leads
-    remedies = [] if stopped else _remedies(assessment)
+    remedies = [] if stopped else _remedies(assessment, options)
     shown = []
     for remedy, server in remedies:
         shown += remedy_lines(remedy, plan, server)
@@ -75,7 +90,7 @@ def below_the_first(assessment: Assessment, options: Options) -> list[str]:
     return shown
 
 
-def _remedies(assessment: Assessment) -> list[tuple[Diagnosis, Optional[Server]]]:
+def _remedies(assessment: Assessment, options: Options) -> list[tuple[Diagnosis, Optional[Server]]]:
     """What is wrong besides a stage that stopped a test, with the server passed over."""
     wrong = [each for each in assessment.wrong if each.ground is not Ground.FAILURE]
     names = {each.name for each in wrong}
@@ -89,6 +104,10 @@ def _remedies(assessment: Assessment) -> list[tuple[Diagnosis, Optional[Server]]
         if judgement.name == CERTIFICATE:
             examined = assessment.server(judgement.server)
             found.append((_remedy_of_certificate(examined), None))
+        if judgement.name in (RELAY, UNKNOWN_RECIPIENT):
+            examined = assessment.server(judgement.server)
+            (kind,) = (e for e in open_doors(examined, options) if e.key == judgement.name)
+            found.append((DOORS[kind.key] if kind.open else NOT_TESTED, None))
     found += [(remedy, None) for name, remedy in REMEDIES.items() if name in names]
     if any(each.ground is Ground.RANGE and each.name != CERTIFICATE for each in wrong):
         found.append((SLOW, None))
@@ -123,6 +142,8 @@ def server_lines(examined: Examined, plan: Plan, full: bool, target: str = "") -
         lines += stage_lines(acceptance, keywords.generation, target)
         lines += certificate_lines(examined.security, plan.now)
         lines += receipt_lines(session)
+        if session is not None and session.refusals:
+            lines += refusal_lines(session.refusals)
         lines += host_lines(acceptance.hosts)
         notes = acceptance.notes
         if session is not None and session.address:
@@ -212,6 +233,18 @@ def receipt_lines(session: Optional[Session]) -> list[str]:
         return []
     where = printable(f"-Server {given.host} -InternalMessageId {given.internal_id}", QUOTED)
     return [f"Receipt: Get-MessageTrackingLog {where}"]
+
+
+def refusal_lines(refusals: Sequence[Asked]) -> list[str]:
+    """How the recipients that must be refused were answered."""
+    from ..run.doors import is_shut
+
+    lines = []
+    for each in refusals:
+        how = "refused" if is_shut(each) else "ACCEPTED" if each.outcome.passed else "not tested"
+        words = printable(answer_in_words(each.outcome), QUOTED_BELOW)
+        lines.append(f"Must be refused: {printable(each.address, 80)}: {how} ({words})")
+    return lines
 
 
 def stage_lines(

@@ -62,6 +62,7 @@ REFUSED = {
     "--source-address": ("nosuch", "1.1.1.1:25", "1.1.1.1\n", "\u0661.1.1.1", LONG),
     "-f": ADDRESSES,
     "-r": ADDRESSES,
+    "--refuse": ADDRESSES,
     "-F": (
         *HOSTS[:3],
         "[127.0.0.1",

@@ -77,7 +77,7 @@ SEE_HELP = " (see check_exchange_mailaccept --help)"
 SEVERITY_KEYS = (
     "server load recipient connector tls protocol probe policy mx connect banner ehlo starttls"
     " auth mail rcpt data message deferred refused broken timeout missing extensions certificate"
-    " backup-mx untrusted address size mx-set"
+    " backup-mx untrusted address size mx-set relay unknown-recipient"
 )
 METRICS = "mx connect banner ehlo starttls auth mail rcpt data message quit total"
 STAGES = "mx connect banner ehlo starttls auth mail rcpt data message"
@@ -119,6 +119,10 @@ SERVER = envelope(recipient="a@b.example")._replace(target=Target("", "192.0.2.1
         (["-d", "other.example", "-d", "contoso.com"], DEFAULTS),
         (["-H", "192.0.2.1", "-r", "a@b.example"], SERVER),
         (["-H", "[192.0.2.1]", "-r", "<a@b.example>"], SERVER),
+        (
+            ["-H", "192.0.2.1", "-r", "a@b.example", "--refuse", "nobody"],
+            changed(SERVER, refuse=("nobody@b.example",)),
+        ),
         (["-H", "192.0.2.1", "-d", "contoso.com"], target(host="192.0.2.1")),
     ],
 )
@@ -182,6 +186,10 @@ def test_a_target_is_enough(argv, expected):
         (["-r", "probe", "-H", "mail1"],
          envelope(recipient="probe@contoso.com")._replace(target=target(host="mail1").target)),
         (["-r", "x" * 64 + "@b.example"], envelope(recipient="x" * 64 + "@b.example")),
+        (["--refuse", "a@b.example"], changed(DEFAULTS, refuse=("a@b.example",))),
+        (["--refuse", "nobody", "--refuse=<a@b.example>", "--refuse", "c", "--until", "rcpt"],
+         changed(DEFAULTS, refuse=("nobody@contoso.com", "a@b.example", "c@contoso.com"),
+                 until=Stage.RCPT)),
         (["-F", "probe.example"], changed(DEFAULTS, ehlo_name="probe.example")),
         (["--fqdn", "probe.example."], changed(DEFAULTS, ehlo_name="probe.example")),
         (["-F", "[192.0.2.1]"], changed(DEFAULTS, ehlo_name="[192.0.2.1]")),
@@ -261,7 +269,7 @@ TAKING = [
         "--profile", "--require", "--severity", "-w --warning", "-c --critical", "-t --timeout",
         "--ca-file", "--tls-name", "--min-tls", "--client-cert", "--client-key", "-D --certificate",
         "-A --auth", "-U --user", "--password-file", "--token-file", "--set", "--parallel",
-        "--expect-mx",
+        "--expect-mx", "--refuse",
     )
     for flag in flags.split()
 ]  # fmt: skip
@@ -349,6 +357,19 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["-6", "-H", "192.0.2.1"], "-H 192.0.2.1 is no IPv6 address"),
     (["-4", "--source-address", "::1"], "--source-address ::1 is no IPv4 address"),
     (["-6", "--source-address", "192.0.2.1"], "--source-address 192.0.2.1 is no IPv6 address"),
+    # What is to be refused.
+    (["--refuse", "a@b@c.example"], f"--refuse a@b@c.example: {NO_MAILBOX}"),
+    (["--refuse", "<>"], f"--refuse <>: {NO_MAILBOX}"),
+    (["--refuse=a", "--refuse=b", "--refuse=c", "--refuse=d"],
+     "--refuse can be given 3 times at most"),
+    (["-S", "-A", "login", "-U", "u", "--refuse", "a"],
+     "--auth login needs --password-file, or the secret in the environment;"
+     " --refuse and --auth exclude each other: who logs on may relay"),
+    *((["--refuse", "a", "--until", stage], "--refuse needs --until rcpt, or the whole test")
+      for stage in ("mx", "connect", "banner", "ehlo", "mail", "data")),
+    (["--refuse", "PostMaster"], "PostMaster@contoso.com can't be a recipient and be refused"),
+    (["-r", "a@b.example", "--refuse", "a@B.example"],
+     "a@B.example can't be a recipient and be refused"),
     # The MX that are expected.
     *((["--expect-mx", value], f"--expect-mx {value}: {value!r} is not a domain: {label!r} {LABEL}")
       for value, label in (("mail1.*.com", "*"), ("**.contoso.com", "**"), ("a b.c", "a b"))),
@@ -584,6 +605,7 @@ def test_the_help_names_every_option():
         "--source-address ADDR",
         "-f, --from ADDRESS",
         "-r, --recipient ADDRESS",
+        "--refuse ADDRESS",
         "-F, --fqdn NAME",
         "--until STAGE",
         "--subject TEXT",

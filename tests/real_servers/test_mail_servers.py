@@ -47,6 +47,11 @@ biff = no
 
 MASTER_CF = """\
 127.0.0.1:{port} inet n - n - - smtpd
+# Relays, and takes mail for everybody.
+127.0.0.1:{open_port} inet n - n - - smtpd
+  -o mynetworks=127.0.0.0/8
+  -o smtpd_relay_restrictions=permit_mynetworks,reject_unauth_destination
+  -o smtpd_reject_unlisted_recipient=no
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 rewrite unix - - n - - trivial-rewrite
@@ -68,6 +73,8 @@ class Postfix(NamedTuple):
 
     port: int
     directory: Path
+    #: Where it relays for everybody.
+    open_port: int
     #: The header of a delivered mail that names its recipient.
     delivered_to = "Delivered-To"
 
@@ -112,11 +119,11 @@ def running_postfix(
     os.chown(directory / "data", owner, -1)
     nobody = require_user("nobody", package="base-passwd")
     os.chown(directory / "mail", nobody, -1)
-    port = free_port()
+    port, open_port = free_port(), free_port()
     (configuration / "main.cf").write_text(
         MAIN_CF.format(directory=directory, uid=nobody, gid=65534)
     )
-    (configuration / "master.cf").write_text(MASTER_CF.format(port=port))
+    (configuration / "master.cf").write_text(MASTER_CF.format(port=port, open_port=open_port))
     # Makes the queue's directories.
     subprocess.run([control, "-c", configuration, "check"], check=True, stdin=subprocess.DEVNULL)
     # Not "postfix start-fg", whose master is in a session of its own and survives its parent.
@@ -127,7 +134,7 @@ def running_postfix(
         port,
         environment={"MAIL_CONFIG": str(configuration)},
     )
-    return Postfix(port, directory)
+    return Postfix(port, directory, open_port)
 
 
 @pytest.fixture
@@ -368,6 +375,41 @@ def test_recipient_is_not_accepted(request, check, which, recipient, exit_code, 
     assert not {"data", "message"} & set(run.perfdata)
     assert not server.queued()
     assert server.delivered() == []
+
+
+# Recipients that must be refused.
+
+
+def test_what_must_be_refused_is_refused(check, server, wait_until):
+    run = check(server, "-r", "good@mx.test", "--refuse", RELAY, "--refuse", UNKNOWN_USER)
+
+    assert (run.exit_code, len(run.lines)) == (0, 1)
+    wait_until(lambda: not server.queued(), "an empty queue")
+    assert len(server.delivered()) == 1
+
+
+@pytest.mark.parametrize(
+    ("refuse", "exit_code", "words"),
+    [
+        (RELAY, 2, f"127.0.0.1 accepts mail for {RELAY} from this host"),
+        (UNKNOWN_USER, 1, f"127.0.0.1 accepts an unknown recipient, {UNKNOWN_USER}"),
+        (
+            DEFERRED,
+            1,
+            f"could not test that 127.0.0.1 refuses {DEFERRED}: 450 4.2.1 [{DEFERRED}]: Recipient"
+            " address rejected: Mailbox is being moved",
+        ),
+    ],
+)
+def test_what_must_be_refused_is_not(check, postfix, wait_until, refuse, exit_code, words):
+    """At the port where Postfix relays; the recipient gets no mail for all that."""
+    server = postfix._replace(port=postfix.open_port)
+    run = check(server, "-r", "good@mx.test", "--refuse", refuse)
+
+    assert run.exit_code == exit_code
+    assert run.status.partition(" - ")[2].startswith(f"{words}; 127.0.0.1 accepted mail for good")
+    wait_until(lambda: not postfix.queued(), "an empty queue")
+    assert len(postfix.delivered()) == 1
 
 
 # What one of them is enough for.
