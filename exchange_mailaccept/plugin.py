@@ -25,8 +25,8 @@ from nagiosplugin import (
 )
 from nagiosplugin.runtime import Runtime
 
-from .cli.words import CERTIFICATE, FINDINGS, MEASURED
-from .judgement import ACCEPTING, ORDER, SERVERS, Threshold, assess, certificate_ranges
+from .cli.words import CERTIFICATE
+from .judgement import ORDER, Threshold, assess, certificate_ranges
 from .record import TYPE_CHECKING
 from .report.headline import first_line
 from .report.text import bounded
@@ -35,7 +35,7 @@ from .vocabulary import State
 if TYPE_CHECKING:
     from typing import Any, Optional
 
-    from .judgement import Judgement
+    from .judgement import Assessment
     from .options import Options
     from .run.acceptance import ServerSet
 
@@ -52,20 +52,19 @@ WATCHDOG_DELAY = 5
 class MailAccept(Resource):  # type: ignore[misc]  # nagiosplugin has no types
     """The mail acceptance of a target: a metric for each stage of each server, and its findings."""
 
-    def __init__(self, options: Options, found: ServerSet) -> None:
+    def __init__(self, assessment: Assessment, options: Options) -> None:
+        self.assessment = assessment
         self.options = options
-        self._found = found
+        self._judgements = {each.label: each for each in assessment.judgements}
         self._unprinted: frozenset[str] = frozenset()
         if options.judging.rule is not None and options.limits.verbosity < 2:
             from .report.perfdata import left_out
 
-            self._unprinted = left_out(options, [each.label for each in found.members])
-        self._judgements: dict[str, Judgement] = {}
+            labels = [each.member.label for each in assessment.examined]
+            self._unprinted = left_out(options, labels)
 
     def probe(self) -> list[Metric]:
         """What the test brought back.  Whatever the network did is in the metrics."""
-        self.assessment = assess(self._found, self.options)
-        self._judgements = {each.label: each for each in self.assessment.judgements}
         return [
             Metric(
                 each.label,
@@ -150,19 +149,17 @@ class MailAcceptCheck(Check):  # type: ignore[misc]  # nagiosplugin has no types
 def build_check(options: Options, found: ServerSet) -> MailAcceptCheck:
     """The check with its resource, contexts, results and summary."""
     judging = options.judging
-    resource = MailAccept(options, found)
-    warning, critical = [*certificate_ranges(judging.certificate_days), None, None][:2]
-    return MailAcceptCheck(
-        resource,
-        *(
-            StageContext(name, judging.warning.get(name), judging.critical.get(name))
-            for name in (*MEASURED, *FINDINGS, SERVERS, ACCEPTING)
-            if name != CERTIFICATE
-        ),
-        StageContext(CERTIFICATE, warning, critical),
-        MostSevere(),
-        MailAcceptSummary(resource),
-    )
+    assessment = assess(found, options)
+    resource = MailAccept(assessment, options)
+    ranges = {
+        name: (judging.warning.get(name), judging.critical.get(name))
+        for name in (each.name for each in assessment.judgements)
+    }
+    if CERTIFICATE in ranges:
+        warning, critical = [*certificate_ranges(judging.certificate_days), None, None][:2]
+        ranges[CERTIFICATE] = warning, critical
+    contexts = [StageContext(name, *bounds) for name, bounds in ranges.items()]
+    return MailAcceptCheck(resource, *contexts, MostSevere(), MailAcceptSummary(resource))
 
 
 def run_check(options: Options, found: ServerSet) -> tuple[str, int]:

@@ -22,9 +22,9 @@ else:
 
         def __init_subclass__(cls):
             body = vars(cls)
-            cls._fields = tuple(body.get("__annotations__", ()))
-            cls._field_defaults = {field: body[field] for field in cls._fields if field in body}
-            for index, field in enumerate(cls._fields):
+            fields = cls._fields = tuple(body.get("__annotations__", ()))
+            cls._field_defaults = {field: body[field] for field in fields if field in body}
+            for index, field in enumerate(fields):
                 setattr(cls, field, _tuplegetter(index, ""))
 
         def __new__(cls, *values, **named):
@@ -55,13 +55,12 @@ else:
         """Base of what is one of a few; see ``enum.Enum``.  Names of members are in capitals."""
 
         def __init_subclass__(cls):
-            names = [name for name in vars(cls) if name.isupper()]
-            cls._members = {}
-            for name in names:
-                member = object.__new__(cls)
-                member.name, member.value = name, getattr(cls, name)
-                cls._members[member.value] = member
-                setattr(cls, name, member)
+            members = cls._members = {}
+            for name, value in list(vars(cls).items()):
+                if name.isupper():
+                    member = members[value] = object.__new__(cls)
+                    member.name, member.value = name, value
+                    setattr(cls, name, member)
 
         def __new__(cls, value):
             """Find the member that has ``value``."""

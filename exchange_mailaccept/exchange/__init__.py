@@ -10,3 +10,7 @@ searches in both.  It imports
 #: no limit of Exchange's, but what a healthy server stays below.  It is here because each run asks,
 #: and ``delays`` is imported only by one that has a slow reply.
 LEAST_DELAY = 3
+#: The keywords that announce TLS, and the two of the original test (Microsoft: *Mail Acceptance
+#: Failure*).  They are here because ``profiles`` is imported only by a run that asks for one.
+OFFERS_TLS = ("STARTTLS", "X-ANONYMOUSTLS")
+EXMFA = ("X-LINK2STATE", "XEXCH50")

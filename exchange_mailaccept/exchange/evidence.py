@@ -1,4 +1,4 @@
-"""What a session shows of the server that answered: facts, each computed once."""
+"""What a session shows: facts about the server that answered, and its receipt for the message."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from ..names import DIGITS, LETTERS, consists_of
 from ..protocol.reply import NO_EXTENSIONS, Reply
 from ..protocol.stages import Session
-from ..record import TYPE_CHECKING
+from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Cause, Stage
 
 if TYPE_CHECKING:
@@ -87,6 +87,8 @@ _FILTERS = {
     ".fireeyecloud.com": "Trellix",
     ".antispamcloud.com": "SpamExperts",
 }
+#: Longest parts that are believed.
+_MOST_OF_ID, _MOST_OF_HOST, _MOST_DIGITS = 995, 255, 20
 #: What nobody misses behind a mask.
 _DULL = ("TURN", "ATRN", "VRFY", "AUTH", "OK")
 
@@ -261,3 +263,64 @@ def _ends_with_online_host(text: str) -> bool:
 
 def _differ(one: str, other: str) -> bool:
     return one.lower() != other.lower()
+
+
+class Receipt(NamedTuple):
+    """What the server says it did with the message; empty where it said nothing."""
+
+    #: With its angle brackets.
+    message_id: str = ""
+    #: Server that queued the message, which may stand behind the one that was asked.
+    host: str = ""
+    #: Exchange's number of the message in its queue database.
+    internal_id: str = ""
+
+
+def receipt_of(session: Session) -> Optional[Receipt]:
+    """The receipt that the server gave for the message, or ``None`` if it gave none."""
+    outcome = session.outcome(Stage.MESSAGE)
+    if outcome is None or not outcome.passed or outcome.reply is None:
+        return None
+    return parse_receipt(outcome.reply)
+
+
+def parse_receipt(reply: Reply) -> Optional[Receipt]:
+    """The receipt in ``reply`` to the final dot, or ``None`` if it has none of its parts.
+
+    ``250 2.6.0 <id> [InternalId=110, Hostname=mail1.contoso.com] 1590 bytes in 0.103, 15.038 KB/sec
+    Queued mail for delivery``: Get-MessageTrackingLog is asked for its Message-ID and host.
+    Seen from Exchange 2000 to Exchange Online: with and without the brackets, "Internal Id", a
+    decimal comma, and text around it from gateways that wrap the reply of the server behind them.
+    """
+    # Without patterns, three of which would take as long to compile as the message to be sent.
+    text = reply.text
+    number = _behind(("internalid", "internal id"), text)
+    digits = number[: len(number) - len(number.lstrip(DIGITS))]
+    receipt = Receipt(
+        _message_id(text),
+        _behind(("hostname",), text)[:_MOST_OF_HOST],
+        digits[:_MOST_DIGITS],
+    )
+    return receipt if any(receipt) else None
+
+
+def _message_id(text: str) -> str:
+    for begun in text.split("<")[1:]:
+        inside, closed, _ = begun.partition(">")
+        if closed and inside.split() == [inside] and len(inside) <= _MOST_OF_ID:
+            return f"<{inside}>"
+    return ""
+
+
+def _behind(words: tuple[str, ...], text: str) -> str:
+    """The word behind one of ``words`` (in lower case) and an equals sign; empty if none is."""
+    parts = text.split("=")
+    for name, value in zip(parts, parts[1:]):
+        name = name.rstrip().lower()
+        word = next(filter(name.endswith, words), "")
+        # The end of a longer word, as in "ServerHostname", is none of them.
+        if word and not name[: -len(word)][-1:].isalnum():
+            for end in ",;])":
+                value = value.partition(end)[0]
+            return (value.split() or [""])[0]
+    return ""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from ..record import NamedTuple
 from ..vocabulary import Generation
+from . import EXMFA, OFFERS_TLS
 
 
 class Profile(NamedTuple):
@@ -34,7 +35,6 @@ class Profile(NamedTuple):
 
 _CORE = ("SIZE", "PIPELINING", "DSN", "ENHANCEDSTATUSCODES")
 _MIME = ("8BITMIME", "BINARYMIME", "CHUNKING")
-OFFERS_TLS = ("STARTTLS", "X-ANONYMOUSTLS")
 _NTLM = ("AUTH NTLM", "X-EXPS GSSAPI NTLM")
 _NTLM_LOGIN = ("AUTH NTLM LOGIN", "X-EXPS GSSAPI NTLM")
 _IIS = (
@@ -45,8 +45,6 @@ _SINKS = (
     *("X-EXPS GSSAPI NTLM LOGIN", "X-EXPS=LOGIN", "AUTH GSSAPI NTLM LOGIN", "AUTH=LOGIN"),
     *("X-LINK2STATE", "XEXCH50", "OK"),
 )
-#: The two keywords of the original test (Microsoft: *Mail Acceptance Failure*).
-EXMFA = ("X-LINK2STATE", "XEXCH50")
 
 
 def _default_connector(*last: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

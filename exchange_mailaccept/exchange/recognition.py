@@ -11,11 +11,13 @@ from ..protocol.reply import NO_EXTENSIONS
 from ..protocol.stages import Session
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Generation
+from . import EXMFA, OFFERS_TLS
 from .evidence import Evidence
-from .profiles import EXMFA, OFFERS_TLS, PROFILES, Profile
 
 if TYPE_CHECKING:
     from typing import Optional
+
+    from .profiles import Profile
 
 
 class KeywordCheck(NamedTuple):
@@ -62,7 +64,7 @@ def check_keywords(
     gateway = gateway_of(evidence, found)
     if not evidence.ehlo_passed:
         return KeywordCheck(found, gateway=gateway)
-    named = PROFILES.get(profile)
+    named = _profile(profile) if profile != "auto" else None
     demanded: tuple[str, ...] = ()
     if named is not None:
         demanded = named.required_after_tls if tls else named.required
@@ -91,6 +93,13 @@ def check_keywords(
     )
 
 
+def _profile(name: str) -> Optional[Profile]:
+    """The profile ``name``; there is none for ``none``."""
+    from .profiles import PROFILES
+
+    return PROFILES.get(name)
+
+
 class Obstacle(NamedTuple):
     """What keeps Exchange from answering as it should."""
 
@@ -105,7 +114,8 @@ def _reason(
 ) -> Obstacle:
     """Why ``missing`` are missing when nothing in the session shows a middlebox."""
     told = found if found is not Generation.UNTOLD else None
-    if found is Generation.ONLINE and set(missing) <= {*PROFILES["online"].required}:
+    online = _profile("online") if found is Generation.ONLINE else None
+    if online is not None and set(missing) <= {*online.required}:
         return Obstacle(
             "Exchange Online always does, so a middlebox strips it",
             "Look for a firewall or proxy that inspects SMTP on the way from this host out.",
@@ -188,8 +198,8 @@ def gateway_of(evidence: Evidence, found: Optional[Generation]) -> Optional[str]
 
 def _demanded(evidence: Evidence, found: Optional[Generation], tls: bool) -> tuple[str, ...]:
     """Keywords to be demanded with ``auto``: what each server of the generation offers."""
-    if evidence.online_host and found is Generation.ONLINE:
-        online = PROFILES["online"]
+    online = _profile("online") if found is Generation.ONLINE and evidence.online_host else None
+    if online is not None:
         return online.required_after_tls if tls else online.required
     return EXMFA if evidence.of_2003 else ()
 

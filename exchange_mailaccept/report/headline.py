@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..cli.words import ADDRESS, MX_SET, RELAY, UNTRUSTED
-from ..exchange import LEAST_DELAY, receipt
+from ..exchange import LEAST_DELAY
+from ..exchange.evidence import receipt_of
 from ..judgement import Assessment, Ground, Judgement
 from ..protocol.dialogue import Plan
 from ..protocol.stages import Session
@@ -134,7 +135,7 @@ def _servers(number: int) -> str:
 
 def _queued(session: Session, plan: Plan) -> str:
     """The receipt in words."""
-    given = receipt.of_session(session)
+    given = receipt_of(session)
     # Who delivers at once names the recipient in the place of the Message-ID.
     if given is None or given.message_id == f"<{plan.envelope.recipient}>":
         return ""

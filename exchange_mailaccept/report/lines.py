@@ -15,9 +15,9 @@ from ..cli.words import (
     how_to_install,
     is_installed,
 )
-from ..exchange import receipt
 from ..exchange.delays import signature
 from ..exchange.diagnosis import diagnose
+from ..exchange.evidence import receipt_of
 from ..exchange.pages import PAGES, TROUBLESHOOTING
 from ..exchange.recognition import KeywordCheck
 from ..exchange.remedies import (
@@ -228,7 +228,7 @@ def host_lines(hosts: Sequence[MailHost]) -> list[str]:
 
 def receipt_lines(session: Optional[Session]) -> list[str]:
     """How the message is found where the server queued it."""
-    given = receipt.of_session(session) if session is not None else None
+    given = receipt_of(session) if session is not None else None
     if given is None or not (given.host and given.internal_id):
         return []
     where = printable(f"-Server {given.host} -InternalMessageId {given.internal_id}", QUOTED)

@@ -8,10 +8,11 @@ from typing import NamedTuple, Optional
 import pytest
 
 from exchange_mailaccept.cli import words
+from exchange_mailaccept.exchange import EXMFA
 from exchange_mailaccept.exchange.diagnosis import matching_entry
 from exchange_mailaccept.exchange.masks import masked_keywords
 from exchange_mailaccept.exchange.pages import PAGES
-from exchange_mailaccept.exchange.profiles import EXMFA, PROFILES
+from exchange_mailaccept.exchange.profiles import PROFILES
 from exchange_mailaccept.exchange.recognition import KeywordCheck, check_keywords
 from exchange_mailaccept.protocol.reply import (
     NO_EXTENSIONS,

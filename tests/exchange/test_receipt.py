@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exchange_mailaccept.exchange.receipt import Receipt, parse
+from exchange_mailaccept.exchange.evidence import Receipt, parse_receipt
 from exchange_mailaccept.protocol.reply import Reply
 
 FORMS = Path(__file__).parents[1] / "exchange" / "transcripts" / "final_replies.txt"
@@ -62,7 +62,7 @@ def published() -> list[str]:
 
 
 def receipt(*lines: str) -> Receipt:
-    found = parse(Reply(250, lines))
+    found = parse_receipt(Reply(250, lines))
     assert found is not None
     return found
 
@@ -110,4 +110,4 @@ def test_another_word_with_the_same_end_is_another_word() -> None:
     ["", "2.0.0 Ok: queued as 4F2A91C0", "2.6.0 Queued mail for delivery", "2.0.0 OK <> <a b>"],
 )
 def test_there_may_be_no_receipt(text: str) -> None:
-    assert parse(Reply(250, (text,))) is None
+    assert parse_receipt(Reply(250, (text,))) is None
