@@ -20,7 +20,7 @@ from .cli.words import (
 )
 from .protocol.message import compose
 from .record import TYPE_CHECKING, Enum, NamedTuple
-from .run.examined import Examined, examine
+from .run.acceptance import Examined, examine
 from .vocabulary import Cause, Stage, State, Verdict
 
 if TYPE_CHECKING:

@@ -135,21 +135,9 @@ class MailAcceptSummary(Summary):  # type: ignore[misc]  # nagiosplugin has no t
         return below_the_first(self._resource.assessment, self._resource.options)
 
 
-class MailAcceptCheck(Check):  # type: ignore[misc]  # nagiosplugin has no types
-    """The check, which says more as soon as something is wrong."""
-
-    def __call__(self) -> None:
-        """Probe and judge."""
-        super().__call__()
-        if self.state != Ok:
-            runtime = Runtime()
-            runtime.verbose = max(runtime.verbose, 1)
-
-
-def build_check(options: Options, found: ServerSet) -> MailAcceptCheck:
+def build_check(assessment: Assessment, options: Options) -> Check:
     """The check with its resource, contexts, results and summary."""
     judging = options.judging
-    assessment = assess(found, options)
     resource = MailAccept(assessment, options)
     ranges = {
         name: (judging.warning.get(name), judging.critical.get(name))
@@ -159,17 +147,20 @@ def build_check(options: Options, found: ServerSet) -> MailAcceptCheck:
         warning, critical = [*certificate_ranges(judging.certificate_days), None, None][:2]
         ranges[CERTIFICATE] = warning, critical
     contexts = [StageContext(name, *bounds) for name, bounds in ranges.items()]
-    return MailAcceptCheck(resource, *contexts, MostSevere(), MailAcceptSummary(resource))
+    return Check(resource, *contexts, MostSevere(), MailAcceptSummary(resource))
 
 
 def run_check(options: Options, found: ServerSet) -> tuple[str, int]:
     """Judge what was ``found``; return the output and the exit status."""
     verbosity = options.limits.verbosity
+    assessment = assess(found, options)
+    # It says more as soon as something is wrong.
+    talk = verbosity if assessment.state is State.OK else max(verbosity, 1)
     runtime = Runtime()
     runtime.stdout = io.StringIO()
     watchdog = math.ceil(options.limits.timeout) + WATCHDOG_DELAY
     try:
-        build_check(options, found).main(verbosity, watchdog)
+        build_check(assessment, options).main(talk, watchdog)
     except SystemExit:
         text = runtime.stdout.getvalue().rstrip("\n")
         return text if verbosity >= 2 else bounded(text), runtime.exitcode

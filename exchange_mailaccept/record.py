@@ -29,17 +29,20 @@ else:
 
         def __new__(cls, *values, **named):
             """Take the values in the order of the fields, by their names, or by default."""
-            fields = cls._fields
+            fields, defaults = cls._fields, cls._field_defaults
             if named or len(values) != len(fields):
-                left = fields[len(values) :]
-                known = {**cls._field_defaults, **named}
-                values += tuple(known[field] for field in left if field in known)
-                if len(values) != len(fields) or not named.keys() <= {*left}:
+                left = [each for each in fields[len(values) :] if each in named or each in defaults]
+                rest = [named.pop(each) if each in named else defaults[each] for each in left]
+                values = [*values, *rest]
+                if named or len(values) != len(fields):
                     raise TypeError(f"{cls.__name__} has the fields {', '.join(fields)}")
             return tuple.__new__(cls, values)
 
         def _replace(self, **changes):
-            return type(self)(**{**dict(zip(self._fields, self)), **changes})
+            replaced = tuple.__new__(type(self), map(changes.pop, self._fields, self))
+            if changes:
+                raise TypeError(f"{type(self).__name__} has the fields {', '.join(self._fields)}")
+            return replaced
 
         def __repr__(self):
             values = ", ".join(f"{field}={value!r}" for field, value in zip(self._fields, self))

@@ -22,6 +22,7 @@ with atheris.instrument_imports(include=["exchange_mailaccept"]):
     from exchange_mailaccept.protocol import reply as reply_module
     from exchange_mailaccept.protocol.auth import Credentials
     from exchange_mailaccept.protocol.dialogue import Plan, walk
+    from exchange_mailaccept.protocol.lookups import Responses
     from exchange_mailaccept.protocol.message import Content, Envelope
     from exchange_mailaccept.protocol.reply import ProtocolError, Reply, ReplyParser
     from exchange_mailaccept.protocol.requests import (
@@ -31,7 +32,6 @@ with atheris.instrument_imports(include=["exchange_mailaccept"]):
         Connected,
         Done,
         Replied,
-        Responses,
         Secured,
         StartTls,
     )
@@ -39,8 +39,7 @@ with atheris.instrument_imports(include=["exchange_mailaccept"]):
     from exchange_mailaccept.report import headline, lines
     from exchange_mailaccept.report import text as foreign_text
     from exchange_mailaccept.report.failure import failure
-    from exchange_mailaccept.run.acceptance import Acceptance
-    from exchange_mailaccept.run.examined import examine
+    from exchange_mailaccept.run.acceptance import Acceptance, examine
     from exchange_mailaccept.run.server_set import Member
     from exchange_mailaccept.run.servers import Target
     from exchange_mailaccept.vocabulary import Cause, Stage, Tls

@@ -30,8 +30,7 @@ from exchange_mailaccept.protocol.stages import (
     Session,
     StageOutcome,
 )
-from exchange_mailaccept.run.acceptance import Acceptance, Member, ServerSet
-from exchange_mailaccept.run.examined import Examined
+from exchange_mailaccept.run.acceptance import Acceptance, Examined, Member, ServerSet
 from exchange_mailaccept.vocabulary import Cause, Kind, Stage, State, Verdict
 
 OK, UNKNOWN, WARNING, CRITICAL = State.OK, State.UNKNOWN, State.WARNING, State.CRITICAL

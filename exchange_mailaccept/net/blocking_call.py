@@ -11,7 +11,7 @@ import os
 import select
 import threading
 
-from ..protocol.requests import Call, Resolved, Returned
+from ..protocol.lookups import Call, Resolved, Returned
 from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Cause
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Optional, Union
 
-    from ..protocol.requests import Answer, Resolve
+    from ..protocol.lookups import Resolve
+    from ..protocol.requests import Answer
     from .operation import Deadline
 
 _FAMILIES = {0: _socket.AF_UNSPEC, 4: _socket.AF_INET, 6: _socket.AF_INET6}

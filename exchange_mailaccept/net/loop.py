@@ -11,22 +11,7 @@ from __future__ import annotations
 import os
 import time
 
-from ..protocol.requests import (
-    Ask,
-    Await,
-    Begin,
-    Call,
-    Clock,
-    Close,
-    Command,
-    Connect,
-    Done,
-    End,
-    Ended,
-    Resolve,
-    StartTls,
-    Time,
-)
+from ..protocol.requests import Done, Time
 from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING
 from ..vocabulary import Cause
@@ -38,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
     from typing import Any, Optional
 
-    from ..protocol.requests import Answer, Request
+    from ..protocol.lookups import Ask, Call, Resolve
+    from ..protocol.race import Await, Begin, End, Ended
+    from ..protocol.requests import Answer, Clock, Close, Command, Connect, Request, StartTls
     from . import operation
     from .poller import Waiting
     from .sockets import HeadStart
@@ -175,11 +162,15 @@ class _Awaiting(Operation):
         """Answer if a conversation has ended."""
         if not self._ended:
             return None
+        from ..protocol.race import Ended
+
         seconds, left = self._times()
         return Ended(seconds, None, self._ended.pop(0), left)
 
     def expire(self) -> Ended:
         """Give up."""
+        from ..protocol.race import Ended
+
         seconds, left = self._times()
         return Ended(seconds, self._out_of_time(), None, left)
 
@@ -304,20 +295,21 @@ class _Channel:
 
     def _begin(self, request: Request) -> Optional[Answer]:
         """Begin ``request``; the answer, if there is one at once."""
-        kind = type(request)
-        if kind in _AT_ONCE:
-            return _AT_ONCE[kind](self, request)
-        self._operation = _OPERATIONS[kind](self, request)
-        return self._operation.begin()
+        # By the name of its class, as cmd.Cmd does, because few runs import all kinds of requests.
+        begun = getattr(self, f"_do_{type(request).__name__.lower()}")(request)
+        if not isinstance(begun, Operation):
+            return begun  # type: ignore[no-any-return]
+        self._operation = begun
+        return begun.begin()
 
-    def _close(self, _: Close) -> Done:
+    def _do_close(self, _: Close) -> Done:
         self._hang_up()
         return Done(left=self._deadline.left)
 
-    def _tell_time(self, _: Clock) -> Time:
+    def _do_clock(self, _: Clock) -> Time:
         return Time(0.0, self._deadline.left, self._waited)
 
-    def _begin_beside(self, request: Begin) -> Done:
+    def _do_begin(self, request: Begin) -> Done:
         number = len(self._begun)
 
         def told(result: Any) -> None:
@@ -328,37 +320,37 @@ class _Channel:
         beside.start()
         return Done(left=self._deadline.left)
 
-    def _end_beside(self, request: End) -> Done:
+    def _do_end(self, request: End) -> Done:
         self._begun[request.number].end()
         return Done(left=self._deadline.left)
 
-    def _await(self, request: Await) -> Operation:
+    def _do_await(self, request: Await) -> Operation:
         return _Awaiting(self._deadline, request, self._ended)
 
-    def _command(self, request: Command) -> Operation:
+    def _do_command(self, request: Command) -> Operation:
         return CommandExchange(self._deadline, request, self._connected)
 
-    def _connect(self, request: Connect) -> Operation:
+    def _do_connect(self, request: Connect) -> Operation:
         return ConnectionAttempts(self._deadline, request, self._take_head_start())
 
-    def _start_tls(self, request: StartTls) -> Operation:
+    def _do_starttls(self, request: StartTls) -> Operation:
         from .tls import TlsHandshake
 
         if self._contexts is None:
             raise RuntimeError("a conversation with TLS needs contexts")
         return TlsHandshake(self._deadline, request, self._connected, self._contexts)
 
-    def _ask(self, request: Ask) -> Operation:
+    def _do_ask(self, request: Ask) -> Operation:
         from .name_server import NameServerQuery
 
         return NameServerQuery(self._deadline, request, self._take_head_start())
 
-    def _resolve(self, request: Resolve) -> Operation:
+    def _do_resolve(self, request: Resolve) -> Operation:
         from .blocking_call import SystemLookUp
 
         return SystemLookUp(self._deadline, request)
 
-    def _call(self, request: Call) -> Operation:
+    def _do_call(self, request: Call) -> Operation:
         from .blocking_call import BlockingCall
 
         return BlockingCall(self._deadline, request)
@@ -388,21 +380,3 @@ class _Channel:
         if self._line is not None:
             self._line.connection.close()
             self._line = None
-
-
-#: Requests that are answered at once, and those that begin an operation.
-_AT_ONCE: dict[type, Callable[[_Channel, Any], Answer]] = {
-    Close: _Channel._close,
-    Clock: _Channel._tell_time,
-    Begin: _Channel._begin_beside,
-    End: _Channel._end_beside,
-}
-_OPERATIONS: dict[type, Callable[[_Channel, Any], Operation]] = {
-    Connect: _Channel._connect,
-    Command: _Channel._command,
-    StartTls: _Channel._start_tls,
-    Ask: _Channel._ask,
-    Resolve: _Channel._resolve,
-    Call: _Channel._call,
-    Await: _Channel._await,
-}

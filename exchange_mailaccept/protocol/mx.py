@@ -1,6 +1,6 @@
 """From a mail domain to its servers and their addresses (RFC 5321 5.1), without a socket.
 
-:func:`mail_hosts` and :func:`addresses` are generators: they yield :class:`~.requests.Ask` and are
+:func:`mail_hosts` and :func:`addresses` are generators: they yield :class:`~.lookups.Ask` and are
 sent the responses.  The result is a value or a ``Fault``.  The fault is BROKEN if the domain can't
 receive mail, or if the name servers fail to find out (SERVFAIL).  It is UNTESTED if no name server
 could be reached, or if none resolves names for this host.
@@ -18,14 +18,14 @@ from ..names import DNS_PORT, is_host_name
 from ..record import TYPE_CHECKING, Enum, NamedTuple
 from ..vocabulary import Cause, Verdict
 from .dns_query import compose
-from .requests import Ask
+from .lookups import Ask
 from .stages import Fault, MailHost
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Mapping, Sequence
     from typing import Callable, Optional, Union
 
-    from .requests import Responses
+    from .lookups import Responses
 
     _Result = Union["_Knowledge", Fault]
     _Judged = Union["_Knowledge", Fault, "_Defect"]

@@ -1,13 +1,48 @@
-"""Several servers at the same time, of which one is tested."""
+"""Several conversations at the same time, and what they share if only one is to send a message.
+
+``requests`` says what all requests and answers have in common.
+"""
 
 from __future__ import annotations
 
-from ..record import TYPE_CHECKING
+from ..record import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from typing import Optional
+    from collections.abc import Generator
+    from typing import Any, Optional
 
-    from .stages import Server
+    from .stages import Fault, Server
+
+
+class Begin(NamedTuple):
+    """Begin another conversation, which goes on beside this one; they are numbered from 0."""
+
+    conversation: Generator[Any, Any, Any]
+
+
+class Await(NamedTuple):
+    """Wait until a conversation that was begun has ended."""
+
+    patience: Optional[float] = None
+
+
+class Ended(NamedTuple):
+    """The answer to :class:`Await`."""
+
+    seconds: float
+    fault: Optional[Fault] = None
+    #: The number of a conversation that has ended, and its result.
+    ended: Optional[tuple[int, Any]] = None
+    left: float = float("inf")
+
+
+class End(NamedTuple):
+    """End a conversation that was begun: its requests fail at once.
+
+    :class:`Await` returns its result.
+    """
+
+    number: int
 
 
 class Race:

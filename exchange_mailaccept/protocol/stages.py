@@ -234,6 +234,18 @@ class Session(NamedTuple):
         )
 
     @property
+    def greeted(self) -> bool:
+        """Whether the server accepted the connection, so that no other one is tried."""
+        failure = self.failure
+        return failure is None or failure.stage not in (Stage.MX, Stage.CONNECT, Stage.BANNER)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the run was interrupted in it, so that it has no result."""
+        failure = self.failure
+        return failure is not None and failure.cause is Cause.INTERRUPTED
+
+    @property
     def failure(self) -> Optional[StageOutcome]:
         """The stage that stopped the test, or ``None``.  QUIT never does."""
         return next(

@@ -18,8 +18,7 @@ from ..protocol.dialogue import Plan
 from ..protocol.message import rfc5322_date
 from ..protocol.stages import Certificate, Session, StageOutcome
 from ..record import TYPE_CHECKING
-from ..run.acceptance import Acceptance
-from ..run.examined import Examined
+from ..run.acceptance import Acceptance, Examined
 from ..vocabulary import Cause, Stage, Tls, Verdict
 from .failure import masks_of_starttls, stage_failure
 from .text import QUOTED, printable

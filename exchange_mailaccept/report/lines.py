@@ -34,8 +34,7 @@ from ..protocol.dialogue import Plan
 from ..protocol.message import rfc5322_date
 from ..protocol.stages import Asked, MailHost, Security, Server, Session, TranscriptLine
 from ..record import TYPE_CHECKING
-from ..run.acceptance import Acceptance
-from ..run.examined import Examined
+from ..run.acceptance import Acceptance, Examined
 from ..vocabulary import Generation, Stage, State
 from .failure import stage_failure
 from .findings import answer_in_words, failed_addresses, missing

@@ -1,6 +1,8 @@
 """A whole run: one target, its servers one after another, or all of them at once.
 
-``servers`` finds the servers of a target.  ``acceptance`` tries them as a sender does, or
-``server_set`` tests all of them, with ``labels`` for their perfdata.  ``examined`` adds what a
-server's replies mean.  The room imports ``exchange``, ``net`` and what is above.
+``servers`` finds the servers of a target.  ``acceptance`` tries them as a sender does, with
+``first_to_greet`` if there are several, and adds what their replies mean.  ``server_set`` tests all
+of them, with ``labels`` for their perfdata.  ``expected_mx`` compares the MX with those that a
+domain should have, and ``doors`` says which recipients were accepted that should be refused.  The
+room imports ``exchange``, ``net`` and what is above.
 """

@@ -3,31 +3,32 @@
 As a mail transfer agent does (RFC 5321 5.1), it tries the next server only if one can't be reached
 or refuses the connection in its greeting.  What happens later is the domain's answer.  After the
 final dot a second attempt could deliver the message twice.
-
-A silent server is not given up.  After its share of the time the next server is tried as well,
-because a greeting may take five minutes (RFC 5321 4.5.3.2.1).
 """
 
 from __future__ import annotations
 
+from ..exchange import recognition
 from ..names import is_address
 from ..protocol.dialogue import Plan, walk
-from ..protocol.race import Race
-from ..protocol.requests import Await, Begin, End, time
-from ..protocol.stages import MailHost, Server, Session, StageOutcome
+from ..protocol.requests import time
+from ..protocol.stages import (
+    Certificate,
+    MailHost,
+    Security,
+    Session,
+    StageOutcome,
+)
 from ..record import TYPE_CHECKING, NamedTuple
-from ..vocabulary import Cause, Stage, Verdict
+from ..vocabulary import Stage, Verdict
 from .servers import Located, Servers, Target, find_addresses, find_servers
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
     from typing import Optional
 
-    from ..protocol.requests import Answer, Ended, Request
+    from ..exchange.diagnosis import Diagnosis
+    from ..protocol.requests import Answer, Request
     from .expected_mx import MxSet
-
-#: Minimum share of a server, in seconds, before the next one is tried as well.
-LEAST_PATIENCE = 1.0
 
 
 class Acceptance(NamedTuple):
@@ -56,7 +57,7 @@ class Acceptance(NamedTuple):
         if not self.sessions:
             return None
         last = self.sessions[-1]
-        if _greeted(last) or _interrupted(last):
+        if last.greeted or last.interrupted:
             return last
         return max(self.sessions, key=_furthest)
 
@@ -119,6 +120,13 @@ class ServerSet(NamedTuple):
     mx_set: Optional[MxSet] = None
 
 
+def _furthest(session: Session) -> tuple[bool, int]:
+    """How far the test of a server got, as a value to compare."""
+    failure = session.failure
+    tested = failure is None or failure.verdict is not Verdict.UNTESTED
+    return tested, len(session.outcomes)
+
+
 def accept_mail(target: Target, plan: Plan) -> Generator[Request, Answer, Acceptance]:
     """Test ``target``: walk through the first of its servers that greets."""
     found = yield from find_servers(target, plan)
@@ -134,29 +142,17 @@ def accept_mail(target: Target, plan: Plan) -> Generator[Request, Answer, Accept
     return search.acceptance()
 
 
-class _Try(NamedTuple):
-    """An attempt at a server that was begun."""
-
-    position: int
-    server: Server
-    #: Seconds of waiting for servers before it was begun.
-    begun: float
-    #: Whether another one was in progress then.
-    beside: bool
-
-
 class _Search:
     """The search for the server that decides for the target."""
 
     def __init__(self, found: Servers, target: Target) -> None:
         self._found = found
         self._target = target
-        #: Seconds of looking up addresses, and of waiting for servers.
+        #: Seconds of looking up addresses.
         self._looking = 0.0
-        self._waiting = 0.0
+        #: Seconds for which sessions overlapped.
+        self._overlap = 0.0
         self._notes = list(found.notes)
-        self._race = Race()
-        self._begun: list[_Try] = []
         #: Sessions by the position of their host.
         self._sessions: dict[int, Session] = {}
         #: The position of the decisive session.
@@ -164,36 +160,15 @@ class _Search:
 
     def acceptance(self) -> Acceptance:
         """The result, with the decisive session last."""
-        late = [
-            position
-            for position, session in self._sessions.items()
-            if position != self._decisive and session.failure is None
-        ]
-        for position in late:
-            name = self._found.hosts[position].name
-            seconds = self._sessions.pop(position).seconds
-            self._notes.append(f"{name} greeted late, after {seconds:.1f}s")
         order = sorted(self._sessions, key=lambda position: (position == self._decisive, position))
         return Acceptance(
             None if is_address(self._target.host) else self._lookup,
             tuple(self._sessions[position] for position in order),
             self._found.hosts,
             tuple(self._notes),
-            self._overlap(),
+            self._overlap,
             self._found.mx_set,
         )
-
-    def _overlap(self) -> float:
-        """Seconds for which sessions overlapped."""
-        if not any(attempt.beside for attempt in self._begun):
-            return 0.0
-        ends = {
-            attempt.position: attempt.begun + self._sessions[attempt.position].seconds
-            for attempt in self._begun
-            if attempt.position in self._sessions
-        }
-        end = max(ends.values()) if self._decisive is None else ends[self._decisive]
-        return sum(session.seconds for session in self._sessions.values()) - end
 
     @property
     def _lookup(self) -> StageOutcome:
@@ -222,72 +197,14 @@ class _Search:
             self._sessions[0] = yield from walk(self._found.plan, located.server)
 
     def walk_first_to_greet(self) -> Generator[Request, Answer, None]:
-        """Begin one server after another until one greets, and walk through that one.
+        """Begin one server after another until one greets, and walk through that one."""
+        from .first_to_greet import FirstToGreet
 
-        A server that does not greet keeps its connection when its share of the time is over and the
-        next server is begun.
-        """
-        hosts = self._found.hosts
-        for position, host in enumerate(hosts):
-            left = (yield from time()).left
-            if self._race.winner is not None or left <= 0:
-                break
-            located = yield from self._locate(host)
-            if not located.lookup.passed:
-                self._sessions[position] = located.session
-                continue
-            attempt = _Try(position, located.server, self._waiting, bool(self._running))
-            self._begun.append(attempt)
-            yield Begin(walk(self._found.plan, located.server, race=self._race))
-            left = (yield from time()).left
-            yield from self._wait(left - max(left / (len(hosts) - position), LEAST_PATIENCE))
-        yield from self._finish()
-
-    def _wait(self, left_then: float) -> Generator[Request, Answer, None]:
-        """Wait until the last server ends, another one greets, or ``left_then`` seconds remain."""
-        last = self._begun[-1].position
-        while self._race.winner is None and last not in self._sessions:
-            left = (yield from time()).left
-            yield from self._hear(max(0.0, left - left_then))
-            if left <= left_then:
-                return
-
-    def _finish(self) -> Generator[Request, Answer, None]:
-        """Wait for the server that is tested, and for better ones that may still greet."""
-        while self._race.winner is None and self._running:
-            yield from self._hear()
-        winner = next((each for each in self._begun if each.server is self._race.winner), None)
-        if winner is None:
-            return
-        self._decisive = winner.position
-        while winner in self._running:
-            yield from self._hear()
-        for attempt in self._running:
-            better = attempt.position < winner.position
-            if not (better and self._race.is_connected(attempt.server)):
-                yield End(self._begun.index(attempt))
-        while self._running:
-            yield from self._hear()
-        # The servers after it do not matter for the target.
-        for attempt in self._begun:
-            if attempt.position > winner.position:
-                del self._sessions[attempt.position]
-
-    @property
-    def _running(self) -> list[_Try]:
-        return [attempt for attempt in self._begun if attempt.position not in self._sessions]
-
-    def _hear(self, patience: Optional[float] = None) -> Generator[Await, Ended, None]:
-        """Wait until one of the sessions that were begun ends, if one does in time."""
-        answer = yield Await(patience)
-        self._waiting += answer.seconds
-        if answer.ended is None:
-            return
-        number, session = answer.ended
-        attempt = self._begun[number]
-        self._sessions[attempt.position] = session
-        if _greeted(session) or _interrupted(session):
-            self._race.wins(attempt.server)
+        search = FirstToGreet(self._found, self._locate)
+        yield from search.walk()
+        self._notes += search.take_late()
+        self._sessions, self._decisive = search.sessions, search.decisive
+        self._overlap = search.overlap
 
     def _locate(self, host: MailHost) -> Generator[Request, Answer, Located]:
         located = yield from find_addresses(host, self._target)
@@ -296,20 +213,51 @@ class _Search:
         return located
 
 
-def _interrupted(session: Session) -> bool:
-    """Whether the run was interrupted in it, so that it has no result."""
-    failure = session.failure
-    return failure is not None and failure.cause is Cause.INTERRUPTED
+class Examined(NamedTuple):
+    """The test of a server, and what it means."""
+
+    member: Member
+    #: The decisive session.
+    session: Optional[Session]
+    keywords: recognition.KeywordCheck
+    #: Why the test stopped; ``None`` if it was completed.
+    diagnosis: Optional[Diagnosis]
+
+    def label(self, metric: str) -> str:
+        """The label of a metric in perfdata, unique in the set."""
+        return f"{self.member.label}_{metric}" if self.member.label else metric
+
+    @property
+    def name(self) -> str:
+        """The server's name; empty if none was reached."""
+        return self.session.server.name if self.session else ""
+
+    @property
+    def security(self) -> Optional[Security]:
+        """What TLS agreed on, if there was TLS."""
+        return self.session.security if self.session else None
+
+    @property
+    def certificate(self) -> Optional[Certificate]:
+        """The server's certificate, if it could be read."""
+        return self.security.certificate if self.security else None
+
+    def outcome(self, stage: Stage) -> Optional[StageOutcome]:
+        """How ``stage`` ended, if it was reached."""
+        return next((each for each in self.member.acceptance.outcomes if each.stage is stage), None)
 
 
-def _furthest(session: Session) -> tuple[bool, int]:
-    """How far the test of a server got, as a value to compare."""
-    failure = session.failure
-    tested = failure is None or failure.verdict is not Verdict.UNTESTED
-    return tested, len(session.outcomes)
+def examine(member: Member, profile: str, require: Sequence[str]) -> Examined:
+    """Compare what a server said with what ``profile`` and ``require`` ask for."""
+    session, failure = member.acceptance.decisive, member.acceptance.failure
+    keywords = recognition.KeywordCheck()
+    if session is not None:
+        secured = session.security is not None
+        keywords = recognition.check_keywords(profile, tuple(require), session, secured)
+    if failure is None:
+        return Examined(member, session, keywords, None)
+    from ..exchange.diagnosis import diagnose
 
-
-def _greeted(session: Session) -> bool:
-    """Whether the server accepted the connection, so that no other one is tried."""
-    failure = session.failure
-    return failure is None or failure.stage not in (Stage.MX, Stage.CONNECT, Stage.BANNER)
+    return Examined(
+        member, session, keywords, diagnose(failure, keywords.generation, keywords.gateway)
+    )

@@ -11,12 +11,8 @@ from ..protocol.dialogue import walk
 from ..protocol.stages import Server, Session, StageOutcome
 from ..record import TYPE_CHECKING, Enum, NamedTuple
 from ..vocabulary import Rule, Stage
-from .acceptance import (
-    LEAST_PATIENCE,
-    Acceptance,
-    Member,
-    ServerSet,
-)
+from .acceptance import Acceptance, Member, ServerSet
+from .first_to_greet import LEAST_PATIENCE
 from .labels import labels
 from .servers import Located, Servers, Target, find_addresses
 

@@ -12,7 +12,7 @@ from ..names import (
     is_qualified,
     what_is_special,
 )
-from ..protocol.requests import Resolve, time
+from ..protocol.requests import time
 from ..protocol.stages import Fault, MailHost, Server, Session, StageOutcome
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Cause, Stage, Verdict
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from typing import Optional, Union
 
     from ..protocol.dialogue import Plan
-    from ..protocol.requests import Answer, Request, Resolved
+    from ..protocol.lookups import Resolve, Resolved
+    from ..protocol.requests import Answer, Request
     from .expected_mx import MxSet
 
 #: Maximum time for finding this host's own name, in seconds.
@@ -122,6 +123,8 @@ def _find_ehlo_name() -> Generator[Resolve, Resolved, str]:
     """This host's fully qualified name for EHLO; empty for the address literal."""
     name = os.uname().nodename
     if "." not in name:
+        from ..protocol.lookups import Resolve
+
         answer = yield Resolve(name, 0, OWN_NAME_PATIENCE)
         name = answer.canonical_name
     return name if is_qualified(name) and not name.startswith("localhost.") else ""
@@ -162,6 +165,8 @@ def _addresses(name: str, target: Target) -> Generator[Request, Answer, Union[_F
 
 
 def _ask_system(name: str, family: int) -> Generator[Resolve, Resolved, Union[_Found, Fault]]:
+    from ..protocol.lookups import Resolve
+
     answer = yield Resolve(name, family)
     return answer.fault or _Found(answer.addresses)
 

@@ -13,7 +13,7 @@ from support.scripted_server import PATIENCE
 from exchange_mailaccept.net.blocking_call import BlockingCall, SystemLookUp
 from exchange_mailaccept.net.loop import Run
 from exchange_mailaccept.net.operation import Deadline
-from exchange_mailaccept.protocol.requests import Call, Resolve, Resolved, Returned
+from exchange_mailaccept.protocol.lookups import Call, Resolve, Resolved, Returned
 from exchange_mailaccept.protocol.stages import Fault
 from exchange_mailaccept.vocabulary import Cause
 

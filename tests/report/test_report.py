@@ -27,8 +27,7 @@ from exchange_mailaccept.report import lines as report_lines
 from exchange_mailaccept.report.failure import failure
 from exchange_mailaccept.report.findings import backup, missing
 from exchange_mailaccept.report.text import printable, quote
-from exchange_mailaccept.run.acceptance import Acceptance, Member
-from exchange_mailaccept.run.examined import Examined, examine
+from exchange_mailaccept.run.acceptance import Acceptance, Examined, Member, examine
 from exchange_mailaccept.run.servers import Target
 from exchange_mailaccept.vocabulary import Cause, Generation, Stage, Verdict
 
