@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any, Optional
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Union
 
 import pytest
 from hypothesis import settings
-from support.scripted_server import ScriptedServer, Step
+from support.logon import PASSWORD, TOKEN, USER
+from support.names import Behaviour, NameServer, Table
+from support.plugin import Bare, Plugin
+from support.scripts import Servers
+
+if TYPE_CHECKING:
+    from support.certificates import Certificates
 
 # The same examples in every run, so that a build fails only for what was changed; looking for new
 # ones is what fuzz/ is for.  No deadline: how fast a machine is, is no property of the plugin.
@@ -46,27 +54,63 @@ def _fresh_runtime() -> Iterator[None]:
     Runtime.instance = None
 
 
-class Servers:
-    """Starts scripted servers, and ends them."""
-
-    def __init__(self) -> None:
-        self.running: list[ScriptedServer] = []
-
-    def __call__(self, banner: Optional[bytes], *script: Step, **where: Any) -> ScriptedServer:
-        server = ScriptedServer(banner, *script, **where)
-        self.running.append(server)
-        return server
-
-
 @pytest.fixture
 def serve() -> Iterator[Servers]:
     """Start servers with ``serve(banner, (client line, reply), ...)``; they must hear just that."""
     servers = Servers()
     yield servers
-    for server in servers.running:
-        server.close()
-    mismatches = [each for server in servers.running for each in server.mismatches]
-    assert mismatches == []
+    servers.close()
+    assert servers.mismatches == []
+
+
+@pytest.fixture
+def serve_carelessly() -> Iterator[Servers]:
+    """As ``serve``; how the client leaves after a fault is left open: with QUIT, or without."""
+    servers = Servers()
+    yield servers
+    servers.close()
+
+
+@pytest.fixture(scope="session")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plugin]:
+    """Runs the plugin fast."""
+    started = Plugin(tmp_path_factory.mktemp("plugin"), {})
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Bare:
+    """Runs the plugin without cryptography and pyspnego."""
+    return Bare(tmp_path_factory.mktemp("bare"))
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """One of each kind."""
+    from support.certificates import Certificates
+
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the secrets in files."""
+    directory = tmp_path_factory.mktemp("secrets")
+    for name, secret in (("password", PASSWORD), ("token", TOKEN)):
+        (directory / name).write_text(f"{secret}\n")
+        (directory / name).chmod(0o600)
+    (directory / "ntlm").write_text(f":{USER}:{PASSWORD}\n")
+    # Where pyspnego's server finds its users.
+    os.environ["NTLM_USER_FILE"] = str(directory / "ntlm")
+    return directory
+
+
+@pytest.fixture
+def names() -> Iterator[Callable[[Union[Behaviour, Table]], tuple[str, str]]]:
+    """Start a name server with a table or a behaviour; the option that names it."""
+    with contextlib.ExitStack() as stack:
+        yield lambda known: stack.enter_context(contextlib.closing(NameServer(known))).option
 
 
 #: Linux' SO_TIMESTAMPNS, which Python 3.9 has no name for, and room for what it brings.

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.parsing import parse
-from support.scripted_server import PATIENCE, PLUGIN, PluginRun, run_plugin
-from support.tls_servers import Plugin
+from support.plugin import PLUGIN, PluginRun, run_plugin
+from support.smtp import PATIENCE
 
 from exchange_mailaccept.cli import ini_file
 from exchange_mailaccept.vocabulary import Tls
@@ -101,12 +101,10 @@ def test_a_section_that_is_missing(write, name):
         expand(f"--extra-opts={name}@{ini}")
 
 
-def test_a_section_that_is_missing_is_unknown(write, tmp_path):
+def test_a_section_that_is_missing_is_unknown(write, plugin):
     """As Nagios sees it."""
     ini = write(INI)
-    plugin = Plugin(tmp_path, {})
     run = plugin(f"--extra-opts=absent@{ini}", "-H", "192.0.2.1", "-r", "a@contoso.com")
-    plugin.close()
     assert (run.exit_code, run.stdout, run.stderr) == (
         3,
         f"MAILACCEPT UNKNOWN - --extra-opts: {ini} has no section [absent] (see"

@@ -7,8 +7,8 @@ import select
 from collections.abc import Iterator
 
 import pytest
-from support.scripted_server import udp_and_tcp
-from support.tls_servers import Plugin, Talk, closing_peers
+from support.names import udp_and_tcp
+from support.smtp import Talk
 
 from exchange_mailaccept.cli.table import OPTIONS
 
@@ -111,14 +111,6 @@ BESIDES = {
 CASES = [(option, value) for option, values in REFUSED.items() for value in values]
 
 
-@pytest.fixture(scope="module")
-def plugin(tmp_path_factory) -> Iterator[Plugin]:
-    """Runs the plugin in a process of its own, quickly."""
-    started = Plugin(tmp_path_factory.mktemp("plugin"), {})
-    yield started
-    started.close()
-
-
 class Listening:
     """A mail server and a name server at one port number, who only notice that somebody comes."""
 
@@ -180,7 +172,7 @@ def test_a_value_that_must_not_pass(plugin, listening, option, value):
 
 @pytest.mark.parametrize("ends", NARROWED)
 @pytest.mark.parametrize("option", ["-r", "-f", "-F", "--subject", "--header"])
-def test_characters_that_narrow_to_line_ends(plugin, option, ends):
+def test_characters_that_narrow_to_line_ends(plugin, serve, option, ends):
     """They go out in UTF-8, as A-labels or as encoded words: what is heard are our own commands."""
     value = {"-F": f"a{ends}VRFY", "--header": f"X: a{ends}VRFY"}.get(
         option, f"a{ends}VRFY@b.example"
@@ -196,8 +188,7 @@ def test_characters_that_narrow_to_line_ends(plugin, option, ends):
             talk.tell(b"" if inside and line != b"DATA" else replies.get(line[:4], b"250 a\r\n"))
         talk.tell(b"221 a\r\n")
 
-    with closing_peers() as peers:
-        run = plugin.against(peers(play), "--profile", "none", option, value)
+    run = plugin.against(serve(play), "--profile", "none", option, value)
     assert run.stderr == ""
     commands = heard[: heard.index(b"DATA") + 1] if b"DATA" in heard else heard
     assert {line[:4] for line in commands} <= {b"EHLO", b"MAIL", b"RCPT", b"DATA"}

@@ -8,7 +8,7 @@ import time
 from typing import Any, Callable
 
 import pytest
-from support.scripted_server import PATIENCE
+from support.smtp import PATIENCE
 
 from exchange_mailaccept.net.blocking_call import BlockingCall, SystemLookUp
 from exchange_mailaccept.net.loop import Run

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import ssl
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
-from support.tls_servers import Certificates, Manners, Peer, Peers, closing_peers
+from support.scripts import Manners
+from support.smtp import Server as Peer
 
 from exchange_mailaccept.net.loop import Run
 from exchange_mailaccept.net.trust import Contexts, TlsSettings
@@ -39,17 +39,6 @@ HANDSHAKES = {"STARTTLS": Tls.STARTTLS, "implicit": Tls.IMPLICIT}
 no_chain_on_3_9 = pytest.mark.skipif(
     sys.version_info < (3, 10), reason="Python 3.9 can't tell which certificates were sent"
 )
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory) -> Certificates:
-    return Certificates(tmp_path_factory.mktemp("certificates"))
-
-
-@pytest.fixture
-def peers() -> Iterator[Peers]:
-    with closing_peers() as started:
-        yield started
 
 
 def server_context(*files: str, ciphers: str = "", **settings: Any) -> ssl.SSLContext:
@@ -108,17 +97,17 @@ def rsa_files(tmp_path_factory) -> tuple[str, str]:
     ],
 )
 def test_a_server_with_an_old_suite_is_reached_as_by_any_sender(
-    peers, rsa_files, suite, weakness, verify
+    serve, rsa_files, suite, weakness, verify
 ):
     """By OpenSSL's DEFAULT, which Postfix has too; Python's own list is shorter since 3.10."""
     context = server_context(rsa_files[0], ciphers=suite, maximum_version=ssl.TLSVersion.TLSv1_2)
-    agreed = security(peers(Manners(context)), trusted=rsa_files[1], verify=verify)
+    agreed = security(serve(Manners(context)), trusted=rsa_files[1], verify=verify)
     assert (agreed.protocol, agreed.cipher, agreed.weakness) == ("TLSv1.2", suite, weakness)
 
 
-def test_no_suite_of_tls_1_3_is_weak(peers, rsa_files):
+def test_no_suite_of_tls_1_3_is_weak(serve, rsa_files):
     context = server_context(rsa_files[0], minimum_version=ssl.TLSVersion.TLSv1_3)
-    agreed = security(peers(Manners(context)), trusted=rsa_files[1])
+    agreed = security(serve(Manners(context)), trusted=rsa_files[1])
     assert (agreed.protocol, agreed.weakness) == ("TLSv1.3", "")
 
 
@@ -135,11 +124,11 @@ UNTRUSTED = {
 @pytest.mark.parametrize("mode", HANDSHAKES)
 @pytest.mark.parametrize("kind", UNTRUSTED)
 def test_a_certificate_that_fails_verification_is_told_and_the_test_goes_on(
-    peers, certificates, kind, mode
+    serve, certificates, kind, mode
 ):
     """In a second connection; what is measured is that one's."""
     context = getattr(certificates, kind).context()
-    peer = peers(Manners(context, implicit=mode == "implicit"))
+    peer = serve(Manners(context, implicit=mode == "implicit"))
     plan = PLAN._replace(tls=HANDSHAKES[mode])
     found = session(peer, plan=plan, trusted=certificates.authority.file)
     assert found.security is not None
@@ -159,9 +148,9 @@ def test_a_certificate_that_fails_verification_is_told_and_the_test_goes_on(
 
 
 @pytest.mark.parametrize("mode", HANDSHAKES)
-def test_a_certificate_that_passes_verification_needs_one_connection(peers, certificates, mode):
+def test_a_certificate_that_passes_verification_needs_one_connection(serve, certificates, mode):
     """And ``ssl`` reads it, so that nothing else has to be imported."""
-    peer = peers(Manners(certificates.good.context(), implicit=mode == "implicit"))
+    peer = serve(Manners(certificates.good.context(), implicit=mode == "implicit"))
     agreed = security(
         peer, plan=PLAN._replace(tls=HANDSHAKES[mode]), trusted=certificates.authority.file
     )
@@ -171,19 +160,19 @@ def test_a_certificate_that_passes_verification_needs_one_connection(peers, cert
     assert len(peer.talks) == 1
 
 
-def test_with_verify_there_is_no_second_connection(peers, certificates):
+def test_with_verify_there_is_no_second_connection(serve, certificates):
     """The test ends at the certificate."""
-    peer = peers(Manners(certificates.expired.context()))
+    peer = serve(Manners(certificates.expired.context()))
     failure = session(peer, trusted=certificates.authority.file, verify=True).failure
     assert failure is not None
     assert (failure.stage, failure.cause) == (Stage.STARTTLS, Cause.CERTIFICATE)
     assert len(peer.talks) == 1
 
 
-def test_what_fails_for_another_reason_is_not_tried_again(peers, certificates):
+def test_what_fails_for_another_reason_is_not_tried_again(serve, certificates):
     """A second connection would fail as well."""
     context = certificates.good.context(maximum_version=ssl.TLSVersion.TLSv1_2)
-    peer = peers(Manners(context))
+    peer = serve(Manners(context))
     settings = TlsSettings(least_version="1.3")
     (found,) = Run(
         [walk(PLAN, Server("mx.test", ("127.0.0.1",), peer.port))], PATIENCE, Contexts(settings)
@@ -202,19 +191,19 @@ def test_what_fails_for_another_reason_is_not_tried_again(peers, certificates):
         ("127.0.0.1", "mx2.test", True),
     ],
 )
-def test_the_name_is_compared_where_there_is_one(peers, rsa_files, name, tls_name, untrusted):
+def test_the_name_is_compared_where_there_is_one(serve, rsa_files, name, tls_name, untrusted):
     """A server that was given by its address has a name only by ``--tls-name``."""
-    peer = peers(Manners(server_context(rsa_files[0])))
+    peer = serve(Manners(server_context(rsa_files[0])))
     agreed = security(peer, name, plan=PLAN._replace(tls_name=tls_name), trusted=rsa_files[1])
     assert bool(agreed.untrusted) == untrusted
     # Without a name it is only half the truth.
     assert agreed.verified == (not untrusted and bool(tls_name or name == "mx.test"))
 
 
-def test_servers_of_a_set_keep_their_certificates_apart(peers, certificates):
+def test_servers_of_a_set_keep_their_certificates_apart(serve, certificates):
     """All share the contexts, and are connected at the same time."""
     kinds = ("good", "expired", "self_signed", "good", "other_name")
-    servers = [peers(Manners(getattr(certificates, kind).context())) for kind in kinds]
+    servers = [serve(Manners(getattr(certificates, kind).context())) for kind in kinds]
     walks = [walk(PLAN, Server("mx.test", ("127.0.0.1",), peer.port)) for peer in servers]
     contexts = Contexts(TlsSettings(ca_file=certificates.authority.file))
     found = Run(walks, PATIENCE, contexts).drive()
@@ -243,12 +232,12 @@ def chain(tmp_path_factory) -> Path:
 
 @no_chain_on_3_9
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_chain_without_its_intermediate_is_named(peers, chain, version):
+def test_a_chain_without_its_intermediate_is_named(serve, chain, version):
     """The commonest mistake; with the intermediate the same certificate passes."""
     files = (str(chain / "alone.pem"), str(chain / "key.pem"))
     context = server_context(*files, maximum_version=version)
     trusted = str(chain / "root.pem")
-    failure = session(peers(Manners(context)), trusted=trusted, verify=True).failure
+    failure = session(serve(Manners(context)), trusted=trusted, verify=True).failure
     assert failure is not None
     assert (failure.cause, failure.explanation) == (
         Cause.CHAIN,
@@ -256,13 +245,13 @@ def test_a_chain_without_its_intermediate_is_named(peers, chain, version):
         " sent (OpenSSL: unable to get local issuer certificate)",
     )
     whole = server_context(str(chain / "whole.pem"), files[1], maximum_version=version)
-    assert security(peers(Manners(whole)), trusted=trusted, verify=True).verified
+    assert security(serve(Manners(whole)), trusted=trusted, verify=True).verified
 
 
-def test_a_whole_chain_of_an_unknown_authority_is_another_matter(peers, chain, certificates):
+def test_a_whole_chain_of_an_unknown_authority_is_another_matter(serve, chain, certificates):
     whole = server_context(str(chain / "whole.pem"), str(chain / "key.pem"))
     trusted = certificates.authority.file
-    failure = session(peers(Manners(whole)), trusted=trusted, verify=True).failure
+    failure = session(serve(Manners(whole)), trusted=trusted, verify=True).failure
     assert failure is not None
     assert failure.cause is Cause.CERTIFICATE
 
@@ -299,10 +288,10 @@ def weak_certificate(directory: Path) -> str:
     getattr(ssl.create_default_context(), "security_level", 0) < 2,
     reason="this host's OpenSSL takes keys of 1024 bits",
 )
-def test_a_key_that_is_too_weak_is_named(peers, tmp_path):
+def test_a_key_that_is_too_weak_is_named(serve, tmp_path):
     """And stands in nobody's way without ``--verify``."""
     file = weak_certificate(tmp_path)
-    peer = peers(Manners(server_context(file, ciphers="DEFAULT:@SECLEVEL=0")))
+    peer = serve(Manners(server_context(file, ciphers="DEFAULT:@SECLEVEL=0")))
     failure = session(peer, trusted=file, verify=True).failure
     assert failure is not None
     assert (failure.cause, failure.explanation) == (

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import select
 import signal
 import socket
-import struct
 import sys
 import threading
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
-from support.scripted_server import PATIENCE, PortOfAll
+from support.names import Answer
+from support.scripts import Servers, endless
+from support.smtp import PATIENCE, BlackHole, PortOfAll, Server, Talk, free_port
 
 from exchange_mailaccept.net import sockets
 from exchange_mailaccept.net.connection import CommandExchange, Line
@@ -66,124 +68,33 @@ def said(answer: Answer) -> Any:
     return str(answer.reply) if answer.reply is not None else answer.fault
 
 
-class Peer:
-    """A server that does ``what`` with its first connection, in a thread."""
-
-    def __init__(
-        self, what: Callable[[socket.socket], object], host: str = "127.0.0.1", room: int = 0
-    ) -> None:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.socket(family, socket.SOCK_STREAM)
-        if room:
-            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
-        self._listener.bind((host, 0))
-        self._listener.listen(1)
-        self._listener.settimeout(PATIENCE)
-        self._what = what
-        self.host = host
-        self.port: int = self._listener.getsockname()[1]
-        self.client = ""
-        self.error: Optional[BaseException] = None
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    @property
-    def connect(self) -> Connect:
-        return Connect((self.host,), self.port)
-
-    def close(self) -> None:
-        # Wakes a waiting accept(), which close() alone does not.
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._thread.join(PATIENCE)
-        self._listener.close()
-        assert not self._thread.is_alive()
-        assert self.error is None
-
-    def _serve(self) -> None:
-        try:
-            connection, address = self._listener.accept()
-        except OSError:
-            return
-        self.client = address[0]
-        connection.settimeout(PATIENCE)
-        with connection:
-            try:
-                self._what(connection)
-            except AssertionError as error:
-                self.error = error
-            except OSError:
-                # The client was quicker to go; what it made of it is what counts.
-                return
-
-
 @pytest.fixture
-def peer() -> Iterator[Callable[..., Peer]]:
+def peer(serve: Servers) -> Servers:
     """Start servers, and end them with their test."""
-    with contextlib.ExitStack() as stack:
-
-        def start(what: Callable[[socket.socket], object], **how: Any) -> Peer:
-            return stack.enter_context(contextlib.closing(Peer(what, **how)))
-
-        yield start
+    return serve
 
 
-def saying(*segments: bytes) -> Callable[[socket.socket], None]:
+def connect(server: Server) -> Connect:
+    return Connect((server.host,), server.port)
+
+
+def saying(words: bytes) -> Callable[[Talk], object]:
     """A server that says all at once, and waits until the client goes."""
 
-    def what(connection: socket.socket) -> None:
-        for segment in segments:
-            connection.sendall(segment)
-        until_the_end(connection)
+    def play(talk: Talk) -> None:
+        talk.tell(words)
+        talk.wait()
 
-    return what
-
-
-def until_the_end(connection: socket.socket) -> bytes:
-    heard = b""
-    with contextlib.suppress(ConnectionResetError):
-        while data := connection.recv(65_536):
-            heard += data
-    return heard
-
-
-def until(connection: socket.socket, end: bytes) -> bytes:
-    heard = b""
-    while not heard.endswith(end):
-        data = connection.recv(65_536)
-        assert data, f"the client went after {heard!r}"
-        heard += data
-    return heard
-
-
-def reset(connection: socket.socket) -> None:
-    """End the connection with RST."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.close()
+    return play
 
 
 # Connections.
 
 
-def free_port(host: str = "127.0.0.1") -> int:
-    """A port at which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def test_a_connection_has_both_addresses(peer):
     server = peer(saying(b"220 ready\r\n"))
-    connected, greeted = answers(server.connect, Command(b""))
+    connected, greeted = answers(connect(server), Command(b""))
     assert connected.addresses == ("127.0.0.1", "127.0.0.1")
-    assert said(greeted) == "220 ready"
-
-
-def test_a_connection_over_ipv6(peer):
-    server = peer(saying(b"220 ready\r\n"), host="::1")
-    connected, greeted = answers(server.connect, Command(b""))
-    assert connected.addresses == ("::1", "::1")
     assert said(greeted) == "220 ready"
 
 
@@ -191,10 +102,10 @@ def test_a_connection_over_ipv6(peer):
 def test_the_source_address_is_used(peer):
     """All of 127.0.0.0/8 is this host."""
     server = peer(saying(b"220 ready\r\n"))
-    request = server.connect._replace(source_address="127.0.0.7")
+    request = connect(server)._replace(source_address="127.0.0.7")
     connected, _ = answers(request, Command(b""))
     assert connected.addresses == ("127.0.0.1", "127.0.0.7")
-    assert server.client == "127.0.0.7"
+    assert server.clients[0] == "127.0.0.7"
 
 
 @linux
@@ -202,14 +113,14 @@ def test_the_source_address_is_used(peer):
 def test_a_source_address_may_have_a_zone(peer, source):
     """A link-local one must have; on the loopback it need not mean anything."""
     server = peer(saying(b"220 ready\r\n"), host="::1")
-    connected, _ = answers(server.connect._replace(source_address=source), Command(b""))
-    assert (connected.fault, server.client) == (None, "::1")
+    connected, _ = answers(connect(server)._replace(source_address=source), Command(b""))
+    assert (connected.fault, server.clients[0]) == (None, "::1")
 
 
 @pytest.mark.parametrize("source", ["192.0.2.1", "2001:db8::1", "fe80::1%nonesuch0"])
 def test_a_source_address_that_is_not_ours_says_nothing_of_the_server(peer, source):
     server = peer(saying(b"220 ready\r\n"))
-    (failed,) = answers(server.connect._replace(source_address=source))
+    (failed,) = answers(connect(server)._replace(source_address=source))
     assert failed.fault is not None
     assert failed.fault.verdict is Verdict.UNTESTED
 
@@ -242,19 +153,11 @@ def test_all_addresses_refuse():
 
 @pytest.fixture
 def black_hole() -> Iterator[tuple[str, int]]:
-    """An address that answers no connection attempt: its queue is full, and stays so."""
+    """An address that answers no connection attempt."""
     with contextlib.ExitStack() as stack:
         held = stack.enter_context(contextlib.closing(PortOfAll()))
-        listener = stack.enter_context(socket.socket())
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.2", held.number))
-        listener.listen(0)
-        where = listener.getsockname()
-        for _ in range(8):
-            client = stack.enter_context(socket.socket())
-            client.setblocking(False)
-            client.connect_ex(where)
-        yield where
+        stack.enter_context(contextlib.closing(BlackHole("127.0.0.2", held.number)))
+        yield "127.0.0.2", held.number
 
 
 @linux
@@ -322,19 +225,17 @@ GREETINGS = [
 @pytest.mark.parametrize(("sent", "expected"), GREETINGS)
 def test_a_greeting_at_once(peer, sent, expected):
     """And the end of the connection behind it."""
-    server = peer(lambda connection: connection.sendall(sent))
-    _, greeted = answers(server.connect, Command(b""))
+    server = peer(lambda talk: talk.tell(sent))
+    _, greeted = answers(connect(server), Command(b""))
     assert said(greeted) == expected
 
 
 @pytest.mark.parametrize(("sent", "expected"), GREETINGS[:-1])
 def test_a_greeting_byte_by_byte(peer, sent, expected):
-    def what(connection: socket.socket) -> None:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for each in sent:
-            connection.sendall(bytes([each]))
+    def what(talk: Talk) -> None:
+        talk.drip(sent)
 
-    _, greeted = answers(peer(what).connect, Command(b""))
+    _, greeted = answers(connect(peer(what)), Command(b""))
     if expected == Fault(Cause.BARE_OK, "not an SMTP reply: 'OK'", "OK"):
         # It is noticed as soon as it can be.
         assert said(greeted).explanation.startswith("not an SMTP reply: 'O")
@@ -342,36 +243,23 @@ def test_a_greeting_byte_by_byte(peer, sent, expected):
         assert said(greeted) == expected
 
 
-def endless(*segments: bytes) -> Callable[[socket.socket], None]:
-    """A server that says the same again and again until the client goes, slowly if by the byte."""
-
-    def what(connection: socket.socket) -> None:
-        while True:
-            for segment in segments:
-                connection.sendall(segment)
-                if len(segment) < 100:
-                    threading.Event().wait(0.01)
-
-    return what
-
-
 def test_a_line_at_a_time_without_an_end_is_given_up(peer):
     """Every line brings hope, and the deadline stays where it is."""
-    _, greeted = answers(peer(endless(b"220-a\r\n")).connect, Command(b""), timeout=0.6)
+    _, greeted = answers(connect(peer(endless(b"220-a\r\n", 0.01))), Command(b""), timeout=0.6)
     assert greeted.fault is not None
     assert greeted.fault.verdict is Verdict.TIMED_OUT
-    assert greeted.fault.explanation.startswith("within 0.6s, its reply had begun: '220-a 220-a")
+    assert greeted.fault.explanation.startswith("within 0.6s, its reply had begun: '220-a")
 
 
 def test_a_byte_at_a_time_without_an_end_is_given_up(peer):
-    def what(connection: socket.socket) -> None:
-        connection.sendall(b"220 ")
-        endless(b"a")(connection)
+    def what(talk: Talk) -> None:
+        talk.tell(b"220 ")
+        endless(b"a", 0.01)(talk)
 
-    _, greeted = answers(peer(what).connect, Command(b""), timeout=0.6)
+    _, greeted = answers(connect(peer(what)), Command(b""), timeout=0.6)
     assert greeted.fault is not None
     assert greeted.fault.verdict is Verdict.TIMED_OUT
-    assert greeted.fault.explanation.startswith("within 0.6s, its reply had begun: '220 aaa")
+    assert greeted.fault.explanation.startswith("within 0.6s, its reply had begun: '220 a")
 
 
 @pytest.mark.parametrize(
@@ -387,7 +275,7 @@ def test_a_byte_at_a_time_without_an_end_is_given_up(peer):
 )
 def test_a_flood_is_refused_at_once(peer, segment, explanation):
     """And not when the time is over."""
-    _, greeted = answers(peer(endless(segment)).connect, Command(b""))
+    _, greeted = answers(connect(peer(endless(segment))), Command(b""))
     assert greeted.fault is not None
     assert greeted.fault.verdict is Verdict.BROKEN
     assert greeted.fault.explanation.startswith(explanation)
@@ -397,17 +285,17 @@ def test_a_flood_is_refused_at_once(peer, segment, explanation):
 def test_a_reply_and_a_flood_behind_it(peer):
     """The reply counts, and the next command is not sent into the flood."""
 
-    def what(connection: socket.socket) -> None:
-        connection.sendall(b"220 ready\r\n" + b"250 a\r\n" * 100)
-        endless(b"250 a\r\n" * 10_000)(connection)
+    def what(talk: Talk) -> None:
+        talk.tell(b"220 ready\r\n" + b"250 a\r\n" * 100)
+        endless(b"250 a\r\n")(talk)
 
-    _, greeted, hello = answers(peer(what).connect, Command(b""), Command(b"EHLO a\r\n"))
+    _, greeted, hello = answers(connect(peer(what)), Command(b""), Command(b"EHLO a\r\n"))
     assert said(greeted) == "220 ready"
     assert said(hello).explanation.startswith("the server spoke before it was asked: '250 a 250 a")
 
 
 def test_silence_is_given_up(peer):
-    _, greeted = answers(peer(until_the_end).connect, Command(b""), timeout=0.3)
+    _, greeted = answers(connect(peer(Talk.wait)), Command(b""), timeout=0.3)
     assert greeted.fault == Fault(Cause.SILENT, "within 0.3s")
 
 
@@ -415,13 +303,13 @@ def test_patience_ends_a_request_and_not_the_run(peer):
     """What comes later is no answer to the next command."""
     go_on = threading.Event()
 
-    def what(connection: socket.socket) -> None:
+    def what(talk: Talk) -> None:
         go_on.wait(PATIENCE)
-        connection.sendall(b"220 at last\r\n")
-        until_the_end(connection)
+        talk.tell(b"220 at last\r\n")
+        talk.wait()
 
     def conversation() -> Conversation:
-        yield server.connect
+        yield connect(server)
         first = yield Command(b"", patience=0.2)
         go_on.set()
         second = yield Command(b"")
@@ -437,13 +325,13 @@ def test_the_connection_is_reset_in_place_of_the_greeting(peer):
     """Only after the connection was seen to stand; before it would be a refused one."""
     stands, gone = threading.Event(), threading.Event()
 
-    def what(connection: socket.socket) -> None:
+    def what(talk: Talk) -> None:
         stands.wait(PATIENCE)
-        reset(connection)
+        talk.reset()
         gone.set()
 
     def conversation() -> Conversation:
-        connected = yield server.connect
+        connected = yield connect(server)
         stands.set()
         gone.wait(PATIENCE)
         return [connected, (yield Command(b""))]
@@ -456,12 +344,12 @@ def test_the_connection_is_reset_in_place_of_the_greeting(peer):
 
 @pytest.mark.parametrize("said_before", [b"", b"25", b"250-one\r\n"])
 def test_the_connection_ends_within_a_reply(peer, said_before):
-    def what(connection: socket.socket) -> None:
-        connection.sendall(b"220 ready\r\n")
-        until(connection, b"\r\n")
-        connection.sendall(said_before)
+    def what(talk: Talk) -> None:
+        talk.tell(b"220 ready\r\n")
+        talk.line()
+        talk.tell(said_before)
 
-    *_, hello = answers(peer(what).connect, Command(b""), Command(b"EHLO a\r\n"))
+    *_, hello = answers(connect(peer(what)), Command(b""), Command(b"EHLO a\r\n"))
     begun = said_before.decode().strip()
     after = f" after '{begun}'" if begun else ""
     assert hello.fault == Fault(Cause.CLOSED, f"connection closed by the server{after}")
@@ -471,13 +359,13 @@ def test_the_server_shuts_its_side_and_hears_the_farewell(peer):
     """A server that has nothing more to say may still listen."""
     heard = []
 
-    def what(connection: socket.socket) -> None:
-        connection.sendall(b"220 ready\r\n")
-        connection.shutdown(socket.SHUT_WR)
-        heard.append(until_the_end(connection))
+    def what(talk: Talk) -> None:
+        talk.tell(b"220 ready\r\n")
+        talk.shut()
+        heard.append(talk.wait())
 
     server = peer(what)
-    *_, left = answers(server.connect, Command(b""), Command(b"QUIT\r\n", farewell=True))
+    *_, left = answers(connect(server), Command(b""), Command(b"QUIT\r\n", farewell=True))
     server.close()
     assert left.fault == CLOSED
     assert heard == [b"QUIT\r\n"]
@@ -498,12 +386,12 @@ def test_words_ahead_of_their_command_are_no_answer_to_it(peer, ahead, words):
     """And the command is not sent."""
     heard = []
 
-    def what(connection: socket.socket) -> None:
-        connection.sendall(b"220 ready\r\n" + ahead)
-        heard.append(until_the_end(connection))
+    def what(talk: Talk) -> None:
+        talk.tell(b"220 ready\r\n" + ahead)
+        heard.append(talk.wait())
 
     server = peer(what)
-    *_, hello = answers(server.connect, Command(b""), Command(b"EHLO a\r\n"))
+    *_, hello = answers(connect(server), Command(b""), Command(b"EHLO a\r\n"))
     server.close()
     explanation = f"the server spoke before it was asked: {words}"
     assert hello.fault == Fault(Cause.OUT_OF_TURN, explanation, ahead.decode("ascii"))
@@ -527,16 +415,16 @@ def test_words_that_wait_before_the_command_are_no_answer_to_it(peer, ahead, cau
     greeted, waiting = threading.Event(), threading.Event()
     heard = []
 
-    def what(connection: socket.socket) -> None:
-        connection.sendall(b"220 ready\r\n")
+    def what(talk: Talk) -> None:
+        talk.tell(b"220 ready\r\n")
         greeted.wait(PATIENCE)
-        connection.sendall(ahead)
-        connection.shutdown(socket.SHUT_WR)
+        talk.tell(ahead)
+        talk.shut()
         waiting.set()
-        heard.append(until_the_end(connection))
+        heard.append(talk.wait())
 
     def conversation() -> Conversation:
-        yield server.connect
+        yield connect(server)
         yield Command(b"")
         greeted.set()
         waiting.wait(PATIENCE)
@@ -554,12 +442,12 @@ def test_a_farewell_is_said_to_a_server_that_speaks_out_of_turn(peer):
     """It is a courtesy and needs no answer."""
     heard = []
 
-    def what(connection: socket.socket) -> None:
-        connection.sendall(b"220 ready\r\n250 and more\r\n")
-        heard.append(until_the_end(connection))
+    def what(talk: Talk) -> None:
+        talk.tell(b"220 ready\r\n250 and more\r\n")
+        heard.append(talk.wait())
 
     server = peer(what)
-    answers(server.connect, Command(b""), Command(b"QUIT\r\n", farewell=True))
+    answers(connect(server), Command(b""), Command(b"QUIT\r\n", farewell=True))
     server.close()
     assert heard == [b"QUIT\r\n"]
 
@@ -567,13 +455,14 @@ def test_a_farewell_is_said_to_a_server_that_speaks_out_of_turn(peer):
 def test_the_reply_to_what_was_pipelined(peer):
     """It has come with the one before it, and is asked for without a word."""
 
-    def what(connection: socket.socket) -> None:
-        until(connection, b"QUIT\r\n")
-        connection.sendall(b"250 queued\r\n221 bye\r\n")
-        until_the_end(connection)
+    def what(talk: Talk) -> None:
+        while talk.line() != b"QUIT":
+            pass
+        talk.tell(b"250 queued\r\n221 bye\r\n")
+        talk.wait()
 
     _, queued, left = answers(
-        peer(what).connect, Command(b".\r\nQUIT\r\n"), Command(b"", farewell=True)
+        connect(peer(what)), Command(b".\r\nQUIT\r\n"), Command(b"", farewell=True)
     )
     assert (said(queued), said(left)) == ("250 queued", "221 bye")
 
@@ -587,7 +476,7 @@ def test_a_server_that_does_not_read(peer):
     """What does not drain is given up like what does not come."""
     over = threading.Event()
     server = peer(lambda _: over.wait(PATIENCE), room=4096)
-    _, sent = answers(server.connect, Command(MANY), timeout=0.5)
+    _, sent = answers(connect(server), Command(MANY), timeout=0.5)
     over.set()
     assert sent.fault == Fault(Cause.SILENT, "within 0.5s")
 
@@ -596,41 +485,39 @@ def test_a_server_that_reads_slowly(peer):
     """Many writes, and not a byte is lost or sent twice."""
     heard = []
 
-    def what(connection: socket.socket) -> None:
+    def what(talk: Talk) -> None:
         left = len(MANY)
         while left:
-            heard.append(connection.recv(min(left, 10_000)))
+            heard.append(talk.connection.recv(min(left, 10_000)))
             left -= len(heard[-1])
-        connection.sendall(b"250 queued\r\n")
-        until_the_end(connection)
+        talk.tell(b"250 queued\r\n")
+        talk.wait()
 
-    _, sent = answers(peer(what, room=4096).connect, Command(MANY))
+    _, sent = answers(connect(peer(what, room=4096)), Command(MANY))
     assert said(sent) == "250 queued"
     assert b"".join(heard) == MANY
 
 
 def test_the_connection_is_reset_while_we_send(peer):
-    def what(connection: socket.socket) -> None:
-        connection.recv(1000)
-        reset(connection)
+    def what(talk: Talk) -> None:
+        talk.read()
+        talk.reset()
 
-    _, sent = answers(peer(what, room=4096).connect, Command(MANY))
+    _, sent = answers(connect(peer(what, room=4096)), Command(MANY))
     assert sent.fault in (RESET, CLOSED)
 
 
-def early(connection: socket.socket, reply: bytes) -> None:
+def early(talk: Talk, reply: bytes) -> None:
     """Reply to a message that has only begun, and read it to its end."""
-    left = len(MANY) - len(connection.recv(1000))
-    connection.sendall(reply)
-    while left and (data := connection.recv(65_536)):
-        left -= len(data)
-    until_the_end(connection)
+    talk.read()
+    talk.tell(reply)
+    talk.wait()
 
 
 def test_a_reply_to_half_a_message_is_none_to_the_whole(peer):
     """Who says 250 before the final dot was sent has not accepted what came before it."""
-    server = peer(lambda connection: early(connection, b"250 queued\r\n"), room=4096)
-    _, sent = answers(server.connect, Command(MANY))
+    server = peer(lambda talk: early(talk, b"250 queued\r\n"), room=4096)
+    _, sent = answers(connect(server), Command(MANY))
     assert sent.reply is None
     assert sent.fault is not None
     assert sent.fault.verdict is Verdict.BROKEN
@@ -654,19 +541,17 @@ def test_a_reply_to_the_first_piece_is_none_to_the_whole():
     assert "before it had heard all: '250 queued'" in answer.fault.explanation
 
 
-def test_a_refusal_of_half_a_message_is_heard():
+def test_a_refusal_of_half_a_message_is_heard(peer):
     """A server that refuses and reads no further is not just silent."""
     over = threading.Event()
 
-    def what(connection: socket.socket) -> None:
-        connection.recv(1000)
-        connection.sendall(b"552 5.3.4 Message too big\r\n")
+    def what(talk: Talk) -> None:
+        talk.read()
+        talk.tell(b"552 5.3.4 Message too big\r\n")
         over.wait(PATIENCE)
 
-    server = Peer(what, room=4096)
-    _, sent = answers(server.connect, Command(MANY), timeout=1.0)
+    _, sent = answers(connect(peer(what, room=4096)), Command(MANY), timeout=1.0)
     over.set()
-    server.close()
     assert "552 5.3.4 Message too big" in str(said(sent))
 
 
@@ -706,8 +591,8 @@ def test_the_final_dot_is_never_alone(size, pieces):
 
 def test_a_run_ends_although_the_conversation_goes_on(peer):
     """After the deadline every request fails at once."""
-    server = peer(until_the_end)
-    found = answers(server.connect, *[Command(b"NOOP\r\n")] * 50, timeout=0.3)
+    server = peer(Talk.wait)
+    found = answers(connect(server), *[Command(b"NOOP\r\n")] * 50, timeout=0.3)
     late = Fault(Cause.SILENT, "within 0.3s")
     assert [each.fault for each in found] == [None, *[late] * 50]
 
@@ -747,19 +632,19 @@ def test_nothing_is_said_before_there_is_a_connection():
 
 
 def test_after_the_close_there_is_no_connection(peer):
-    server = peer(until_the_end)
+    server = peer(Talk.wait)
     with pytest.raises(RuntimeError, match="a conversation must connect before it speaks"):
-        run([asking(server.connect, Close(), Command(b""))], PATIENCE)
+        run([asking(connect(server), Close(), Command(b""))], PATIENCE)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_run(peer, number):
     """What is waited for and what is asked for later, and it says nothing of the server."""
     reading, writing = os.pipe()
-    server = peer(until_the_end)
+    server = peer(Talk.wait)
 
     def conversation() -> Conversation:
-        yield server.connect
+        yield connect(server)
         os.write(writing, bytes([number]))
         return [(yield Command(b"")), (yield Command(b""))]
 
@@ -770,32 +655,17 @@ def test_a_signal_ends_the_run(peer, number):
     assert [each.fault for each in interrupted] == [fault, fault]
 
 
-class Crowd:
-    """A server that greets all its clients in the order in which the last came, with a number."""
-
-    def __init__(self, size: int) -> None:
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=size)
-        self.listener.settimeout(PATIENCE)
-        self.port: int = self.listener.getsockname()[1]
-        self.size = size
-        self.thread = threading.Thread(target=self._serve, daemon=True)
-        self.thread.start()
-
-    def _serve(self) -> None:
-        with contextlib.ExitStack() as stack:
-            clients = [stack.enter_context(self.listener.accept()[0]) for _ in range(self.size)]
-            for number, client in reversed(list(enumerate(clients))):
-                client.sendall(b"220 %d\r\n" % number)
-
-
-def test_many_conversations_at_once():
+def test_many_conversations_at_once(peer):
     """None waits for another: the server greets nobody before all have come."""
-    crowd = Crowd(200)
-    conversation = (Connect(("127.0.0.1",), crowd.port), Command(b""))
+    together = threading.Barrier(200)
+
+    def greet(talk: Talk) -> None:
+        together.wait(PATIENCE)
+        talk.tell(b"220 ready\r\n")
+
+    conversation = (connect(peer(greet)), Command(b""))
     found = run([asking(*conversation) for _ in range(200)], PATIENCE)
-    crowd.thread.join(PATIENCE)
-    crowd.listener.close()
-    assert sorted(int(each[1].reply.text) for each in found if each[1].reply) == list(range(200))
+    assert [said(greeted) for _, greeted in found] == ["220 ready"] * 200
 
 
 def test_no_more_conversations_at_once_than_wanted():
@@ -831,7 +701,7 @@ def test_no_descriptor_is_left_open(peer, black_hole):
     run(
         [
             asking(Connect((address, "127.0.0.3"), port, patience=0.4)),
-            asking(server.connect, Command(b""), Command(b"EHLO a\r\n")),
+            asking(connect(server), Command(b""), Command(b"EHLO a\r\n")),
             asking(Connect(("127.0.0.1",), free_port()), Connect(("127.0.0.9",), port)),
             asking(Resolve("localhost", 4)),
             asking(Ask(("127.0.0.1", free_port()), (b"12ab",), False, 0.2)),
@@ -849,15 +719,15 @@ def test_what_waits_while_we_are_busy_is_not_slow(peer):
     """The kernel notes when the greeting came, however late it is read."""
     sent: list[float] = []
 
-    def greet(connection: socket.socket) -> None:
-        connection.sendall(b"220 ready\r\n")
+    def greet(talk: Talk) -> None:
+        talk.tell(b"220 ready\r\n")
         sent.append(time.monotonic())
-        connection.recv(100)
+        talk.read()
 
     server = peer(greet)
 
     def conversation() -> Conversation:
-        connected = yield server.connect
+        connected = yield connect(server)
         # Busy with something else, as with the import of a library, for long after the greeting.
         until = time.monotonic() + PATIENCE
         while time.monotonic() < (sent[0] + 0.5 if sent else until):
@@ -881,19 +751,19 @@ def test_a_chore_waits_until_something_new_is_on_its_way(peer):
         looked[0] += 1
         return time.monotonic()
 
-    def halves(connection: socket.socket) -> None:
+    def halves(talk: Talk) -> None:
         before = looked[0]
-        connection.sendall(b"220 re")
+        talk.tell(b"220 re")
         # The client looks at its clock before and after each wait.
         until = time.monotonic() + PATIENCE
         while looked[0] < before + 2 and time.monotonic() < until:
             time.sleep(0.001)
-        connection.sendall(b"ady\r\n")
-        connection.recv(100)
-        connection.sendall(b"250 ok\r\n")
+        talk.tell(b"ady\r\n")
+        talk.read()
+        talk.tell(b"250 ok\r\n")
 
     def conversation() -> Conversation:
-        for request in (server.connect, Command(b""), Command(b"EHLO a\r\n")):
+        for request in (connect(server), Command(b""), Command(b"EHLO a\r\n")):
             answered.append((yield request))
         return answered
 
@@ -925,32 +795,6 @@ ONE, TWO = b"\x00\x01one?", b"\x00\x02two?"
 BOTH = (b"\x00\x01I", b"\x00\x02II")
 
 
-class NameServer:
-    """Answers the datagrams of one client with what it was given, in order."""
-
-    def __init__(self, *responses: bytes, questions: int = 1) -> None:
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
-        self.socket.settimeout(PATIENCE)
-        self.where = self.socket.getsockname()
-        self.heard: list[bytes] = []
-        self._thread = threading.Thread(
-            target=self._serve, args=(responses, questions), daemon=True
-        )
-        self._thread.start()
-
-    def close(self) -> None:
-        self._thread.join(PATIENCE)
-        self.socket.close()
-
-    def _serve(self, responses: tuple[bytes, ...], questions: int) -> None:
-        for _ in range(questions):
-            message, client = self.socket.recvfrom(65_536)
-            self.heard.append(message)
-        for response in responses:
-            self.socket.sendto(response, client)
-
-
 @pytest.mark.parametrize(
     ("sent", "responses", "fault"),
     [
@@ -959,38 +803,26 @@ class NameServer:
         ([b"\x00\x01I", b"\x00\x01forged", b"\x00\x02II"], BOTH, None),
         ([b"\x00\x02II"], (None, b"\x00\x02II"), None),
         ([b"\xff\xff?"], (None, None), Fault(Cause.SILENT, "within 0.3s")),
-        ([], (None, None), Fault(Cause.SILENT, "within 0.3s")),
+        # A flood of them; the time is looked at in between.
+        (itertools.repeat(b"\xff\xff?"), (None, None), Fault(Cause.SILENT, "within 0.3s")),
     ],
 )  # fmt: skip
-def test_responses_are_told_by_their_id(sent, responses, fault):
+def test_responses_are_told_by_their_id(names, sent, responses, fault):
     """In the order of the questions; a foreign id is passed over, and the first of an id counts."""
-    server = NameServer(*sent, questions=2)
-    (answer,) = answers(Ask(server.where, (ONE, TWO), False, 0.3))
-    server.close()
-    assert server.heard == [ONE, TWO]
-    assert (answer.responses, answer.fault) == (responses, fault)
+    heard: list[bytes] = []
+
+    def answer(query: bytes, _: bool) -> Answer:
+        heard.append(query)
+        return iter(sent) if len(heard) == 2 else None
+
+    (answered,) = answers(Ask(where(names(answer)), (ONE, TWO), False, 0.3 if fault else PATIENCE))
+    assert heard == [ONE, TWO]
+    assert (answered.responses, answered.fault) == (responses, fault)
 
 
-def test_a_flood_of_foreign_responses_ends_with_patience():
-    """They are passed over one by one, and the time is looked at in between."""
-    over = threading.Event()
-    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    server.bind(("127.0.0.1", 0))
-    server.settimeout(PATIENCE)
-
-    def flood() -> None:
-        _, client = server.recvfrom(1000)
-        while not over.is_set():
-            with contextlib.suppress(OSError):
-                server.sendto(b"\xff\xff foreign", client)
-
-    thread = threading.Thread(target=flood, daemon=True)
-    thread.start()
-    (answer,) = answers(Ask(server.getsockname(), (ONE,), False, 0.3), timeout=1.0)
-    over.set()
-    thread.join(PATIENCE)
-    server.close()
-    assert (answer.responses, answer.fault) == ((None,), Fault(Cause.SILENT, "within 0.3s"))
+def where(option: tuple[str, str]) -> tuple[str, int]:
+    address, _, port = option[1].partition(":")
+    return address, int(port)
 
 
 @linux
@@ -1000,6 +832,13 @@ def test_no_name_server_at_the_port(tcp):
     (answer,) = answers(Ask(("127.0.0.1", free_port()), (ONE,), tcp, PATIENCE))
     assert answer.fault == Fault(Cause.REFUSED, "connection refused")
     assert answer.seconds < LATENESS
+
+
+def read_all(talk: Talk, size: int) -> bytes:
+    heard = b""
+    while len(heard) < size:
+        heard += talk.read()
+    return heard
 
 
 def framed(*messages: bytes) -> bytes:
@@ -1022,11 +861,10 @@ def framed(*messages: bytes) -> bytes:
 def test_responses_over_tcp(peer, sent, responses, fault, cut):
     """However they are cut, the length in front of them included."""
 
-    def what(connection: socket.socket) -> None:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        assert until(connection, TWO) == framed(ONE, TWO)
+    def what(talk: Talk) -> None:
+        assert read_all(talk, len(framed(ONE, TWO))) == framed(ONE, TWO)
         for at in range(0, len(sent), cut):
-            connection.sendall(sent[at : at + cut])
+            talk.tell(sent[at : at + cut])
 
     server = peer(what)
     (answer,) = answers(Ask((server.host, server.port), (ONE, TWO), True, PATIENCE))
@@ -1034,7 +872,7 @@ def test_responses_over_tcp(peer, sent, responses, fault, cut):
 
 
 def test_a_name_server_that_is_silent_over_tcp(peer):
-    server = peer(until_the_end)
+    server = peer(Talk.wait)
     (answer,) = answers(Ask((server.host, server.port), (ONE,), True, 0.3))
     assert (answer.responses, answer.fault) == ((None,), Fault(Cause.SILENT, "within 0.3s"))
 
@@ -1042,9 +880,9 @@ def test_a_name_server_that_is_silent_over_tcp(peer):
 def test_a_name_server_that_drips_over_tcp(peer):
     """A byte now and then keeps nobody waiting for longer."""
 
-    def what(connection: socket.socket) -> None:
-        connection.sendall(b"\xff\xff")
-        endless(b"\0")(connection)
+    def what(talk: Talk) -> None:
+        talk.tell(b"\xff\xff")
+        endless(b"\0", 0.01)(talk)
 
     server = peer(what)
     (answer,) = answers(Ask((server.host, server.port), (ONE,), True, 0.4))

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import pytest
 import trustme
-from support.flights import ZONE, Authority, Names, Sink
+from support.scripts import Manners, Servers
+from support.smtp import Server
+
+
+class Authority(NamedTuple):
+    """A server's context, and the file of who signed its certificate."""
+
+    context: ssl.SSLContext
+    file: str
 
 
 @pytest.fixture
-def sink() -> Iterator[Callable[..., Sink]]:
+def sink(serve: Servers) -> Callable[..., Server]:
     """Start servers that accept everything."""
-    started: list[Sink] = []
 
-    def start(*keywords: str, **how: object) -> Sink:
-        started.append(Sink(*keywords, **how))  # type: ignore[arg-type]
-        return started[-1]
+    def start(*keywords: str, **how: Any) -> Server:
+        offered = ("SIZE", *keywords)
+        return serve(Manners(before=offered, after=offered, **how))
 
-    yield start
-    for each in started:
-        each.close()
+    return start
 
 
 @pytest.fixture(scope="module")
@@ -34,17 +40,3 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     file = tmp_path_factory.mktemp("authority") / "ca.pem"
     signer.cert_pem.write_to_path(str(file))
     return Authority(context, str(file))
-
-
-@pytest.fixture
-def names() -> Iterator[Callable[..., Names]]:
-    """Start name servers."""
-    started: list[Names] = []
-
-    def start(on_query: Callable[[], object] = lambda: None) -> Names:
-        started.append(Names(ZONE, on_query))
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.close()

@@ -1,38 +1,22 @@
 """Logging on as Nagios sees it: mechanisms, refusals, and secrets that never come out.
 
-Against real servers with real TLS (``tls_servers``); NTLM is checked by pyspnego's own server.
+Against real servers with real TLS; NTLM is checked by pyspnego's own server.
 """
 
 from __future__ import annotations
 
 import base64
-import os
 import re
 import string
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.tls_servers import (
-    FAILURE,
-    MAILBOX_KEYWORDS,
-    PASSWORD,
-    SUCCESS,
-    TOKEN,
-    USER,
-    Bare,
-    Certificates,
-    Manners,
-    Peer,
-    Peers,
-    Plugin,
-    Talk,
-    ask,
-    closing_peers,
-    logon,
-)
+from support.logon import FAILURE, PASSWORD, SUCCESS, TOKEN, USER, ask, logon, secret_options
+from support.plugin import Plugin
+from support.scripts import Manners, Servers
+from support.smtp import Server, Talk
 
 OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
 NONE = ("--profile", "none")
@@ -40,50 +24,27 @@ PASSED = "127.0.0.1 passed every stage up to auth for postmaster@contoso.com in 
 
 
 @pytest.fixture(scope="module")
-def certificates(tmp_path_factory) -> Certificates:
-    return Certificates(tmp_path_factory.mktemp("certificates"))
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory) -> Path:
-    """A directory with the secrets in files."""
-    directory = tmp_path_factory.mktemp("secrets")
-    for name, secret in (("password", PASSWORD), ("token", TOKEN)):
-        (directory / name).write_text(f"{secret}\n")
-        (directory / name).chmod(0o600)
-    (directory / "ntlm").write_text(f":{USER}:{PASSWORD}\n")
-    # Where pyspnego's server finds its users.
-    os.environ["NTLM_USER_FILE"] = str(directory / "ntlm")
-    return directory
-
-
-@pytest.fixture(scope="module")
 def plugin(tmp_path_factory, certificates) -> Iterator[Plugin]:
+    """Runs the plugin, which trusts the servers."""
     trusted = {"SSL_CERT_FILE": certificates.authority.file}
     started = Plugin(tmp_path_factory.mktemp("plugin"), trusted)
     yield started
     started.close()
 
 
-@pytest.fixture
-def peers() -> Iterator[Peers]:
-    with closing_peers() as started:
-        yield started
-
-
 @pytest.fixture(scope="module")
-def shared() -> Iterator[Peers]:
+def shared() -> Iterator[Servers]:
     """Servers that outlive a test."""
-    with closing_peers() as started:
-        yield started
+    servers = Servers()
+    yield servers
+    servers.close()
+
+
+KEYWORDS = ("SIZE 37748736", "PIPELINING", "DSN", "8BITMIME")
 
 
 def offers(*mechanisms: str) -> tuple[str, ...]:
-    return (*MAILBOX_KEYWORDS, *([f"AUTH {' '.join(mechanisms)}"] if mechanisms else []))
-
-
-def both(files: Path) -> tuple[str, ...]:
-    return (f"--password-file={files / 'password'}", f"--token-file={files / 'token'}")
+    return (*KEYWORDS, *([f"AUTH {' '.join(mechanisms)}"] if mechanisms else []))
 
 
 # Mechanisms.
@@ -91,10 +52,21 @@ def both(files: Path) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("mode", ["-S", "-s", "--starttls-if-offered"])
 @pytest.mark.parametrize("mechanism", ["login", "plain", "ntlm", "xoauth2"])
-def test_each_mechanism_logs_on(plugin, peers, certificates, files, mechanism, mode):
+def test_each_mechanism_logs_on(plugin, serve, certificates, files, mechanism, mode):
     """With the right secret; the server checks it."""
-    server = peers(Manners(certificates.good.context(), mode == "-s", logon=logon))
-    argv = (mode, *NONE, "-A", mechanism, "-U", USER, *both(files), "--until", "auth", "-v")
+    server = serve(Manners(certificates.good.context(), mode == "-s", logon=logon))
+    argv = (
+        mode,
+        *NONE,
+        "-A",
+        mechanism,
+        "-U",
+        USER,
+        *secret_options(files),
+        "--until",
+        "auth",
+        "-v",
+    )
     run = plugin.against(server, *argv)
     assert (run.exit_code, run.first_line) == (OK, f"MAILACCEPT OK - {PASSED} (Exchange)")
     assert re.fullmatch(
@@ -107,13 +79,13 @@ def test_each_mechanism_logs_on(plugin, peers, certificates, files, mechanism, m
 @pytest.mark.parametrize("mechanism", ["login", "plain", "ntlm", "xoauth2"])
 @pytest.mark.usefixtures("files")
 def test_each_mechanism_is_refused_with_a_wrong_secret(
-    plugin, peers, certificates, tmp_path, mechanism
+    plugin, serve, certificates, tmp_path, mechanism
 ):
     """CRITICAL, the reply quoted."""
     wrong = tmp_path / "wrong"
     wrong.write_text("something else\n")
     wrong.chmod(0o600)
-    server = peers(Manners(certificates.good.context(), logon=logon))
+    server = serve(Manners(certificates.good.context(), logon=logon))
     secret = (f"--password-file={wrong}", f"--token-file={wrong}")
     run = plugin.against(server, "-S", *NONE, "-A", mechanism, "-U", USER, *secret)
     assert (run.exit_code, run.first_line) == (
@@ -138,10 +110,14 @@ def test_each_mechanism_is_refused_with_a_wrong_secret(
         (("login", "xOAuth2"), "token", "XOAUTH2"),
     ],
 )
-def test_auto_takes_the_strongest(plugin, peers, certificates, files, offered, secrets, taken):
+def test_auto_takes_the_strongest(plugin, serve, certificates, files, offered, secrets, taken):
     """That is offered, and for which there is a secret."""
-    server = peers(Manners(certificates.good.context(), after=offers(*offered), logon=logon))
-    argv = [each for each in both(files) if secrets == "both" or each.startswith(f"--{secrets}")]
+    server = serve(Manners(certificates.good.context(), after=offers(*offered), logon=logon))
+    argv = [
+        each
+        for each in secret_options(files)
+        if secrets == "both" or each.startswith(f"--{secrets}")
+    ]
     run = plugin.against(
         server, "-S", *NONE, "-A", "auto", "-U", USER, *argv, "--until", "auth", "-v"
     )
@@ -159,10 +135,10 @@ def test_auto_takes_the_strongest(plugin, peers, certificates, files, offered, s
     ],
 )
 def test_a_mechanism_that_is_not_offered(
-    plugin, peers, certificates, files, offered, auth, secret, words
+    plugin, serve, certificates, files, offered, auth, secret, words
 ):
     """CRITICAL; no secret goes out."""
-    server = peers(Manners(certificates.good.context(), after=offers(*offered)))
+    server = serve(Manners(certificates.good.context(), after=offers(*offered)))
     run = plugin.against(
         server, "-S", *NONE, "-A", auth, "-U", USER, f"--{secret}-file={files / secret}"
     )
@@ -172,7 +148,7 @@ def test_a_mechanism_that_is_not_offered(
     )
 
 
-def test_a_password_like_the_prompt_logs_on(plugin, peers, certificates):
+def test_a_password_like_the_prompt_logs_on(plugin, serve, certificates):
     """In base64 ``Password123...`` begins as the prompt does; what is masked is still read."""
     asked = []
 
@@ -181,7 +157,7 @@ def test_a_password_like_the_prompt_logs_on(plugin, peers, certificates):
         asked.extend([ask(talk, b"Username:"), ask(talk, b"Password:")])
         return SUCCESS
 
-    server = peers(Manners(certificates.good.context(), logon=outlook))
+    server = serve(Manners(certificates.good.context(), logon=outlook))
     for password in (PASSWORD, "Password:", "Username:", "word"):
         run = plugin.against(
             server,
@@ -193,11 +169,11 @@ def test_a_password_like_the_prompt_logs_on(plugin, peers, certificates):
 
 
 @pytest.mark.parametrize("port", ["-S", "-s"])
-def test_submission_in_one_command(plugin, peers, certificates, files, port):
+def test_submission_in_one_command(plugin, serve, certificates, files, port):
     """TLS, logon and the whole dialogue; with the profile of port 587."""
-    server = peers(Manners(certificates.good.context(), port == "-s", logon=logon))
+    server = serve(Manners(certificates.good.context(), port == "-s", logon=logon))
     argv = (port, "-A", "auto", "-U", "probe@contoso.com", "--profile", "submission")
-    run = plugin.against(server, *argv, *both(files))
+    run = plugin.against(server, *argv, *secret_options(files))
     assert (run.exit_code, run.first_line) == (
         OK,
         "MAILACCEPT OK - 127.0.0.1 accepted mail for postmaster@contoso.com in #s (Exchange)",
@@ -208,9 +184,9 @@ def test_submission_in_one_command(plugin, peers, certificates, files, port):
     }
 
 
-def test_xoauth2_for_exchange_online(plugin, peers, certificates, files):
+def test_xoauth2_for_exchange_online(plugin, serve, certificates, files):
     """``-p 587 -S -A xoauth2 --profile submission``; the mechanism's name goes out in capitals."""
-    server = peers(
+    server = serve(
         Manners(certificates.good.context(), after=offers("LOGIN", "XOAUTH2"), logon=logon)
     )
     argv = ("-S", "-A", "xoauth2", "-U", USER, "--profile", "submission", "--until", "rcpt")
@@ -223,23 +199,18 @@ def test_xoauth2_for_exchange_online(plugin, peers, certificates, files):
 # Without pyspnego.
 
 
-@pytest.fixture(scope="module")
-def bare(tmp_path_factory) -> Bare:
-    return Bare(tmp_path_factory.mktemp("bare"))
-
-
-def test_auto_skips_ntlm_without_pyspnego(bare, peers, certificates, files):
+def test_auto_skips_ntlm_without_pyspnego(bare, serve, certificates, files):
     """There is nothing to speak it with; the next best is taken."""
-    server = peers(Manners(certificates.good.context(), after=offers("NTLM", "LOGIN"), logon=logon))
+    server = serve(Manners(certificates.good.context(), after=offers("NTLM", "LOGIN"), logon=logon))
     argv = ("-S", *NONE, "-A", "auto", "-U", USER, f"--password-file={files / 'password'}", "-v")
     run = bare.against(server, *argv, "--until", "auth")
     assert run.exit_code == OK
     assert run.line("  auth ").endswith("(AUTH LOGIN)")
 
 
-def test_ntlm_without_pyspnego_is_a_usage_error(bare, peers, files):
+def test_ntlm_without_pyspnego_is_a_usage_error(bare, serve, files):
     """Before the first packet, with what to install."""
-    server = peers(Manners())
+    server = serve(Manners())
     argv = ("-S", "-A", "ntlm", "-U", USER, f"--password-file={files / 'password'}")
     run = bare.against(server, *argv)
     assert run.exit_code == UNKNOWN
@@ -256,10 +227,10 @@ def test_ntlm_without_pyspnego_is_a_usage_error(bare, peers, files):
 
 
 @pytest.mark.parametrize("mechanism", ["login", "plain", "ntlm", "xoauth2", "auto"])
-def test_no_secret_goes_out_without_tls(plugin, peers, files, mechanism):
+def test_no_secret_goes_out_without_tls(plugin, serve, files, mechanism):
     """Not where TLS is merely not offered; a usage error where it was not asked for."""
-    server = peers(Manners(before=offers("PLAIN", "LOGIN", "NTLM", "XOAUTH2")))
-    argv = ("-A", mechanism, "-U", USER, *both(files))
+    server = serve(Manners(before=offers("PLAIN", "LOGIN", "NTLM", "XOAUTH2")))
+    argv = ("-A", mechanism, "-U", USER, *secret_options(files))
     run = plugin.against(server, "--starttls-if-offered", *NONE, *argv)
     assert (run.exit_code, run.first_line) == (
         CRITICAL,
@@ -276,19 +247,30 @@ def test_no_secret_goes_out_without_tls(plugin, peers, files, mechanism):
 
 
 @pytest.mark.parametrize("mode", [(), ("--starttls-if-offered",)])
-def test_a_secret_goes_out_without_tls_if_it_may(plugin, peers, files, mode):
+def test_a_secret_goes_out_without_tls_if_it_may(plugin, serve, files, mode):
     """``--auth-without-tls``."""
-    server = peers(Manners(before=offers("PLAIN"), logon=logon))
-    argv = ("-A", "plain", "-U", USER, *both(files), "--auth-without-tls", "--until", "auth")
+    server = serve(Manners(before=offers("PLAIN"), logon=logon))
+    argv = (
+        "-A",
+        "plain",
+        "-U",
+        USER,
+        *secret_options(files),
+        "--auth-without-tls",
+        "--until",
+        "auth",
+    )
     assert plugin.against(server, *mode, *NONE, *argv).exit_code == OK
 
 
-def test_a_logon_that_is_offered_before_tls_and_stripped_after(plugin, peers, certificates, files):
+def test_a_logon_that_is_offered_before_tls_and_stripped_after(plugin, serve, certificates, files):
     """CRITICAL: somebody stands between."""
     manners = Manners(
         certificates.good.context(), before=(*offers("LOGIN"), "STARTTLS"), after=offers()
     )
-    run = plugin.against(peers(manners), "-S", *NONE, "-A", "login", "-U", USER, *both(files))
+    run = plugin.against(
+        serve(manners), "-S", *NONE, "-A", "login", "-U", USER, *secret_options(files)
+    )
     assert (run.exit_code, run.first_line) == (
         CRITICAL,
         "MAILACCEPT CRITICAL - 127.0.0.1 does not offer AUTH LOGIN inside TLS, though it offered"
@@ -377,11 +359,11 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("fault", REFUSALS)
-def test_a_logon_that_fails(plugin, peers, certificates, files, fault):
+def test_a_logon_that_fails(plugin, serve, certificates, files, fault):
     """Judged by its reply, or by what is wrong with it; an exchange is ended with ``*``."""
     answer, mechanism, state, words = REFUSALS[fault]
-    server = peers(Manners(certificates.good.context(), logon=answer))
-    run = plugin.against(server, "-S", *NONE, "-A", mechanism, "-U", USER, *both(files))
+    server = serve(Manners(certificates.good.context(), logon=answer))
+    run = plugin.against(server, "-S", *NONE, "-A", mechanism, "-U", USER, *secret_options(files))
     assert run.exit_code == state
     assert run.first_line.startswith(
         f"MAILACCEPT {('OK', 'WARNING', 'CRITICAL')[state]} - 127.0.0.1 {words}"
@@ -401,15 +383,15 @@ def test_a_logon_that_fails(plugin, peers, certificates, files, fault):
         + b"\x08\0\x08\0\x38\0\0\0" + bytes(8) + b"\xff\xff\4\0abcd",
     ],
 )  # fmt: skip
-def test_an_ntlm_challenge_that_is_none(plugin, peers, certificates, files, challenge):
+def test_an_ntlm_challenge_that_is_none(plugin, serve, certificates, files, challenge):
     """Is a fault of the server and not of the plugin."""
 
     def answer(talk: Talk, _mechanism: str, _initial: object) -> bytes:
         ask(talk, challenge)
         return b"501 5.7.0 Cancelled\r\n"
 
-    server = peers(Manners(certificates.good.context(), logon=answer))
-    run = plugin.against(server, "-S", *NONE, "-A", "ntlm", "-U", USER, *both(files))
+    server = serve(Manners(certificates.good.context(), logon=answer))
+    run = plugin.against(server, "-S", *NONE, "-A", "ntlm", "-U", USER, *secret_options(files))
     assert run.exit_code == CRITICAL
     assert re.match(
         r"MAILACCEPT CRITICAL - 127\.0\.0\.1 "
@@ -420,7 +402,7 @@ def test_an_ntlm_challenge_that_is_none(plugin, peers, certificates, files, chal
 
 @pytest.mark.parametrize("user", ["probe", "CONTOSO\\probe", "probe@contoso.com", "jörg"])
 @pytest.mark.parametrize("password", ["secret", "pässwörd", "\udce4\udcf6"])
-def test_ntlm_takes_any_name_and_password(plugin, peers, certificates, user, password):
+def test_ntlm_takes_any_name_and_password(plugin, serve, certificates, user, password):
     """Its hashes are made of characters; bytes that are no UTF-8 are no reason to give up."""
     seen = []
 
@@ -433,7 +415,7 @@ def test_ntlm_takes_any_name_and_password(plugin, peers, certificates, user, pas
         seen.append(ask(talk, challenge)[:12])
         return FAILURE
 
-    server = peers(Manners(certificates.good.context(), logon=answer))
+    server = serve(Manners(certificates.good.context(), logon=answer))
     run = plugin.against(
         server,
         *("-S", *NONE, "-A", "ntlm", "-U", user),
@@ -464,7 +446,7 @@ class Echo:
 
 
 @pytest.fixture(scope="module")
-def echo(shared, certificates) -> tuple[Echo, Peer]:
+def echo(shared, certificates) -> tuple[Echo, Server]:
     answer = Echo()
     return answer, shared(Manners(certificates.good.context(), logon=answer))
 
@@ -589,10 +571,21 @@ def test_a_secret_with_spaces_is_masked_where_they_are_lost(plugin, echo):
     assert "efg" not in run.stdout
 
 
-def test_the_transcript_shows_no_secret_of_ours(plugin, peers, certificates, files):
+def test_the_transcript_shows_no_secret_of_ours(plugin, serve, certificates, files):
     """Each response as stars; the challenges stay, for they are the server's."""
-    server = peers(Manners(certificates.good.context(), logon=logon))
-    argv = ("-S", *NONE, "-A", "login", "-U", USER, *both(files), "--until", "auth", "-vvv")
+    server = serve(Manners(certificates.good.context(), logon=logon))
+    argv = (
+        "-S",
+        *NONE,
+        "-A",
+        "login",
+        "-U",
+        USER,
+        *secret_options(files),
+        "--until",
+        "auth",
+        "-vvv",
+    )
     run = plugin.against(server, *argv)
     lines = re.findall(r"(?m)^ +[0-9.]+ ([CS~]: .*)$", run.stdout)
     assert lines[-8:] == [
@@ -611,9 +604,9 @@ def test_the_transcript_shows_no_secret_of_ours(plugin, peers, certificates, fil
 # Where secrets come from.
 
 
-def test_a_secret_that_everybody_may_read_is_refused(plugin, peers, tmp_path):
+def test_a_secret_that_everybody_may_read_is_refused(plugin, serve, tmp_path):
     """Before the first packet, and without a look at it."""
-    server = peers(Manners())
+    server = serve(Manners())
     file = tmp_path / "password"
     file.write_text("top secret\n")
     file.chmod(0o644)
@@ -638,9 +631,9 @@ def test_no_option_takes_a_secret(plugin):
 
 
 @pytest.mark.parametrize("mechanism", ["login", "xoauth2"])
-def test_the_environment_is_another_place(plugin, peers, certificates, mechanism):
+def test_the_environment_is_another_place(plugin, serve, certificates, mechanism):
     """A file wins over it."""
-    server = peers(Manners(certificates.good.context(), logon=logon))
+    server = serve(Manners(certificates.good.context(), logon=logon))
     argv = ("-S", *NONE, "-A", mechanism, "-U", USER, "--until", "auth")
     secrets = {
         "CHECK_EXCHANGE_MAILACCEPT_PASSWORD": PASSWORD,
@@ -651,8 +644,8 @@ def test_the_environment_is_another_place(plugin, peers, certificates, mechanism
     assert plugin.against(server, *argv, **wrong).exit_code == CRITICAL
 
 
-def test_a_file_wins_over_the_environment(plugin, peers, certificates, files):
-    server = peers(Manners(certificates.good.context(), logon=logon))
-    argv = ("-S", *NONE, "-A", "login", "-U", USER, "--until", "auth", *both(files))
+def test_a_file_wins_over_the_environment(plugin, serve, certificates, files):
+    server = serve(Manners(certificates.good.context(), logon=logon))
+    argv = ("-S", *NONE, "-A", "login", "-U", USER, "--until", "auth", *secret_options(files))
     run = plugin.against(server, *argv, CHECK_EXCHANGE_MAILACCEPT_PASSWORD="wrong one")
     assert run.exit_code == OK

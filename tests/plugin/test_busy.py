@@ -6,7 +6,6 @@ A server stops it when it has heard a certain command, and lets it go on at a ce
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import socket
@@ -16,12 +15,13 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional
 
 import pytest
-from support.plugin import BANNER, CRITICAL, OK, UNKNOWN, ehlo_reply
-from support.scripted_server import PATIENCE, PLUGIN
-from support.tls_servers import Authority
+from support.certificates import Authority
+from support.plugin import BANNER, CRITICAL, OK, PLUGIN, UNKNOWN, PluginRun
+from support.scripts import Manners, Servers, smtp
+from support.smtp import PATIENCE, Talk
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="the kernel's time stamps are Linux'"
@@ -29,14 +29,6 @@ pytestmark = pytest.mark.skipif(
 
 #: ``-t`` of runs that are stopped for longer than that.
 TIMEOUT = 1.0
-REPLIES = {
-    "EHLO": ehlo_reply("SIZE 37748736", "X-EXPS NTLM"),
-    "MAIL": b"250 2.1.0 Sender OK\r\n",
-    "RCPT": b"250 2.1.5 Recipient OK\r\n",
-    "DATA": b"354 Start mail input\r\n",
-    ".": b"250 2.6.0 Queued mail for delivery\r\n",
-    "QUIT": b"221 2.0.0 Bye\r\n",
-}
 
 
 class Stop(NamedTuple):
@@ -48,29 +40,31 @@ class Stop(NamedTuple):
     until: float
     #: Seconds after its connection until the command is answered; ``None``: never.
     answered: Optional[float] = 0.0
-
-
-class Run(NamedTuple):
-    """What came of the run."""
-
-    exit_code: int
-    first_line: str
-    perfdata: str
+    #: Whether the server says nothing more after that.
+    silent: bool = False
 
 
 class Stopper:
     """A server that stops its client."""
 
-    def __init__(self, stop: Stop, context: Optional[ssl.SSLContext] = None) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
+    def __init__(
+        self, serve: Servers, stop: Stop, context: Optional[ssl.SSLContext] = None
+    ) -> None:
         self._stop = stop
-        self._context = context
-        self.port: int = self._listener.getsockname()[1]
+        self._client: Optional[subprocess.Popen[str]] = None
+        self._started = threading.Event()
+        self._begun = 0.0
+        #: What was heard after the client had been stopped.
+        self.heard_then = b""
+        keywords = ("SIZE 37748736", "X-EXPS NTLM")
+        at = {stop.command: self._stop_and_answer}
+        self._manners = Manners(context, context is not None, BANNER, keywords, keywords, at=at)
+        self._server = serve(self._play)
 
     def run(
         self, *arguments: str, prepare: Optional[Callable[[], None]] = None, **environment: str
-    ) -> Run:
-        argv = ("-H", "127.0.0.1", "-p", str(self.port), "-r", "postmaster@contoso.com")
+    ) -> PluginRun:
+        argv = ("-H", "127.0.0.1", "-p", str(self._server.port), "-r", "postmaster@contoso.com")
         with subprocess.Popen(
             [sys.executable, str(PLUGIN), *argv, "--profile", "none", *arguments],
             stdout=subprocess.PIPE,
@@ -78,55 +72,36 @@ class Stopper:
             env={**os.environ, **environment},
             preexec_fn=prepare,
         ) as client:
-            serving = threading.Thread(target=self._serve, args=(client,), daemon=True)
-            serving.start()
+            self._client = client
+            self._started.set()
             stdout, _ = client.communicate(timeout=4 * PATIENCE)
-            serving.join(PATIENCE)
-        self._listener.close()
-        assert not serving.is_alive()
-        text, _, perfdata = stdout.partition("|")
-        return Run(client.returncode, text.partition("\n")[0], perfdata)
+        return PluginRun(client.returncode, stdout, "")
 
-    def _serve(self, client: subprocess.Popen[str]) -> None:
-        connection, _ = self._listener.accept()
-        begun = time.monotonic()
-        connection.settimeout(PATIENCE)
-        with contextlib.suppress(OSError):
-            if self._context is not None:
-                self._stop_in_handshake(connection, client, begun)
-                connection = self._context.wrap_socket(connection, server_side=True)
-            connection.sendall(BANNER)
-            for line in connection.makefile("rb"):
-                word = (line.split() or [b""])[0].decode().upper()
-                if word == self._stop.command:
-                    self._answer_stopped(connection, client, begun)
-                elif word in REPLIES:
-                    connection.sendall(REPLIES[word])
-        connection.close()
+    def _play(self, talk: Talk) -> None:
+        self._begun = time.monotonic()
+        self._started.wait(PATIENCE)
+        if self._manners.context is not None:
+            # After its ClientHello, until the server's answer has waited for long.
+            talk.connection.recv(1, socket.MSG_PEEK)
+            stop(self._client)
+            threading.Thread(target=self._let_go_on, daemon=True).start()
+        smtp(self._manners)(talk)
 
-    def _answer_stopped(
-        self, connection: socket.socket, client: subprocess.Popen[str], begun: float
-    ) -> None:
+    def _let_go_on(self) -> None:
+        wait_until(self._begun + self._stop.until)
+        self._client.send_signal(signal.SIGCONT)
+
+    def _stop_and_answer(self, talk: Talk) -> Optional[bool]:
         """Stop the client, answer it in good time or not, and let it go on."""
-        stop(client)
+        stop(self._client)
         if self._stop.answered is not None:
-            wait_until(begun + self._stop.answered)
-            connection.sendall(REPLIES[self._stop.command])
-        wait_until(begun + self._stop.until)
-        client.send_signal(signal.SIGCONT)
-
-    def _stop_in_handshake(
-        self, connection: socket.socket, client: subprocess.Popen[str], begun: float
-    ) -> None:
-        """Stop the client after its ClientHello, until the server's answer has waited for long."""
-        connection.recv(1, socket.MSG_PEEK)
-        stop(client)
-
-        def go_on() -> None:
-            wait_until(begun + self._stop.until)
-            client.send_signal(signal.SIGCONT)
-
-        threading.Thread(target=go_on, daemon=True).start()
+            wait_until(self._begun + self._stop.answered)
+            talk.tell(b"354 Go\r\n" if self._stop.command == "DATA" else b"250-a\r\n250 SIZE\r\n")
+        self._let_go_on()
+        if self._stop.silent:
+            self.heard_then = talk.line()
+            talk.wait()
+        return False
 
 
 def stop(client: subprocess.Popen[str]) -> None:
@@ -149,62 +124,55 @@ def wait_until(moment: float) -> None:
     ("command", "asked_next"),
     [("EHLO", "mail"), ("MAIL", "rcpt"), ("RCPT", "data"), ("DATA", "message")],
 )
-def test_a_host_that_was_too_busy_is_named_and_not_the_server(command, asked_next):
+def test_a_host_that_was_too_busy_is_named_and_not_the_server(command, asked_next, serve):
     """The reply came in time; when the plugin goes on its time is over."""
-    run = Stopper(Stop(command, TIMEOUT + 0.5)).run("-t", str(TIMEOUT))
+    run = Stopper(serve, Stop(command, TIMEOUT + 0.5)).run("-t", str(TIMEOUT))
     words = f"MAILACCEPT UNKNOWN - could not test 127.0.0.1 at {asked_next}: this host was too busy"
     assert (run.exit_code, run.first_line.partition(",")[0]) == (UNKNOWN, words)
-    assert f"{command.lower()}=" in run.perfdata
+    assert command.lower() in run.perfdata
 
 
-def test_a_last_reply_that_came_in_time_counts():
+def test_a_last_reply_that_came_in_time_counts(serve):
     """Nothing more is to be asked, so that nothing is missing."""
-    run = Stopper(Stop(".", TIMEOUT + 0.5)).run("-t", str(TIMEOUT))
+    run = Stopper(serve, Stop(".", TIMEOUT + 0.5)).run("-t", str(TIMEOUT))
     assert (run.exit_code, run.first_line.partition(" in ")[0]) == (
         OK,
         "MAILACCEPT OK - 127.0.0.1 accepted mail for postmaster@contoso.com",
     )
 
 
-def test_a_reply_that_waited_for_the_plugin_was_not_slow():
+def test_a_reply_that_waited_for_the_plugin_was_not_slow(serve):
     """The kernel notes when it came."""
-    run = Stopper(Stop("MAIL", 1.0)).run("-t", "20", "-c", "mail=0.8")
+    run = Stopper(serve, Stop("MAIL", 1.0)).run("-t", "20", "-c", "mail=0.8")
     assert run.exit_code == OK, run
 
 
 @pytest.mark.parametrize("answered", [None, TIMEOUT + 0.3])
-def test_a_server_that_had_the_whole_time_is_still_accused(answered):
+def test_a_server_that_had_the_whole_time_is_still_accused(answered, serve):
     """It was asked in time, and has not answered in time, whether somebody looked or not."""
-    run = Stopper(Stop("RCPT", TIMEOUT + 0.6, answered)).run("-t", str(TIMEOUT))
+    run = Stopper(serve, Stop("RCPT", TIMEOUT + 0.6, answered)).run("-t", str(TIMEOUT))
     assert (run.exit_code, run.first_line) == (
         CRITICAL,
-        "MAILACCEPT CRITICAL - 127.0.0.1 did not answer RCPT within 1s",
+        "MAILACCEPT CRITICAL - 127.0.0.1 did not answer RCPT within #s",
     )
 
 
-def test_a_server_that_was_left_little_time_is_not_accused():
+def test_a_server_that_was_left_little_time_is_not_accused(serve):
     """It does not answer the command that it got when most of the time was over."""
-    pauses: list[Any] = []
-
-    class Silent(Stopper):
-        def _answer_stopped(self, connection: socket.socket, client: Any, begun: float) -> None:
-            super()._answer_stopped(connection, client, begun)
-            pauses.append(connection.recv(1000))
-            connection.recv(1000)
-
-    run = Silent(Stop("MAIL", 2.0)).run("-t", "3")
-    assert pauses[0].startswith(b"RCPT")
+    stopper = Stopper(serve, Stop("MAIL", 2.0, silent=True))
+    run = stopper.run("-t", "3")
+    assert stopper.heard_then.startswith(b"RCPT")
     assert (run.exit_code, run.first_line.partition(",")[0]) == (
         UNKNOWN,
         "MAILACCEPT UNKNOWN - could not test 127.0.0.1 at rcpt: this host was too busy",
     )
 
 
-def test_a_handshake_in_which_the_host_was_too_busy(tmp_path):
+def test_a_handshake_in_which_the_host_was_too_busy(tmp_path, serve):
     """The server has answered, and the plugin was too late to go on."""
     authority = Authority(tmp_path, "Test CA")
     context = authority.issue("mx.test").context()
-    run = Stopper(Stop("never", TIMEOUT + 0.5), context).run(
+    run = Stopper(serve, Stop("never", TIMEOUT + 0.5), context).run(
         "-s", "-t", str(TIMEOUT), SSL_CERT_FILE=authority.file
     )
     assert run.exit_code == UNKNOWN
@@ -212,7 +180,7 @@ def test_a_handshake_in_which_the_host_was_too_busy(tmp_path):
 
 
 @pytest.mark.slow
-def test_under_load_no_healthy_server_is_accused():
+def test_under_load_no_healthy_server_is_accused(serve):
     """The plugin has the processor for a sixtieth of the time that it wants it."""
     processor = min(os.sched_getaffinity(0))
 
@@ -225,13 +193,13 @@ def test_under_load_no_healthy_server_is_accused():
 
     busy = subprocess.Popen([sys.executable, "-c", "while True: pass"], preexec_fn=take_all)
     try:
-        runs = [under_load(yield_to_all) for _ in range(3)]
+        runs = [under_load(serve, yield_to_all) for _ in range(3)]
     finally:
         busy.kill()
         busy.wait()
     assert [run for run in runs if run.exit_code not in (OK, UNKNOWN)] == []
 
 
-def under_load(prepare: Callable[[], None]) -> Run:
+def under_load(serve: Servers, prepare: Callable[[], None]) -> PluginRun:
     """A run against a server that answers at once."""
-    return Stopper(Stop("never", 0.0)).run("-t", "0.5", prepare=prepare)
+    return Stopper(serve, Stop("never", 0.0)).run("-t", "0.5", prepare=prepare)

@@ -1,25 +1,28 @@
 """The fault matrix: what servers do wrong at each stage, and what the plugin says of it.
 
-The cases are in ``faults/*.txt``, in a form that is explained in ``faults/README.txt``.
+The cases are in ``faults/*.txt``, in a form that is explained in ``faults/README.txt``; whole
+sessions of healthy and of strange servers are in ``dialogues/*.txt``.
 """
 
 from __future__ import annotations
 
 import functools
 import re
+import socket
 import ssl
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from support.dialogue_server import DialogueServer, Line, lines_of
+from support.certificates import Authority
 from support.measuring import run_measured
-from support.tls_servers import Authority
+from support.plugin import check, first_line
+from support.scripts import Line, dialogue, lines_of
+from support.smtp import Server
 
 FAULTS = Path(__file__).parent / "faults"
 STATES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
@@ -226,8 +229,7 @@ def play(fault: Case, transport: str) -> Played:
     secure, lines, pardoned = None, fault.lines, set()
     environment = {}
     if transport == "tls":
-        context, authority = trusted_server()
-        secure = partial(context.wrap_socket, server_side=True)
+        secure, authority = trusted_server()
         # One that is not trusted would be connected twice.
         environment = {"SSL_CERT_FILE": authority}
         if Line("~", "shuts its side") in lines[-2:]:
@@ -235,16 +237,15 @@ def play(fault: Case, transport: str) -> Played:
             # the version of Python.
             lines = lines[:-1] if lines[-1].speaker == "C" else lines
             pardoned = {"expected nothing more, heard b'QUIT\\r\\n'"}
-    server = DialogueServer(lines, secure)
+    server = Server(dialogue(lines, secure))
     run = run_measured(
         "-H", "127.0.0.1", "-p", str(server.port), "-r", "postmaster@contoso.com",
         "-F", "probe.client.example", *fault.arguments, *(["-s"] if secure else []),
         **environment,
     )  # fmt: skip
     server.close()
-    line = run.run.masked.partition("\n")[0].partition(" | ")[0]
     mismatches = tuple(each for each in server.mismatches if each not in pardoned)
-    outcome = Outcome(run.run.exit_code, line, run.run.stderr, mismatches)
+    outcome = Outcome(run.run.exit_code, run.run.first_line, run.run.stderr, mismatches)
     return Played(outcome, run.seconds, run.peak_kib)
 
 
@@ -320,3 +321,36 @@ def test_giant_replies_take_no_memory(transport: str, arguments: tuple[str, ...]
     result = play(Case("giant", lines, (*UNHURRIED, *arguments), 1, ""), transport)
     assert (result.outcome.exit_code, result.outcome.mismatches) == (1, ())
     assert result.peak_kib < MOST_MEMORY[transport]
+
+
+DIALOGUES = sorted((Path(__file__).parent / "dialogues").glob("*.txt"))
+
+
+@pytest.mark.parametrize("path", DIALOGUES, ids=lambda path: path.stem)
+def test_a_written_session(serve, path: Path) -> None:
+    """State, first line and every word that is said, to the end of the connection."""
+    text = path.read_text(encoding="utf-8")
+    head = dict(re.findall("^# (run|exit|line): (.*)$", text, re.MULTILINE))
+    run = check(serve(dialogue(lines_of(text))), *head.get("run", "").split())
+    expected = (int(head["exit"]), head["line"], "")
+    assert (run.exit_code, first_line(run), run.stderr) == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "mismatch"),
+    [
+        (b"HELO a\r\n", r"expected 'EHLO a', heard b'HELO a\r\n'"),
+        (b"EHLO a\n", r"expected 'EHLO a', heard b'EHLO a\n'"),
+        (b"EHLO a\r\nQUIT\r\n", r"expected nothing more, heard b'QUIT\r\n'"),
+        (b"", "expected 'EHLO a', and the client went"),
+    ],
+)
+def test_a_client_that_says_something_else_is_noticed(serve_carelessly, said, mismatch) -> None:
+    """The server would prove nothing if it took everything."""
+    server = serve_carelessly(dialogue(lines_of("S: 220 ready\nC: EHLO a\nS: 250 OK")))
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(said)
+        client.shutdown(socket.SHUT_WR)
+        client.makefile("rb").read()
+    server.close()
+    assert server.mismatches == [mismatch]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.names import NameServer
+from support.names import mx
 from support.plugin import (
     ACCEPTED,
     ALL,
@@ -19,8 +19,9 @@ from support.plugin import (
     check,
     ehlo_reply,
     first_line,
+    run_plugin,
 )
-from support.scripted_server import PortOfAll, ScriptedServer, run_plugin
+from support.smtp import PortOfAll
 
 IF_OFFERED = ("--starttls-if-offered", "--profile", "none")
 PLAIN = ("EHLO .*", ehlo_reply("SIZE 37748736", "DSN"))
@@ -162,41 +163,33 @@ def test_a_small_size(serve, keyword, state, words):
 
 
 @pytest.fixture
-def second_address():
-    """A server at one of two addresses of a name, and the arguments that lead to it."""
+def check_domain(serve, names):
+    """A server at one address, and the run for a domain with a table that leads there."""
     held = PortOfAll()
-    server = ScriptedServer(BANNER, *ALL, host="127.0.0.3", port=held.number)
-    running = [held, server]
+    serve(BANNER, *ALL, host="127.0.0.3", port=held.number)
 
-    def arguments(table):
-        running.append(NameServer(table))
-        names = f"127.0.0.1:{running[-1].port}"
-        return ["-d", "contoso.com", "-p", str(held.number), "--nameserver", names]
+    def run(table, *arguments):
+        where = ("-d", "contoso.com", "-p", str(held.number), *names(table))
+        return run_plugin(*where, "-F", "probe.client.example", *arguments)
 
-    yield arguments
-    for each in running:
-        each.close()
+    yield run
+    held.close()
 
 
 @pytest.mark.parametrize(("severity", "state"), [((), OK), (("--severity", "address=warning"), 1)])
-def test_a_dead_address_beside_a_live_one(second_address, severity, state):
-    table = {
-        ("contoso.com.", "MX"): ["10 mail1.contoso.com."],
-        ("mail1.contoso.com.", "A"): ["127.0.0.2", "127.0.0.3"],
-    }
+def test_a_dead_address_beside_a_live_one(check_domain, severity, state):
+    table = mx((10, "mail1.contoso.com", None))
+    table["mail1.contoso.com.", "A"] = ["127.0.0.2", "127.0.0.3"]
     # Whichever address the resolver gives first: the dead one is met in one of a few runs.
-    arguments = [*second_address(table), "-F", "probe.client.example", *severity]
-    run = run_plugin(*arguments)
+    run = check_domain(table, *severity)
     assert run.exit_code in (OK, state)
     if "127.0.0.2" in first_line(run):
         assert run.exit_code == state
         assert "its address 127.0.0.2 fails: connection refused" in first_line(run)
 
 
-def test_a_domain_without_mx_records_says_so_in_the_first_line(second_address):
-    run = run_plugin(
-        *second_address({("contoso.com.", "A"): ["127.0.0.3"]}), "-F", "probe.client.example"
-    )
+def test_a_domain_without_mx_records_says_so_in_the_first_line(check_domain):
+    run = check_domain({("contoso.com.", "A"): ["127.0.0.3"]})
     assert (run.exit_code, first_line(run)) == (
         OK,
         f"MAILACCEPT OK - {ACCEPTED}".replace("127.0.0.1", "contoso.com").replace(

@@ -13,9 +13,10 @@ import sys
 import sysconfig
 
 import pytest
-from support.flights import domain, host
+from support.names import mx
+from support.plugin import CHECKOUT, PLUGIN
 from support.programs import find_program
-from support.scripted_server import CHECKOUT, PATIENCE, PLUGIN
+from support.smtp import PATIENCE
 
 #: Valgrind is slow by its nature.
 pytestmark = pytest.mark.slow
@@ -70,20 +71,24 @@ def least(count: Counter) -> int:
     return count("import nagiosplugin")
 
 
+HOST = ("-H", "127.0.0.1", "-r", "postmaster@contoso.com", "--profile", "none")
+DOMAIN = ("-d", "contoso.com", "--profile", "none")
+TABLE = mx((10, "mail1.contoso.com", "127.0.0.1"))
 NAMED = ("-F", "probe.client.example", "-t", str(PATIENCE))
 
 
 def test_a_host(count, least, sink):
-    run = count(MAIN, *host(sink()), *NAMED)
+    run = count(MAIN, *HOST, "-p", str(sink().port), *NAMED)
     assert run / least < MOST_FOR_A_HOST
 
 
 def test_a_host_with_tls(count, least, sink, authority):
-    server = sink("STARTTLS", tls=authority.context)
-    run = count(MAIN, *host(server), "-S", "--verify", "--ca-file", authority.file, *NAMED)
+    port = str(sink("STARTTLS", context=authority.context).port)
+    trusting = ("-S", "--verify", "--ca-file", authority.file)
+    run = count(MAIN, *HOST, "-p", port, *trusting, *NAMED)
     assert run / least < MOST_FOR_TLS
 
 
 def test_a_domain(count, least, sink, names):
-    run = count(MAIN, *domain(sink(), names()), *NAMED)
+    run = count(MAIN, *DOMAIN, "-p", str(sink().port), *names(TABLE), *NAMED)
     assert run / least < MOST_FOR_A_DOMAIN

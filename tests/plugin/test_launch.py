@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Callable, NamedTuple
 
 import pytest
-from support.flights import Sink, domain, host
-from support.scripted_server import CHECKOUT, PATIENCE, PLUGIN
+from support.names import Answer, knowing, mx, question
+from support.plugin import CHECKOUT, PLUGIN
+from support.smtp import PATIENCE, Server, Talk
 
 
 class Ran(NamedTuple):
@@ -100,6 +101,20 @@ def plugin(tmp_path: Path) -> Plugin:
     return Plugin(tmp_path)
 
 
+def host(server: Server, *arguments: str) -> tuple[str, ...]:
+    """The arguments that lead to a server."""
+    where = ("-H", "127.0.0.1", "-p", str(server.port), "-r", "postmaster@contoso.com")
+    return (*where, "--profile", "none", *arguments)
+
+
+TABLE = mx((10, "mail1.contoso.com", "127.0.0.1"))
+
+
+def domain(server: Server, name_server: tuple[str, ...]) -> tuple[str, ...]:
+    """The arguments that lead to it by way of a name server."""
+    return ("-d", "contoso.com", "-p", str(server.port), *name_server, "--profile", "none")
+
+
 # Modules.
 
 #: What no run needs; each costs 2 to 30 ms.
@@ -140,7 +155,7 @@ def test_modules_for_a_host_by_name(sink, plugin):
 
 def test_modules_for_a_domain(sink, names, plugin):
     """Of dnspython what reads and writes messages; no second resolver with its own sockets."""
-    run = plugin(*domain(sink(), names()))
+    run = plugin(*domain(sink(), names(TABLE)))
     assert run.exit_code == 0, run.stdout
     assert run.loaded(*TLS_ONLY, *(each for each in NEVER if each not in FOR_DNS)) == []
     assert run.loaded("dns.message") == ["dns.message"]
@@ -148,11 +163,19 @@ def test_modules_for_a_domain(sink, names, plugin):
 
 def test_modules_for_tls(sink, plugin, authority):
     """With a certificate that is verified, OpenSSL reads it."""
-    server = sink("STARTTLS", tls=authority.context)
+    server = sink("STARTTLS", context=authority.context)
     run = plugin(*host(server, "-S", "--verify", "--ca-file", authority.file))
     assert run.exit_code == 0, run.stdout
     assert run.loaded("dns", *NEVER) == []
     assert run.loaded(*TLS_ONLY) == list(TLS_ONLY)
+
+
+def test_modules_for_a_certificate_that_is_not_trusted(sink, plugin, authority):
+    """Only ``cryptography`` reads one that fails verification."""
+    run = plugin(*host(sink("STARTTLS", context=authority.context), "-S"))
+    assert run.exit_code == 0, run.stdout
+    assert run.loaded("cryptography", *TLS_ONLY) == ["cryptography", *TLS_ONLY]
+    assert run.loaded("spnego", "dns") == []
 
 
 @pytest.mark.parametrize("argument", ["--version", "-x"])
@@ -196,9 +219,24 @@ while not os.path.exists(gate):
 """
 
 
+def opening(directory: Path) -> Callable[[object], None]:
+    """What a server does when it has seen the client."""
+    return lambda _: (directory / "gate").touch()
+
+
+def asked(directory: Path) -> Callable[[bytes, bool], Answer]:
+    """A name server that does the same."""
+
+    def answer(wire: bytes, tcp: bool) -> Answer:
+        opening(directory)(None)
+        return knowing(TABLE)(wire, tcp)
+
+    return answer
+
+
 def test_a_host_is_connected_before_nagiosplugin_is_imported(sink, plugin, slow_library, tmp_path):
     """The import waits here until the server has seen the client."""
-    server = sink(on_accept=(tmp_path / "gate").touch)
+    server = sink(at={"": opening(tmp_path)})
     run = plugin(*host(server), path=slow_library(WAIT_FOR_THE_GATE))
     assert run.exit_code == 0, run.stdout
 
@@ -207,7 +245,7 @@ def test_the_installed_command_speaks_before_nagiosplugin_is_imported(
     sink, plugin, slow_library, tmp_path
 ):
     """The import waits here until the server has heard the client."""
-    server = sink(on_hello=(tmp_path / "gate").touch)
+    server = sink(at={"EHLO": opening(tmp_path)})
     (tmp_path / "command").write_text(COMMAND, encoding="ascii")
     arguments = host(server)
     run = plugin(
@@ -220,8 +258,7 @@ def test_a_name_is_asked_for_before_nagiosplugin_is_imported(
     sink, names, plugin, slow_library, tmp_path
 ):
     """The import waits here until the name server has seen the question."""
-    name_server = names((tmp_path / "gate").touch)
-    run = plugin(*domain(sink(), name_server), path=slow_library(WAIT_FOR_THE_GATE))
+    run = plugin(*domain(sink(), names(asked(tmp_path))), path=slow_library(WAIT_FOR_THE_GATE))
     assert run.exit_code == 0, run.stdout
 
 
@@ -229,7 +266,7 @@ def test_a_server_with_tls_is_connected_before_nagiosplugin_is_imported(
     sink, plugin, slow_library, tmp_path, authority
 ):
     """TLS or not."""
-    server = sink("STARTTLS", on_accept=(tmp_path / "gate").touch, tls=authority.context)
+    server = sink("STARTTLS", at={"": opening(tmp_path)}, context=authority.context)
     arguments = host(server, "-S", "--verify", "--ca-file", authority.file)
     run = plugin(*arguments, path=slow_library(WAIT_FOR_THE_GATE))
     assert run.exit_code == 0, run.stdout
@@ -255,22 +292,35 @@ def test_round_trips_to_a_host(sink, plugin, keywords, arguments, trips):
     """EHLO, MAIL, RCPT, DATA, the message and QUIT; QUIT with the message where it may."""
     server = sink(*keywords)
     run = plugin(*host(server, *arguments))
-    assert (run.exit_code, server.flights + CONNECT_AND_BANNER) == (0, trips), run.stdout
+    assert (run.exit_code, server.talks[0].flights + CONNECT_AND_BANNER) == (0, trips), run.stdout
 
 
 @pytest.mark.parametrize(("keywords", "trips"), [((), 11), (("PIPELINING",), 10)])
 def test_round_trips_with_starttls(sink, plugin, authority, keywords, trips):
     """STARTTLS, one for the handshake of TLS 1.3, and EHLO in one flight with its end."""
-    server = sink("STARTTLS", *keywords, tls=authority.context)
+    server = sink("STARTTLS", *keywords, context=authority.context)
     run = plugin(*host(server, "-S", "--verify", "--ca-file", authority.file))
-    assert (run.exit_code, server.flights + CONNECT_AND_BANNER) == (0, trips), run.stdout
+    assert (run.exit_code, server.talks[0].flights + CONNECT_AND_BANNER) == (0, trips), run.stdout
 
 
 def test_round_trips_to_the_name_server(sink, names, plugin):
     """The addresses of both families are asked for in one flight."""
-    name_server = names()
-    run = plugin(*domain(sink(), name_server))
-    assert (run.exit_code, name_server.flights) == (0, [{"MX"}, {"A", "AAAA"}]), run.stdout
+    flights: list[set[str]] = []
+
+    def answer(wire: bytes, tcp: bool) -> Answer:
+        """Only when the other family was asked for, too."""
+        waiting.append(wire)
+        kinds = {question(query)[1] for query in waiting}
+        if kinds in ({"A"}, {"AAAA"}):
+            return None
+        flights.append(kinds)
+        queries = waiting.copy()
+        waiting.clear()
+        return iter([knowing(TABLE)(query, tcp) for query in queries])
+
+    waiting: list[bytes] = []
+    run = plugin(*domain(sink(), names(answer)))
+    assert (run.exit_code, flights) == (0, [{"MX"}, {"A", "AAAA"}]), run.stdout
 
 
 # Truth.
@@ -278,12 +328,12 @@ def test_round_trips_to_the_name_server(sink, names, plugin):
 BUSY = "time.sleep(0.5)"
 
 
-def too_long(run: Ran, server: Sink) -> dict[str, float]:
+def too_long(run: Ran, talk: Talk) -> dict[str, float]:
     """The stages that took longer than from the reply before theirs to their own.
 
     On one machine a reply has come when it was sent.
     """
-    from_to = zip([run.begun, *server.said_at], server.said_by)
+    from_to = zip([run.begun, *talk.said_at], talk.said_by)
     stages = ("banner", "ehlo", "mail", "rcpt", "data", "message", "quit")
     # The plugin prints four decimals, and two clocks may not run alike.
     most = {stage: said - before + 0.001 for stage, (before, said) in zip(stages, from_to)}
@@ -293,22 +343,27 @@ def too_long(run: Ran, server: Sink) -> dict[str, float]:
 @pytest.mark.usefixtures("kernel_stamps")
 def test_a_stage_is_no_longer_than_it_was(sink, plugin, slow_library, tmp_path):
     """While the plugin imports something for long, what came meanwhile is not slow."""
-    server = sink(on_accept=(tmp_path / "gate").touch)
+    server = sink(at={"": opening(tmp_path)})
     run = plugin(*host(server), path=slow_library(WAIT_FOR_THE_GATE + BUSY))
     assert run.exit_code == 0, run.stdout
-    assert too_long(run, server) == {}
+    assert too_long(run, server.talks[0]) == {}
 
 
 @pytest.mark.usefixtures("kernel_stamps")
 def test_a_lookup_is_no_longer_than_it_was(sink, names, plugin, slow_library, tmp_path):
     """The same of a name server's answer."""
-    name_server = names((tmp_path / "gate").touch)
-    path = slow_library(WAIT_FOR_THE_GATE + BUSY)
+    answered: list[float] = []
+
+    def answer(wire: bytes, tcp: bool) -> Answer:
+        yield asked(tmp_path)(wire, tcp)
+        answered.append(time.monotonic())
+
     server = sink()
-    run = plugin(*domain(server, name_server), path=path)
+    path = slow_library(WAIT_FOR_THE_GATE + BUSY)
+    run = plugin(*domain(server, names(answer)), path=path)
     assert run.exit_code == 0, run.stdout
-    assert too_long(run, server) == {}
-    assert run.perfdata["mx"] <= name_server.answered_by[-1] - run.begun
+    assert too_long(run, server.talks[0]) == {}
+    assert run.perfdata["mx"] <= answered[-1] - run.begun
 
 
 def test_a_stage_is_as_long_as_the_server_made_it(sink, plugin):
@@ -322,12 +377,12 @@ def test_a_stage_is_as_long_as_the_server_made_it(sink, plugin):
     assert run.exit_code == 0, run.stdout
     # The plugin prints four decimals, and two clocks may not run alike.
     rounding = 0.001
-    said = server.said_at
+    said, heard = server.talks[0].said_at, server.talks[0].heard_at
     for number, name in enumerate(("ehlo", "mail", "rcpt", "data", "message", "quit"), 1):
-        held = said[number] - server.heard_at[number - 1]
+        held = said[number] - heard[number - 1]
         assert held - rounding <= run.perfdata[name], (name, held, run.stdout)
     for number, name in enumerate(("ehlo", "mail", "rcpt", "data", "message"), 1):
-        waited = server.heard_at[number] - said[number - 1]
+        waited = heard[number] - said[number - 1]
         assert run.perfdata[name] <= waited + rounding, (name, waited, run.stdout)
 
 
@@ -338,6 +393,7 @@ def test_the_plugin_is_run_from_the_checkout():
 
 
 def test_a_set_of_one_address_is_one_connection(sink, plugin):
-    """What is sent ahead must be for somebody: this server greets one client only."""
-    run = plugin(*host(sink(), "--all-addresses", "-t", "10"))
-    assert run.exit_code == 0, run.stdout
+    """What is sent ahead must be for somebody."""
+    server = sink()
+    run = plugin(*host(server, "--all-addresses", "-t", "10"))
+    assert (run.exit_code, server.connections) == (0, 1), run.stdout

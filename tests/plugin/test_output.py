@@ -7,22 +7,22 @@ part of perfdata to Nagios, Icinga and Icinga Web, and none of them finds more i
 from __future__ import annotations
 
 import re
-import socket
 import struct
 import subprocess
-import threading
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import dns.flags
 import dns.message
 import dns.name
 import dns.rdatatype
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from support.plugin import ALL, BANNER, perfdata
-from support.tls_servers import Authority, Peers, Plugin, Run, Talk, closing_peers
+from support.certificates import Authority
+from support.names import NameServer
+from support.plugin import ALL, BANNER, PluginRun, perfdata
+from support.scripts import Servers
+from support.smtp import Talk
 
 # Hundreds of runs are one test here.
 pytestmark = pytest.mark.timeout(900)
@@ -55,7 +55,7 @@ MANY = settings(
 )
 
 
-def is_one_result(run: Run, verbosity: str = "") -> None:
+def is_one_result(run: PluginRun, verbosity: str = "") -> None:
     """What each of those who read the output makes of it."""
     assert run.stderr == ""
     assert 0 <= run.exit_code <= 3
@@ -67,7 +67,7 @@ def is_one_result(run: Run, verbosity: str = "") -> None:
     assert len(first.partition(" | ")[0]) < 300
     assert [line for line in others if line.startswith("MAILACCEPT")] == []
     # A bar, and behind it nothing but perfdata that follow the grammar.
-    found = perfdata(run)  # type: ignore[arg-type]
+    found = perfdata(run)
     assert {"total"} <= set(found)
     assert all(re.fullmatch("[a-z]+", label) for label in found)
     if verbosity in ("", "-v"):
@@ -75,18 +75,11 @@ def is_one_result(run: Run, verbosity: str = "") -> None:
 
 
 @pytest.fixture(scope="module")
-def plugin(tmp_path_factory) -> Iterator[Plugin]:
-    """Runs the plugin in a process of its own, quickly."""
-    started = Plugin(tmp_path_factory.mktemp("plugin"), {})
-    yield started
-    started.close()
-
-
-@pytest.fixture(scope="module")
-def peers() -> Iterator[Peers]:
-    """Servers that end with the module."""
-    with closing_peers() as started:
-        yield started
+def peers() -> Iterator[Servers]:
+    """Servers that end with the module; how the client leaves them is left open."""
+    servers = Servers()
+    yield servers
+    servers.close()
 
 
 class Says(NamedTuple):
@@ -131,6 +124,7 @@ def replies(stage: int, words: bytes, form: str) -> bytes:
 )
 @example(1, b"\n".join(SPELLS), "lines", "-v")
 @example(3, b"".join(SPELLS), "refused", "-vv")
+@example(1, b"\n".join([b"<x|>$`\\ \xff\x00" * 500] * 20), "lines", "")
 def test_whatever_a_server_says(plugin, peers, stage, words, form, verbosity):
     """At every stage, as a reply or not, the output is one result."""
     said = replies(stage, words, form)
@@ -142,33 +136,13 @@ def test_whatever_a_server_says(plugin, peers, stage, words, form, verbosity):
     is_one_result(run, verbosity)
 
 
-class Names:
-    """A name server whose domain has one mail server, and that has a name of any bytes."""
+class Called:
+    """A domain whose one mail server has a name of any bytes."""
 
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self.port: int = self._socket.getsockname()[1]
-        self.target = dns.name.root
-        self.how = "MX"
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
+    target = dns.name.root
+    how = "MX"
 
-    def close(self) -> None:
-        """End it."""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bell:
-            bell.sendto(b"", ("127.0.0.1", self.port))
-        self._thread.join()
-        self._socket.close()
-
-    def _serve(self) -> None:
-        while True:
-            query, client = self._socket.recvfrom(4096)
-            if not query:
-                return
-            self._socket.sendto(self._response(query), client)
-
-    def _response(self, query: bytes) -> bytes:
+    def __call__(self, query: bytes, _tcp: bool) -> bytes:
         """By hand, since dnspython would not write what is no record."""
         asked = dns.message.from_wire(query).question[0]
         question = asked.name.to_wire() + struct.pack("!HH", asked.rdtype, 1)
@@ -188,10 +162,11 @@ class Names:
 
 
 @pytest.fixture(scope="module")
-def names() -> Iterator[Names]:
-    """A name server that ends with the module."""
-    server = Names()
-    yield server
+def called() -> Iterator[tuple[Called, tuple[str, str]]]:
+    """The domain, and the option that leads to its name server."""
+    domain = Called()
+    server = NameServer(domain)
+    yield domain, server.option
     server.close()
 
 
@@ -205,13 +180,14 @@ def names() -> Iterator[Names]:
 )
 @example([b"a|b=1 'c", b"<x>"], "MX", ["--all-mx"])
 @example([b"mail1", b"contoso", b"com\n"], "CNAME", ["-v"])
-def test_whatever_a_mail_server_is_called(plugin, peers, names, labels, how, arguments):
+def test_whatever_a_mail_server_is_called(plugin, peers, called, labels, how, arguments):
     """DNS takes any byte in a name, and a name becomes a label of perfdata."""
-    names.target, names.how = dns.name.Name([*labels, b""]), how
+    domain, name_server = called
+    domain.target, domain.how = dns.name.Name([*labels, b""]), how
     server = peers(Says(0, b"554 No\r\n"))
     run = plugin(
         "-d", "contoso.com", "-F", "probe.client.example", "-p", str(server.port),
-        "--nameserver", f"127.0.0.1:{names.port}", "-t", "2", *arguments,
+        *name_server, "-t", "2", *arguments,
     )  # fmt: skip
     assert run.stderr == ""
     assert re.fullmatch(r"[\n -~]+\n", run.stdout)

@@ -1,8 +1,7 @@
 """The plugin as Nagios sees it: a process, its standard output and its exit code.
 
-Against a real server on a loopback port, which demands each line of the client
-(``scripted_server``).
-Numbers of seconds are masked as ``#s``; all else is compared whole.
+Against a real server on a loopback port, which demands each line of the client.  Numbers of
+seconds are masked as ``#s``; all else is compared whole.
 """
 
 from __future__ import annotations
@@ -10,15 +9,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import nagiosplugin
 import pytest
-from support.names import NameServer
+from support.names import mx
 from support.plugin import (
     ACCEPTED,
     ALL,
@@ -27,23 +24,25 @@ from support.plugin import (
     DATA,
     EHLO,
     KEYWORDS,
-    LABELS,
     MAIL,
     MESSAGE,
     OK,
     PERFDATA,
+    PLUGIN,
     QUIT,
     RCPT,
     RSET,
     TROUBLESHOOTING,
     UNKNOWN,
     WARNING,
+    PluginRun,
     check,
     ehlo_reply,
     first_line,
     perfdata,
-)
-from support.scripted_server import PLUGIN, SILENCE, PluginRun, ScriptedServer, run_plugin
+    run_plugin,
+)  # fmt: skip
+from support.smtp import free_port
 
 # Whole outputs.
 
@@ -142,121 +141,9 @@ def test_the_transcript_is_shown_with_vv(serve, verbosity):
     )
 
 
-def test_the_message_is_shown_in_the_transcript(serve):
-    """As it was sent, header by header."""
-    run = check(serve(BANNER, *ALL), "-vv", "--subject", "Probe 1", "--header", "X-Team: mail")
-    lines = re.findall(r"(?m)^ +[0-9.]+ C: ?(.*)$", run.masked)
-    assert [line for line in lines if not line.startswith("Date: ")] == [
-        "EHLO probe.client.example",
-        "MAIL FROM:[ExMFA-MailAcceptTest@Fabrikam.com]",
-        "RCPT TO:[postmaster@contoso.com] NOTIFY=NEVER",
-        "DATA",
-        "From: Mail acceptance test [ExMFA-MailAcceptTest@Fabrikam.com]",
-        "To: [postmaster@contoso.com]",
-        "Message-ID: [ID]",
-        "Subject: Probe 1",
-        "Auto-Submitted: auto-generated",
-        "X-Auto-Response-Suppress: All",
-        "Precedence: bulk",
-        "X-Exchange-Mailaccept: probe 1.0.0",
-        "X-Team: mail",
-        "",
-        "This message is a test of whether this server accepts mail.",
-        "It was sent by a monitoring system. It needs no answer and can be deleted.",
-        ".",
-        "QUIT",
-    ]
-
-
 # The first line and the state, for each way in which each stage can end.
 
 CLOSED = b""
-
-
-@pytest.mark.parametrize(
-    ("banner", "script", "state", "line"),
-    [
-        (b"421 4.3.2 Service not available\r\n", [QUIT], CRITICAL,
-         "127.0.0.1 refused the connection: 421 4.3.2 Service not available"),
-        (b"450 4.7.1 later\r\n", [QUIT], CRITICAL,
-         "127.0.0.1 refused the connection: 450 4.7.1 later"),
-        (b"554 No SMTP service here\r\n", [QUIT], CRITICAL,
-         "127.0.0.1 refused the connection: 554 No SMTP service here"),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", [], CRITICAL,
-         "127.0.0.1 sent no SMTP greeting: not an SMTP reply: 'SSH-2.0-OpenSSH_9.2'"),
-        (b"", [], CRITICAL,
-         "127.0.0.1 sent no SMTP greeting: connection closed by the server"),
-        (b"220-mail1", [], CRITICAL,
-         "127.0.0.1 sent no SMTP greeting: connection closed by the server after '220-mail1'"),
-        (b"220 one\r\n220 two\r\n", [], CRITICAL,
-         "127.0.0.1 failed at EHLO: the server spoke before it was asked: '220 two'"),
-        (BANNER, [("EHLO .*", b"501 5.5.4 Invalid domain name\r\n"), QUIT], CRITICAL,
-         "127.0.0.1 refused EHLO: 501 5.5.4 Invalid domain name"),
-        (BANNER, [("EHLO .*", b"421 4.4.1 Connection timed out\r\n"), QUIT], CRITICAL,
-         "127.0.0.1 refused EHLO: 421 4.4.1 Connection timed out"),
-        (BANNER, [("EHLO .*", CLOSED)], CRITICAL,
-         "127.0.0.1 failed at EHLO: connection closed by the server"),
-        (BANNER, [EHLO, ("MAIL .*", b"452 4.3.1 Insufficient system resources\r\n"), QUIT],
-         CRITICAL,
-         "127.0.0.1 deferred MAIL ExMFA-MailAcceptTest@Fabrikam.com:"
-         " 452 4.3.1 Insufficient system resources"),
-        (BANNER, [EHLO, ("MAIL .*", b"421 4.7.0 bye\r\n"), QUIT], CRITICAL,
-         "127.0.0.1 refused MAIL ExMFA-MailAcceptTest@Fabrikam.com: 421 4.7.0 bye"),
-        (BANNER, [EHLO, ("MAIL .*", b"530 5.7.57 Client was not authenticated\r\n"), QUIT],
-         CRITICAL,
-         "127.0.0.1 refused MAIL ExMFA-MailAcceptTest@Fabrikam.com:"
-         " 530 5.7.57 Client was not authenticated"),
-        (BANNER, [EHLO, ("MAIL .*", b"354 what\r\n"), QUIT], CRITICAL,
-         "127.0.0.1 answered MAIL without 250: 354 what"),
-        (BANNER, [EHLO, ("MAIL .*", b"25O OK\r\n")], CRITICAL,
-         "127.0.0.1 failed at MAIL: not an SMTP reply: '25O OK'"),
-        (BANNER, [EHLO, MAIL, ("RCPT .*", b"451 4.7.1 Greylisting\r\n"), QUIT], WARNING,
-         "127.0.0.1 deferred RCPT postmaster@contoso.com: 451 4.7.1 Greylisting"),
-        (BANNER, [EHLO, MAIL, ("RCPT .*", b"550 5.7.54 SMTP; Unable to relay\r\n"), QUIT], CRITICAL,
-         "127.0.0.1 refused RCPT postmaster@contoso.com: 550 5.7.54 SMTP; Unable to relay"),
-        (BANNER, [EHLO, MAIL, RCPT, ("DATA", b"451 4.3.0 later\r\n"), QUIT], WARNING,
-         "127.0.0.1 deferred DATA: 451 4.3.0 later"),
-        (BANNER, [EHLO, MAIL, RCPT, ("DATA", b"554 5.6.0 no\r\n"), QUIT], CRITICAL,
-         "127.0.0.1 refused DATA: 554 5.6.0 no"),
-        (BANNER, [EHLO, MAIL, RCPT, DATA, (MESSAGE[0], b"452 4.3.1 full\r\n"), QUIT], CRITICAL,
-         "127.0.0.1 deferred the message: 452 4.3.1 full"),
-        (BANNER, [EHLO, MAIL, RCPT, DATA, (MESSAGE[0], b"554 5.6.0 no\r\n"), QUIT], CRITICAL,
-         "127.0.0.1 refused the message: 554 5.6.0 no"),
-        (BANNER, [EHLO, MAIL, RCPT, DATA, (MESSAGE[0], CLOSED)], CRITICAL,
-         "127.0.0.1 failed at the message: connection closed by the server"),
-        (BANNER, [EHLO, MAIL, RCPT, DATA, MESSAGE, ("QUIT", CLOSED)], OK, ACCEPTED),
-        (BANNER, [EHLO, MAIL, RCPT, DATA, MESSAGE, ("QUIT", b"500 what\r\n")], OK, ACCEPTED),
-        (BANNER, [EHLO, MAIL, RCPT, DATA, MESSAGE], OK, ACCEPTED),
-    ],
-)  # fmt: skip
-def test_each_stage_ends_in_a_state_and_a_line(serve, banner, script, state, line):
-    """The contract's table of states, as far as one server goes."""
-    run = check(serve(banner, *script))
-    word = ("OK", "WARNING", "CRITICAL")[state]
-    expected = (state, f"MAILACCEPT {word} - {line}", "")
-    assert (run.exit_code, first_line(run), run.stderr) == expected
-
-
-@pytest.mark.parametrize(
-    ("banner", "script", "line"),
-    [
-        (None, [], "127.0.0.1 sent no greeting within #s"),
-        (BANNER, [("EHLO .*", SILENCE)], "127.0.0.1 did not answer EHLO within #s"),
-        (BANNER, [EHLO, ("MAIL .*", SILENCE)], "127.0.0.1 did not answer MAIL within #s"),
-        (BANNER, [EHLO, MAIL, ("RCPT .*", SILENCE)], "127.0.0.1 did not answer RCPT within #s"),
-        (BANNER, [EHLO, MAIL, RCPT, ("DATA", SILENCE)], "127.0.0.1 did not answer DATA within #s"),
-        (
-            BANNER,
-            [EHLO, MAIL, RCPT, DATA, (MESSAGE[0], SILENCE)],
-            "127.0.0.1 did not answer the message within #s",
-        ),
-    ],
-)
-def test_silence_is_critical_when_the_time_is_over(serve_carelessly, banner, script, line):
-    """At each stage, and with fractions of a second."""
-    run = check(serve_carelessly(banner, *script), "-t", "0.4")
-    expected = (CRITICAL, f"MAILACCEPT CRITICAL - {line}", "")
-    assert (run.exit_code, first_line(run), run.stderr) == expected
 
 
 @pytest.mark.parametrize("seconds", ["0.0005", "0.000000000001"])
@@ -268,51 +155,6 @@ def test_a_time_that_is_over_at_once(serve_carelessly, seconds):
     words = re.escape(f"within {seconds}s")
     assert re.fullmatch(f"MAILACCEPT CRITICAL - 127.0.0.1 [a-z ]+ {words}", line), line
     assert values.startswith("| ")
-
-
-@pytest.fixture
-def serve_carelessly() -> Iterator:
-    """As ``serve``; how the client leaves after a fault is left open: with QUIT, or without."""
-    running: list[ScriptedServer] = []
-
-    def start(*script) -> ScriptedServer:
-        running.append(ScriptedServer(*script))
-        return running[-1]
-
-    yield start
-    for server in running:
-        server.close()
-
-
-def test_nobody_listens():
-    """A port that was free a moment ago."""
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        port = reserved.getsockname()[1]
-        run = run_plugin("-H", "127.0.0.1", "-p", str(port), "-r", "a@b.example", "-F", "c.example")
-    assert (run.exit_code, first_line(run), run.stderr) == (
-        CRITICAL,
-        f"MAILACCEPT CRITICAL - 127.0.0.1 could not be connected: 127.0.0.1 port {port}:"
-        " connection refused",
-        "",
-    )
-
-
-def test_helo_is_tried_when_ehlo_is_refused(serve):
-    """A middlebox is in between, which is a finding; the mail goes through."""
-    script = [
-        ("EHLO .*", b"500 unrecognized\r\n"),
-        ("HELO probe.client.example", b"250 mail1.contoso.com Hello\r\n"),
-        MAIL,
-        ("RCPT TO:<postmaster@contoso[.]com>", RCPT[1]),
-        *(DATA, MESSAGE, QUIT),
-    ]
-    run = check(serve(BANNER, *script))
-    assert (run.exit_code, first_line(run).partition(":")[0], run.stderr) == (
-        WARNING,
-        "MAILACCEPT WARNING - EHLO was refused and HELO accepted, which Exchange never does",
-        "",
-    )
 
 
 # EHLO keywords.
@@ -340,12 +182,10 @@ def test_missing_keywords_are_a_finding(serve, arguments, state, line):
     """Those of the profile and those that were required."""
     run = check(serve(BANNER, *ALL), *arguments)
     assert (run.exit_code, first_line(run), run.stderr) == (state, line, "")
-
-
-def test_missing_keywords_are_counted(serve):
-    """In the perfdata."""
-    run = check(serve(BANNER, *ALL), "--require", "XFOO", "--require", "XBAR")
-    assert " extensions=2;;;0 " in run.stdout
+    assert (
+        run.perfdata["extensions"]
+        == f"{int('XFOO' in line or (state == OK and 'ok' in str(arguments)))};;;0"
+    )
 
 
 # Thresholds.
@@ -354,31 +194,16 @@ def test_missing_keywords_are_counted(serve):
 @pytest.mark.parametrize(
     ("arguments", "state", "line", "perfdata"),
     [
-        (["-w", "60"], OK, "", "total=#s;60;;0"),
-        (["-w", "60", "-c", "70"], OK, "", "total=#s;60;70;0"),
-        (["-w", "total=60"], OK, "", "total=#s;60;;0"),
-        (["-w", "0:60"], OK, "", "total=#s;60;;0"),
-        (["-w", "~:60"], OK, "", "total=#s;~:60;;0"),
-        (["-w", "@50:60"], OK, "", "total=#s;@50:60;;0"),
-        (["-w", "50:"], WARNING, "total took #s (outside range 50:); ", "total=#s;50:;;0"),
-        (["-c", "50:"], CRITICAL, "total took #s (outside range 50:); ", "total=#s;;50:;0"),
+        (["-w", "~:60", "-c", "70"], OK, "", "total=#s;~:60;70;0"),
         (["-w", "50:", "-c", "60:"], CRITICAL, "total took #s (outside range 60:); ",
          "total=#s;50:;60:;0"),
         (["-w", "@0:60"], WARNING, "total took #s (outside range @0:60); ", "total=#s;@60;;0"),
-        (["-w", "0"], WARNING, "total took #s (outside range 0:0); ", "total=#s;0;;0"),
-        (["-w", "~:-1"], WARNING, "total took #s (outside range ~:-1); ", "total=#s;~:-1;;0"),
-        (["-w", "rcpt=50:"], WARNING, "rcpt took #s (outside range 50:); ", "rcpt=#s;50:;;0"),
-        (["--warning=rcpt=50:", "--warning", "mail=50:"], WARNING,
+        (["--warning=rcpt=50:", "-c", "mail=50:"], CRITICAL,
          "mail took #s (outside range 50:); rcpt took #s (outside range 50:); ",
          "rcpt=#s;50:;;0"),
-        (["-w", "rcpt=50:", "-c", "mail=50:"], CRITICAL,
-         "mail took #s (outside range 50:); rcpt took #s (outside range 50:); ",
-         "mail=#s;;50:;0"),
         (["-w", "quit=50:"], WARNING, "quit took #s (outside range 50:); ", "quit=#s;50:;;0"),
         (["-w", ""], OK, "", "total=#s;;;0"),
         # Perfdata know no exponent, whatever was typed.
-        (["-w", "~:-0.00001"], WARNING, "total took #s (outside range ~:-0.00001); ",
-         "total=#s;~:-0.00001;;0"),
         (["-c", "@0.000012:60"], CRITICAL, "total took #s (outside range @0.000012:60); ",
          "total=#s;;@0.000012:60;0"),
     ],
@@ -441,10 +266,9 @@ def test_the_first_line_of_a_failure_beside_something_else(serve, arguments, lin
     assert run.stdout.partition("Next step: ")[2].startswith(advice)
 
 
-@pytest.mark.parametrize("arguments", [["-w", "50:"], ["-c", "rcpt=50:"]])
-def test_a_violated_threshold_says_what_to_do(serve, arguments):
+def test_a_violated_threshold_says_what_to_do(serve):
     """All that a failure has: what it means, the stages, and where to look."""
-    run = check(serve(BANNER, *ALL), *arguments)
+    run = check(serve(BANNER, *ALL), "-c", "rcpt=50:")
     lines = run.masked.partition("\n")[2].rpartition("| ")[0]
     assert lines == (
         "Meaning: What is out of range is the time that a stage took, or the whole\n"
@@ -464,41 +288,16 @@ def test_a_missing_keyword_says_where_to_look(serve):
     assert run.stdout.count("\nNext step: ") == 1
 
 
-def test_a_failure_goes_before_a_threshold(serve):
-    """That the server was quick to refuse is no comfort."""
-    refusal = ("RCPT .*", b"550 5.1.1 no\r\n")
-    run = check(serve(BANNER, EHLO, MAIL, refusal, QUIT), "-w", "50:", "-w", "rcpt=50:")
-    assert (run.exit_code, first_line(run)) == (
-        CRITICAL,
-        "MAILACCEPT CRITICAL - 127.0.0.1 refused RCPT postmaster@contoso.com: 550 5.1.1 no",
-    )
-
-
 # --severity.
-
-BY_PRECEDENCE = ["452=ok", "4.3.1=unknown", "load=critical", "mail=unknown", "deferred=critical"]
 
 
 @pytest.mark.parametrize(
     ("severities", "state"),
     [
-        ([], CRITICAL),
-        (["452=critical"], CRITICAL),
-        (["4.3.1=critical"], CRITICAL),
-        (["load=critical"], CRITICAL),
-        (["mail=critical"], CRITICAL),
-        (["deferred=critical"], CRITICAL),
-        (["452=ok"], OK),
-        (["452=unknown"], UNKNOWN),
-        (["452=warning"], WARNING),
         (["451=ok", "4.3.2=ok", "server=ok", "rcpt=ok", "refused=ok", "extensions=ok"], CRITICAL),
-        (["452=critical", "452=ok"], OK),
-        (BY_PRECEDENCE, OK),
-        (BY_PRECEDENCE[::-1], OK),
-        (BY_PRECEDENCE[1:], UNKNOWN),
-        (BY_PRECEDENCE[2:], CRITICAL),
-        (BY_PRECEDENCE[3:], UNKNOWN),
-        (BY_PRECEDENCE[4:], CRITICAL),
+        (["452=critical", "452=ok", "4.3.1=unknown"], OK),
+        (["deferred=critical", "mail=unknown"], UNKNOWN),
+        (["load=warning"], WARNING),
     ],
 )
 def test_severity_changes_the_state_of_a_finding(serve, severities, state):
@@ -525,27 +324,17 @@ def test_severity_changes_the_state_of_a_finding(serve, severities, state):
     [
         (b"554 5.3.2 no\r\n", "banner=warning", WARNING),
         (b"554 5.3.2 no\r\n", "refused=warning", WARNING),
-        (b"421 4.3.2 no\r\n", "421=warning", WARNING),
         (b"421 4.3.2 no\r\n", "deferred=warning", WARNING),
         (b"421 4.3.2 no\r\n", "refused=warning", CRITICAL),
+        (b"", "broken=warning", WARNING),
+        (None, "timeout=unknown", UNKNOWN),
     ],
 )
-def test_severity_changes_the_state_of_a_refused_greeting(serve, banner, severity, state):
-    """Which is CRITICAL otherwise, whatever its code."""
-    run = check(serve(banner, QUIT), "--severity", severity)
+def test_severity_changes_the_state_of_a_greeting(serve_carelessly, banner, severity, state):
+    """A greeting that refuses is CRITICAL otherwise, whatever its code."""
+    server = serve_carelessly(banner, *([QUIT] if banner else []))
+    run = check(server, "--severity", severity, "-t", "20" if banner is not None else "0.5")
     assert (run.exit_code, run.stderr) == (state, "")
-
-
-def test_severity_changes_the_state_of_what_is_broken(serve):
-    """Without a reply it is the stage or the verdict that counts."""
-    run = check(serve(b""), "--severity=broken=warning")
-    assert (run.exit_code, run.stderr) == (WARNING, "")
-
-
-def test_severity_changes_the_state_of_a_timeout(serve_carelessly):
-    """The same."""
-    run = check(serve_carelessly(None), "-t", "0.3", "--severity=timeout=unknown")
-    assert (run.exit_code, run.stderr) == (UNKNOWN, "")
 
 
 # --until.
@@ -568,7 +357,7 @@ def test_the_walk_ends_where_it_was_told_to(serve_carelessly, until, script, det
     server = serve_carelessly(BANNER, *script)
     run = check(server, "--until", until)
     server.close()
-    expected = [f"expected '', heard {b''!r}"] if until == "data" else []
+    expected = ["expected '', and the client went"] if until == "data" else []
     assert server.mismatches == expected
     assert (run.exit_code, first_line(run), run.stderr) == (
         OK,
@@ -576,12 +365,6 @@ def test_the_walk_ends_where_it_was_told_to(serve_carelessly, until, script, det
         f" in #s{details}",
         "",
     )
-
-
-def test_until_message_is_the_whole_walk(serve):
-    """As is the default."""
-    run = check(serve(BANNER, *ALL), "--until", "message")
-    assert (run.exit_code, first_line(run)) == (OK, f"MAILACCEPT OK - {ACCEPTED}")
 
 
 # What goes over the wire.
@@ -636,11 +419,8 @@ def test_no_report_is_asked_for_without_dsn(serve):
     assert (run.exit_code, first_line(run)) == (OK, f"MAILACCEPT OK - {ACCEPTED}")
 
 
-@pytest.mark.parametrize(
-    "locale", [{"LC_ALL": "C"}, {"LC_ALL": "C.UTF-8"}, {"LC_ALL": "", "LANG": "C"}]
-)
-def test_a_local_part_beyond_ascii_goes_out_as_utf8(serve, locale):
-    """In any locale; and what is printed is ASCII."""
+def test_a_local_part_beyond_ascii_goes_out_as_utf8(serve):
+    """Whatever the locale; and what is printed is ASCII."""
     script = [
         EHLO,
         ("MAIL FROM:<ExMFA-MailAcceptTest@Fabrikam[.]com> SMTPUTF8", MAIL[1]),
@@ -648,7 +428,9 @@ def test_a_local_part_beyond_ascii_goes_out_as_utf8(serve, locale):
          b"550 5.1.1 gr\xfc\xc3\xbc\r\n"),
         QUIT,
     ]  # fmt: skip
-    run = check(serve(BANNER, *script), "-r", "p\u010d\u010a@contoso.com", environment=locale)
+    run = check(
+        serve(BANNER, *script), "-r", "p\u010d\u010a@contoso.com", environment={"LC_ALL": "C"}
+    )
     assert (run.exit_code, first_line(run), run.stderr) == (
         CRITICAL,
         r"MAILACCEPT CRITICAL - 127.0.0.1 refused RCPT p/u010d/u010a@contoso.com:"
@@ -722,17 +504,6 @@ def test_a_usage_error_does_not_send_a_packet(serve):
     assert (run.exit_code, server.connections) == (UNKNOWN, 0)
 
 
-def test_a_usage_error_is_not_endless():
-    """Whatever is given."""
-    run = run_plugin("-d", "x" * 100_000)
-    x = "x" * 111
-    assert (run.exit_code, run.stdout) == (
-        UNKNOWN,
-        f"MAILACCEPT UNKNOWN - -d {x}...{x[:58]}' is not 1 to 63 letters, digits, hyphens or"
-        " underscores (see check_exchange_mailaccept --help)\n",
-    )
-
-
 def test_many_mistakes_are_one_short_line():
     """Each is named, the short ones as they are; a first line has less than 300 characters."""
     wrong = ("-Q", "-t", "x", "-d", "x..de", "--severity", "foo=ok", "-w", "foo=1", "-p", "y")
@@ -795,14 +566,17 @@ def test_a_missing_library_is_unknown():
     )
 
 
-@pytest.mark.parametrize(
-    "target", [["-d", "contoso.com"], ["-d", "contoso.com", "--nameserver", "127.0.0.1:1"]]
-)
-def test_a_missing_dnspython_is_unknown(tmp_path, target):
+@pytest.fixture
+def nagiosplugin_alone(tmp_path) -> dict[str, object]:
+    """How to run the plugin by a Python that has nagiosplugin and nothing else."""
+    (tmp_path / "nagiosplugin").symlink_to(Path(nagiosplugin.__file__).parent)
+    return {"python": ["-S"], "environment": {"PYTHONPATH": str(tmp_path)}}
+
+
+@pytest.mark.parametrize("option", [[], ["--nameserver", "127.0.0.1:1"]])
+def test_a_missing_dnspython_is_unknown(nagiosplugin_alone, option):
     """It is imported late; that it can't be is said before anything is sent."""
-    package = Path(nagiosplugin.__file__).parent
-    (tmp_path / "nagiosplugin").symlink_to(package)
-    run = run_plugin(*target, python=["-S"], environment={"PYTHONPATH": str(tmp_path)})
+    run = run_plugin("-d", "contoso.com", *option, **nagiosplugin_alone)
     assert (run.exit_code, run.stderr) == (UNKNOWN, "")
     assert re.fullmatch(
         r"MAILACCEPT UNKNOWN - finding a mail server needs the Python package dnspython"
@@ -812,38 +586,15 @@ def test_a_missing_dnspython_is_unknown(tmp_path, target):
     )
 
 
-def test_a_server_given_by_address_needs_no_dnspython(serve, tmp_path):
-    """Nothing has to be looked up."""
-    (tmp_path / "nagiosplugin").symlink_to(Path(nagiosplugin.__file__).parent)
-    server = serve(BANNER, *ALL)
-    run = check(server, python=["-S"], environment={"PYTHONPATH": str(tmp_path)})
+def test_a_server_given_by_address_needs_no_dnspython(serve, nagiosplugin_alone):
+    run = check(serve(BANNER, *ALL), **nagiosplugin_alone)
     assert (run.exit_code, first_line(run)) == (OK, f"MAILACCEPT OK - {ACCEPTED}")
 
 
-ARGUMENTS = ["-r", "postmaster@contoso.com", "-F", "probe.client.example"]
-
-
-def run_with_stdout(server: ScriptedServer, stdout: int, *arguments: str) -> tuple[int, str]:
-    run = check(server, *arguments, stdout=stdout)
-    return run.exit_code, run.stderr
-
-
 def test_a_full_disk_is_unknown(serve):
-    """And no traceback."""
     with open("/dev/full", "wb") as full:  # noqa: PTH123
-        found = run_with_stdout(serve(BANNER, *ALL), full.fileno())
-    assert found == (UNKNOWN, "")
-
-
-def test_a_reader_that_is_gone_is_unknown(serve):
-    """EPIPE."""
-    reading, writing = os.pipe()
-    os.close(reading)
-    try:
-        found = run_with_stdout(serve(BANNER, *ALL), writing)
-    finally:
-        os.close(writing)
-    assert found == (UNKNOWN, "")
+        run = check(serve(BANNER, *ALL), stdout=full)
+    assert (run.exit_code, run.stderr) == (UNKNOWN, "")
 
 
 @pytest.mark.parametrize("argument", ["--help", "--nonsense"])
@@ -858,7 +609,8 @@ def test_a_full_disk_is_unknown_for_every_text(argument):
 def test_closed_streams(serve, closed):
     """No line of the output gets into a connection that took a stream's number."""
     server = serve(BANNER, *ALL)
-    command = [sys.executable, str(PLUGIN), "-H", server.host, "-p", str(server.port), *ARGUMENTS]
+    command = [sys.executable, str(PLUGIN), "-H", server.host, "-p", str(server.port)]
+    command += ["-r", "postmaster@contoso.com", "-F", "probe.client.example"]
     done = subprocess.run(
         ["sh", "-c", f'exec "$@" {closed}', "sh", *command],
         stdin=subprocess.DEVNULL,
@@ -906,17 +658,17 @@ def test_the_package_is_missing_and_the_reader_is_gone(alone):
 HOSTILE = "a\n`b` | c=1 <d> $HOME \\n \u20ac " + "x" * 400
 
 
-def breaking(directory: Path, name: str, error: str = "ImportError") -> None:
-    """Put a module into ``directory`` that can't be imported, and says so at length."""
-    (directory / f"{name}.py").write_text(f"raise {error}({HOSTILE!r})\n", encoding="utf-8")
-
-
 def is_one_harmless_line(run: PluginRun, beginning: str) -> None:
     """What Nagios, Icinga and a shell make of it is one line of words."""
     assert (run.exit_code, run.stderr) == (UNKNOWN, "")
     assert re.fullmatch(r"[ -~]{,299}\n", run.stdout), run.stdout
     assert not set(run.stdout) & set("|<>`$\\")
     assert run.stdout.startswith(f"MAILACCEPT UNKNOWN - {beginning}")
+
+
+def breaking(directory: Path, name: str, error: str = "ImportError") -> None:
+    """Put a module into ``directory`` that can't be imported, and says so at length."""
+    (directory / f"{name}.py").write_text(f"raise {error}({HOSTILE!r})\n", encoding="utf-8")
 
 
 def test_a_package_that_breaks_at_length(alone):
@@ -952,40 +704,7 @@ def test_a_library_that_breaks_in_the_middle(tmp_path):
     is_one_harmless_line(run, "a library is missing: a 'b' / c=1 [d] ")
 
 
-def test_a_locale_that_does_not_exist(serve):
-    """Python's own warning about it would go to standard error, and is none of Nagios' business."""
-    run = check(
-        serve(BANNER, *ALL), environment={"LC_ALL": "xx_XX.UTF-8", "PYTHONCOERCECLOCALE": ""}
-    )
-    assert (run.exit_code, first_line(run), run.stderr) == (OK, f"MAILACCEPT OK - {ACCEPTED}", "")
-
-
 # Perfdata, as the guidelines have it.
-
-LONG = b"250-" + b"<x|>$`\\ \xff\x00" * 500 + b"\r\n"
-NASTY = [
-    (b"220-" + b"|" * 5000 + b"\r\n220 | a=1;2;3;4;5 'b'=2\r\n",
-     [("EHLO .*", b"250-|\r\n250-X|Y <z>\r\n250 DSN\r\n"),
-      ("MAIL .*", b"550-" + b"| " * 4000 + b"\r\n550 | rcpt=9s\r\n"), QUIT]),
-    (BANNER, [("EHLO .*", LONG * 20 + b"250 DSN\r\n"), ("MAIL .*", LONG * 3 + b"250 |\r\n"),
-              ("RCPT .*", LONG.replace(b"250", b"550") * 30 + b"550 |\r\n"), QUIT]),
-    (b"220 \x1b]0;title\x07 \xe2\x80\xae\r\n",
-     [("EHLO .*", b"554 \xe2\x80\xa8 \xed\xa0\x80 \\n|\r\n"), QUIT]),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("verbosity", [[], ["-v"], ["-vv"], ["-vvv"]])
-@pytest.mark.parametrize(("banner", "script"), NASTY)
-def test_whatever_a_server_says_the_output_keeps_its_form(serve, banner, script, verbosity):
-    """One bar, ASCII, a short first line, and not too much of all."""
-    run = check(serve(banner, *script), *verbosity)
-    assert (run.exit_code, run.stderr) == (CRITICAL, "")
-    assert set(perfdata(run)) <= set(LABELS)
-    assert re.fullmatch(r"[\n -~]+", run.stdout)
-    assert not set(run.stdout) & set("<>`$")
-    assert len(run.stdout.partition("\n")[0]) < 300
-    if len(verbosity) == 0 or verbosity == ["-v"]:
-        assert len(run.stdout) <= 4096
 
 
 @pytest.mark.parametrize("script", [ALL, ALL[:1], ALL[:2], ALL[:3], ALL[:4], ()])
@@ -1004,66 +723,47 @@ def test_perfdata_have_the_form_of_the_guidelines(serve, script):
 # Domains.
 
 
-@pytest.fixture
-def name_server() -> Iterator:
-    """Starts a name server with a table, and gives the option that names it."""
-    running: list[NameServer] = []
-
-    def start(table: Mapping[tuple[str, str], object]) -> Sequence[str]:
-        running.append(NameServer(table))
-        return ["--nameserver", f"127.0.0.1:{running[-1].port}"]
-
-    yield start
-    for server in running:
-        server.close()
-
-
 def check_domain(port: int, *arguments: str) -> PluginRun:
     run = run_plugin("-d", "contoso.com", "-p", str(port), "-F", "probe.client.example", *arguments)
     return run._replace(stdout=run.stdout.replace(f"port {port}", "port PORT"))
 
 
 MX = ("contoso.com.", "MX")
-BACKUP = {
-    MX: ["10 mail1.contoso.com.", "20 mail2.contoso.com."],
-    ("mail1.contoso.com.", "A"): ["127.0.0.2"],
-    ("mail2.contoso.com.", "A"): ["127.0.0.1"],
-}
+MAIL1, MAIL2 = (10, "mail1.contoso.com"), (20, "mail2.contoso.com")
+BACKUP = mx((*MAIL1, "127.0.0.2"), (*MAIL2, "127.0.0.1"))
 BY_NAME = ACCEPTED[len("127.0.0.1") :]
 
 
-def test_the_servers_of_the_domain_are_shown_with_v(serve, name_server):
+def test_the_servers_of_the_domain_are_shown_with_v(serve, names):
     """All of them, though one was enough."""
-    table = {**BACKUP, ("mail1.contoso.com.", "A"): ["127.0.0.1"]}
-    run = check_domain(serve(BANNER, *ALL).port, *name_server(table), "-v")
+    table = mx((*MAIL1, "127.0.0.1"), (*MAIL2, "127.0.0.1"))
+    run = check_domain(serve(BANNER, *ALL).port, *names(table), "-v")
     assert "MX: 10 mail1.contoso.com, 20 mail2.contoso.com" in run.stdout.split("\n")
-    run = check_domain(25, *name_server(table), "-v", "--until", "mx")
+    run = check_domain(25, *names(table), "-v", "--until", "mx")
     assert run.exit_code == OK
     assert "MX: 10 mail1.contoso.com, 20 mail2.contoso.com" in run.stdout.split("\n")
 
 
-def test_a_domain_that_has_lost_its_mx_is_told_so(serve, name_server):
+def test_a_domain_that_has_lost_its_mx_is_told_so(serve, names):
     """Where its own name is tried and nobody is there; and as a note where somebody is."""
     table = {("contoso.com.", "A"): ["127.0.0.1"]}
     note = "Note: contoso.com has no MX record and stands for itself (RFC 5321 5.1)"
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        run = check_domain(closed.getsockname()[1], *name_server(table))
+    run = check_domain(free_port(), *names(table))
     assert (run.exit_code, first_line(run)) == (
         CRITICAL,
         "MAILACCEPT CRITICAL - contoso.com could not be connected: 127.0.0.1 port PORT: connection"
         " refused (contoso.com has no MX record)",
     )
     assert note in run.stdout.split("\n")
-    run = check_domain(serve(BANNER, *ALL).port, *name_server(table), "-v")
+    run = check_domain(serve(BANNER, *ALL).port, *names(table), "-v")
     assert run.exit_code == OK
     assert note in run.stdout.split("\n")
 
 
-def test_the_domains_server_accepts_mail(serve, name_server):
+def test_the_domains_server_accepts_mail(serve, names):
     """With the lookup as a stage of its own."""
-    table = {MX: ["10 mail2.contoso.com."], ("mail2.contoso.com.", "A"): ["127.0.0.1"]}
-    run = check_domain(serve(BANNER, *ALL).port, *name_server(table))
+    table = mx((*MAIL2, "127.0.0.1"))
+    run = check_domain(serve(BANNER, *ALL).port, *names(table))
     assert (run.exit_code, run.masked, run.stderr) == (
         OK,
         f"MAILACCEPT OK - mail2.contoso.com{BY_NAME} | "
@@ -1091,15 +791,15 @@ BETTER = (
         (["--severity=backup-mx=ok"], OK, f"MAILACCEPT OK - mail2.contoso.com{BY_NAME}"),
     ],
 )
-def test_a_domain_that_lives_on_its_backup(serve, name_server, arguments, state, line):
+def test_a_domain_that_lives_on_its_backup(serve, names, arguments, state, line):
     """The better server is down, and mail gets through."""
-    run = check_domain(serve(BANNER, *ALL).port, *name_server(BACKUP), *arguments)
+    run = check_domain(serve(BANNER, *ALL).port, *names(BACKUP), *arguments)
     assert (run.exit_code, first_line(run), run.stderr) == (state, line, "")
 
 
-def test_a_better_server_that_failed_is_explained(serve, name_server):
+def test_a_better_server_that_failed_is_explained(serve, names):
     """Its failure, not the one that took its place; no kind, since ``backup-mx`` is the key."""
-    run = check_domain(serve(BANNER, *ALL).port, *name_server(BACKUP))
+    run = check_domain(serve(BANNER, *ALL).port, *names(BACKUP))
     meaning, next_step, page, stages = run.stdout.split("\n")[1:5]
     assert meaning.startswith("Meaning: ")
     assert not meaning.endswith("]")
@@ -1109,11 +809,11 @@ def test_a_better_server_that_failed_is_explained(serve, name_server):
     assert run.stdout.count("[begin here]") == 1
 
 
-def test_a_message_whose_fate_is_unknown_is_not_sent_again(serve, name_server):
+def test_a_message_whose_fate_is_unknown_is_not_sent_again(serve, names):
     """Not to the other server either: a second copy could be delivered."""
-    table = {**BACKUP, ("mail1.contoso.com.", "A"): ["127.0.0.1"]}
+    table = mx((*MAIL1, "127.0.0.1"), (*MAIL2, "127.0.0.1"))
     server = serve(BANNER, EHLO, MAIL, RCPT, DATA, (MESSAGE[0], CLOSED))
-    run = check_domain(server.port, *name_server(table))
+    run = check_domain(server.port, *names(table))
     assert (run.exit_code, server.connections, first_line(run)) == (
         CRITICAL,
         1,
@@ -1128,58 +828,37 @@ def test_a_message_whose_fate_is_unknown_is_not_sent_again(serve, name_server):
         ({MX: 3}, CRITICAL,
          "MAILACCEPT CRITICAL - no mail server at contoso.com: contoso.com does not exist"
          " (NXDOMAIN)"),
-        ({MX: ["0 ."]}, CRITICAL,
-         "MAILACCEPT CRITICAL - no mail server at contoso.com: contoso.com accepts no mail"
-         " (null MX, RFC 7505)"),
         ({}, CRITICAL,
          "MAILACCEPT CRITICAL - no mail server at contoso.com: contoso.com has no address"
          " (contoso.com has no MX record)"),
+        ({MX: 2}, CRITICAL, "MAILACCEPT CRITICAL - no mail server at contoso.com: SERVFAIL from"
+         " 127.0.0.1 port DNS"),
         ({MX: ["10 mail1.contoso.com."], ("mail1.contoso.com.", "A"): 3,
           ("mail1.contoso.com.", "AAAA"): 3}, CRITICAL,
          "MAILACCEPT CRITICAL - no mail server at mail1.contoso.com: mail1.contoso.com does not"
          " exist (NXDOMAIN)"),
     ],
 )  # fmt: skip
-def test_a_domain_without_a_server_is_critical(name_server, table, state, line):
+def test_a_domain_without_a_server_is_critical(names, table, state, line):
     """No mail can get there."""
-    run = check_domain(25, *name_server(table))
-    assert (run.exit_code, first_line(run), run.stderr) == (state, line, "")
-
-
-def test_servfail_is_critical(name_server):
-    """The domain's own name servers are at fault, and no mail gets there."""
-    run = check_domain(25, *name_server({MX: 2}))
-    assert (run.exit_code, run.stderr) == (CRITICAL, "")
-    assert first_line(run).startswith("MAILACCEPT CRITICAL - no mail server at contoso.com: ")
+    option = names(table)
+    run = check_domain(25, *option)
+    said = first_line(run).replace(option[1].rpartition(":")[2], "DNS")
+    assert (run.exit_code, said, run.stderr) == (state, line, "")
 
 
 def test_no_name_server_is_unknown():
     """Nothing is known of the domain then."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        port = reserved.getsockname()[1]
-    run = check_domain(25, "--nameserver", f"127.0.0.1:{port}", "-t", "2")
+    run = check_domain(25, "--nameserver", f"127.0.0.1:{free_port()}", "-t", "2")
     assert (run.exit_code, run.stderr) == (UNKNOWN, "")
     assert first_line(run).startswith("MAILACCEPT UNKNOWN - could not look up contoso.com: ")
 
 
-@pytest.mark.parametrize(
-    ("records", "line"),
-    [
-        (["10 mail1.contoso.com.", "20 mail2.contoso.com."], "2 mail servers found in #s"),
-        pytest.param(
-            ["10 mail1.contoso.com."],
-            "1 mail server found in #s",
-        ),
-    ],
-)
-def test_until_mx_looks_up_only(name_server, records, line):
-    """And connects to nobody."""
-    table = {MX: records, ("mail1.contoso.com.", "A"): ["127.0.0.1"]}
-    run = check_domain(25, *name_server(table), "--until", "mx")
+def test_until_mx_looks_up_only(names):
+    run = check_domain(25, *names(mx((*MAIL1, "127.0.0.1"))), "--until", "mx")
     assert (run.exit_code, run.masked, run.stderr) == (
         OK,
-        f"MAILACCEPT OK - {line} | mx=#s;;;0 total=#s;;;0\n",
+        "MAILACCEPT OK - 1 mail server found in #s | mx=#s;;;0 total=#s;;;0\n",
         "",
     )
 
@@ -1195,16 +874,16 @@ def test_until_mx_looks_up_only(name_server, records, line):
          " mail1.contoso.com has no address; 2 mail servers found in #s"),
     ],
 )  # fmt: skip
-def test_until_mx_sees_a_host_without_an_address(name_server, addresses, state, line):
+def test_until_mx_sees_a_host_without_an_address(names, addresses, state, line):
     """As a run that goes further would."""
     records = ["10 mail1.contoso.com.", "20 mail2.contoso.com."]
-    run = check_domain(25, *name_server({MX: records, **addresses}), "--until", "mx")
+    run = check_domain(25, *names({MX: records, **addresses}), "--until", "mx")
     assert (run.exit_code, first_line(run), run.stderr) == (state, line, "")
 
 
-def test_until_mx_sees_a_server_that_does_not_exist(name_server):
+def test_until_mx_sees_a_server_that_does_not_exist(names):
     """It was named, and there is no MX to look up; else nothing would be tested at all."""
-    run = check_domain(25, *name_server({}), "-H", "mail9.contoso.com", "--until", "mx")
+    run = check_domain(25, *names({}), "-H", "mail9.contoso.com", "--until", "mx")
     assert (run.exit_code, first_line(run), run.stderr) == (
         CRITICAL,
         "MAILACCEPT CRITICAL - no mail server at mail9.contoso.com: mail9.contoso.com has no"
@@ -1216,39 +895,15 @@ def test_until_mx_sees_a_server_that_does_not_exist(name_server):
 # Faults of our own side.
 
 
-def test_a_zone_that_this_host_has_not_is_unknown():
-    """It says nothing of the server."""
-    run = run_plugin("-H", "fe80::1%nosuch0", "-r", "a@b.example", "-F", "c.example", "-t", "5")
-    assert (run.exit_code, run.stderr) == (UNKNOWN, "")
-    assert "None" not in first_line(run)
-
-
-def test_a_source_address_of_the_other_family_is_unknown(serve):
-    """It can be seen on the command line already."""
-    run = check(serve(BANNER), "--source-address", "::1")
-    assert (run.exit_code, run.stderr) == (UNKNOWN, "")
-    assert "Unknown error" not in first_line(run)
-
-
-def test_a_source_address_that_this_host_has_not_is_unknown(serve):
-    """192.0.2.0/24 is for documentation (RFC 5737)."""
-    run = check(serve(BANNER), "--source-address", "192.0.2.1")
-    assert (run.exit_code, run.stderr) == (UNKNOWN, "")
-    assert first_line(run).startswith("MAILACCEPT UNKNOWN - could not test 127.0.0.1 at connect: ")
-
-
 @pytest.mark.parametrize(
-    "arguments",
+    ("source", "words"),
     [
-        ["-r", "a@[IPv6:::1%>\r\nVRFY root\r\nX]"],
-        ["-f", "a@[IPv6:::1%>\r\nVRFY root\r\nX]"],
-        ["-F", "[IPv6:::1%\r\nVRFY root\r\nX]"],
+        # 192.0.2.0/24 is for documentation (RFC 5737).
+        ("192.0.2.1", "could not test 127.0.0.1 at connect: "),
+        ("::1", "--source-address ::1 can't reach -H 127.0.0.1"),
     ],
 )
-def test_no_command_is_smuggled_in_as_a_zone(serve_carelessly, arguments):
-    """What the server hears are the plugin's own commands only."""
-    server = serve_carelessly(
-        BANNER, *(("(EHLO|MAIL|RCPT|RSET|QUIT).*", b"250 x\r\n") for _ in range(5))
-    )
-    run = check(server, "--until", "rcpt", *arguments)
-    assert (run.exit_code, b"".join(server.heard)) == (UNKNOWN, b"")
+def test_a_source_address_that_can_not_be_is_unknown(serve, source, words):
+    run = check(serve(BANNER), "--source-address", source)
+    assert (run.exit_code, run.stderr) == (UNKNOWN, "")
+    assert first_line(run).startswith(f"MAILACCEPT UNKNOWN - {words}")

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support.names import NameServer
-from support.plugin import ALL, BANNER, CRITICAL, OK, UNKNOWN, first_line
-from support.scripted_server import PluginRun, PortOfAll, ScriptedServer, run_plugin
+from support.plugin import ALL, BANNER, CRITICAL, OK, UNKNOWN, PluginRun, first_line, run_plugin
+from support.scripts import Servers
+from support.smtp import PortOfAll
 
 EXPECTED = ("--expect-mx", "mail1.contoso.com", "--expect-mx", "mail2.contoso.com")
 MAIL1, MAIL2, STRANGER = "10 mail1.contoso.com.", "20 mail2.contoso.com.", "15 mx.hoster.example."
@@ -21,16 +21,16 @@ TAKEN = (
 class Lab:
     """Two expected servers and a stranger, each of whom takes all mail."""
 
-    def __init__(self) -> None:
+    def __init__(self, serve: Servers, names: Callable[..., tuple[str, str]]) -> None:
         self.held = PortOfAll()
         self.first, self.second, self.stranger = (
-            ScriptedServer(BANNER, *ALL, host=f"127.0.0.{octet}", port=self.held.number)
+            serve(BANNER, *ALL, host=f"127.0.0.{octet}", port=self.held.number)
             for octet in (2, 3, 4)
         )
-        self._names: list[NameServer] = []
+        self._names = names
 
     def check(self, mx: Any, *arguments: str, target: tuple[str, ...] = ()) -> PluginRun:
-        names = NameServer(
+        name_server = self._names(
             {
                 ("contoso.com.", "MX"): mx,
                 ("contoso.com.", "A"): ["127.0.0.4"],
@@ -40,10 +40,9 @@ class Lab:
                 ("mx.hoster.example.", "A"): ["127.0.0.4"],
             }
         )
-        self._names.append(names)
         return run_plugin(
             *(target or ("-d", "contoso.com")), "-p", str(self.held.number),
-            "--nameserver", f"127.0.0.1:{names.port}", "-F", "probe.client.example", *arguments,
+            *name_server, "-F", "probe.client.example", *arguments,
         )  # fmt: skip
 
     @property
@@ -51,13 +50,12 @@ class Lab:
         return self.first.connections, self.second.connections, self.stranger.connections
 
     def close(self) -> None:
-        for each in (self.first, self.second, self.stranger, self.held, *self._names):
-            each.close()
+        self.held.close()
 
 
 @pytest.fixture
-def lab() -> Iterator[Lab]:
-    lab = Lab()
+def lab(serve_carelessly, names) -> Iterator[Lab]:
+    lab = Lab(serve_carelessly, names)
     yield lab
     lab.close()
 

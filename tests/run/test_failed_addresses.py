@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from support.scripted_server import PortOfAll, ScriptedServer
+from support.smtp import PortOfAll
 
 from exchange_mailaccept.net import loop
 from exchange_mailaccept.protocol.dialogue import Plan, walk
@@ -24,13 +24,11 @@ PLAN = Plan(
 
 
 @pytest.fixture
-def port() -> Iterator[int]:
+def port(serve) -> Iterator[int]:
     """A port at which ``127.0.0.3`` greets, and no other address listens."""
     held = PortOfAll()
-    server = ScriptedServer(b"220 ready\r\n", ("QUIT", b"221 bye\r\n"), host="127.0.0.3",
-                            port=held.number)  # fmt: skip
+    serve(b"220 ready\r\n", ("QUIT", b"221 bye\r\n"), host="127.0.0.3", port=held.number)
     yield held.number
-    server.close()
     held.close()
 
 

@@ -8,7 +8,8 @@ import subprocess
 import sys
 from typing import NamedTuple
 
-from support.scripted_server import PATIENCE, PLUGIN, PluginRun
+from support.plugin import PLUGIN, PluginRun
+from support.smtp import PATIENCE
 
 #: Runs a command line.  A process of its own, and a small one: Linux counts the memory of the
 #: process that forked to the peak of the one that was begun.

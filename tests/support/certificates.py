@@ -1,0 +1,139 @@
+"""Certificates of the tests: an authority of their own, and one of each kind."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import re
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+
+class Certified(NamedTuple):
+    """A certificate with its key, each in a file of PEM."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+    #: Certificate and key in one file.
+    file: str
+
+    def context(self, **settings: Any) -> ssl.SSLContext:
+        """A server's context with this certificate; ``settings`` are set on it."""
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        made.load_cert_chain(self.file)
+        for name, value in settings.items():
+            setattr(made, name, value)
+        return made
+
+
+class Authority:
+    """An authority of its own, and what it issues into ``directory``."""
+
+    def __init__(self, directory: Path, name: str) -> None:
+        self._directory = directory
+        self._name = _distinguished(name)
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self.certificate = self._sign(self._name, self._key, (), -1, 3650, authority=True)
+        #: The authority's certificate in PEM.
+        self.file = str(directory / f"{name.replace(' ', '-')}.pem")
+        Path(self.file).write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
+
+    def issue(
+        self,
+        name: str,
+        *names: str,
+        begins: float = -1,
+        ends: float = 90,
+        itself: bool = False,
+        subject: str = "",
+    ) -> Certified:
+        """A certificate for ``names`` from ``begins`` to ``ends``, in days from now.
+
+        ``itself``: signed with its own key and not by the authority.  ``subject``: its common name,
+        if that is not ``name``.
+        """
+        key = ec.generate_private_key(ec.SECP256R1())
+        holder = _distinguished(subject or name)
+        signed = self._sign(holder, key, names, begins, ends, itself=itself)
+        file = self._directory / f"{name}-{signed.serial_number}.pem"
+        file.write_bytes(
+            signed.public_bytes(serialization.Encoding.PEM)
+            + key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+        return Certified(signed, key, str(file))
+
+    def _sign(
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        names: Sequence[str],
+        begins: float,
+        ends: float,
+        *,
+        itself: bool = False,
+        authority: bool = False,
+    ) -> x509.Certificate:
+        now = datetime.datetime.now(datetime.timezone.utc)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(subject if itself else self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now + datetime.timedelta(days=begins))
+            .not_valid_after(now + datetime.timedelta(days=ends))
+            .add_extension(x509.BasicConstraints(authority, None), critical=True)
+        )
+        if names:
+            builder = builder.add_extension(
+                x509.SubjectAlternativeName([_general_name(each) for each in names]), critical=False
+            )
+        return builder.sign(key if itself else self._key, hashes.SHA256())
+
+
+def _distinguished(name: str) -> x509.Name:
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Contoso"),
+            x509.NameAttribute(NameOID.COMMON_NAME, name),
+        ]
+    )
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    if name.startswith("dns:"):
+        return x509.DNSName(name[4:])
+    if name.startswith("directory:"):
+        return x509.DirectoryName(_distinguished(name[10:]))
+    if re.fullmatch(r"[0-9.]+|.*:.*", name):
+        return x509.IPAddress(ipaddress.ip_address(name))
+    return x509.DNSName(name)
+
+
+class Certificates:
+    """One of each kind."""
+
+    def __init__(self, directory: Path) -> None:
+        self.authority = Authority(directory, "Test CA")
+        self.stranger = Authority(directory, "Unknown CA")
+        own = ("mx.test", "127.0.0.1")
+        self.good = self.authority.issue("mx.test", *own, ends=90.5)
+        self.expiring = self.authority.issue("mx.test", *own, ends=5.5)
+        self.expired = self.authority.issue("mx.test", *own, begins=-90, ends=-3.5)
+        self.future = self.authority.issue("mx.test", *own, begins=3, ends=90)
+        self.other_name = self.authority.issue("other.test", "other.test", "192.0.2.1")
+        self.self_signed = self.authority.issue("mx.test", *own, itself=True)
+        self.untrusted = self.stranger.issue("mx.test", *own)
+        self.client = self.authority.issue("probe")
+        self.strange_client = self.stranger.issue("probe")
