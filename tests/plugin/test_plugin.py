@@ -513,7 +513,7 @@ def test_many_mistakes_are_one_short_line():
         "MAILACCEPT UNKNOWN - unknown option -Q;"
         " -t x: must be... up to 86400;"
         " -d x..de: 'x.... underscores;"
-        " --severity fo...address size;"
+        " --severity fo... size mx-set;"
         " -w foo=1: 'fo...e quit total;"
         " -p y: must be...m 1 to 65535;"
         " --profile foo...mission none;"
