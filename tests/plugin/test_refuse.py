@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.names import NameServer
+from support.names import mx
 from support.plugin import (
     ACCEPTED,
     BANNER,
@@ -22,8 +22,10 @@ from support.plugin import (
     WARNING,
     check,
     first_line,
+    run_plugin,
 )
-from support.scripted_server import PortOfAll, ScriptedServer, Step, run_plugin
+from support.scripts import Step
+from support.smtp import PortOfAll
 
 from exchange_mailaccept.protocol.dialogue import Plan, walk
 from exchange_mailaccept.protocol.message import Content, Envelope
@@ -241,29 +243,18 @@ def test_a_first_transaction_that_is_out_of_step_ends_the_test(serve):
         (("--until", "rcpt"), "2 of 2 mail servers of contoso.com pass every stage up to rcpt"),
     ],
 )
-def test_each_server_of_a_set_has_its_own_doors(how, words):
+def test_each_server_of_a_set_has_its_own_doors(serve, names, how, words):
     held = PortOfAll()
     walked = (EHLO, MAIL, RCPT, RSET) if "rcpt" in how else TAKEN
-    servers = [
-        ScriptedServer(
-            BANNER, *walked, MAIL, foreign(reply), RSET, QUIT, host=host, port=held.number
-        )
-        for host, reply in (("127.0.0.2", NO_RELAY), ("127.0.0.3", YES))
-    ]
-    names = NameServer(
-        {
-            ("contoso.com.", "MX"): ["10 mail1.contoso.com.", "10 mail2.contoso.com."],
-            ("mail1.contoso.com.", "A"): ["127.0.0.2"],
-            ("mail2.contoso.com.", "A"): ["127.0.0.3"],
-        }
-    )
+    for host, reply in (("127.0.0.2", NO_RELAY), ("127.0.0.3", YES)):
+        script = (*walked, MAIL, foreign(reply), RSET, QUIT)
+        serve(BANNER, *script, host=host, port=held.number)
+    table = mx((10, "mail1.contoso.com", "127.0.0.2"), (10, "mail2.contoso.com", "127.0.0.3"))
     run = run_plugin(
-        "-d", "contoso.com", "--all-mx", "-p", str(held.number), "--nameserver",
-        f"127.0.0.1:{names.port}", "-F", "probe.client.example", *RELAY, *how,
-    )  # fmt: skip
-    for each in (*servers, names, held):
-        each.close()
-    assert [each.mismatches for each in servers] == [[], []]
+        *("-d", "contoso.com", "--all-mx", "-p", str(held.number), *names(table)),
+        *("-F", "probe.client.example", *RELAY, *how),
+    )
+    held.close()
     assert run.exit_code == CRITICAL
     assert first_line(run).startswith(
         "MAILACCEPT CRITICAL - mail2.contoso.com accepts mail for somebody@adatum.com from this"
