@@ -46,7 +46,7 @@ find_interpreter() {
         identity=$(identify "$interpreter") || identity=
         [ -n "$identity" ] || continue
         has_venv "$interpreter" && return
-        without_venv=$interpreter
+        without_venv=${without_venv:-$interpreter}
     done
     [ -n "$without_venv" ] && die "$without_venv lacks venv or pip: apt install python3-venv"
     die "Python 3.9 or newer is needed: apt install python3 python3-venv"

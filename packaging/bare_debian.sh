@@ -1,15 +1,20 @@
 #!/bin/sh
-# Makes a Debian of this machine's release with nothing in it: sh packaging/bare_debian.sh DIRECTORY
+# Makes a Debian with nothing in it: sh packaging/bare_debian.sh DIRECTORY [SUITE]
 #
-# It reaches the network as this machine does.  Needs root and debootstrap.
+# SUITE is this machine's release, unless another is named.  It reaches the network as this machine
+# does.  Needs root and debootstrap.
 set -eu
 
 root=$1
-suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+here=$(. /etc/os-release && echo "$VERSION_CODENAME")
+suite=${2-$here}
 # shellcheck disable=SC2016 # for apt to expand
 mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Label: Debian' \
-    "Codename: $suite" | head -n 1)
-debootstrap --variant=minbase "$suite" "$root" "$mirror"
+    "Codename: $here" | head -n 1)
+# A debootstrap that is older than the suite makes it as it would make the newest.
+script=/usr/share/debootstrap/scripts/$suite
+[ -e "$script" ] || script=/usr/share/debootstrap/scripts/sid
+debootstrap --variant=minbase "$suite" "$root" "$mirror" "$script"
 # Proxies and the like.
 {
     apt-config dump Acquire::http

@@ -22,7 +22,8 @@ fi
 target=$(CDPATH='' cd -- "${1-.}" && pwd -P)
 scratch=$(mktemp -d)
 # If debootstrap was interrupted, what it mounted is still there.
-trap 'umount -q "$scratch/root/proc" "$scratch/root/sys" || :; rm -rf --one-file-system "$scratch"' EXIT
+trap 'umount "$scratch/root/proc" "$scratch/root/sys" 2>/dev/null || :
+    rm -rf --one-file-system "$scratch"' EXIT
 export DEB_BUILD_PROFILES="${DEB_BUILD_PROFILES-nocheck}"
 [ -z "$DEB_BUILD_PROFILES" ] || export DEB_BUILD_OPTIONS="$DEB_BUILD_PROFILES"
 # Debian's Python, whatever other one is there.
@@ -43,6 +44,10 @@ fail() {
 }
 
 if [ -n "$throwaway" ]; then
+    if ! command -v debootstrap >/dev/null; then
+        echo "debootstrap is needed: apt install debootstrap" >&2
+        exit 1
+    fi
     root=$scratch/root
     echo "Making a throwaway Debian in $root and building there: two to four minutes"
     sh "$checkout/packaging/bare_debian.sh" "$root" >"$scratch/log" 2>&1 || fail

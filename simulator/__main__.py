@@ -28,6 +28,8 @@ from .scenarios import table
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say what is wrong in one line, without the usage."""
+        if message.startswith("unrecognized arguments"):
+            message += " (options of the plugin come after --run COMMAND, in demo.sh after --)"
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 
