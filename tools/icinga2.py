@@ -1,7 +1,7 @@
-"""What of contrib repeats the plugin's options, from the plugin's own table of them.
+"""The files in contrib that repeat the plugin's options, made from its table of options.
 
-That is the CheckCommand and the Director basket of Icinga, and the tables of options in the READMEs
-of contrib/icinga2 and contrib/nagios.
+They are the CheckCommand and the Director basket of Icinga, and the tables of options in the
+READMEs of contrib/icinga2 and contrib/nagios.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ PROGRAM = f"check_{NAME}"
 NOT_FOR_SERVICES = ("version", "help")
 #: Environment variable of a secret to the custom variable it is taken from.
 SECRETS = {PASSWORD_VARIABLE: f"{NAME}_password", TOKEN_VARIABLE: f"{NAME}_token"}
-#: Seconds after which Icinga ends the plugin, which by then should have ended by itself; the
-#: check_timeout of a service goes before it.
+#: Seconds after which Icinga kills the plugin, which should end earlier by itself.  The
+#: check_timeout of a service takes precedence.
 COMMAND_TIMEOUT = 300
 
 #: What a custom variable is, in the words of the tables, to Director's class for its field.
 KINDS = {"text": "String", "list": "Array", "true or false": "Boolean", "0 to 3": "String"}
 
-#: An address is only tested if there is no domain, whose servers would come from MX.  Without
-#: bool() Icinga would take the name for a number, and fail.
+#: The host's address is tested only if there is no domain.  Without bool() Icinga would take the
+#: name for a number, and fail.
 HOSTNAME_WANTED = f'bool(macro("${NAME}_hostname$")) || !macro("${NAME}_domain$")'
 HOSTNAME = f"""\
 var hostname = macro("${NAME}_hostname$")
@@ -57,8 +57,8 @@ if (address6 && (macro("${NAME}_ipv6$") || !address)) {{
 }}
 return address"""
 
-#: Icinga ends what is late with UNKNOWN, so that the plugin must be done before, whatever was set.
-#: What is no number is for the plugin to refuse.
+#: Icinga kills a late plugin and shows UNKNOWN, so the plugin must end earlier, whatever was set.
+#: The plugin refuses what is not a number.
 TIMEOUT = f"""\
 var checked = "host"
 if (macro("$service.name$")) {{
@@ -74,7 +74,7 @@ return timeout"""
 
 
 class Expression(str):
-    """Text in Icinga's language, where otherwise a value stands."""
+    """Text in Icinga's language, in place of a value."""
 
 
 def custom_variable(option: Option) -> str:

@@ -43,14 +43,14 @@ PAIRS = {
 EXIT_STATUS = (
     ("0", "OK: every stage passed, nothing is missing, all thresholds are kept."),
     ("1", "WARNING: mail is deferred, or something is missing or slow."),
-    ("2", "CRITICAL: mail is refused, or the server does not answer as it must."),
-    ("3", "UNKNOWN: nothing could be found out, or the command line can't be used."),
+    ("2", "CRITICAL: mail is refused, or the server does not answer correctly or in time."),
+    ("3", "UNKNOWN: the check could not be carried out, or the command line is wrong."),
 )
 ENVIRONMENT = (
-    (PASSWORD_VARIABLE, "The password, if there is no --password-file."),
-    (TOKEN_VARIABLE, "The OAuth token, if there is no --token-file."),
-    ("MP_CONFIG_FILE", "The ini file of --extra-opts, if it names none."),
-    ("NAGIOS_CONFIG_PATH", "Directories, separated by colons, to look for it otherwise."),
+    (PASSWORD_VARIABLE, "The password, unless --password-file is given."),
+    (TOKEN_VARIABLE, "The OAuth token, unless --token-file is given."),
+    ("MP_CONFIG_FILE", "The ini file, if --extra-opts names none."),
+    ("NAGIOS_CONFIG_PATH", "Directories to search for the ini file, separated by colons."),
 )
 
 

@@ -65,8 +65,8 @@ class Option:
 
 
 OPTIONS = (
-    Option(("-d", "--domain"), "DOMAIN", "SMTP domain to test; its servers are those of its MX"
-           " records", words.domain),
+    Option(("-d", "--domain"), "DOMAIN", "domain to test; its mail servers are found by MX",
+           words.domain),
     Option(("-H", "--hostname"), "HOST", "test this server (name or address) instead of the"
            " domain's MX", words.host),
     Option(("-p", "--port"), "PORT", f"TCP port (default {SMTP_PORT};"
@@ -76,9 +76,9 @@ OPTIONS = (
     Option(("--all-mx",), "", "test every MX host of the domain, and judge them as a set"),
     Option(("--expect-mx",), "NAME", "MX that the domain should have, *. in front for any labels;"
            " others are not connected", words.mx, True),
-    Option(("--all-addresses",), "", "with --all-mx, or -H: test every address of every host"),
-    Option(("--set",), "RULE", "how the set is judged: worst (default): as its worst server; any:"
-           " one server that accepts is enough; primary: a backup that fails is a warning",
+    Option(("--all-addresses",), "", "with --all-mx or -H: test every address of each host"),
+    Option(("--set",), "RULE", "how several servers are judged: worst (default): as the worst of"
+           " them; any: one that accepts is enough; primary: a backup that fails is a warning",
            words.Choice(*words.RULES)),
     Option(("--parallel",), "N", f"maximum number of servers at once (default {DEFAULT_PARALLEL};"
            " Exchange takes 20 connections from one address)", words.parallel),
@@ -93,8 +93,9 @@ OPTIONS = (
            f" to RCPT and without a message; at most {MAX_REFUSE}", words.mailbox, True),
     Option(("-F", "--fqdn"), "NAME", "name to give in EHLO (default: this host's full name, else"
            " its address)", words.ehlo_name),
-    Option(("--until",), "STAGE", f"last stage to walk: {' '.join(words.UNTIL)}; up to"
-           " rcpt no mail is sent (default message)", words.Choice(*words.UNTIL)),
+    Option(("--until",), "STAGE", f"last stage to test: {' '.join(words.UNTIL)}; no"
+           " message is sent if it is rcpt or earlier (default message)",
+           words.Choice(*words.UNTIL)),
     Option(("--subject",), "TEXT", f"subject of the message (default {words.DEFAULT_SUBJECT!r})",
            words.subject),
     Option(("--header",), "'NAME: VALUE'", "additional header of the message", words.further_header,
@@ -107,29 +108,29 @@ OPTIONS = (
     Option(("--severity",), "KEY=STATE", "state of a finding; KEY is a reply code, an enhanced"
            f" code, or one of {' '.join(words.SEVERITY_KEYS)}; STATE is {' '.join(words.STATES)}",
            words.severity, True),
-    Option(("-w", "--warning"), "[STAGE=]RANGE", "warning range of a stage's seconds; without"
-           " STAGE, of the total", words.threshold, True),
-    Option(("-c", "--critical"), "[STAGE=]RANGE", "critical range of a stage's seconds; without"
-           " STAGE, of the total", words.threshold, True),
+    Option(("-w", "--warning"), "[STAGE=]RANGE", "warning range for a stage's latency in seconds;"
+           " without STAGE, for the total", words.threshold, True),
+    Option(("-c", "--critical"), "[STAGE=]RANGE", "critical range for a stage's latency in seconds;"
+           " without STAGE, for the total", words.threshold, True),
     Option(("-S", "--starttls"), "", "require STARTTLS"),
     Option(("-s", "--ssl"), "", "TLS from the first byte"),
-    Option(("--starttls-if-offered",), "", "use STARTTLS where it is offered, as senders on the"
+    Option(("--starttls-if-offered",), "", "use STARTTLS if it is offered, as senders on the"
            " Internet do"),
     Option(("--verify",), "", "fail if the certificate is not valid for this server (default: only"
            " report it)"),
     Option(("--ca-file",), "FILE", "trusted certificate authorities in PEM (default: the system's)",
            words.readable),
     Option(("--tls-name",), "NAME", "name to send as SNI and to expect in the certificate (default:"
-           " the server's)", words.host),
+           " the server's name)", words.host),
     Option(("--min-tls",), "VERSION", "lowest TLS version: 1.2 (default) or 1.3",
            words.Choice("1.2", "1.3")),
     Option(("--client-cert",), "FILE", "client certificate in PEM", words.readable),
     Option(("--client-key",), "FILE", "private key of the client certificate in PEM, if it is in"
            " another file", words.readable),
-    Option(("-D", "--certificate"), "DAYS[,DAYS]", "warning[,critical] when the certificate expires"
+    Option(("-D", "--certificate"), "DAYS[,DAYS]", "warning[,critical] if the certificate expires"
            " within this many days", words.days),
     Option(("-A", "--auth"), "MECHANISM", "how to log on: auto login plain ntlm xoauth2; auto takes"
-           " the strongest that is offered and for which there is a secret",
+           " the strongest that the server offers and a secret is given for",
            words.Choice(*words.MECHANISMS)),
     Option(("-U", "--user"), "NAME", "user name to log on with", words.one_line),
     Option(("--password-file",), "FILE", "file with the password in its first line (or"
@@ -139,7 +140,7 @@ OPTIONS = (
     Option(("--auth-without-tls",), "", "allow the secret to be sent in clear text"),
     Option((words.EXTRA_OPTS,), "[SECTION][@FILE]", "read options from an ini file, as"
            " all monitoring-plugins do"),
-    Option(("-t", "--timeout"), "SECONDS", "time limit of the whole run; fractions allowed"
+    Option(("-t", "--timeout"), "SECONDS", "time limit of the whole run, fractions allowed"
            f" (default {DEFAULT_TIMEOUT:g})", words.timeout),
     Option(("-v", "--verbose"), "", "-v shows the stages, -vv the transcript, -vvv also tracebacks",
            repeatable=True),
