@@ -25,8 +25,9 @@ from .vocabulary import Cause, Stage, State, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from typing import Optional, Union
+    from typing import Optional
 
+    from .cli.threshold import Threshold
     from .exchange.diagnosis import Diagnosis
     from .options import Judging, Options
     from .protocol.stages import StageOutcome
@@ -74,48 +75,6 @@ class Ground(Enum):
     RANGE = "range"
     #: Anything else that is wrong or worth telling.
     FINDING = "finding"
-
-
-class Threshold(NamedTuple):
-    """A range of numbers as the plugin guidelines have it: ``[@][start:][end]``, ends inside."""
-
-    start: Union[int, float]
-    end: Union[int, float]
-    #: Whether the numbers inside are the wrong ones.
-    inverted: bool
-
-    @classmethod
-    def of(cls, text: str) -> Threshold:
-        """The range that a checked ``text`` describes."""
-        bare = text.removeprefix("@")
-        start, colon, end = bare.rpartition(":")
-        first = float("-inf") if start == "~" else _number(start) if colon and start else 0
-        return cls(first, _number(end) if end else float("inf"), bare != text)
-
-    def allows(self, value: float) -> bool:
-        """Whether ``value`` is as it should be."""
-        return (self.start <= value <= self.end) is not self.inverted
-
-    def __str__(self) -> str:
-        """The range with its start and without exponents, which perfdata do not know."""
-        return self._text("~" if self.start == float("-inf") else _digits(self.start))
-
-    @property
-    def short(self) -> str:
-        """The range as nagiosplugin has it in perfdata, without a start of 0."""
-        return str(self) if self.start else self._text("").replace(":", "")
-
-    def _text(self, start: str) -> str:
-        end = "" if self.end == float("inf") else _digits(self.end)
-        return f"{'@' if self.inverted else ''}{start}:{end}"
-
-
-def _number(text: str) -> Union[int, float]:
-    return float(text) if "." in text else int(text)
-
-
-def _digits(number: float) -> str:
-    return f"{number:.12f}".rstrip("0") if "e-" in str(number) else str(number)
 
 
 class Judgement(NamedTuple):
@@ -260,8 +219,12 @@ def _measured(name: str, seconds: float, judging: Judging) -> Judgement:
     """A number of seconds, as far as the thresholds judge it."""
     value = round(seconds, 4)
     for state, ranges in ((State.CRITICAL, judging.critical), (State.WARNING, judging.warning)):
-        threshold = Threshold.of(ranges[name]) if name in ranges else None
-        if threshold is not None and not threshold.allows(value):
+        if name not in ranges:
+            continue
+        from .cli.threshold import Threshold
+
+        threshold = Threshold.of(ranges[name])
+        if not threshold.allows(value):
             return Judgement(name, state, Ground.RANGE, value, "s", threshold)
     return Judgement(name, value=value, unit="s")
 
@@ -323,9 +286,8 @@ def _certificate(examined: Examined, options: Options) -> Iterator[Judgement]:
     judging, certificate = options.judging, examined.certificate
     if certificate is not None:
         left = round((certificate.not_after - options.probe.now) / SECONDS_OF_A_DAY, 2)
-        limits = [Threshold.of(text) for text in certificate_ranges(judging.certificate_days)]
         states = (State.WARNING, State.CRITICAL)
-        violated = [state for state, limit in zip(states, limits) if not limit.allows(left)]
+        violated = [s for s, days in zip(states, judging.certificate_days) if left < days]
         if violated:
             finding = _finding(CERTIFICATE, violated[-1], judging, left)
             yield finding._replace(ground=Ground.RANGE)

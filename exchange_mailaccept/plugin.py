@@ -26,7 +26,7 @@ from nagiosplugin import (
 from nagiosplugin.runtime import Runtime
 
 from .cli.words import CERTIFICATE
-from .judgement import ORDER, Threshold, assess, certificate_ranges
+from .judgement import ORDER, assess, certificate_ranges
 from .record import TYPE_CHECKING
 from .report.headline import first_line
 from .report.text import bounded
@@ -91,10 +91,12 @@ class StageContext(ScalarContext):  # type: ignore[misc]  # nagiosplugin has no 
 
     def __init__(self, name: str, warning: Optional[str], critical: Optional[str]) -> None:
         super().__init__(name, warning, critical)
-        ranges = {"warn": warning, "crit": critical}
-        self._ranges = {
-            bound: Threshold.of(text).short for bound, text in ranges.items() if text is not None
-        }
+        self._ranges: dict[str, str] = {}
+        for bound, text in (("warn", warning), ("crit", critical)):
+            if text is not None:
+                from .cli.threshold import Threshold
+
+                self._ranges[bound] = Threshold.of(text).short
 
     def evaluate(self, metric: Metric, resource: MailAccept) -> Result:
         """The state that ``judgement`` gave the metric."""

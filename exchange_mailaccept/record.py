@@ -17,6 +17,8 @@ else:
     # It reads the fields of collections.namedtuple, in C.
     from _collections import _tuplegetter
 
+    _MISSING = object()
+
     class NamedTuple(tuple):
         """Base of immutable values; see ``typing.NamedTuple``."""
 
@@ -31,10 +33,10 @@ else:
             """Take the values in the order of the fields, by their names, or by default."""
             fields, defaults = cls._fields, cls._field_defaults
             if named or len(values) != len(fields):
-                left = [each for each in fields[len(values) :] if each in named or each in defaults]
-                rest = [named.pop(each) if each in named else defaults[each] for each in left]
+                left = fields[len(values) :]
+                rest = [named.pop(f) if f in named else defaults.get(f, _MISSING) for f in left]
                 values = [*values, *rest]
-                if named or len(values) != len(fields):
+                if named or _MISSING in rest or len(values) != len(fields):
                     raise TypeError(f"{cls.__name__} has the fields {', '.join(fields)}")
             return tuple.__new__(cls, values)
 

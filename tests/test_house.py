@@ -39,7 +39,7 @@ RESERVED = {
     "_socket": {"net.sockets", "net.connection", "net.blocking_call"},
     # ``--extra-opts`` waits for standard input before the run and its loop begin.
     "select": {
-        *("net.poller", "net.connection", "net.tls", "net.name_server", "net.blocking_call"),
+        *("net.operation", "net.connection", "net.tls", "net.name_server", "net.blocking_call"),
         "cli.ini_file",
     },
     "ssl": {"net.trust", "net.tls"},

@@ -8,13 +8,13 @@ from typing import Optional
 import pytest
 from support.parsing import parse
 
+from exchange_mailaccept.cli.threshold import Threshold
 from exchange_mailaccept.exchange.diagnosis import Diagnosis
 from exchange_mailaccept.exchange.recognition import KeywordCheck
 from exchange_mailaccept.judgement import (
     Assessment,
     Ground,
     Judgement,
-    Threshold,
     assess,
     failure_state,
     judge,
@@ -22,14 +22,8 @@ from exchange_mailaccept.judgement import (
 )
 from exchange_mailaccept.options import Options
 from exchange_mailaccept.protocol.reply import Extensions, Reply
-from exchange_mailaccept.protocol.stages import (
-    Certificate,
-    Fault,
-    Security,
-    Server,
-    Session,
-    StageOutcome,
-)
+from exchange_mailaccept.protocol.security import Certificate, Security
+from exchange_mailaccept.protocol.stages import Fault, Server, Session, StageOutcome
 from exchange_mailaccept.run.acceptance import Acceptance, Examined, Member, ServerSet
 from exchange_mailaccept.vocabulary import Cause, Kind, Stage, State, Verdict
 

@@ -132,6 +132,11 @@ class Evidence:
             session.server.name, _host(banner), _host(hello)
         )
         self.is_exchange = self._is_exchange(session, banner.lower(), hello)
+        in_its_place = self.plain_iis or (self.scanner and not self.x_verbs)
+        #: Exchange answers, and nothing shows that something stands before it.
+        self.answers_itself = self.is_exchange and not (
+            self.masked or self.spoke_helo or in_its_place
+        )
         hosts = (_host(banner), self.offers.domain)
         #: The host names of banner and EHLO reply, if they differ.
         self.two_hosts = hosts if all(map(_is_host, hosts)) and _differ(*hosts) else ()
@@ -195,10 +200,9 @@ def _product(banner: str, hello: str) -> str:
 
 def _filter_service(*hosts: str) -> str:
     """Which service filters the mail, by the name of its host; empty if none is known."""
-    by_host = (
-        name for end, name in _FILTERS.items() for host in hosts if host.lower().endswith(end)
-    )
-    return next(by_host, "")
+    ends = tuple(_FILTERS)
+    host = next((host for host in map(str.lower, hosts) if host.endswith(ends)), "")
+    return next((name for end, name in _FILTERS.items() if host.endswith(end)), "")
 
 
 def _names_itself(products: Iterable[str], words: str) -> str:

@@ -76,7 +76,11 @@ def check_keywords(
     )
     if named is not None and not missing and found in (*named.recognised, Generation.UNTOLD):
         found = named.generation
-    obstacle = obstacle_of(evidence, gateway)
+    obstacle = None
+    if not evidence.answers_itself:
+        from .obstacles import obstacle_of
+
+        obstacle = obstacle_of(evidence, gateway)
     is_wrong = bool(missing) or (profile == "auto" and obstacle is not None)
     notes = list(notes_on(evidence))
     if obstacle and not is_wrong:
@@ -86,7 +90,9 @@ def check_keywords(
         notes.append(f"the keywords look like {found.title}, not like {named.generation.title}")
     if not is_wrong:
         return KeywordCheck(found, missing, notes=tuple(notes), gateway=gateway)
-    why = obstacle or _reason(missing, found, named)
+    from .obstacles import reason_of
+
+    why = obstacle or reason_of(missing, found, named)
     reason = f"does not offer {', '.join(missing)}: {why.reason}" if missing else why.reason
     return KeywordCheck(
         found, missing, reason, True, why.next_step, why.page, tuple(notes), gateway
@@ -98,64 +104,6 @@ def _profile(name: str) -> Optional[Profile]:
     from .profiles import PROFILES
 
     return PROFILES.get(name)
-
-
-class Obstacle(NamedTuple):
-    """What keeps Exchange from answering as it should."""
-
-    reason: str
-    next_step: str
-    #: Short name of the page to read (see ``pages``); empty if there is none.
-    page: str = ""
-
-
-def _reason(
-    missing: tuple[str, ...], found: Optional[Generation], profile: Optional[Profile]
-) -> Obstacle:
-    """Why ``missing`` are missing when nothing in the session shows a middlebox."""
-    told = found if found is not Generation.UNTOLD else None
-    online = _profile("online") if found is Generation.ONLINE else None
-    if online is not None and set(missing) <= {*online.required}:
-        return Obstacle(
-            "Exchange Online always does, so a middlebox strips it",
-            "Look for a firewall or proxy that inspects SMTP on the way from this host out.",
-        )
-    old = [keyword for keyword in missing if keyword in EXMFA]
-    if old and found is Generation.E2000_2003:
-        sinks = {"X-LINK2STATE": "xlsasink.dll", "XEXCH50": "peexch50.dll"}
-        return Obstacle(
-            f"the sink {' and '.join(sinks[keyword] for keyword in old)} is not registered, "
-            "or a virus scanner with its own SMTP stack answers",
-            "Install Exchange again over itself, which registers its sinks; set the virus scanner "
-            "to a mode without an SMTP stack of its own.",
-        )
-    if old and told is not None and "X-LINK2STATE" in missing:
-        return Obstacle(
-            f"{told.title} has no X-LINK2STATE, only Exchange 2000/2003 had; use profile auto",
-            "Give the check --profile auto, or the generation that is to answer.",
-        )
-    if profile is None or not set(missing) & {*profile.required, *profile.required_after_tls}:
-        why = "switched off on the Receive connector, or stripped by a middlebox"
-    elif told is not None and told not in profile.recognised:
-        why = f"the keywords are those of {told.title}, or a middlebox strips some"
-    else:
-        why = (
-            f"another generation than {profile.generation.title}, a connector without Exchange "
-            "authentication, or a middlebox that strips keywords"
-        )
-    return Obstacle(
-        why,
-        "Type EHLO on the server itself (telnet localhost 25): what is offered there and not here, "
-        "a middlebox strips; else compare the connector (Get-ReceiveConnector).",
-        "telnet",
-    )
-
-
-#: How a firewall is told to leave SMTP alone.
-_LEAVE_ALONE = (
-    "Turn the inspection of SMTP off. Cisco ASA: policy-map global_policy, class "
-    "inspection_default, no inspect esmtp; PIX: no fixup protocol smtp 25."
-)
 
 
 def generation_of(evidence: Evidence) -> Optional[Generation]:
@@ -202,49 +150,6 @@ def _demanded(evidence: Evidence, found: Optional[Generation], tls: bool) -> tup
     if online is not None:
         return online.required_after_tls if tls else online.required
     return EXMFA if evidence.of_2003 else ()
-
-
-def obstacle_of(evidence: Evidence, gateway: Optional[str]) -> Optional[Obstacle]:
-    """What shows that no Exchange server answers, or that a middlebox stands before it."""
-    if evidence.masked:
-        hidden = evidence.behind_masks or [*evidence.masked][:8]
-        return Obstacle(
-            f"a Cisco firewall (inspect esmtp) masks {', '.join(hidden)}", _LEAVE_ALONE, "cisco"
-        )
-    if evidence.spoke_helo:
-        pix = evidence.starred_banner or evidence.old_pix_banner or not evidence.is_exchange
-        who = (
-            "as a Cisco PIX (fixup protocol smtp) or an old mail proxy does; every ESMTP "
-            "keyword is lost behind it"
-        )
-        why = who if pix else "which Exchange never does: a middlebox does"
-        return Obstacle(f"EHLO was refused and HELO accepted, {why}", _LEAVE_ALONE, "cisco")
-    scanner = evidence.scanner
-    if scanner and not evidence.x_verbs:
-        return Obstacle(
-            f"a mail proxy or virus scanner ({scanner}) answers in place of Exchange",
-            f"Exclude port 25 from what {scanner} scans, or have it scan within Exchange "
-            "(Get-TransportAgent).",
-        )
-    if evidence.plain_iis:
-        return Obstacle(
-            "this is the plain SMTP service of IIS; no Exchange keyword is left, so Exchange "
-            "is not installed or its tie to the service is damaged",
-            "On the server: Get-Service SMTPSVC, MSExchangeTransport. Since Exchange 2007 "
-            "SMTPSVC must not run; 2000 and 2003 are installed again over themselves.",
-        )
-    if evidence.is_exchange:
-        return None
-    reason = "neither banner, EHLO reply nor keywords show an Exchange server"
-    if evidence.starred_banner:
-        return Obstacle(
-            f"{reason}; the banner is masked by a Cisco firewall", _LEAVE_ALONE, "cisco"
-        )
-    return Obstacle(
-        f"{reason}; {f'{gateway} answers' if gateway else 'a gateway may be in front'}",
-        "If a gateway is meant to answer here, give --profile none, and test the Exchange "
-        "server behind it with a check of its own (-H). Else compare the MX and the address.",
-    )
 
 
 def notes_on(evidence: Evidence) -> tuple[str, ...]:

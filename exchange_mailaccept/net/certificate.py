@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 
 from ..protocol.message import MONTHS
-from ..protocol.stages import Certificate
+from ..protocol.security import Certificate
 from ..record import TYPE_CHECKING
 
 if TYPE_CHECKING:

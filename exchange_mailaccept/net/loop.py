@@ -16,8 +16,7 @@ from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING
 from ..vocabulary import Cause
 from .connection import CommandExchange, ConnectionAttempts, Line
-from .operation import Deadline, Operation, in_seconds
-from .poller import Poller
+from .operation import Deadline, Operation, Poller, in_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from ..protocol.race import Await, Begin, End, Ended
     from ..protocol.requests import Answer, Clock, Close, Command, Connect, Request, StartTls
     from . import operation
-    from .poller import Waiting
+    from .operation import Waiting
     from .sockets import HeadStart
     from .trust import Contexts
 

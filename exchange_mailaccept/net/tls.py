@@ -11,7 +11,8 @@ import select
 import ssl
 
 from ..protocol.requests import Secured, StartTls
-from ..protocol.stages import Certificate, Fault, Security
+from ..protocol.security import Certificate, Security
+from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING
 from ..vocabulary import Cause
 from . import certificate

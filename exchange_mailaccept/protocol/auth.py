@@ -2,7 +2,7 @@
 
 :func:`log_on` sends lines and receives replies.  A mechanism is a generator.  It yields the initial
 response first (``None`` if the server has to begin); then it is sent each challenge, and yields the
-response.  It ends when it has no more responses.
+response.  It ends when it has no more responses.  :func:`mask` removes secrets from what was said.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import functools
+import itertools
 
 from ..cli.words import is_installed
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Cause, Mechanism
-from . import masking
 from .reply import Reply, decode
 from .stages import Fault
 
@@ -33,6 +34,7 @@ MECHANISMS = tuple(mechanism.value for mechanism in Mechanism)
 CHALLENGE = 334
 #: No mechanism here needs as many challenges; a server that sends more is broken.
 MAX_CHALLENGES = 6
+_MASK = "****"
 
 
 class Credentials(NamedTuple):
@@ -62,8 +64,8 @@ class Credentials(NamedTuple):
         )
 
     def mask(self, text: str) -> str:
-        """``text`` without the secrets, which a server may echo (see :mod:`.masking`)."""
-        return masking.mask(text, (self.password, self.token))
+        """``text`` without the secrets, which a server may echo (see :func:`mask`)."""
+        return mask(text, (self.password, self.token))
 
 
 def log_on(
@@ -203,3 +205,60 @@ def _user_and_password(credentials: Credentials) -> tuple[bytes, bytes]:
         credentials.user.encode("utf-8", "surrogateescape"),
         credentials.password.encode("utf-8", "surrogateescape"),
     )
+
+
+def mask(text: str, secrets: tuple[str, ...]) -> str:
+    r"""``text`` with ``****`` in place of ``secrets``, which a server may echo.
+
+    These are masked, for the password ``Tr0ub4dor & 3``:
+
+    ============================  =================================================
+    the server writes             because
+    ============================  =================================================
+    ``Tr0ub4dor &  3``            it quotes the secret in clear
+    ``Tr0ub4dor & 3``             the same on one line, with single spaces
+    ``VHIwdWI0ZG9yICYgIDM=``      it quotes the line of AUTH, in base64
+    ``AHVzAFRyMHViNGRvciAmICAz``  it quotes a longer text in base64, which has the
+                                  secret in its middle (AUTH PLAIN, XOAUTH2) and
+                                  looks different at each of three offsets
+    ``Tr0ub4`` or ``4dor &``      any of these was cut or broken into lines
+    ============================  =================================================
+
+    Every part that is half as long as one of these forms, but at least 4 and at most 8 characters,
+    is masked.  With shorter parts much of the server's own words would be masked; with longer ones
+    too much of a secret would show.  A part that still shows has at most 7 characters and less than
+    half of the secret; of a short secret, at most 3.
+    """
+    hidden = [False] * len(text)
+    for length, runs in _runs(secrets).items():
+        for start in range(len(text) - length + 1):
+            if text[start : start + length] in runs:
+                hidden[start : start + length] = [True] * length
+    pieces = itertools.groupby(zip(hidden, text), key=lambda pair: pair[0])
+    return "".join(
+        _MASK if hide else "".join(character for _, character in piece) for hide, piece in pieces
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _runs(secrets: tuple[str, ...]) -> dict[int, set[str]]:
+    """Every run of characters that is masked, by its length."""
+    runs: dict[int, set[str]] = {}
+    for secret in filter(None, secrets):
+        for form in _forms(secret.encode("utf-8", "surrogateescape")):
+            length = max(min(len(form), 4), min(len(form) // 2, 8))
+            found = {form[start : start + length] for start in range(len(form) - length + 1)}
+            runs.setdefault(length, set()).update(found)
+    return runs
+
+
+def _forms(secret: bytes) -> set[str]:
+    """The forms in which ``secret`` can appear."""
+    clear = decode(secret)
+    forms = {clear, " ".join(clear.split()), encode(secret)}
+    for offset in (1, 2):
+        longer = encode(bytes(offset) + secret)
+        # Without the characters at both ends, which depend on the neighbours too.
+        core = longer[(8 * offset + 5) // 6 : 8 * (offset + len(secret)) // 6]
+        forms.add(core if len(core) >= 4 else "")
+    return forms - {""}

@@ -20,7 +20,7 @@ from .reply import (
     parse_extensions,
 )
 from .requests import Close, Command, Connect, StartTls
-from .stages import EXPECTED, Fault, Security, Server, Session, StageOutcome, TranscriptLine
+from .stages import EXPECTED, Fault, Server, Session, StageOutcome, TranscriptLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from . import auth
     from .race import Race
     from .requests import Answer, Connected, Replied, Request, Secured
+    from .security import Security
     from .stages import Asked
 
     Conversation = Generator[Request, Answer, Session]

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from ..record import TYPE_CHECKING, NamedTuple
 from .reply import Reply
-from .stages import Fault, Security
+from .stages import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from .lookups import Ask, Call, Resolve, Resolved, Responses, Returned
     from .race import Await, Begin, End, Ended
+    from .security import Security
 
 _FOREVER = float("inf")
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Optional
 
+    from .security import Security
+
 
 #: Causes that show a fault of the network, of TLS or of the protocol are BROKEN; the others:
 _VERDICTS = {
@@ -150,34 +152,6 @@ class TranscriptLine(NamedTuple):
     #: ``C`` client, ``S`` server, ``~`` neither.
     speaker: str
     text: str
-
-
-class Certificate(NamedTuple):
-    """What a server's certificate says of itself (RFC 5280)."""
-
-    subject: str
-    issuer: str
-    #: Host names and addresses for which it is valid.
-    names: tuple[str, ...]
-    #: Beginning and end of its validity, in seconds since the epoch.
-    not_before: float
-    not_after: float
-
-
-class Security(NamedTuple):
-    """What a TLS handshake agreed on."""
-
-    #: ``TLSv1.3``
-    protocol: str
-    cipher: str
-    #: Whether the chain and the name were checked, and are valid.
-    verified: bool
-    #: ``None`` if it could not be read.
-    certificate: Optional[Certificate] = None
-    #: Why the certificate failed verification, if the run went on; else empty.
-    untrusted: str = ""
-    #: What is weak about the cipher suite, in words; empty if nothing is.
-    weakness: str = ""
 
 
 class Asked(NamedTuple):

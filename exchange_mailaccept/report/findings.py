@@ -16,7 +16,7 @@ from ..exchange.recognition import KeywordCheck
 from ..judgement import Ground, open_doors
 from ..protocol.dialogue import Plan
 from ..protocol.message import rfc5322_date
-from ..protocol.stages import Certificate, Session, StageOutcome
+from ..protocol.stages import Session, StageOutcome
 from ..record import TYPE_CHECKING
 from ..run.acceptance import Acceptance, Examined
 from ..vocabulary import Cause, Stage, Tls, Verdict
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from ..judgement import Judgement
     from ..options import Options
+    from ..protocol.security import Certificate
     from ..run.expected_mx import MxSet
 
 

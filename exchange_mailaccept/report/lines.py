@@ -32,7 +32,8 @@ from ..exchange.remedies import (
 from ..judgement import SECONDS_OF_A_DAY, Assessment, Ground, open_doors
 from ..protocol.dialogue import Plan
 from ..protocol.message import rfc5322_date
-from ..protocol.stages import Asked, MailHost, Security, Server, Session, TranscriptLine
+from ..protocol.security import Security
+from ..protocol.stages import Asked, MailHost, Server, Session, TranscriptLine
 from ..record import TYPE_CHECKING
 from ..run.acceptance import Acceptance, Examined
 from ..vocabulary import Generation, Stage, State

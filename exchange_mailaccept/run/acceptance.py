@@ -12,9 +12,7 @@ from ..names import is_address
 from ..protocol.dialogue import Plan, walk
 from ..protocol.requests import time
 from ..protocol.stages import (
-    Certificate,
     MailHost,
-    Security,
     Session,
     StageOutcome,
 )
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
 
     from ..exchange.diagnosis import Diagnosis
     from ..protocol.requests import Answer, Request
+    from ..protocol.security import Certificate, Security
     from .expected_mx import MxSet
 
 

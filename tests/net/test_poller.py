@@ -10,7 +10,7 @@ from typing import Callable, Optional
 
 import pytest
 
-from exchange_mailaccept.net.poller import Poller
+from exchange_mailaccept.net.operation import Poller
 
 
 class Waiting:

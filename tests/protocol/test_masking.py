@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchange_mailaccept.protocol.masking import mask
+from exchange_mailaccept.protocol.auth import mask
 
 SECRET = "correct horse battery"
 

@@ -13,10 +13,10 @@ from exchange_mailaccept.exchange.recognition import KeywordCheck
 from exchange_mailaccept.protocol.dialogue import Plan
 from exchange_mailaccept.protocol.message import Content, Envelope
 from exchange_mailaccept.protocol.reply import Reply
+from exchange_mailaccept.protocol.security import Security
 from exchange_mailaccept.protocol.stages import (
     Fault,
     MailHost,
-    Security,
     Server,
     Session,
     StageOutcome,
