@@ -35,7 +35,8 @@ with atheris.instrument_imports(include=["exchange_mailaccept"]):
         Secured,
         StartTls,
     )
-    from exchange_mailaccept.protocol.stages import Fault, Security, Server, Session
+    from exchange_mailaccept.protocol.security import Security
+    from exchange_mailaccept.protocol.stages import Fault, Server, Session
     from exchange_mailaccept.report import headline, lines
     from exchange_mailaccept.report import text as foreign_text
     from exchange_mailaccept.report.failure import failure

@@ -21,7 +21,8 @@ from exchange_mailaccept.protocol.requests import (
     Secured,
     StartTls,
 )
-from exchange_mailaccept.protocol.stages import Fault, Security, Server, Session
+from exchange_mailaccept.protocol.security import Security
+from exchange_mailaccept.protocol.stages import Fault, Server, Session
 from exchange_mailaccept.vocabulary import Cause, Stage, Tls, Verdict
 
 PLAN = Plan(
