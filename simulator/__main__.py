@@ -114,7 +114,7 @@ def _print(line: str) -> None:
     try:
         print(line, flush=True)
     except BrokenPipeError:
-        # The reader has seen enough; serving goes on, and the flush at exit must not fail again.
+        # The reader is gone.  Serving continues, and the flush at exit must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -145,7 +145,7 @@ def _list_scenarios() -> int:
 
 def main() -> int:
     """Run as a command and return the exit status."""
-    # A locale that lacks a letter is no reason to end.
+    # A locale that lacks a letter must not end the program.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     parser = _parser()
@@ -155,7 +155,7 @@ def main() -> int:
         parser.error("--run needs a command")
     if options.pop("list_scenarios"):
         return _list_scenarios()
-    # aiosmtpd warns of every unknown command, which the dialogue shows already.
+    # aiosmtpd warns of every unknown command, but the transcript shows them already.
     logging.getLogger("mail.log").setLevel(logging.ERROR)
     ends = {signal.SIGTERM, signal.SIGINT}
     if command is None:

@@ -1,7 +1,7 @@
-"""TLS for the simulator: the server's certificate, given or made for the occasion.
+"""TLS for the simulator: the server's certificate, given by the user or self-signed.
 
-One that is made is signed by itself and kept nowhere: it is for a client that does not verify, or
-that shall be seen to complain.
+A self-signed certificate is not kept.  It is for clients that do not verify, and for tests of those
+that do.
 """
 
 from __future__ import annotations
@@ -15,28 +15,32 @@ from typing import NamedTuple, Optional
 
 
 class CannotMakeError(ValueError):
-    """The package that makes certificates is missing."""
+    """The package ``cryptography``, which makes certificates, is missing."""
 
 
 class Certificate(NamedTuple):
-    """Which certificate the server shows, and which it wants to see."""
+    """The certificate that the server shows, and those that it requires of clients."""
 
-    #: PEM file; empty for one that is made.
+    #: PEM file; empty for a self-signed certificate.
     file: str = ""
     #: PEM file of its key; empty if the key is in ``file``.
     key: str = ""
-    #: PEM file of the authorities that a client's certificate must come from; empty for none.
+    #: PEM file of the authorities that must have issued a client's certificate; empty if the client
+    #: needs none.
     client_authorities: str = ""
-    #: Days that a certificate that is made is still valid; negative for one that has expired.
+    #: Days until the self-signed certificate expires; negative if it has expired.
     days: float = 90
 
     def check(self) -> None:
-        """Raise ``ValueError`` for what cannot be."""
+        """Raise ``ValueError`` if the fields contradict each other."""
         if self.key and not self.file:
             raise ValueError("key needs certificate")
 
     def context(self, name: str) -> ssl.SSLContext:
-        """Settings for the server ``name``; ``ValueError`` says what is wrong."""
+        """The TLS settings of the server ``name``.
+
+        :raises ValueError: a file cannot be used, or the certificate cannot be made
+        """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         if self.file:
             _load(context, Path(self.file), Path(self.key) if self.key else None)
@@ -64,7 +68,7 @@ def _load(context: ssl.SSLContext, certificate: Path, key: Optional[Path]) -> No
 
 
 def _self_signed(name: str, days: float) -> bytes:
-    """Make a certificate for ``name`` and the loopback addresses, with its key, in PEM."""
+    """Make a certificate for ``name`` and the loopback addresses, and its key, in PEM."""
     # Imported here because it takes long, and most runs need no certificate.
     try:
         from cryptography import x509

@@ -1,6 +1,6 @@
-"""One connection of the simulator: aiosmtpd's SMTP, with answers of the pose and in its words."""
+"""One connection of the simulator: aiosmtpd's SMTP server with the replies of the pose."""
 
-# aiosmtpd finds its hooks by the command's name in capitals: handle_MAIL, smtp_DATA.
+# aiosmtpd finds its hooks by the name of the command: handle_MAIL, smtp_DATA.
 # ruff: noqa: N802
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .poses import Answer, Behaviour
 
 
 class Simulation(Protocol):
-    """What a connection needs to know of the server that it belongs to."""
+    """What a connection needs of its server."""
 
     behaviour: Behaviour
     messages: list[bytes]
@@ -34,14 +34,14 @@ class Simulation(Protocol):
 
     @property
     def context(self) -> Optional[ssl.SSLContext]:
-        """Settings of TLS; ``None`` if there can be none."""
+        """The TLS settings; ``None`` if no certificate can be made."""
 
     def note(self, speaker: str, line: bytes) -> None:
         """Record a line."""
 
 
 class Hooks:
-    """aiosmtpd's handler: decides each command's answer and, if it accepts, the state after it."""
+    """aiosmtpd's handler: chooses each reply, and changes the state if it accepts."""
 
     async def handle_EHLO(
         self, server: Server, session: Session, _: Envelope, host: str, _usual: list[str]
@@ -52,7 +52,7 @@ class Hooks:
         answer = await server.answer_ehlo()
         if answer.accepts:
             session.host_name = host
-        # One element is one write; aiosmtpd writes each element by itself.
+        # aiosmtpd writes each element separately, so all lines are one element.
         return [answer]
 
     async def handle_HELO(self, server: Server, session: Session, _: Envelope, host: str) -> str:
@@ -67,7 +67,7 @@ class Hooks:
     async def handle_MAIL(
         self, server: Server, _: Session, envelope: Envelope, address: str, opts: list[str]
     ) -> str:
-        """Take the sender."""
+        """Answer MAIL."""
         answer = await server.answer_mail(address)
         if answer.accepts:
             envelope.mail_from = address
@@ -77,7 +77,7 @@ class Hooks:
     async def handle_RCPT(
         self, server: Server, _: Session, envelope: Envelope, address: str, opts: list[str]
     ) -> str:
-        """Take a recipient."""
+        """Answer RCPT."""
         answer = await server.answer("rcpt", address=address)
         if answer.accepts:
             envelope.rcpt_tos.append(address)
@@ -85,11 +85,11 @@ class Hooks:
         return answer
 
     async def handle_DATA(self, server: Server, _: Session, envelope: Envelope) -> str:
-        """Take the message, after its final dot."""
+        """Answer the final dot."""
         return await server.answer_message(envelope.original_content or b"")
 
     async def handle_QUIT(self, server: Server, *_: object) -> str:
-        """Say goodbye; aiosmtpd closes the connection afterwards."""
+        """Answer QUIT; aiosmtpd closes the connection afterwards."""
         return await server.answer("quit")
 
 
@@ -98,7 +98,7 @@ class Server(SMTP):
 
     BAD_SEQUENCE = Answer("503 5.5.2 Bad sequence of commands")
 
-    #: A token of OAuth is one line of some kilobytes (RFC 4954 4, 4.5.3).
+    #: An OAuth token is one line of some kilobytes (RFC 4954 4, 4.5.3).
     line_length_limit = 16384
 
     #: Parameters of RFC 3461, which aiosmtpd does not know.
@@ -132,17 +132,17 @@ class Server(SMTP):
 
     @property
     def secured(self) -> bool:
-        """Whether TLS protects the connection, begun with it or by STARTTLS."""
+        """Whether the connection uses TLS, from its first byte or since STARTTLS."""
         return bool(self.transport and self.transport.get_extra_info("sslcontext"))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin the connection, known to the simulator so that it can end it."""
+        """Begin the connection, and register it so that the simulator can end it."""
         assert isinstance(transport, asyncio.WriteTransport)
         self.simulator.connections.add(transport)
         super().connection_made(transport)
 
     def connection_lost(self, error: Optional[Exception]) -> None:
-        """End the connection; what came without a line end is noted nevertheless."""
+        """End the connection, and record a last line without a line end."""
         if self._unfinished_line:
             self.simulator.note("C", self._unfinished_line)
         if isinstance(self.transport, asyncio.WriteTransport):
@@ -150,7 +150,7 @@ class Server(SMTP):
         super().connection_lost(error)
 
     def data_received(self, data: bytes) -> None:
-        """Note what comes in, line by line."""
+        """Record what the client sends, line by line."""
         *lines, self._unfinished_line = (self._unfinished_line + data).split(b"\n")
         for line in lines:
             self.simulator.note("C", line.rstrip(b"\r"))
@@ -159,23 +159,23 @@ class Server(SMTP):
     def eof_received(self) -> bool:
         """Close when the client has closed."""
         super().eof_received()
-        # True would leave the connection open when the client goes while the banner is delayed.
+        # True would leave the connection open if the client closes while the banner is delayed.
         return False
 
     async def answer(self, stage: str, **fields: object) -> Answer:
-        """Choose the answer at ``stage``, after the delay; does not return if it is dropped."""
+        """Return the answer at ``stage`` after the delay; no return if the connection is dropped."""
         await asyncio.sleep(self.behaviour.delay.get(stage, 0))
         if stage in self.behaviour.drop:
             await self._hang_up()
         return self.behaviour.answer(stage, **fields)
 
     async def answer_ehlo(self) -> Answer:
-        """Choose the answer to EHLO, with what is offered on this connection."""
+        """Return the answer to EHLO, with the keywords offered on this connection."""
         await self.answer("ehlo", peer=self.peer)
         return self.behaviour.answer_ehlo(self.peer, self.secured)
 
     async def answer_mail(self, address: str) -> Answer:
-        """Choose the answer to MAIL, refused to those who lack what the pose demands."""
+        """Return the answer to MAIL: a refusal if TLS or a logon is required and missing."""
         answer = await self.answer("mail", address=address)
         pose = self.behaviour.pose
         lacking = "" if self.secured else pose.unsecured
@@ -186,7 +186,7 @@ class Server(SMTP):
         return self.behaviour.say(lacking)
 
     async def answer_banner(self) -> Answer:
-        """Choose the banner; after one that is no 220 nothing but QUIT is served."""
+        """Return the banner; unless it is a 220, only QUIT is served afterwards."""
         now = email.utils.format_datetime(datetime.datetime.now().astimezone())
         # Exchange writes the day of the month without a leading zero.
         date = now.replace(", 0", ", ", 1)
@@ -195,7 +195,7 @@ class Server(SMTP):
         return answer
 
     async def answer_message(self, content: bytes) -> Answer:
-        """Choose the answer to the final dot, and keep the message if it is positive."""
+        """Return the answer to the final dot, and keep the message if it is positive."""
         seconds = max(time.monotonic() - self._data_began, 0.001)
         header = email.parser.BytesHeaderParser().parsebytes(content)
         answer = await self.answer(
@@ -211,7 +211,7 @@ class Server(SMTP):
         return answer
 
     async def push(self, status: AnyStr) -> None:
-        """Send a reply in one write; aiosmtpd's own texts are put into the pose's words."""
+        """Send a reply in one write, with aiosmtpd's own texts replaced by those of the pose."""
         text: str = status.decode() if isinstance(status, bytes) else status
         if not self._greeted:
             # aiosmtpd has no hook for the banner, but nothing is sent before it.
@@ -242,7 +242,7 @@ class Server(SMTP):
         return argument
 
     async def smtp_EHLO(self, hostname: Optional[str]) -> None:
-        """Answer EHLO, which Exchange accepts without a host name too."""
+        """Answer EHLO, which Exchange also accepts without a host name."""
         await super().smtp_EHLO(hostname or f"[{self.peer}]")
 
     async def smtp_MAIL(self, arg: Optional[str]) -> None:
@@ -254,7 +254,7 @@ class Server(SMTP):
         await super().smtp_RCPT(self._dsn_removed(arg))
 
     async def smtp_STARTTLS(self, arg: Optional[str]) -> None:
-        """Answer STARTTLS; aiosmtpd's own way breaks with asyncio of Python 3.11 and later."""
+        """Answer STARTTLS; aiosmtpd's own method fails with asyncio of Python 3.11 and later."""
         if await self.check_helo_needed():
             return
         offered = self.behaviour.offers("STARTTLS") or "starttls" in self.behaviour.reply
@@ -267,7 +267,7 @@ class Server(SMTP):
         answer = await self.answer("starttls")
         context = self.simulator.context if answer.code == "220" else None
         if context is not None and isinstance(self.transport, asyncio.Transport):
-            # The first bytes of the handshake are not for the command reader.
+            # The command reader must not get the first bytes of the handshake.
             self.transport.pause_reading()
             await self.push(answer)
             await self._shake_hands(self.transport, context)
@@ -281,9 +281,9 @@ class Server(SMTP):
         if text:
             transport.resume_reading()
             await self.push(text)
-            # Closing would reset the connection, for the client's part of the handshake comes too.
+            # Closing would reset the connection, because the client still sends its handshake.
             await self.loop.create_future()
-        # What came after STARTTLS in clear must not be taken for a command (RFC 3207 6).
+        # Plain text after STARTTLS must not be taken for a command (RFC 3207 6).
         self._reader._buffer.clear()  # type: ignore[attr-defined]
         self._unfinished_line = b""
         secured: Optional[asyncio.Transport] = None
@@ -293,7 +293,7 @@ class Server(SMTP):
         except OSError as error:
             failure = error
         if secured is None:
-            # Some versions of asyncio return nothing when the connection is lost in between.
+            # Some versions of asyncio return None if the connection is lost meanwhile.
             self.simulator.note("~", str(failure or "connection lost in the handshake").encode())
             if self.transport is not None:
                 self.connection_lost(failure)
@@ -306,7 +306,7 @@ class Server(SMTP):
         self.simulator.note("~", f"{agreed.version()} {agreed.cipher()[0]}".encode())
 
     def _move_to(self, transport: asyncio.Transport) -> None:
-        """Go on inside TLS, with nothing known of before (RFC 3207 4.2)."""
+        """Continue inside TLS and forget what was said before (RFC 3207 4.2)."""
         self.transport = transport
         # What asyncio's StreamWriter.start_tls does, which Python 3.9 lacks.
         for part in (self._reader, self._writer, self):
@@ -318,7 +318,7 @@ class Server(SMTP):
         self._set_rset_state()  # type: ignore[no-untyped-call]
 
     async def smtp_AUTH(self, arg: Optional[str]) -> None:
-        """Answer AUTH: a reply of one's own at once, else the verdict after the exchange."""
+        """Answer AUTH: with the reply that was given, else after the logon."""
         if await self.check_helo_needed("EHLO"):
             return
         assert self.session is not None
@@ -361,7 +361,7 @@ class Server(SMTP):
         return line.decode("ascii", "replace").rstrip("\r\n")
 
     async def smtp_DATA(self, arg: str) -> None:
-        """Answer DATA: a stage only when a recipient was accepted, else aiosmtpd's 503."""
+        """Answer DATA; without an accepted recipient, with aiosmtpd's 503."""
         if self.envelope and self.envelope.rcpt_tos and not arg:
             self._go_ahead = await self.answer("data")
             if self._go_ahead.code != "354":

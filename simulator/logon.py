@@ -1,7 +1,7 @@
-"""AUTH as the server sees it: challenge out, response in (RFC 4954).
+"""The server's part of AUTH: it sends challenges and gets responses (RFC 4954).
 
-LOGIN, PLAIN and XOAUTH2 are really verified.  NTLM and GSSAPI are there to be offered: a logon with
-them goes as far as Exchange's first words, and fails.
+LOGIN, PLAIN and XOAUTH2 are verified.  NTLM and GSSAPI are only offered: a logon with them gets
+Exchange's first challenge and then fails.
 """
 
 from __future__ import annotations
@@ -14,32 +14,33 @@ from typing import Callable, Optional
 
 from .poses import Credentials
 
-#: Sends a challenge, as it stands behind the 334, and gives the response.
+#: Sends a challenge, the text after 334, and returns the response.
 Ask = Callable[[str], Awaitable[bytes]]
 
-#: Why a token is refused, as the protocol's inventor has it; asked for by an empty response.
+#: Why a token is refused, in the form of Google, who invented XOAUTH2; sent as a challenge.
 TOKEN_REFUSED = {"status": "401", "schemes": "bearer", "scope": "https://outlook.office.com/"}
 
 
 class BadResponseError(ValueError):
-    """The client's response is not base64, or it gave up."""
+    """The client's response is not base64, or the client gave up."""
 
 
 def decode(response: str) -> bytes:
-    """Decode a response; ``=`` stands for an empty one in the command line."""
+    """Decode a response; in the AUTH command ``=`` is an empty one."""
     if response == "=":
         return b""
     try:
         return base64.b64decode(response.encode("ascii"), validate=True)
     except ValueError:
-        # "*" too, by which the client gives up (RFC 4954 4).
+        # Also for "*", with which the client gives up (RFC 4954 4).
         raise BadResponseError(response) from None
 
 
 async def verify(mechanism: str, initial: Optional[bytes], accepted: Credentials, ask: Ask) -> bool:
-    """Talk with the client by the rules of ``mechanism`` and tell whether it may come in.
+    """Perform the logon by ``mechanism`` and return whether it is accepted.
 
-    :param initial: the response that came with the command, if one did
+    :param initial: the response in the AUTH command; ``None`` if there was none
+    :raises BadResponseError: the client gave up or sent something that is not base64
     """
     if mechanism == "LOGIN":
         user = initial if initial is not None else await ask(_encode(b"Username:"))
@@ -47,18 +48,18 @@ async def verify(mechanism: str, initial: Optional[bytes], accepted: Credentials
         return _is_user(user, password, accepted)
     if mechanism == "PLAIN":
         response = initial if initial is not None else await ask("")
-        # RFC 4616 2: who to act for, who it is, and the password.
+        # RFC 4616 2: authorization identity, user and password.
         words = response.split(b"\0")
         return len(words) == 3 and _is_user(words[1], words[2], accepted)
     if mechanism == "XOAUTH2":
         response = initial if initial is not None else await ask("")
         if _is_bearer(response, accepted):
             return True
-        # What the client sends now is empty, and has no meaning.
+        # The client answers with an empty response.
         await ask(_encode(json.dumps(TOKEN_REFUSED).encode("ascii")))
         return False
     if initial is None:
-        # [MS-SMTPNTLM] has words here, not base64.
+        # In [MS-SMTPNTLM] this is text, not base64.
         await ask(f"{mechanism.lower()} supported")
     return False
 
@@ -69,7 +70,7 @@ def _encode(data: bytes) -> str:
 
 def _is_user(user: bytes, password: bytes, accepted: Credentials) -> bool:
     return bool(accepted.user and accepted.password) and (
-        # Windows does not mind the case of a user's name.
+        # Windows ignores the case of a user name.
         user.decode("utf-8", "replace").lower() == accepted.user.lower()
         and hmac.compare_digest(password, accepted.password.encode())
     )

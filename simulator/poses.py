@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple, Optional
 
 #: Where a reply can be replaced, delayed or dropped; also the names of the templates in a pose.
-#: ``handshake`` is the one after STARTTLS; a text given for it takes its place, in clear.
+#: ``handshake`` is the TLS handshake; a text given for it is sent unencrypted in its place.
 STAGES = (
     *("banner", "ehlo", "helo", "starttls", "handshake", "auth"),
     *("mail", "rcpt", "data", "message", "quit"),
@@ -19,13 +19,13 @@ STAGES = (
 #: How a connection is secured.
 TLS_MODES = ("starttls", "implicit", "none")
 
-#: What AUTH can offer; the last two are offered only, and each logon with them is refused.
+#: What AUTH can offer; a logon by one of the last two is always refused.
 MECHANISMS = ("LOGIN", "PLAIN", "XOAUTH2", "NTLM", "GSSAPI")
 
-#: Keywords that are gone inside TLS (RFC 3207 4.2).
+#: Keywords that are not offered inside TLS (RFC 3207 4.2).
 GONE_IN_TLS = frozenset({"STARTTLS", "TLS", "X-ANONYMOUSTLS"})
 
-#: What aiosmtpd says (its beginning), and what Exchange says in the same situation.
+#: The beginning of each text of aiosmtpd, and what Exchange says instead.
 EXCHANGE_WORDING = {
     "250 OK": "250 2.0.0 OK",
     "500 Error": "500 5.3.3 Unrecognized command",
@@ -57,14 +57,14 @@ class Pose(NamedTuple):
     starttls: str = "220 2.0.0 SMTP server ready"
     handshake: str = ""
     auth: str = "235 2.7.0 Authentication successful"
-    #: What a failed logon is told.
+    #: Reply to a failed logon.
     logon_failed: str = "535 5.7.3 Authentication unsuccessful"
-    #: What MAIL is told outside TLS, and without a logon; empty where they are not needed.
+    #: Replies to MAIL outside TLS, and without a logon; empty where these are not required.
     unsecured: str = ""
     anonymous: str = ""
     #: Mechanisms offered inside TLS; ``None`` for the same as outside.
     auth_in_tls: Optional[tuple[str, ...]] = None
-    #: Keywords inside TLS, where they are not those outside without :data:`GONE_IN_TLS`.
+    #: Keywords inside TLS; empty for those outside without :data:`GONE_IN_TLS`.
     keywords_in_tls: tuple[str, ...] = ()
     wording: Mapping[str, str] = EXCHANGE_WORDING
 
@@ -139,7 +139,7 @@ POSES = {
         message="250 2.6.0 {message_id} [InternalId={number}, Hostname={name}] {size} bytes in "
         "{seconds:.3f}, {rate:.3f} KB/sec Queued mail for delivery",
     ),
-    # Port 587 of Exchange Online: AUTH is offered, and mail taken, only inside TLS.
+    # Port 587 of Exchange Online offers AUTH and accepts mail only inside TLS.
     "submission": Pose(
         banner="220 {name} Microsoft ESMTP MAIL Service ready at {date} [{session}]",
         keywords=(
@@ -173,7 +173,7 @@ POSES = {
 
 
 class Answer(str):
-    """A reply that the simulator chose itself; its lines are separated by newlines."""
+    """A reply of the simulator, not of aiosmtpd; newlines separate its lines."""
 
     @property
     def code(self) -> str:
@@ -187,7 +187,7 @@ class Answer(str):
 
 
 class Credentials(NamedTuple):
-    """What a logon must give; what is empty is given by nobody, so that each logon fails."""
+    """What a logon must give; if the user or the secret is empty, every logon fails."""
 
     user: str = ""
     password: str = ""
@@ -195,7 +195,7 @@ class Credentials(NamedTuple):
 
 
 class Behaviour(NamedTuple):
-    """How the server poses and where it misbehaves."""
+    """What the server poses as, and how it misbehaves."""
 
     pose: Pose
     name: str
@@ -213,7 +213,7 @@ class Behaviour(NamedTuple):
     addresses: Mapping[str, str] = {}
 
     def check(self) -> None:
-        """Raise ``ValueError`` for what cannot be done."""
+        """Raise ``ValueError`` if the fields cannot be used."""
         for stage in [*self.reply, *self.delay, *self.drop]:
             if stage not in STAGES:
                 raise ValueError(f"no stage {stage!r}; there are {' '.join(STAGES)}")
@@ -229,7 +229,7 @@ class Behaviour(NamedTuple):
             raise ValueError("auth is offered inside TLS and there is none; use auth_before_tls")
 
     def answer(self, stage: str, **fields: object) -> Answer:
-        """Answer at ``stage``; ``fields`` are for the pose's template."""
+        """Return the answer at ``stage``; ``fields`` fill the pose's template."""
         address = str(fields.get("address", "")).lower()
         for name in (address or "<>", f"@{address.rpartition('@')[2]}"):
             if stage in ("mail", "rcpt") and name in self.addresses:
@@ -239,11 +239,11 @@ class Behaviour(NamedTuple):
         return self.say(getattr(self.pose, stage), **fields)
 
     def say(self, template: str, **fields: object) -> Answer:
-        """Fill in a text of the pose."""
+        """Return a text of the pose, filled in."""
         return Answer(template.format(name=self.name, **fields))
 
     def answer_ehlo(self, peer: str, secured: bool) -> Answer:
-        """Answer EHLO: the greeting, and what is offered on this connection."""
+        """Return the answer to EHLO: the greeting, and the keywords offered on this connection."""
         text = self.answer("ehlo", peer=peer)
         if "ehlo" in self.reply:
             return text
@@ -251,7 +251,7 @@ class Behaviour(NamedTuple):
         return Answer("\n".join([*(f"250-{line}" for line in lines[:-1]), f"250 {lines[-1]}"]))
 
     def keywords(self, secured: bool = False) -> tuple[str, ...]:
-        """EHLO lines offered, parameters included."""
+        """The keywords offered, with their parameters."""
         lines = list(self.pose.keywords)
         if secured:
             lines = [line for line in lines if line.split()[0] not in GONE_IN_TLS]
@@ -272,12 +272,12 @@ class Behaviour(NamedTuple):
         return tuple(line for line in lines if not self._withheld(line))
 
     def _withheld(self, line: str) -> bool:
-        """Tell whether ``without`` names this line; AUTH also names the old form AUTH=LOGIN."""
+        """Whether ``without`` names this keyword; AUTH includes the old form AUTH=LOGIN."""
         keyword = line.split()[0].upper()
         return not {keyword, keyword.partition("=")[0]}.isdisjoint(self.without)
 
     def offers(self, keyword: str, secured: bool = False) -> bool:
-        """Tell whether EHLO lists ``keyword``."""
+        """Whether EHLO lists ``keyword``."""
         return any(line.split()[0] == keyword for line in self.keywords(secured))
 
     def mechanisms(self, secured: bool) -> tuple[str, ...]:
@@ -293,5 +293,5 @@ class Behaviour(NamedTuple):
 
 
 def _place(lines: list[str]) -> int:
-    """Where Exchange lists STARTTLS and AUTH: behind ENHANCEDSTATUSCODES."""
+    """The position at which Exchange lists STARTTLS and AUTH: after ENHANCEDSTATUSCODES."""
     return lines.index("ENHANCEDSTATUSCODES") + 1 if "ENHANCEDSTATUSCODES" in lines else len(lines)

@@ -1,7 +1,7 @@
 """Faults by name: each row of the plugin's diagnosis table, each profile, and some middleboxes.
 
-Rows and profiles are read from the plugin's own tables, so a new one there is a new scenario here.
-What happens before there is a server to talk to (DNS, the connection) cannot be played.
+Rows and profiles come from the plugin's own tables, so a new row is a new scenario.  Failures of
+DNS and of the connection cannot be played.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from exchange_mailaccept.vocabulary import Cause, Generation, Stage
 
 from .poses import POSES, Behaviour, Credentials, Pose
 
-#: Longer than any client waits.
+#: Seconds; longer than any client waits.
 FOR_EVER = 3600.0
 
-#: Whose logon the server accepts in a scenario that needs one, unless others are given.
+#: The logon that the server accepts in a scenario that needs one, unless another is given.
 LOGON = Credentials("probe@contoso.com", "secret")
 LOG_ON = ("-S", "-A", "login", "-U", LOGON.user)
-#: For a server that is silent, so that nobody waits for the plugin's usual timeout.
+#: For a silent server, so that nobody has to wait for the plugin's default timeout.
 SHORT_TIMEOUT = ("-t", "3")
 
 
@@ -39,11 +39,11 @@ class Scenario(NamedTuple):
     about: str
     #: Heading under which it is listed.
     group: str = "Firewalls, proxies, slow servers, and a healthy one"
-    #: Stage at which the plugin ends; empty if the server takes the message.
+    #: Stage at which the plugin fails; empty if the server accepts the message.
     stage: str = ""
-    #: Options that the plugin needs to meet it.
+    #: Options that the plugin needs to see it.
     options: tuple[str, ...] = ()
-    #: ``None`` for any: ``--pose`` decides.
+    #: ``None`` if ``--pose`` decides.
     pose: Optional[Pose] = None
     #: Name of the server; empty for any.
     server: str = ""
@@ -57,11 +57,11 @@ class Scenario(NamedTuple):
 
     @property
     def logs_on(self) -> bool:
-        """Whether the plugin must log on to meet it, and can."""
+        """Whether the plugin must log on to see it, and can."""
         return "-A" in self.options and "AUTH" not in self.without
 
     def mixed_with(self, given: Behaviour, hurry: float) -> Behaviour:
-        """Play this on the server that the options describe, which go before it.
+        """Combine this with the server that the options describe; the options take precedence.
 
         :param hurry: what the delays are divided by
         """
@@ -83,7 +83,7 @@ class Scenario(NamedTuple):
         )
 
 
-#: Rows that are played in their own way, most of them because there is no reply.
+#: Rows that need more than their sample as the reply, mostly because they have none.
 _OWN_WAY: dict[str, dict[str, Any]] = {
     "no-smtp": {"reply": {"banner": "HTTP/1.1 400 Bad Request"}},
     "spoke-out-of-turn": {
@@ -121,20 +121,20 @@ _OWN_WAY: dict[str, dict[str, Any]] = {
     "auth-broken": {"reply": {"auth": "334 User name?"}, "options": LOG_ON},
 }
 
-#: With these nothing is known of a server, or it would need another certificate, so that none is
-#: played.
+#: Causes that no scenario can play: they do not concern a server, or would need another
+#: certificate.
 UNPLAYED = {
     *(Cause.OWN_SIDE, Cause.TOO_BUSY, Cause.NO_TURN, Cause.INTERRUPTED),
     *(Cause.RESOLVER, Cause.RESOLVER_REFUSES),
     *(Cause.CHAIN, Cause.WEAK_CERTIFICATE),
 }
 
-#: What a server of this name is, is Exchange Online.
+#: A server with such a name is Exchange Online.
 _ONLINE_SERVER = "contoso-com.mail.protection.outlook.com"
 
 
 def _of_row(row: Row) -> Optional[Scenario]:
-    """Play ``row``, or ``None`` if no server can."""
+    """The scenario of ``row``; ``None`` if a server cannot play it."""
     stage = row.stage.value
     scenario = Scenario(row.key, row.sample, f"Failures: {row.kind.value}", stage)
     if Generation.ONLINE in row.generations:
@@ -157,7 +157,7 @@ def _of_row(row: Row) -> Optional[Scenario]:
 
 
 def _of_reason(reason: Reason) -> Scenario:
-    """Play ``reason``, at a server that is no Exchange."""
+    """The scenario of ``reason``, which any mail server can play."""
     stage = reason.stage.value
     options = {"starttls": ("-S",), "auth": LOG_ON}
     return Scenario(
@@ -175,7 +175,7 @@ def _of_profile(profile: Profile) -> Scenario:
     if profile.name in ("exmfa", "2000"):
         pose = POSES["2003"]
     elif profile.name == "submission":
-        # Of Exchange on premises, of which the pose of that name is not.
+        # This profile is Exchange on premises; the pose of that name is Exchange Online.
         pose = POSES["2016"]
     return Scenario(
         f"profile-{profile.name}",
@@ -189,7 +189,7 @@ def _of_profile(profile: Profile) -> Scenario:
 
 
 def _stars(banner: str) -> str:
-    """Mask a banner as a PIX does, of which a 2 and two 0 show through."""
+    """Mask a banner as a PIX does, which leaves a 2 and two 0."""
     length = len(banner)
     return "".join(
         {length // 2: "0", length // 2 + 2: "2", length - 24: "0"}.get(at, "*")
@@ -198,7 +198,7 @@ def _stars(banner: str) -> str:
 
 
 def _masked(pose: Pose) -> tuple[str, ...]:
-    """Write over what Cisco's ``inspect esmtp`` does not know, as long as it was."""
+    """Mask the keywords that Cisco's ``inspect esmtp`` does not know, and keep their length."""
     letters = iter("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
     return tuple(
         line if line.upper().startswith(UNMASKED) else "X" * (len(line) - 1) + next(letters)
@@ -210,7 +210,7 @@ _STARRED = f"220 {_stars('mail1.contoso.com Microsoft ESMTP MAIL Service ready a
 
 
 def _beside_the_table() -> Iterator[Scenario]:
-    """Yield the middleboxes, and what is only slow."""
+    """Yield the middleboxes and the slow servers."""
     new, old, plain = POSES["2019"], POSES["2003"], POSES["plain"]
     yield Scenario(
         "pix", "Cisco PIX, fixup protocol smtp: banner masked, EHLO refused, HELO taken",
@@ -343,7 +343,10 @@ def scenarios() -> Mapping[str, Scenario]:
 
 
 def find(name: str) -> Scenario:
-    """Find a scenario; ``ValueError`` if there is none of that name."""
+    """Return a scenario by its name.
+
+    :raises ValueError: there is none of that name
+    """
     try:
         return scenarios()[name]
     except KeyError:
@@ -351,7 +354,7 @@ def find(name: str) -> Scenario:
 
 
 def table() -> Iterator[str]:
-    """Write the names in groups."""
+    """Yield the lines of the list of scenarios, in groups."""
     groups: dict[str, list[str]] = {}
     for scenario in scenarios().values():
         groups.setdefault(scenario.group, []).append(scenario.name)

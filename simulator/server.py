@@ -1,4 +1,4 @@
-"""The simulated server: in a thread of its own, as a context manager."""
+"""The simulated server."""
 
 from __future__ import annotations
 
@@ -42,9 +42,11 @@ class Simulator:
         credentials: Optional[Credentials] = None,
         echo: Optional[Callable[[str], object]] = None,
     ) -> None:
-        """Take the command line's options; ``ValueError`` says what is wrong with them.
+        """Take the options of the command line.
 
-        What is given goes before what the scenario says; only the scenario's own pose stays.
+        They override those of the scenario, except for the scenario's own pose.
+
+        :raises ValueError: an option cannot be used
         """
         if pose not in POSES:
             raise ValueError(f"no pose {pose!r}; there are {' '.join(POSES)}")
@@ -66,7 +68,7 @@ class Simulator:
             addresses={name.lower(): text for name, text in (address or {}).items()},
         )
         self._certificate = certificate or Certificate()
-        #: Options that the plugin needs to meet the scenario.
+        #: Options that the plugin needs to see the scenario.
         self.options: tuple[str, ...] = ()
         if scenario:
             played = find(scenario)
@@ -77,11 +79,11 @@ class Simulator:
         self._context: Optional[ssl.SSLContext] = None
         self._check()
         self._echo = echo
-        #: Lines received, without line ends, those of messages and their final dot included.
+        #: Lines received, without line ends, including messages and their final dots.
         self.received: list[str] = []
         #: Lines received (``C: ...``) and sent (``S: ...``).
         self.transcript: list[str] = []
-        #: Accepted messages as the client meant them, with dot stuffing undone.
+        #: Accepted messages, without dot stuffing.
         self.messages: list[bytes] = []
         self.connections: set[asyncio.WriteTransport] = set()
         self.numbers = itertools.count(5111011082268)
@@ -102,18 +104,18 @@ class Simulator:
 
     @property
     def context(self) -> Optional[ssl.SSLContext]:
-        """Settings of TLS, made when they are needed; ``None`` if there can be none."""
+        """The TLS settings, made at first use; ``None`` if no certificate can be made."""
         if self._context is None:
             try:
                 self._context = self._certificate.context(self.behaviour.name)
             except CannotMakeError:
-                # Nobody has asked for TLS but a client, to which a server without a certificate
-                # says that it is not available.
+                # No option asks for TLS, only a client does.  It gets the reply of a server without
+                # a certificate.
                 return None
         return self._context
 
     def note(self, speaker: str, line: bytes) -> None:
-        """Record a line; ``speaker`` is ``C`` or ``S``, or ``~`` for an event beside them."""
+        """Record a line of the client (``C``) or the server (``S``), or an event (``~``)."""
         text = line.decode("ascii", "backslashreplace")
         if speaker == "C":
             self.received.append(text)
@@ -146,7 +148,7 @@ class Simulator:
                 lambda: Server(self, loop), self.host, self.port, ssl=secured
             )
             self.port = server.sockets[0].getsockname()[1]
-            # Here and not after the start, so that it comes before any connection's lines.
+            # Here and not after the start, so that it comes before the lines of any connection.
             self._say(f"listening on {self.host} port {self.port}")
             if self.options:
                 self._say(f"the plugin needs: {' '.join(self.options)}")
@@ -155,8 +157,8 @@ class Simulator:
             return
         started.set_result(lambda: loop.call_soon_threadsafe(stop.set))
         await stop.wait()
-        # Accept no more, but close the server last: asyncio leaves a connection that it accepted
-        # just before open for ever.  Such a one has a task already, which ends with it.
+        # Accept no more connections, but close the server last: asyncio would leave a connection
+        # open that it accepted just before.  Such a connection already has a task.
         for listening in server.sockets:
             loop.remove_reader(listening.fileno())
         while len(asyncio.all_tasks()) > 1:

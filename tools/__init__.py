@@ -1,1 +1,1 @@
-"""What maintainers run: it writes files of this checkout, and nothing of it is installed."""
+"""Programs for maintainers, which write files of this checkout.  They are not installed."""

@@ -1,4 +1,4 @@
-"""The pages of docs/failures, from the diagnosis table, so that they say what the plugin says."""
+"""The pages of docs/failures, made from the diagnosis table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ANY_SERVER = (
     "that the reply names. The next step depends on the server that answered."
 )
 
-#: Of each kind: heading, what is seen, what it means, where to begin.
+#: Heading, what you see, what it means and what to run, for each kind.
 KINDS = {
     Kind.SERVER: (
         "Server: a service or component of Exchange fails",
@@ -154,7 +154,7 @@ def page(kind: Kind) -> str:
 
 
 def section(row: Row) -> list[str]:
-    """What there is to say of one row."""
+    """The section of one row."""
     stages = ", ".join(f"`{stage.value}`" for stage in row.stages) or "any stage"
     resource = next(each for each in TROUBLESHOOTING if each.key == row.begin)
     where = f"At {stages}"
@@ -174,7 +174,7 @@ def section(row: Row) -> list[str]:
 
 
 def reason_section(reason: Reason) -> list[str]:
-    """What there is to say of one reason."""
+    """The section of one reason."""
     stages = ", ".join(f"`{stage.value}`" for stage in reason.stages) or "any stage"
     there = (
         ("Exchange 2007 and later", reason.exchange),
@@ -194,7 +194,7 @@ def reason_section(reason: Reason) -> list[str]:
 
 
 def overview() -> str:
-    """The page that leads to the others."""
+    """The first page, with the index."""
     counts = {
         kind: sum(row.kind is kind for row in ROWS) + sum(reason.kind is kind for reason in REASONS)
         for kind in Kind
@@ -272,7 +272,7 @@ def overview() -> str:
 
 
 def index_line(row: Row | Reason) -> str:
-    """A line of the index: the reply, cut, and where to find it."""
+    """A line of the index: the shortened reply and a link to its section."""
     sample = seen_of(row)
     if isinstance(row, Row) and row.causes:
         stages = ", ".join(stage.value for stage in row.stages) or "any stage"
@@ -283,14 +283,14 @@ def index_line(row: Row | Reason) -> str:
 
 
 def seen_of(row: Row | Reason) -> str:
-    """The reply, or what the plugin says when there was none."""
+    """The reply, or what the plugin says if there was none."""
     if isinstance(row, Reason) or not row.causes:
         return row.sample
     return f"{' or '.join(cause.value for cause in row.causes)}: {row.sample}"
 
 
 def link(page: Page) -> str:
-    """A page of Microsoft by its title."""
+    """A link to a page of Microsoft."""
     return f"[{page.title}]({page.address})"
 
 

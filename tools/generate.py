@@ -1,8 +1,8 @@
 """Write every file that is made from the plugin's own tables: ``python3 -m tools.generate``.
 
-With ``--check`` nothing is written: files that differ, are missing or are left over are named, and
-the exit code is 1 if there are any.  Run it after a change of the options, the failures or the
-version; tests fail until then.
+With ``--check`` it writes nothing: it names the files that differ, are missing or are left over,
+and the exit code is 1 if there are any.  Run it after a change of the options, the failures or the
+version; tests fail until you do.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 def outdated() -> Iterator[tuple[Path, Optional[str]]]:
-    """Files that are not as they should be, with their contents; ``None`` for one left over."""
+    """Files that are wrong, and what they should contain; ``None`` for one that is left over."""
     generated = {**failures.generated(), **icinga2.generated(), **pages.generated()}
     for path, contents in generated.items():
         if not path.exists() or path.read_text(encoding="utf-8") != contents:

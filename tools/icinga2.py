@@ -24,15 +24,15 @@ NAGIOS = ICINGA2.parent / "nagios"
 
 NAME = "exchange_mailaccept"
 PROGRAM = f"check_{NAME}"
-#: These test nothing, so that a service has no use for them.
+#: These options test nothing, so a service does not need them.
 NOT_FOR_SERVICES = ("version", "help")
-#: Environment variable of a secret to the custom variable it is taken from.
+#: Environment variable of each secret, and the custom variable that it comes from.
 SECRETS = {PASSWORD_VARIABLE: f"{NAME}_password", TOKEN_VARIABLE: f"{NAME}_token"}
 #: Seconds after which Icinga kills the plugin, which should end earlier by itself.  The
 #: check_timeout of a service takes precedence.
 COMMAND_TIMEOUT = 300
 
-#: What a custom variable is, in the words of the tables, to Director's class for its field.
+#: Type of a custom variable as the tables name it, and Director's class for its field.
 KINDS = {"text": "String", "list": "Array", "true or false": "Boolean", "0 to 3": "String"}
 
 #: The host's address is tested only if there is no domain.  Without bool() Icinga would take the
@@ -83,7 +83,7 @@ def custom_variable(option: Option) -> str:
 
 
 def kind(option: Option) -> str:
-    """What values an option's custom variable takes: one of ``KINDS``."""
+    """The type of an option's custom variable: a key of ``KINDS``."""
     if option.name == "verbose":
         return "0 to 3"
     if not option.metavar:

@@ -1,7 +1,7 @@
 """The man page and the completions of bash and zsh, from the plugin's own table of options.
 
-The programs that make such pages (help2man, argparse-manpage, shtab) want an argparse parser.
-The plugin has none, for the reasons in its module ``command_line``.
+Programs that make such pages (help2man, argparse-manpage, shtab) need an argparse parser.  The
+plugin has none, for the reasons given in its module ``command_line``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MAN_PAGE = PACKAGING / "man" / f"{PROGRAM}.1"
 BASH = PACKAGING / "completion" / PROGRAM
 ZSH = PACKAGING / "completion" / f"_{PROGRAM}"
 
-#: Options whose value is KEY=SOMETHING: the keys, and what may stand behind the sign.
+#: Options whose value is KEY=SOMETHING: the keys, and what may come after the sign.
 PAIRS = {
     "severity": (SEVERITY_KEYS, STATES),
     "warning": (MEASURED, ()),
@@ -58,7 +58,7 @@ ENVIRONMENT = (
 
 
 def roff(text: str) -> str:
-    """``text`` as lines of a man page: a hyphen is one that can be copied."""
+    """``text`` as lines of a man page, with hyphens that can be copied."""
     lines = textwrap.wrap(text, 72, break_on_hyphens=False, break_long_words=False)
     escaped = (line.replace("\\", "\\e").replace("-", "\\-") for line in lines)
     return "\n".join(f"\\&{line}" if line.startswith((".", "'")) else line for line in escaped)
@@ -119,7 +119,7 @@ def man_page() -> str:
 
 
 def candidates(option: Option) -> tuple[str, ...]:
-    """What the option's value can be, if that is a list; a pair's keys end with their sign."""
+    """The possible values of the option, if they can be listed; keys of a pair end with ``=``."""
     if option.name in PAIRS:
         return tuple(f"{key}=" for key in PAIRS[option.name][0])
     return option.convert.names if isinstance(option.convert, Choice) else ()
@@ -144,7 +144,7 @@ _{program}() {{
             words="{flags}"
             ;;
     esac
-    # Bash replaces what stands behind the last sign.
+    # Bash replaces the text after the last sign.
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "${{word##*=}}")
     [[ ${{COMPREPLY[0]-}} != *= ]] || compopt -o nospace
 }}
@@ -153,7 +153,7 @@ complete -F _{program} {program}
 
 
 def bash_action(option: Option) -> str:
-    """What completes the option's value."""
+    """The commands that complete the option's value."""
     if option.metavar == "FILE":
         return 'compopt -o filenames\nmapfile -t COMPREPLY < <(compgen -f -- "$word")\nreturn'
     if not candidates(option):
@@ -215,7 +215,8 @@ def zsh_specification(option: Option) -> str:
     value = ""
     flags = list(option.flags)
     if option.metavar:
-        # A value follows in the same word or in the next; behind a long name there is a sign.
+        # The value is in the same word or in the next; a long name and its value are joined by
+        # ``=``.
         flags = [f"{each}=" if each.startswith("--") else f"{each}+" for each in flags]
         metavar = option.metavar.strip("'").replace(":", "\\:")
         action = " "
