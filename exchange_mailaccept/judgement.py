@@ -1,4 +1,4 @@
-"""How bad what was found is: values in, values out, without a word of prose.
+"""How bad the result of a run is: values in, values out, no texts.
 
 :func:`judge` gives every metric and finding of one server its state, :func:`weigh` says how much
 each counts for a set of servers, and :func:`assess` does both for a run.
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .run.doors import Doors
     from .run.expected_mx import MxSet
 
-#: What a verdict means; ``--severity`` overrides it.
+#: The state of each verdict; ``--severity`` overrides it.
 STATES = {
     Verdict.PASSED: State.OK,
     Verdict.DEFERRED: State.WARNING,
@@ -45,21 +45,21 @@ STATES = {
     Verdict.MISSING: State.CRITICAL,
     Verdict.UNTESTED: State.UNKNOWN,
 }
-#: The states, the worse the later.  nagiosplugin has UNKNOWN as the worst, and would hide a dead
-#: server behind a doubt.
+#: The states, the worst last.  In nagiosplugin UNKNOWN is the worst, which would hide a dead
+#: server.
 ORDER = (State.OK, State.UNKNOWN, State.WARNING, State.CRITICAL)
-#: "Service not available, closing": a server that says it takes no mail from anybody.
+#: "Service not available, closing": the server accepts no mail from anybody.
 CLOSING = 421
-#: A server that offers a smaller SIZE refuses much of ordinary mail.
+#: Bytes.  A server that offers a smaller SIZE refuses much ordinary mail.
 LEAST_SIZE = 1_000_000
 SECONDS_OF_A_DAY = 86_400
-#: Numbers of a set: how many servers there are, and how many accept.
+#: Metrics of a set: the number of servers, and of those that accept.
 SERVERS, ACCEPTING = "servers", "accepting"
-#: Stages whose absence is no finding: a set has its own look-up, and QUIT is a courtesy.
+#: Stages that may be absent: a set has a lookup of its own, and QUIT does not matter.
 _OPTIONAL = (Stage.MX, Stage.QUIT)
-#: Findings about a server for which no other server of its set makes up.
+#: Findings about a server that count even if another server of the set accepts.
 _OF_ONE_SERVER = (RELAY, UNKNOWN_RECIPIENT)
-#: Causes of a failure whose seconds nobody should compare: no answer came, and the time was not up.
+#: Causes of failures whose seconds mean nothing: no answer came, and the time was not over.
 _UNANSWERED = (
     *(Cause.REFUSED, Cause.RESET, Cause.CLOSED, Cause.UNREACHABLE, Cause.FORBIDDEN, Cause.NETWORK),
     *(Cause.OWN_SIDE, Cause.NO_TURN, Cause.INTERRUPTED, Cause.NOT_OFFERED, Cause.OUT_OF_TURN),
@@ -71,9 +71,9 @@ class Ground(Enum):
 
     #: The stage stopped the test of its server.
     FAILURE = "failure"
-    #: A number is out of the user's range.
+    #: A number is outside the user's range.
     RANGE = "range"
-    #: Anything else that is wrong or worth telling.
+    #: Anything else that is wrong or notable.
     FINDING = "finding"
 
 
@@ -85,14 +85,14 @@ class Judgement(NamedTuple):
     state: State = State.OK
     #: ``None`` if nothing is wrong.
     ground: Optional[Ground] = None
-    #: What perfdata have; ``None`` for no perfdata.
+    #: The value in perfdata; ``None`` for no perfdata.
     value: Optional[float] = None
     unit: str = ""
-    #: The range that the value is not in.
+    #: The range that the value violates.
     violated: Optional[Threshold] = None
     #: The key of ``--severity`` that gave the state; empty for the default.
     key: str = ""
-    #: Label of its server, empty for a single one; ``None`` for the set as a whole.
+    #: Label of its server, empty if there is only one; ``None`` for the set as a whole.
     server: Optional[str] = None
 
     @property
@@ -102,7 +102,7 @@ class Judgement(NamedTuple):
 
 
 class Assessment(NamedTuple):
-    """A run and how bad it is."""
+    """The judgements of a run."""
 
     found: ServerSet
     examined: tuple[Examined, ...]
@@ -115,12 +115,12 @@ class Assessment(NamedTuple):
 
     @property
     def wrong(self) -> tuple[Judgement, ...]:
-        """What is not OK."""
+        """The judgements that are not OK."""
         return tuple(each for each in self.judgements if each.state is not State.OK)
 
     @property
     def deciding(self) -> tuple[Judgement, ...]:
-        """What gives the check its state, if that is not OK."""
+        """The judgements that give the check its state, if that is not OK."""
         state = self.state
         return tuple(each for each in self.wrong if each.state is state)
 
@@ -131,12 +131,12 @@ class Assessment(NamedTuple):
 
     @property
     def accepts(self) -> bool:
-        """Whether the test of a server was walked to its end."""
+        """Whether the test of a server was completed."""
         return any(each.member.accepts for each in self.examined)
 
     @property
     def failure_leads(self) -> bool:
-        """Whether a failure is to be told first, whatever gives the state."""
+        """Whether the first line begins with a failure, whatever gives the state."""
         if any(each.state is not State.OK for each in self.failures):
             return True
         ranges_decide = all(each.ground is Ground.RANGE for each in self.deciding)
@@ -167,7 +167,7 @@ def assess(found: ServerSet, options: Options) -> Assessment:
 
 
 def _without_guesses(judgements: Sequence[Judgement]) -> tuple[Judgement, ...]:
-    """``judgements`` in which no range hides that nothing was found out."""
+    """``judgements``, except that no range may hide that the test could not be carried out."""
     if worst(each for each in judgements if each.ground is not Ground.RANGE) is not State.UNKNOWN:
         return tuple(judgements)
     return tuple(
@@ -177,7 +177,7 @@ def _without_guesses(judgements: Sequence[Judgement]) -> tuple[Judgement, ...]:
 
 
 def judge(examined: Examined, options: Options) -> tuple[Judgement, ...]:
-    """The state of all that was found of one server."""
+    """Judge every metric and finding of one server."""
     judgements = (
         *_stages(examined, options.judging),
         *_not_measured(examined, options),
@@ -205,18 +205,18 @@ def _stages(examined: Examined, judging: Judging) -> Iterator[Judgement]:
     if failure is None:
         yield _measured(TOTAL, acceptance.seconds, judging)
     elif not (examined.member.label and failure.stage is Stage.MX):
-        # The time that was spent on failing is a fact and no finding.  A member without an address
+        # The time of a failed test is reported but not judged.  A member without an address
         # would have the best total of all.
         yield Judgement(TOTAL, value=round(acceptance.seconds, 4), unit="s")
 
 
 def _ended(outcome: StageOutcome) -> bool:
-    """Whether a reply came or the time ran out, so that the seconds mean something."""
+    """Whether a reply came or the time was over, so that the seconds mean something."""
     return outcome.passed or outcome.cause not in _UNANSWERED
 
 
 def _measured(name: str, seconds: float, judging: Judging) -> Judgement:
-    """A number of seconds, as far as the thresholds judge it."""
+    """The judgement of a number of seconds by the thresholds."""
     value = round(seconds, 4)
     for state, ranges in ((State.CRITICAL, judging.critical), (State.WARNING, judging.warning)):
         if name not in ranges:
@@ -252,7 +252,7 @@ def failure_state(
 
 
 def _not_measured(examined: Examined, options: Options) -> Iterator[Judgement]:
-    """Stages that have a threshold and never came, though the test went to its end."""
+    """Stages that have a threshold but were not reached, though the test was completed."""
     judging = options.judging
     if not examined.member.accepts:
         return
@@ -300,19 +300,19 @@ def _certificate(examined: Examined, options: Options) -> Iterator[Judgement]:
 
 
 def certificate_ranges(days: Sequence[float]) -> tuple[str, ...]:
-    """The ranges of days left: an alert is below a number and not at it."""
+    """The ranges of the days left: an alert is raised below a number, not at it."""
     return tuple(f"{each:.12f}".rstrip("0").rstrip(".") + ":" for each in days)
 
 
 def _passed_by_tls(examined: Examined) -> bool:
-    """Whether the test went on, or ended, where TLS could have begun."""
+    """Whether the test got past the stages before TLS."""
     failure = examined.member.acceptance.failure
     before = (Stage.MX, Stage.CONNECT, Stage.BANNER, Stage.EHLO, Stage.STARTTLS)
     return failure is None or failure.stage not in before
 
 
 def _findings(examined: Examined, options: Options) -> Iterator[Judgement]:
-    """What is wrong besides a stage, a range and the certificate's days."""
+    """Judge everything except the stages, the ranges and the certificate's days."""
     judging, session = options.judging, examined.session
     if examined.member.accepts and examined.member.acceptance.passed_over:
         yield _finding(BACKUP_MX, State.WARNING, judging)
@@ -335,7 +335,7 @@ def _findings(examined: Examined, options: Options) -> Iterator[Judgement]:
 
 
 def _doors(examined: Examined, options: Options) -> Iterator[Judgement]:
-    """What must be refused and was not."""
+    """Judge the recipients that must be refused and were not."""
     for kind in open_doors(examined, options):
         severe = kind.open and kind.key == RELAY
         yield _finding(kind.key, State.CRITICAL if severe else State.WARNING, options.judging)
@@ -344,7 +344,7 @@ def _doors(examined: Examined, options: Options) -> Iterator[Judgement]:
 def open_doors(examined: Examined, options: Options) -> list[Doors]:
     """The kinds of recipients that must be refused and were not.
 
-    If the test itself failed, it is no finding besides that nothing was found out about them.
+    If the test itself failed, recipients that could not be tested are not a finding.
     """
     from .run.doors import doors
 
@@ -363,12 +363,12 @@ def _mx_set(mx_set: MxSet, judging: Judging) -> Iterator[Judgement]:
 def weigh(
     judged: Sequence[tuple[Examined, tuple[Judgement, ...]]], judging: Judging
 ) -> list[Judgement]:
-    """The judgements of all servers of a set, as far as each counts for it."""
+    """The judgements of all servers, with the weight that each server has in the set."""
     from .run.server_set import Weight, counts_as
 
     assert judging.rule is not None
     accepting = [examined for examined, _ in judged if examined.member.accepts]
-    # A server that accepts makes up for one that fails; for one that is slow, only one that is not.
+    # Any server that accepts replaces one that fails.  Only one that is OK replaces a slow one.
     fine = [
         examined
         for examined, judgements in judged
@@ -398,7 +398,7 @@ def weigh(
 
 
 def nobody_accepts(examined: Sequence[Examined]) -> bool:
-    """Whether no server of a set takes mail, and not only none of this probe."""
+    """Whether no server of a set accepts mail, and the probe is not the reason."""
     failures = [each.member.acceptance.failure for each in examined]
     if any(each is None or each.verdict is Verdict.UNTESTED for each in failures):
         return False
@@ -412,7 +412,7 @@ def nobody_accepts(examined: Sequence[Examined]) -> bool:
 
 
 def _of_the_set(found: ServerSet, judging: Judging) -> Iterator[Judgement]:
-    """What is to be said of a set as a whole."""
+    """The judgements about a set as a whole."""
     members = [each for each in found.members if each.acceptance.decisive]
     yield Judgement(SERVERS, value=len(members))
     yield Judgement(ACCEPTING, value=sum(each.accepts for each in members))

@@ -1,16 +1,17 @@
-"""How a run begins and ends: the first packet first, and all else while the network answers.
+"""How a run begins and ends: the first packet first, everything else while the network answers.
 
 What is imported when (docs/performance.md has what each import costs):
 
 * before the first packet: the command line, and what opens a socket or writes a DNS query; ``_ssl``
   only for files that can't be checked without it (see ``trust``);
-* while the first packet is on its way: the dialogue and what drives it, and ``ssl`` for TLS;
-* while the server answers: what judges and reports, and nagiosplugin, a part after each event;
-  dnspython before the first response of a name server is read;
-* never, unless it is used: what pyproject.toml bans at the top of a module.
+* while the first packet is on its way: the dialogue and the loop, and ``ssl`` for TLS;
+* while the server answers: judgement, report and nagiosplugin, a part after each event; dnspython
+  before the first response of a name server is read;
+* only if it is used: what pyproject.toml bans at the top of a module.
 
-To import everything first would take as much CPU, and 23 % more time with a server 20 ms away.  No
-stage is measured longer for it, because the kernel notes when a reply came (see ``sockets``).
+Importing everything first would take as much CPU, and 23 % more time with a server 20 ms away.  The
+seconds of a stage are right all the same, because the kernel records when a reply came (see
+``sockets``).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import sys
 import time
 
 # Until ``_signal_pipe`` is called, Ctrl-C ends the process without a traceback, like SIGTERM.  This
-# is done before everything that takes time.  If Ctrl-C is ignored it stays so.
+# comes before everything that takes time.  If the caller ignores Ctrl-C, it stays ignored.
 if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
     Result = TypeVar("Result")
 
-# A run is too short for its garbage to matter, and looking for it takes 5 % of the instructions.
+# A run is too short for its garbage to matter, and collecting it takes 5 % of the instructions.
 gc.disable()
 
 EXIT_UNKNOWN = 3
@@ -70,7 +71,7 @@ def print_and_exit(text: str, status: int) -> NoReturn:
 
 
 def exit_unknown(words: str, details: Sequence[str] = ()) -> NoReturn:
-    """Exit with one line that says why nothing could be found out, and ``details`` below it."""
+    """Exit with one line that says why the check was not carried out, and ``details`` below."""
     lines = [printable(words, MAX_LINE), *(printable(detail, 200) for detail in details)]
     print_and_exit("MAILACCEPT UNKNOWN - " + "\n".join(lines), EXIT_UNKNOWN)
 
@@ -93,7 +94,7 @@ def guard(step: Callable[[], Result], verbosity: int = 0) -> Result:
         exit_unknown(f"{joined(error.mistakes, room)} {error.hint}")
     except ImportError as error:
         exit_unknown(missing_library(error))
-    # Anything else is a fault of the plugin, which must not look like one of the mail server.
+    # Anything else is a fault of the plugin, which must not look like a fault of the mail server.
     except Exception as error:
         words = f"fault of the plugin itself: {type(error).__name__}: {error}"
         if verbosity < 3:
@@ -110,7 +111,7 @@ class Begun(NamedTuple):
     run: Run
     #: For conversations that use TLS.
     contexts: Optional[Contexts]
-    #: Descriptor of a pipe that becomes readable when the run is to end at once.
+    #: Descriptor of a pipe that becomes readable when the run must end at once.
     signals: int
     #: When the run ends, by the monotonic clock.
     ends: float
@@ -126,11 +127,11 @@ def begin(argv: Sequence[str]) -> Begun:
     :raises UsageError: the command line, or a file that it names, can't be used
     :raises Answered: it asks for a text instead of a test
     """
-    # If standard output is closed, this raises OSError; a socket would take its descriptor.
+    # Raises OSError if standard output is closed.  Otherwise a socket would get its descriptor.
     os.fstat(1)
     line = command_line.read(argv)
     begun = time.monotonic()
-    # Before the first packet, because the run may be interrupted as soon as it was sent.
+    # Before the first packet, because the run may be interrupted as soon as it is sent.
     signals = _signal_pipe()
     security = options.security(line)
     if security is not None:
@@ -193,7 +194,7 @@ def _conclude(begun: Begun) -> None:
 
 
 # The imports are done in parts, so that a reply does not wait for all of them: first what
-# nagiosplugin imports, then what reports, then the rest.
+# nagiosplugin imports, then ``report``, then the rest.
 
 
 def _import_logging() -> None:
@@ -221,7 +222,7 @@ def _import_plugin() -> Any:
 
 
 def _send_ahead(line: CommandLine) -> Optional[HeadStart]:
-    """Send the first packet, if no look-up is needed for it.
+    """Send the first packet, if no lookup is needed for it.
 
     An error is ignored here, because it comes again when the run needs the connection.
     """
@@ -229,7 +230,7 @@ def _send_ahead(line: CommandLine) -> Optional[HeadStart]:
     try:
         if not host:
             return HeadStart(*_first_nameserver(line), query=_first_query(domain))
-        # The servers of a set are connected after all were found.
+        # The servers of a set are connected when all have been found.
         alone = names.is_address(host) and not line.judges_a_set
         if alone and line.last("until") != "mx":
             return HeadStart(host, line.port, line.last("source-address", ""))

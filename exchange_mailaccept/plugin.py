@@ -1,7 +1,7 @@
 """The mail acceptance test as a check of nagiosplugin: its resource, contexts and summary.
 
-The only module that knows nagiosplugin.  The test has been driven to its end when this is imported;
-``judgement`` says how bad its outcome is, ``report`` says it in words.
+The only module that uses nagiosplugin.  The test is over when this is used: ``judgement`` says how
+bad its result is, and ``report`` puts it into words.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ STATES = {
     State.WARNING: Warn,
     State.CRITICAL: Critical,
 }
-#: Seconds after the run's own deadline at which nagiosplugin's alarm ends what should have ended.
+#: Seconds after the run's own deadline at which nagiosplugin's alarm ends it, should it still run.
 WATCHDOG_DELAY = 5
 
 
 class MailAccept(Resource):  # type: ignore[misc]  # nagiosplugin has no types
-    """The mail acceptance of a target: a metric for each stage of each server, and its findings."""
+    """The mail acceptance of a target: a metric for each stage and finding of each server."""
 
     def __init__(self, assessment: Assessment, options: Options) -> None:
         self.assessment = assessment
@@ -64,7 +64,7 @@ class MailAccept(Resource):  # type: ignore[misc]  # nagiosplugin has no types
             self._unprinted = left_out(options, labels)
 
     def probe(self) -> list[Metric]:
-        """What the test brought back.  Whatever the network did is in the metrics."""
+        """The results of the test as metrics; failures of the network are among them."""
         return [
             Metric(
                 each.label,
@@ -81,13 +81,13 @@ class MailAccept(Resource):  # type: ignore[misc]  # nagiosplugin has no types
         return STATES[self._judgements[metric.name].state]
 
     def is_printed(self, metric: Metric) -> bool:
-        """Whether ``metric`` has a number, and there is room for it."""
+        """Whether ``metric`` has a number and is not left out for lack of room."""
         of_a_server = self._judgements[metric.name].server is not None
         return metric.value is not None and not (of_a_server and metric.context in self._unprinted)
 
 
 class StageContext(ScalarContext):  # type: ignore[misc]  # nagiosplugin has no types
-    """A stage, or another metric or finding, whose state has been judged."""
+    """A stage or another metric or finding, which has been judged already."""
 
     def __init__(self, name: str, warning: Optional[str], critical: Optional[str]) -> None:
         super().__init__(name, warning, critical)
@@ -103,14 +103,14 @@ class StageContext(ScalarContext):  # type: ignore[misc]  # nagiosplugin has no 
         return Result(resource.state(metric), None, metric)
 
     def performance(self, metric: Metric, resource: MailAccept) -> Any:
-        """The number with its ranges, in which nagiosplugin might write an exponent."""
+        """The number with its ranges, written without the exponents that nagiosplugin may use."""
         if not resource.is_printed(metric):
             return None
         return super().performance(metric, resource)._replace(**self._ranges)
 
 
 class MostSevere(Results):  # type: ignore[misc]  # nagiosplugin has no types
-    """Results whose worst state is CRITICAL, and not UNKNOWN."""
+    """Results whose worst state is CRITICAL, not UNKNOWN."""
 
     @property
     def most_significant_state(self) -> Any:
@@ -119,7 +119,7 @@ class MostSevere(Results):  # type: ignore[misc]  # nagiosplugin has no types
 
 
 class MailAcceptSummary(Summary):  # type: ignore[misc]  # nagiosplugin has no types
-    """The words: the first line, and the lines below it."""
+    """The texts: the first line, and the lines below it."""
 
     def __init__(self, resource: MailAccept) -> None:
         self._resource = resource
@@ -131,7 +131,7 @@ class MailAcceptSummary(Summary):  # type: ignore[misc]  # nagiosplugin has no t
     problem = ok
 
     def verbose(self, results: Results) -> list[str]:  # noqa: ARG002 nagiosplugin's signature
-        """The lines below the first, in the order in which one reads them at night."""
+        """The lines below the first."""
         from .report.lines import below_the_first
 
         return below_the_first(self._resource.assessment, self._resource.options)
@@ -153,10 +153,13 @@ def build_check(assessment: Assessment, options: Options) -> Check:
 
 
 def run_check(options: Options, found: ServerSet) -> tuple[str, int]:
-    """Judge what was ``found``; return the output and the exit status."""
+    """Judge what was ``found``.
+
+    :returns: the output and the exit status
+    """
     verbosity = options.limits.verbosity
     assessment = assess(found, options)
-    # It says more as soon as something is wrong.
+    # If something is wrong, the stages are shown without -v.
     talk = verbosity if assessment.state is State.OK else max(verbosity, 1)
     runtime = Runtime()
     runtime.stdout = io.StringIO()

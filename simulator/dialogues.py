@@ -163,7 +163,7 @@ class Server(SMTP):
         return False
 
     async def answer(self, stage: str, **fields: object) -> Answer:
-        """Return the answer at ``stage`` after the delay; no return if the connection is dropped."""
+        """Return the answer at ``stage`` after the delay; never returns if the connection drops."""
         await asyncio.sleep(self.behaviour.delay.get(stage, 0))
         if stage in self.behaviour.drop:
             await self._hang_up()

@@ -1,6 +1,6 @@
-"""The words: the first line, the lines below it, and perfdata.
+"""The output: the first line, the lines below it, and perfdata.
 
-``text`` is the one place where text from a server is made printable; ``headline`` writes the
-first line, ``lines`` those below it, ``perfdata`` says which perfdata a large set prints.  It
+``headline`` writes the first line and ``lines`` those below it.  ``text`` is the only place where
+text from a server is made printable.  ``perfdata`` chooses the perfdata of a large set.  The room
 imports ``run``, ``options`` and what is above, and decides no state.
 """

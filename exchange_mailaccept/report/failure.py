@@ -1,4 +1,4 @@
-"""Failures to words: which stage failed, in the words of the server or of the system."""
+"""Failures in words: which stage failed, in the words of the server or of the system."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..run.servers import Target
 from ..vocabulary import Cause, Stage, Tls, Verdict
 from .text import QUOTED, printable, quote
 
-#: What a stage's command is called.
+#: Name of each stage's command.
 COMMANDS = {
     Stage.EHLO: "EHLO",
     Stage.STARTTLS: "STARTTLS",
@@ -22,7 +22,7 @@ COMMANDS = {
 
 
 def failure(acceptance: Acceptance, target: Target, plan: Plan) -> str:
-    """The first line of a test that was stopped: which stage failed, in the server's words."""
+    """The first line of a test that failed: the stage, and the server's words."""
     outcome, session = acceptance.failure, acceptance.decisive
     assert outcome is not None
     if session is None:
@@ -30,7 +30,7 @@ def failure(acceptance: Acceptance, target: Target, plan: Plan) -> str:
     words = stage_failure(session, outcome, plan)
     domain = printable(target.domain, 80)
     if target.has_no_mx(session.server):
-        # A domain that has lost its MX is tried by its own name, and nobody would think of that.
+        # A domain without MX is tried by its own name, which an administrator may not know.
         return f"{words} ({domain} has no MX record)"
     if len(acceptance.sessions) > 1 and outcome.stage in (Stage.MX, Stage.CONNECT, Stage.BANNER):
         tried = f"{len(acceptance.sessions)} of {len(acceptance.hosts)} servers tried"
@@ -42,7 +42,7 @@ def failure(acceptance: Acceptance, target: Target, plan: Plan) -> str:
 
 
 def stage_failure(session: Session, outcome: StageOutcome, plan: Plan) -> str:
-    """Which stage failed at a server, in the server's words."""
+    """Which stage failed at a server, and the server's words."""
     host = printable(session.server.name, 80)
     stage, verdict, reply = outcome.stage, outcome.verdict, outcome.reply
     if stage is Stage.MX:
@@ -80,7 +80,7 @@ def stage_failure(session: Session, outcome: StageOutcome, plan: Plan) -> str:
 
 
 def masks_of_starttls(session: Session) -> str:
-    """What a firewall has put in the place of STARTTLS, if it hides it."""
+    """The masks that a firewall wrote over STARTTLS; empty if it did not."""
     from ..exchange.masks import masked_keywords
 
     masks = [
@@ -92,7 +92,7 @@ def masks_of_starttls(session: Session) -> str:
 
 
 def _argument(stage: Stage, plan: Plan) -> str:
-    """The address that was said with the command of a stage."""
+    """The address in the command of a stage."""
     if stage is Stage.MAIL:
         return f" {printable(plan.envelope.sender, 80) or 'of the null sender'}"
     if stage is Stage.RCPT:

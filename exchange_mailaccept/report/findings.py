@@ -1,4 +1,4 @@
-"""Findings to words: what is wrong, or worth telling, besides a stage that failed."""
+"""Findings in words: what is wrong or notable besides a failed stage."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _why_no_tls(examined: Examined, plan: Plan) -> str:
 
 
 def _address(session: Session) -> str:
-    """Which address of a server no mail can come by."""
+    """The address of a server that cannot receive mail, and why."""
     if session.server.skipped:
         skipped = ", ".join(session.server.skipped[:2])
         return f"no other host can send mail to its address {printable(skipped, 90)}"
@@ -106,7 +106,7 @@ def _address(session: Session) -> str:
 
 
 def failed_addresses(session: Session) -> list[str]:
-    """The addresses of a server that failed before another one was connected, with the reason."""
+    """The addresses of a server that failed before another one was connected, and why."""
     return [
         f"its address {address} fails: {printable(fault.explanation, QUOTED)}"
         for address, fault in session.failed_addresses
@@ -114,7 +114,7 @@ def failed_addresses(session: Session) -> list[str]:
 
 
 def _door(judgement: Judgement, examined: Examined, options: Options) -> str:
-    """Which recipients were accepted that must be refused, or could not be tested."""
+    """The recipients that must be refused and were accepted, or could not be tested."""
     host = printable(examined.name, 80)
     (kind,) = (each for each in open_doors(examined, options) if each.key == judgement.name)
     asked = kind.open or kind.untested
@@ -128,7 +128,7 @@ def _door(judgement: Judgement, examined: Examined, options: Options) -> str:
 
 
 def answer_in_words(outcome: StageOutcome) -> str:
-    """What the server said, or why it said nothing."""
+    """The server's reply, or why there was none."""
     if outcome.reply is not None:
         command = "MAIL was answered " if outcome.stage is Stage.MAIL else ""
         return f"{command}{outcome.reply}"
@@ -137,7 +137,7 @@ def answer_in_words(outcome: StageOutcome) -> str:
 
 
 def _absent(name: str, plan: Plan) -> str:
-    """Why a stage was not reached in a test that went to its end."""
+    """Why a stage was not reached in a test that was completed."""
     stages = [stage.value for stage in Stage]
     if stages.index(name) > stages.index(plan.until.value):
         return f"--until {plan.until.value} ends the test before it"
@@ -145,7 +145,7 @@ def _absent(name: str, plan: Plan) -> str:
 
 
 def backup(acceptance: Acceptance, plan: Plan) -> str:
-    """Which servers were passed over, and why."""
+    """The first of the servers that failed before the decisive one, and why."""
     failures = [
         stage_failure(session, session.failure, plan)
         for session in acceptance.passed_over
@@ -159,7 +159,7 @@ def backup(acceptance: Acceptance, plan: Plan) -> str:
 
 
 def mx_set(found: MxSet) -> str:
-    """Which MX the domain has and should not have, and which it lacks."""
+    """The MX that the domain should not have, and those that it lacks."""
     words = []
     if found.unexpected:
         names = ", ".join(f"{each.name} ({each.preference})" for each in found.unexpected)
@@ -178,7 +178,7 @@ def missing(keywords: KeywordCheck, host: str) -> str:
 
 
 def expiry(certificate: Certificate, days: float) -> str:
-    """When the certificate ends or has ended."""
+    """When the certificate expires or has expired."""
     when = rfc5322_date(certificate.not_after)
     name = printable(certificate.subject, 60) or "the certificate"
     if days < 0:

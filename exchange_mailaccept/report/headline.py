@@ -1,4 +1,4 @@
-"""Outcomes to text: the first line; ``lines`` has the rest."""
+"""The first line of the output; ``lines`` has the rest."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     from ..options import Options
 
-#: Fewest seconds of a look-up of names that are worth a word.
+#: Seconds from which the first line mentions a DNS lookup.
 SLOW_LOOKUP = 1
 
 
 def first_line(assessment: Assessment, options: Options) -> str:
-    """The first line: what gives the check its state, and the rest as far as there is room."""
+    """The first line: what gives the check its state, then the rest as far as there is room."""
     deciding = assessment.deciding
     labels = frozenset(each.server for each in deciding if each.server is not None)
     line = _outcome(assessment, options, labels)
@@ -37,14 +37,14 @@ def first_line(assessment: Assessment, options: Options) -> str:
     if not assessment.failure_leads:
         return shorten("; ".join([*words, line]))
     if any(each in deciding for each in assessment.failures):
-        # An open relay is no less bad because something else has failed too.
+        # An open relay is as bad if something else has failed too.
         as_bad = [each for each in wrong if each in deciding and each.name == RELAY]
         return shorten("; ".join([line, *_described(as_bad, assessment, options)]))
     return f"{shorten(line, MAX_LINE - len(words[0]) - 2)}; {words[0]}"
 
 
 def _allowance(assessment: Assessment) -> str:
-    """That mail is not accepted, though the state is OK."""
+    """A remark that mail is not accepted although the state is OK; empty if it is."""
     key = next((each.key for each in assessment.failures if each.key), "")
     not_accepted = key and not assessment.accepts
     return f"not accepted, as --severity {key}=ok allows: " if not_accepted else ""
@@ -67,7 +67,7 @@ def _described(
 
 
 def _outcome(assessment: Assessment, options: Options, deciding: Collection[str]) -> str:
-    """What became of the test, whatever else there is to be said."""
+    """The result of the test, without the findings."""
     target, plan = options.target, options.probe
     notices = _notices(assessment, options)
     if options.judging.rule is not None:
@@ -82,7 +82,7 @@ def _outcome(assessment: Assessment, options: Options, deciding: Collection[str]
 
 
 def _notices(assessment: Assessment, options: Options) -> list[str]:
-    """What is worth a word in the first line though nothing is wrong by it."""
+    """What the first line mentions although it is not wrong."""
     target = options.target
     sessions = [each.session for each in assessment.examined if each.session is not None]
     no_mx = any(target.has_no_mx(session.server) for session in sessions)
@@ -103,11 +103,11 @@ def success(
     generation: Optional[Generation],
     notices: Sequence[str] = (),
 ) -> str:
-    """What to say of a test that was walked to its end.
+    """The words for a completed test.
 
-    It has what Get-MessageTrackingLog wants to be asked for, where the server gave a receipt.
+    They contain what Get-MessageTrackingLog needs, if the server gave a receipt.
 
-    :param notices: what else is worth a word
+    :param notices: what else is mentioned
     """
     session = acceptance.decisive
     if session is None or plan.until is Stage.MX:
@@ -136,7 +136,7 @@ def _servers(number: int) -> str:
 def _queued(session: Session, plan: Plan) -> str:
     """The receipt in words."""
     given = receipt_of(session)
-    # Who delivers at once names the recipient in the place of the Message-ID.
+    # A server that delivers at once names the recipient instead of the Message-ID.
     if given is None or given.message_id == f"<{plan.envelope.recipient}>":
         return ""
     where = f" on {printable(given.host, 80)}" if given.host else ""
@@ -150,13 +150,13 @@ def _queued(session: Session, plan: Plan) -> str:
 
 
 def _slow_lookup(acceptance: Acceptance) -> str:
-    """How long the look-up of names took, if that is long for one."""
+    """How long the DNS lookup took, if it was slow; else empty."""
     seconds = acceptance.lookup.seconds if acceptance.lookup else 0.0
     return f"name look-up took {seconds:.1f}s" if seconds >= SLOW_LOOKUP else ""
 
 
 def _delays(session: Session, generation: Optional[Generation]) -> list[str]:
-    """What was held back, and why, if the time tells."""
+    """The replies that were delayed, and why, if the time shows it."""
     slow = [each for each in session.outcomes if each.passed and each.seconds >= LEAST_DELAY]
     if not slow:
         return []
@@ -178,10 +178,10 @@ def set_headline(
     deciding: Collection[str] = (),
     notices: Sequence[str] = (),
 ) -> str:
-    """What to say of a test of all servers: how many accept, and the worst in words.
+    """The words for a test of all servers: how many accept, and the worst of the others.
 
-    :param deciding: labels of the servers that give the check its state, if it is known
-    :param notices: what else is worth a word
+    :param deciding: labels of the servers that give the check its state
+    :param notices: what else is mentioned
     """
     details = f" ({'; '.join(notices)})" if notices else ""
     from .failure import failure
@@ -200,7 +200,7 @@ def set_headline(
     if not failed:
         recipient = printable(plan.envelope.recipient, 100)
         return f"{count} for {recipient} in {found.seconds:.3f}s{details}"
-    # A primary before a backup, and what is broken before what may pass.
+    # A primary before a backup, and a permanent failure before a temporary one.
     worst = min(failed, key=lambda each: (each.label not in deciding, *_order_of_failure(each)))
     more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
     return f"{count}; {failure(worst.acceptance, target, plan)}{more}"

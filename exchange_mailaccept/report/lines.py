@@ -1,6 +1,6 @@
-"""Outcomes to text: the lines below the first, in the order in which one reads them at night.
+"""The lines below the first: the meaning, the next step, the stages and the rest.
 
-A run in which nothing is wrong, and nobody asked for more, has none, and does not import this.
+A run in which nothing is wrong has none without ``-v``, and does not import this.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ if TYPE_CHECKING:
     from ..exchange.diagnosis import Diagnosis
     from ..options import Options
 
-#: Longest quotation of a server's reply here.
+#: Maximum number of characters of a quoted reply.
 QUOTED_BELOW = 240
-#: Most lines of a transcript that are shown.
+#: Maximum number of lines of a transcript.
 TRANSCRIPT_LINES = 400
 
 
@@ -61,7 +61,7 @@ def below_the_first(assessment: Assessment, options: Options) -> list[str]:
     talkative, is_ok = verbosity >= 1, assessment.state is State.OK
     wrong = {each.server for each in assessment.wrong}
     deciding = {each.server for each in assessment.deciding}
-    # First the servers that give the check its state, then others that fail.
+    # First the servers that give the check its state, then the others that fail.
     in_order = sorted(
         assessment.examined,
         key=lambda each: (each.member.label not in deciding, each.member.accepts),
@@ -91,13 +91,13 @@ def below_the_first(assessment: Assessment, options: Options) -> list[str]:
 
 
 def _remedies(assessment: Assessment, options: Options) -> list[tuple[Diagnosis, Optional[Server]]]:
-    """What is wrong besides a stage that stopped a test, with the server passed over."""
+    """The meaning and next step of each finding, and the server that it is about."""
     wrong = [each for each in assessment.wrong if each.ground is not Ground.FAILURE]
     names = {each.name for each in wrong}
     found: list[tuple[Diagnosis, Optional[Server]]] = []
     if BACKUP_MX in names:
         (examined,) = assessment.examined
-        # The first, since it is the one that the first line has.
+        # The first one, which is in the first line.
         session = examined.member.acceptance.passed_over[0]
         found += [(diagnose(session.failure), session.server)] if session.failure else []
     for judgement in wrong:
@@ -121,7 +121,7 @@ def _remedy_of_certificate(examined: Examined) -> Diagnosis:
 
 
 def server_lines(examined: Examined, plan: Plan, full: bool, target: str = "") -> list[str]:
-    """What is to be said of one server: what is wrong, and if ``full`` its stages too.
+    """The lines about one server: what is wrong, and if ``full`` its stages too.
 
     :param target: what was looked up, if no server was found
     """
@@ -133,7 +133,7 @@ def server_lines(examined: Examined, plan: Plan, full: bool, target: str = "") -
         lines = diagnosis_lines(examined.diagnosis, _known(plan, server))
         stopped = examined.member.acceptance.failure
         if stopped is not None and stopped.stage is Stage.MESSAGE:
-            # What became of it, only the server's logs know.
+            # Only the server's logs know what became of the message.
             lines.append(
                 f"Message-ID (in angle brackets): {printable(plan.message_id[1:-1], QUOTED)}"
             )
@@ -163,10 +163,10 @@ def set_lines(
     wrong: Collection[str] = (),
     target: str = "",
 ) -> list[str]:
-    """One line for each server that is fine, one block for each that is not, in their order.
+    """A line for each server that accepts, and a block for each that does not, in their order.
 
     :param full: print the stages of all servers
-    :param wrong: labels of those that are to be printed in full at any rate
+    :param wrong: labels of servers that are always printed in full
     :param target: what was looked up, if no server was found
     """
     lines = []
@@ -195,7 +195,7 @@ def set_lines(
 
 
 def certificate_lines(security: Optional[Security], now: float) -> list[str]:
-    """What TLS agreed on, and what the certificate says."""
+    """The TLS version, the cipher suite and the certificate."""
     if security is None:
         return []
     state = "verified" if security.verified else "not verified"
@@ -214,7 +214,7 @@ def certificate_lines(security: Optional[Security], now: float) -> list[str]:
 
 
 def went_to_its_end(until: Stage) -> str:
-    """What a server does at which every stage was passed."""
+    """The words for a server that passed every stage."""
     if until is Stage.MESSAGE:
         return "accepts"
     return "found" if until is Stage.MX else f"passed up to {until.value}"
@@ -227,7 +227,7 @@ def host_lines(hosts: Sequence[MailHost]) -> list[str]:
 
 
 def receipt_lines(session: Optional[Session]) -> list[str]:
-    """How the message is found where the server queued it."""
+    """The command that finds the message at the server that queued it."""
     given = receipt_of(session) if session is not None else None
     if given is None or not (given.host and given.internal_id):
         return []
@@ -260,7 +260,7 @@ def stage_lines(
     lines = [f"Stages at {name}{details}:"]
     for outcome in acceptance.outcomes:
         if outcome.stage is Stage.QUIT and not outcome.passed and acceptance.failure is not None:
-            # Nobody expects a farewell of a server that is gone.
+            # A server that failed before need not answer QUIT.
             continue
         words = (
             outcome.verdict.value if outcome.reply is None else quote(outcome.reply, QUOTED_BELOW)
@@ -277,12 +277,12 @@ def stage_lines(
 
 
 def note_lines(*notes: str) -> list[str]:
-    """What else was noticed on the way."""
+    """Further observations."""
     return [f"Note: {printable(note, QUOTED_BELOW)}" for note in filter(None, notes)][:8]
 
 
 def keyword_lines(keywords: KeywordCheck) -> list[str]:
-    """What to do about the EHLO keywords, and what is wrong with them if the first line is cut."""
+    """The next step for the EHLO keywords, and what is wrong if the first line is too short."""
     if not keywords.is_wrong:
         return []
     lines = []
@@ -294,12 +294,12 @@ def keyword_lines(keywords: KeywordCheck) -> list[str]:
     return lines
 
 
-#: What stands for itself in a command line of any shell.
+#: Words that need no quotation marks in any shell.
 _PLAIN = r"[A-Za-z0-9][A-Za-z0-9@.:_+=-]{0,254}"
 
 
 def _known(plan: Plan, server: Optional[Server] = None) -> dict[str, str]:
-    """What the words in capitals of a next step stand for in this run."""
+    """The values of the words in capitals in a next step."""
     sender, recipient = plan.envelope.sender, plan.envelope.recipient
     known = {"SENDER": sender, "RECIPIENT": recipient, "DOMAIN": recipient.rpartition("@")[2]}
     if server is not None:
@@ -308,17 +308,17 @@ def _known(plan: Plan, server: Optional[Server] = None) -> dict[str, str]:
 
 
 def remedy_lines(diagnosis: Diagnosis, plan: Plan, server: Optional[Server]) -> list[str]:
-    """What something means that is wrong besides a stage that stopped a test, and what to do."""
+    """The meaning and next step of a finding."""
     return diagnosis_lines(diagnosis, _known(plan, server), stopped=False)
 
 
 def diagnosis_lines(
     diagnosis: Diagnosis, known: Mapping[str, str], stopped: bool = True
 ) -> list[str]:
-    """What the failure means, its kind as ``--severity`` has it, what to do, where to read on.
+    """The meaning of a failure with its kind, the next step and a page to read.
 
-    :param known: what to fill into the next step, by the words that stand for it
-    :param stopped: whether it stopped the test; else no kind gives it its state
+    :param known: values of the words in capitals in the next step
+    :param stopped: whether it stopped the test; only then has it a kind for ``--severity``
     """
     kind = f" [{diagnosis.kind.value}]" if stopped else ""
     next_step = re.sub(r"\b[A-Z]+\b", lambda word: known.get(word[0], word[0]), diagnosis.next_step)
@@ -332,7 +332,7 @@ def diagnosis_lines(
 
 
 def troubleshooting_lines(begin: str) -> list[str]:
-    """The original test's resources in its order, the one with the key ``begin`` marked."""
+    """The resources of the original test in its order; the one with the key ``begin`` is marked."""
     lines = ["Troubleshooting, from the server level out to the network level:"]
     for number, resource in enumerate(TROUBLESHOOTING, 1):
         mark = "  [begin here]" if resource.key == begin else ""
@@ -341,7 +341,7 @@ def troubleshooting_lines(begin: str) -> list[str]:
 
 
 def transcript_lines(sessions: Sequence[Session]) -> list[str]:
-    """The dialogues as they were spoken, with the seconds since the connection was begun."""
+    """The dialogues, with the seconds since the connection was begun."""
     lines = []
     for session in sessions:
         lines.append(f"Transcript of {printable(session.server.name, 80)}:")

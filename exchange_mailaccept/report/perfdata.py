@@ -1,8 +1,8 @@
-"""Which perfdata of a set are printed when there is no room for all of them.
+"""Chooses the perfdata of a set if there is no room for all of them.
 
-Below -vv the whole output stays below ``report.text.MAX_OUTPUT``, and of many servers the perfdata
-alone would be longer.  What is left out is decided by what is planned and not by what became of it,
-so that the labels are the same in each run.
+Below -vv the whole output stays below ``report.text.MAX_OUTPUT``, but the perfdata of many servers
+would be longer.  The choice depends on the options and not on the results, so that the labels are
+the same in every run.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
     from ..options import Judging, Options
 
-#: Most bytes of it, so that there is room for words.
+#: Maximum number of bytes, so that there is room for text.
 MAX_PERFDATA = 3000
-#: Bytes of a number with its unit and its least, and without label and ranges.
+#: Bytes of a number with its unit and minimum, without label and ranges.
 _NUMBER = len("=50.1234s;;;0 ")
 
 
 def left_out(options: Options, labels: Sequence[str]) -> frozenset[str]:
-    """The metrics that are to be left out for every server of a set.
+    """The metrics to leave out for every server of a set.
 
-    First the stages that have no threshold go, then all that is not said of the set as a whole.
+    First the stages without a threshold are left out, then everything but the metrics of the set.
 
     :param labels: of the servers
     """
@@ -35,7 +35,7 @@ def left_out(options: Options, labels: Sequence[str]) -> frozenset[str]:
     wanted = {TOTAL, CERTIFICATE, *judging.warning, *judging.critical}
     if _room(names, judging, labels) <= MAX_PERFDATA:
         return frozenset()
-    # With ``mx``, which is there only for a host that was looked up in vain.
+    # Also ``mx``, which only a host without an address has.
     without = (names - wanted) | {Stage.MX.value}
     if _room(names - without, judging, labels) <= MAX_PERFDATA:
         return frozenset(without)
@@ -52,7 +52,7 @@ def _planned(options: Options) -> set[str]:
 
 
 def _room(names: Collection[str], judging: Judging, labels: Sequence[str]) -> int:
-    """Bytes that the perfdata of ``names`` take."""
+    """Number of bytes of the perfdata of ``names``."""
     ranges = {
         name: len(judging.warning.get(name, "")) + len(judging.critical.get(name, ""))
         for name in names
@@ -60,7 +60,7 @@ def _room(names: Collection[str], judging: Judging, labels: Sequence[str]) -> in
     if CERTIFICATE in ranges:
         ranges[CERTIFICATE] = sum(map(len, certificate_ranges(judging.certificate_days)))
     return sum(
-        # nagiosplugin quotes what is more than letters, digits and underscores.
+        # nagiosplugin quotes labels with other characters than letters, digits and underscores.
         len(f"'{label}_{name}'") + _NUMBER + ranges[name]
         for label in labels
         for name in names

@@ -1,7 +1,7 @@
-"""Text from servers made harmless, and how long a line and the whole output may be.
+"""Makes text from servers harmless, and limits the length of a line and of the output.
 
-This is the one place where text that the plugin did not write itself is made printable.  Nagios,
-Icinga and a shell read what a server says, and it must not be able to command any of them.
+This is the only place where text that is not the plugin's own is made printable.  Nagios, Icinga
+and a shell read what a server says, and it must not have a meaning for any of them.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ QUOTED = 160
 #: Bytes of output below ``-vv`` (Monitoring Plugins' guidelines: 4 KB).
 MAX_OUTPUT = 4096
 
-# The bar begins perfdata, angle brackets turn Icinga Web's output into HTML, the dollar and the
-# backtick mean something to Nagios' macros and to a shell.
+# The bar begins perfdata, angle brackets make Icinga Web show HTML, and the dollar and the backtick
+# are special in Nagios' macros and in a shell.
 _FORBIDDEN = str.maketrans(
     {
         **{chr(code): f"/x{code:02x}" for code in (*range(0x20), 0x7F)},
@@ -38,9 +38,9 @@ _FORBIDDEN = str.maketrans(
 def printable(text: str, most: int) -> str:
     r"""``text`` as one line of harmless ASCII with at most ``most`` characters.
 
-    A character that can't be shown becomes ``/x1b`` or ``/u202e``.  With a backslash it would be
-    interpreted again: Nagios and Icinga 2 use ``printf %b`` for their mails, Nagios for its
-    perfdata file too, and NSCA makes a line end of ``\n``.
+    A character that can't be shown becomes ``/x1b`` or ``/u202e``, without a backslash, because
+    Nagios and Icinga 2 use ``printf %b`` for their mails, Nagios also for its perfdata file, and
+    NSCA turns ``\n`` into a line end.
     """
     text = " ".join(filter(None, text.strip().translate(_FORBIDDEN).split(" ")))
     text = text.encode("ascii", "backslashreplace").decode("ascii").replace("\\", "/")
@@ -48,7 +48,7 @@ def printable(text: str, most: int) -> str:
 
 
 def bounded(output: str) -> str:
-    """``output`` in at most :data:`MAX_OUTPUT` bytes, without its last lines but with perfdata."""
+    """``output`` in at most :data:`MAX_OUTPUT` bytes: the last lines before perfdata are cut."""
     first, *lines = output.split("\n")
     perfdata = [lines.pop()] if lines and lines[-1].startswith("|") else []
     left_out = 0
@@ -67,8 +67,8 @@ def shorten(line: str, most: int = MAX_LINE) -> str:
 def joined(texts: Sequence[str], most: int) -> str:
     """``texts`` made printable, with semicolons between them, in ``most`` characters.
 
-    If they do not fit, the longer ones are cut to the same length, the greatest with which all fit,
-    but not below 20; they keep their beginnings and ends.
+    If they do not fit, the longest ones are shortened in the middle to the same length, but not
+    below 20 characters.
     """
     parts = [printable(text, len(text) * 10) for text in texts]
     room = most - 2 * (len(parts) - 1)
