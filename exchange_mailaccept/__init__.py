@@ -1,21 +1,21 @@
 """Mail acceptance of Exchange servers, as the plugin ``check_exchange_mailaccept`` tests it.
 
-It walks the Mail Acceptance Test of Microsoft's Exchange Server Analyzer (connect, EHLO, MAIL,
-RCPT, DATA, message), and says of each stage what happened and how long it took.
+It performs the Mail Acceptance Test of Microsoft's Exchange Server Analyzer (connect, EHLO, MAIL,
+RCPT, DATA, message), and reports the result and the seconds of each stage.
 
 The import rule: a module imports only from its own room and from those further up in this list.
 
 1. ``record names vocabulary``: values, syntax and words that all rooms share
-2. ``cli``: words of the command line to checked values
+2. ``cli``: turns the words of the command line into checked values
 3. ``protocol``: SMTP and DNS as bytes, values and generators
-4. ``exchange`` and ``net``, which do not know each other: knowledge of Exchange, and sockets
+4. ``exchange``: knowledge of Exchange; and ``net``: sockets; neither imports the other
 5. ``run``: one server, one after another, or all of a domain at once
 6. ``options``: what the user asked for
 7. ``judgement``, then ``report``: states and words
-8. ``plugin``, then ``launch``: the side that knows nagiosplugin; how a run begins and ends
+8. ``plugin``: the check of nagiosplugin; then ``launch``: how a run begins and ends
 
-``tests/test_house.py`` holds it, with what is reserved for one room: sockets and ``ssl`` for
-``net``, dnspython for ``protocol.mx``, nagiosplugin for ``plugin``.  Values that travel are
+``tests/test_house.py`` tests it, and what is reserved for one module or room: sockets and ``ssl``
+for ``net``, dnspython for ``protocol.mx``, nagiosplugin for ``plugin``.  Values that travel are
 immutable.
 """
 

@@ -1,4 +1,4 @@
-"""The words that options, tables and code share: enums, and nothing else."""
+"""The words that options, tables and code share, as enums."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Stage(Enum):
     DATA = "data"
     #: The message and the reply to its final dot; 250.
     MESSAGE = "message"
-    #: QUIT; a courtesy, never judged.
+    #: QUIT, which is never judged.
     QUIT = "quit"
 
 
@@ -56,7 +56,7 @@ class Verdict(Enum):
 class Cause(Enum):
     """Why a request failed, or what is known of a stage besides its reply.
 
-    An explanation in words goes with it.  That is for people; the program reads only the cause.
+    It comes with an explanation in words for people; the program reads only the cause.
     """
 
     #: ECONNREFUSED.
@@ -75,9 +75,9 @@ class Cause(Enum):
     SILENT = "silent"
     #: No address answered when it was connected.
     NO_ANSWER = "no-answer"
-    #: This host is not able to: it has no such source address, or no descriptors left.
+    #: This host is at fault: it has no such source address, or no descriptors left.
     OWN_SIDE = "own-side"
-    #: This host did not let the check run for longer than the server had time.
+    #: This host did not run the check for longer than the server had time.
     TOO_BUSY = "too-busy"
     #: Earlier servers or addresses used up the time.
     NO_TURN = "no-turn"
@@ -91,25 +91,25 @@ class Cause(Enum):
     EARLY_REPLY = "early-reply"
     #: What came is not an SMTP reply (RFC 5321 4.2).
     NOT_SMTP = "not-smtp"
-    #: A line that says OK and has no code, as an old PIX answers what it does not know.
+    #: A line that says OK and has no code, as an old PIX answers unknown commands.
     BARE_OK = "bare-ok"
     #: The TLS handshake failed, or TLS broke later.
     TLS = "tls"
     #: The certificate failed verification.
     CERTIFICATE = "certificate"
-    #: It did because the server sent no other certificate, and its issuer's is not trusted here.
+    #: It failed because the server sent only this one, and its issuer is not trusted here.
     CHAIN = "chain"
-    #: It did because a key or a signature is too weak for this host's OpenSSL.
+    #: It failed because a key or a signature is too weak for this host's OpenSSL.
     WEAK_CERTIFICATE = "weak-certificate"
     #: The server does not offer what was required.
     NOT_OFFERED = "not-offered"
-    #: The exchange of AUTH went wrong (RFC 4954 4).
+    #: The dialogue of AUTH went wrong (RFC 4954 4).
     AUTH = "auth"
     #: EHLO was refused and HELO tried instead.
     HELO_ONLY = "helo-only"
     #: The name does not exist (RFC 8020).
     NXDOMAIN = "nxdomain"
-    #: The domain says that it takes no mail (RFC 7505).
+    #: The domain accepts no mail, by its null MX (RFC 7505).
     NULL_MX = "null-mx"
     #: No address is published for the host.
     NO_ADDRESS = "no-address"
@@ -119,9 +119,9 @@ class Cause(Enum):
     NOT_PUBLIC = "not-public"
     #: CNAME records that loop or go on too long.
     ALIASES = "aliases"
-    #: A name that DNS can't be asked for.
+    #: A name that is not valid in DNS.
     BAD_NAME = "bad-name"
-    #: The name server could not find out (RFC 1035 4.1.1, RCODE 2).
+    #: The name server failed: SERVFAIL (RFC 1035 4.1.1, RCODE 2).
     SERVFAIL = "servfail"
     #: A name server does not resolve names for this host.
     RESOLVER_REFUSES = "resolver-refuses"
@@ -134,17 +134,17 @@ class Kind(Enum):
 
     #: A server, a service or a component of Exchange is at fault.
     SERVER = "server"
-    #: A resource or a limit is used up; usually it passes.
+    #: A resource or a limit is used up, usually for a while.
     LOAD = "load"
     #: The recipient or the domain is not set up.
     RECIPIENT = "recipient"
-    #: The connector, or who may use it, is not set up for this.
+    #: The connector or its permissions are not set up for this.
     CONNECTOR = "connector"
     #: TLS or its certificate.
     TLS = "tls"
     #: A command was wrong, or a middlebox garbled it.
     PROTOCOL = "protocol"
-    #: This probe is refused while mail of others may flow.
+    #: This probe is refused; other mail may be accepted.
     PROBE = "probe"
     #: A rule of the organization forbids the message.
     POLICY = "policy"
@@ -153,7 +153,7 @@ class Kind(Enum):
 class Generation(Enum):
     """A generation or role of Exchange; the value is its key, :attr:`title` is for people."""
 
-    #: An Exchange server, and nothing tells which.
+    #: An Exchange server of unknown generation.
     UNTOLD = "exchange"
     E5_5 = "5.5"
     #: The keywords of both are the same.
@@ -202,7 +202,7 @@ class State(Enum):
 class Rule(Enum):
     """How a set of servers is judged; the value is its name in ``--set``."""
 
-    #: As its worst server.
+    #: As the worst server.
     WORST = "worst"
     #: One that accepts is enough.
     ANY = "any"
@@ -211,22 +211,22 @@ class Rule(Enum):
 
 
 class Tls(Enum):
-    """When the connection is to be secured; the value is the option that asks for it."""
+    """When the connection uses TLS; the value is the option that asks for it."""
 
     NEVER = ""
     #: STARTTLS is required.
     STARTTLS = "starttls"
     #: From the first byte.
     IMPLICIT = "ssl"
-    #: As senders on the Internet do: STARTTLS where it is offered.
+    #: STARTTLS if it is offered, as senders on the Internet do.
     IF_OFFERED = "starttls-if-offered"
 
 
 class Mechanism(Enum):
     """A mechanism of AUTH; the value is its name in EHLO.
 
-    They are in the order in which ``auto`` prefers them: a token that expires before a password,
-    and a mechanism that does not hand the password over before those that do.
+    The order is that of ``auto``: a token, which expires, is better than a password, and a
+    mechanism that does not send the password is better than those that do.
     """
 
     XOAUTH2 = "XOAUTH2"

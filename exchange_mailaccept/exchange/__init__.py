@@ -1,14 +1,12 @@
-"""What is known of Microsoft Exchange, and of what answers in front of it; no I/O.
+"""Knowledge of Microsoft Exchange, and of the servers and devices in front of it; no I/O.
 
-``profiles`` says what each generation offers, ``recognition`` which one answered, ``failures``
-what its replies mean and what to do, ``reasons`` the same of any mail server; ``diagnosis``
-searches in both.  It imports
-``protocol`` and what is above, never ``net``.
+``profiles`` has what each generation offers, and ``recognition`` tells which one answered.
+``failures`` has the meaning of Exchange's replies, ``reasons`` that of any mail server's, and
+``diagnosis`` searches both.  The room imports ``protocol`` and what is above, never ``net``.
 """
 
-#: Seconds by which Exchange holds back at least what it accepts and delays (see ``delays``).  It is
-#: no limit of Exchange's, but what a healthy server stays below.  It is here because each run asks,
-#: and ``delays`` is imported only by one that has a slow reply.
+#: Seconds; a positive reply of a healthy server takes less (see ``delays``).  It is here because
+#: each run needs it, and only a run with a slow reply imports ``delays``.
 LEAST_DELAY = 3
 #: The keywords that announce TLS, and the two of the original test (Microsoft: *Mail Acceptance
 #: Failure*).  They are here because ``profiles`` is imported only by a run that asks for one.

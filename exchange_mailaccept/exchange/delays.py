@@ -1,7 +1,7 @@
-"""What the time that a stage took gives away.
+"""Recognises the causes of delays by their seconds.
 
 Exchange's delays are round numbers: TarpitInterval is 5 s, back pressure waits 10 s and then in
-steps of 5 s up to 55 s, and 2010 holds back its last reply for 30 s at most (Microsoft:
+steps of 5 s up to 55 s, and Exchange 2010 delays its last reply by at most 30 s (Microsoft:
 *Set-ReceiveConnector*, *Understanding back pressure*).
 """
 
@@ -17,35 +17,35 @@ if TYPE_CHECKING:
 
 
 class Signature(NamedTuple):
-    """A delay that is known."""
+    """A known delay."""
 
-    #: What causes it, in few words.
+    #: Its cause, in a few words.
     name: str
-    #: The same in a sentence, with the number of seconds.
+    #: Its cause in a sentence, with the seconds.
     hint: str
 
 
-#: The tarpit: 5 s, reported up to 0.2 s early by a coarse Windows timer, and late by up to 0.6 s of
-#: the reply's own way.  The recorded ones are 5.0 to 5.3 s.
+#: The tarpit: 5 s, up to 0.2 s less because of a coarse Windows timer, and up to 0.6 s more for the
+#: network.  Recorded ones took 5.0 to 5.3 s.
 _TARPIT = (4.8, 5.6)
-#: Back pressure begins with 10 s and ends with 55 s, in steps of 5 s; the same leeway at the steps,
-#: and somewhat more at the end, since both the delay and the work that it delays count.
+#: Back pressure: 10 s to 55 s in steps of 5 s, with the same tolerance at each step, and more at
+#: the end, because the work that was delayed takes time too.
 _BACK_PRESSURE = (9.8, 56)
 _STEP, _EARLY, _LATE = 5, 0.2, 0.7
-#: Exchange 2010 acknowledges after 30 s at the latest (MaxAcknowledgementDelay), and needs up to a
-#: second for the reply itself.
+#: Exchange 2010 acknowledges after at most 30 s (MaxAcknowledgementDelay), and needs up to a second
+#: for the reply itself.
 _LONGEST_ACKNOWLEDGEMENT = 31
 
-#: Stages at which a refusal can be held back by the tarpit.
+#: Stages at which the tarpit can delay a refusal.
 _TARPITTED = (Stage.AUTH, Stage.MAIL, Stage.RCPT)
-#: Stages at which back pressure holds back what is accepted.
+#: Stages at which back pressure delays positive replies.
 _THROTTLED = (Stage.MAIL, Stage.MESSAGE)
 
 
 def signature(
     outcome: StageOutcome, generation: Optional[Generation] = None
 ) -> Optional[Signature]:
-    """The known delay that fits the time of ``outcome``, if one does.
+    """The known delay that fits the seconds of ``outcome``, if one does.
 
     :param generation: the generation that was recognised, if one was
     """
@@ -53,7 +53,7 @@ def signature(
     if outcome.verdict is Verdict.TIMED_OUT:
         return _deadline_struck(stage, seconds)
     refused = outcome.reply is not None and outcome.reply.code >= 400
-    # The tarpit delays replies to commands, and the banner is no reply to one.
+    # The tarpit delays replies to commands, and the banner is not a reply.
     if refused and stage is not Stage.BANNER and _TARPIT[0] <= seconds <= _TARPIT[1]:
         return Signature(
             "tarpit",

@@ -1,7 +1,7 @@
 """What a reply at a stage means, and what to do about it.
 
-The knowledge is in two tables: ``failures`` has the replies of Exchange itself, ``reasons`` what
-any mail server says.  Here is the search in both.  Of the rows that fit, the most specific wins: a
+This searches two tables: ``failures`` has the replies of Exchange itself, ``reasons`` what any mail
+server says.  Of the rows that fit, the most specific wins: a
 code or sub-code of Microsoft's own weighs more than words of the reply, those more than a code of
 RFC 3463 or the generation, and long words more than short ones.  A row that fits by its code alone
 yields to a reason that fits by words.  A reply that neither table knows is explained by its class
@@ -34,7 +34,7 @@ class Diagnosis(NamedTuple):
     """What a failed stage means."""
 
     kind: Kind
-    #: Why the stage failed, in one sentence; it says so if the reply is not known from Exchange.
+    #: Why the stage failed, in one sentence, which says so if the reply is not known.
     cause: str
     #: What to do about it.
     next_step: str
@@ -42,20 +42,20 @@ class Diagnosis(NamedTuple):
     page: str
     #: Key of the :class:`pages.Resource` with which to begin.
     begin: str
-    #: Whether every sender meets this, so that a reply of class 4 means that no mail comes in.
+    #: Whether it concerns every sender, so that a 4yz reply means that no mail is accepted.
     everybody: bool = False
-    #: Whether this probe alone may meet it, and pass by waiting: greylisting, rates, limits of a
-    #: single source.
+    #: Whether it may concern this probe alone and pass by itself: greylisting, rates, limits of one
+    #: source.
     this_probe: bool = False
 
 
-#: Sub-codes that Microsoft puts into its texts, each worth a search of its own.
+#: Microsoft's sub-codes in texts of replies, which an administrator can search for.
 _SUB_CODES = (
     r"(?<![\w.@-])(?:PRX\d{0,2}|ATTR\d{1,3}|AS\(\d{6,12}\)|AS\d{6,12}|S\d{3,12})(?![\w@-]|\.\w)"
 )
 _MAX_SUB_CODES = 2
 
-#: Kind, cause and where to begin by the subject of an enhanced status code (RFC 3463 3).
+#: Kind, cause and where to begin, by the subject of an enhanced status code (RFC 3463 3).
 _SUBJECTS = {
     1: (Kind.RECIPIENT, "something is wrong with an address", "postmaster"),
     2: (Kind.RECIPIENT, "the mailbox can't take the message", "postmaster"),
@@ -65,7 +65,7 @@ _SUBJECTS = {
     6: (Kind.PROTOCOL, "the server did not like the content or its conversion", "mail-flow"),
     7: (Kind.POLICY, "security or policy forbids it", "mail-flow"),
 }
-#: The same by the stage, for replies without an enhanced status code.
+#: The same by stage, for replies without an enhanced status code.
 _STAGES = {
     Stage.MX: (Kind.SERVER, "the servers of the domain could not be found", "dns"),
     Stage.CONNECT: (Kind.SERVER, "the server could not be reached", "dns"),
@@ -78,7 +78,7 @@ _STAGES = {
     Stage.DATA: (Kind.PROTOCOL, "the server does not want the message", "mail-flow"),
     Stage.MESSAGE: (Kind.POLICY, "the message was not accepted", "mail-flow"),
 }
-#: Stages that a reply decides; before them it is the network.
+#: Stages that end with a reply.
 _SPOKEN = frozenset(Stage) - {Stage.MX, Stage.CONNECT}
 
 
@@ -87,11 +87,11 @@ def diagnose(
     generation: Optional[Generation] = None,
     gateway: Optional[str] = None,
 ) -> Diagnosis:
-    """Say what ``outcome``, which did not pass, means.
+    """Return the meaning of ``outcome``, which did not pass.
 
-    :param generation: the generation that was recognised; rows that hold for another one only are
-        passed over, those for this one preferred among equals
-    :param gateway: the mail server that answers and is not Exchange (``KeywordCheck.gateway``)
+    :param generation: the generation that was recognised; rows for another one are ignored, and
+        rows for this one win among equals
+    :param gateway: the mail server that answers instead of Exchange (``KeywordCheck.gateway``)
     """
     responder = Responder.of(generation, gateway, outcome)
     entry, match = _search(outcome, generation)
@@ -117,7 +117,7 @@ def _by_row(row: Row, match: Match, outcome: StageOutcome, responder: Responder)
 
 
 def _plain(cause: str) -> bool:
-    """Whether a cause begins with a word whose capital is that of the sentence only."""
+    """Whether the first word of a cause has a capital only because it begins the sentence."""
     return cause.split()[0] in ("A", "An", "The", "There", "This", "No", "Over", "Something")
 
 
@@ -150,7 +150,7 @@ def matching_reason(outcome: StageOutcome) -> Optional[Reason]:
 
 
 def _may_say(reason: Reason, stage: Stage, reply: Reply) -> bool:
-    """Whether a reply at ``stage`` can have this reason, whatever its words are."""
+    """Whether a reply at ``stage`` can have this reason, by its codes."""
     if reason.stages and stage not in reason.stages:
         return False
     status = status_of(reply)
@@ -160,22 +160,22 @@ def _may_say(reason: Reason, stage: Stage, reply: Reply) -> bool:
 
 
 class Match(NamedTuple):
-    """How well a row fits; of two the greater wins, by the first field in which they differ."""
+    """How well a row fits.  The greater of two is better; the first field that differs decides."""
 
-    #: By an enhanced code with more than one digit in its detail: the ones of RFC 3463 are used for
-    #: anything, the longer ones are mostly Microsoft's own, and each of those means one thing.
+    #: By an enhanced code with more than one digit in its detail: these are mostly Microsoft's own
+    #: and mean one thing each, while the codes of RFC 3463 are used for anything.
     own_code: bool = False
     #: By a sub-code, such as ``PRX4``.
     sub_code: bool = False
-    #: By what was said, or by the reason why nothing was.
+    #: By words of the reply, or by the reason why there was none.
     said: bool = False
     #: By an enhanced code.
     code: bool = False
     #: By the generation.
     generation: bool = False
-    #: How many characters of the words fit.
+    #: Number of characters of the words that fit.
     length: int = 0
-    #: It is met at certain stages only.
+    #: The row is for certain stages only.
     at_stages: bool = False
 
     @property
@@ -185,14 +185,14 @@ class Match(NamedTuple):
 
     @property
     def by_code_alone(self) -> bool:
-        """Whether it fits by such a code only."""
+        """Whether it fits only by such a code."""
         return self.code and not self.is_exact
 
 
 def best_row(
     outcome: StageOutcome, generation: Optional[Generation] = None
 ) -> tuple[Optional[Row], Match]:
-    """The row of the table that fits ``outcome`` best, if one does, and how well it does."""
+    """The row that fits ``outcome`` best, if one fits, and how well it does."""
     best: Optional[Row] = None
     best_match = Match()
     for row in ROWS:
@@ -233,7 +233,7 @@ def _match(row: Row, outcome: StageOutcome, generation: Optional[Generation]) ->
     fits = status is not None and any(covers(code, status) for code in row.enhanced)
     coded = text if status is None else f"{status} {text}"
     said = [words for words in row.texts if _says(coded, words)]
-    # EnhancedStatusCodesEnabled can be off: then words have to do.
+    # If EnhancedStatusCodesEnabled is off, only words can fit.
     begun = [words for words in row.words if text.lower().startswith(words.lower())]
     if row.enhanced and not fits and (status is not None or not begun):
         return None
@@ -273,10 +273,10 @@ def _sub_codes(text: str) -> tuple[str, ...]:
 
 
 def _says(text: str, words: str) -> bool:
-    """Whether ``words`` are in ``text``, case-insensitively; a sub-code only by itself."""
+    """Whether ``words`` are in ``text``, in any case; a sub-code must be a whole word."""
     if not _is_sub_code(words):
         return words.lower() in text.lower()
-    # ``prx1.contoso.com`` and ``mattross`` are none.
+    # ``prx1.contoso.com`` and ``mattross`` are not sub-codes.
     return any(code == words or code.rstrip(DIGITS) == words for code in _sub_codes(text))
 
 
@@ -294,7 +294,7 @@ def covers(pattern: str, status: EnhancedStatusCode) -> bool:
 
 
 def _fallback(outcome: StageOutcome, responder: Responder) -> Diagnosis:
-    """What is to be said of a reply that neither table knows, by its class."""
+    """The meaning of a reply that is in neither table, by its class."""
     kind, cause, begin = _STAGES[said_at(outcome)]
     reply = negative_reply(outcome)
     if reply is None:

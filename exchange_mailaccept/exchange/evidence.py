@@ -1,4 +1,4 @@
-"""What a session shows: facts about the server that answered, and its receipt for the message."""
+"""Facts that a session shows about the server that answered, and its receipt for the message."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ _ONLINE_HOSTS = (
 _ONLINE_TAILS = (
     *(".outlook.com", ".office365.com", ".exchangelabs.com", ".office365.us", ".outlook.cn"),
 )
-#: Text by which a later reply shows an Exchange server, as it writes it: others say "Sender ok" or
+#: Texts of later replies that only Exchange uses; other servers say "Sender ok" or
 #: "probe@fabrikam.com... Sender OK", and its reply to DATA is everybody's (RFC 5321 D).
 _REPLY_TEXTS = (
     *("2.1.0 Sender OK", "....Sender OK", "2.1.5 Recipient OK", "Queued mail for delivery"),
     *("Unable to relay", "Client was not authenticated", "Insufficient system resources"),
     "Temporary server error. Please try again later",
 )
-#: What mail proxies, mostly of virus scanners, call themselves in the banner.
+#: Names of mail proxies in banners, mostly of virus scanners.
 _SCANNERS = (
     *("InterScan", "IMSVA", "IMSS", "AVG ESMTP", "avast!", "WebShield", "SMSMSE", "GFI"),
     *("UserGate", "Traffic Inspector"),
 )
-#: What other mail servers and filters call themselves in the banner or the EHLO reply, which are
-#: gateways if they stand before Exchange.
+#: Names of other mail servers and filters in banners and EHLO replies.  In front of Exchange they
+#: are gateways.
 _PRODUCTS = (
     *("Postfix", "Exim", "Sendmail", "qmail", "Haraka", "OpenSMTPD", "hMailServer", "Courier"),
     *("Domino", "MDaemon", "Kerio", "Barracuda", "Sophos", "SonicWall", "FortiMail", "Mimecast"),
@@ -61,13 +61,13 @@ _PRODUCTS = (
     *("Kaspersky", "F-Secure", "Panda", "ESET", "Bitdefender", "eSafe", "Spamina", "modusGate"),
     *("Cloudmark", "eXpurgate", "Retarus", "MailScanner", "CanIt"),
 )
-#: The same by the form of a banner that has no name in it.
+#: The same by the form of a banner without a name.
 _FORMS = {
-    # The session's number follows, which its log has too.
+    # The number of the session follows, which is also in the server's log.
     " ESMTP (": (r" ESMTP \([0-9a-f]{32}\)", "Barracuda"),
     " ESMTP Smtpd;": ("", "FortiMail"),
 }
-#: Services that filter mail before Exchange, by the ends of their host names.
+#: Services that filter mail in front of Exchange, by the ends of their host names.
 _FILTERS = {
     ".mimecast.com": "Mimecast",
     ".mimecast.co.za": "Mimecast",
@@ -87,14 +87,14 @@ _FILTERS = {
     ".fireeyecloud.com": "Trellix",
     ".antispamcloud.com": "SpamExperts",
 }
-#: Longest parts that are believed.
+#: Maximum length of each part.
 _MOST_OF_ID, _MOST_OF_HOST, _MOST_DIGITS = 995, 255, 20
-#: What nobody misses behind a mask.
+#: Keywords that do not matter if they are masked.
 _DULL = ("TURN", "ATRN", "VRFY", "AUTH", "OK")
 
 
 class Evidence:
-    """What a session shows of the server that answered."""
+    """Facts that a session shows about the server that answered."""
 
     def __init__(self, session: Session, profile: str) -> None:
         ehlo, greeting = session.outcome(Stage.EHLO), session.outcome(Stage.BANNER)
@@ -111,12 +111,12 @@ class Evidence:
             and self.offers == NO_EXTENSIONS
             and ehlo.cause is Cause.HELO_ONLY
         )
-        #: What may be behind each mask of a Cisco firewall.
+        #: The EHLO lines that each mask of a Cisco firewall may hide.
         self.masked = _masked(self.offers, profile)
-        #: The keywords that are missed for it, each with its mask, as far as there is no doubt.
+        #: The keywords that are certainly masked, each with its mask.
         self.behind_masks = _behind_masks(self.masked)
         hidden = {_keyword(lines[0]) for lines in self.masked.values() if len(lines) == 1}
-        #: The keywords, those behind masks included.
+        #: The keywords, including masked ones.
         self.known = frozenset((*self.offers.keywords, *hidden))
         self.x_verbs = any(verb in self.known for verb in _X_VERBS)
         self.old_pix_banner = banner.startswith("SMTP/cmap")
@@ -133,7 +133,7 @@ class Evidence:
         )
         self.is_exchange = self._is_exchange(session, banner.lower(), hello)
         in_its_place = self.plain_iis or (self.scanner and not self.x_verbs)
-        #: Exchange answers, and nothing shows that something stands before it.
+        #: Exchange answers, and nothing shows a device in front of it.
         self.answers_itself = self.is_exchange and not (
             self.masked or self.spoke_helo or in_its_place
         )
@@ -145,7 +145,7 @@ class Evidence:
         # The form of 2000, 2003 and of IIS without Exchange; the number is a Windows build.
         versioned = "microsoft esmtp mail service, version:" in banner
         of_iis = (versioned and not self.spoke_helo) or "TURN" in self.known
-        #: The SMTP service of IIS answers, without a keyword of Exchange.
+        #: The SMTP service of IIS answers, without keywords of Exchange.
         self.plain_iis = self.ehlo_passed and not self.x_verbs and of_iis
         #: By what IIS adds to a keyword of Exchange, though both of its sinks may be lost.  A
         #: banner is free text: keywords that only later generations have refute it.
@@ -158,9 +158,9 @@ class Evidence:
         #: Exchange Online by the name that the server gives itself.
         self.online_host = any(host.endswith(_ONLINE_HOSTS) for host in hosts)
         replies = (each.reply.text for each in session.outcomes if each.reply is not None)
-        #: The same, or by its words, which a gateway may have handed on.
+        #: The same, or by its words, which a gateway may have passed on.
         self.online = self.online_host or any(map(_ends_with_online_host, replies))
-        #: A host of Exchange Online by the name that was looked for, and it did not greet.
+        #: A host of Exchange Online, by the name that was looked up, and it did not greet.
         self.silent_online_host = not self.greeted and session.server.name.lower().endswith(
             _ONLINE_HOSTS
         )
@@ -172,7 +172,7 @@ class Evidence:
             return True
         if self.product or "HELP" in self.known:
             return False
-        # Exchange greets with the client's address alone, sendmail and Exim name the client too.
+        # Exchange greets with the client's address only; sendmail and Exim also name the client.
         host, _, client = hello.partition(" Hello [")
         if host.split() == [host] and client.find("]") == len(client) - 1 >= 0:
             return True
@@ -184,12 +184,12 @@ class Evidence:
 def _product(banner: str, hello: str) -> str:
     """Which other mail server or filter answers, by its words; empty if none says so."""
     host, _, rest = banner.partition(" ")
-    # Not every greeting begins with the name of the host, as RFC 5321 4.2 wants it.
+    # Not every greeting begins with the host name, as RFC 5321 4.2 requires.
     spoken = rest if "." in host else banner
     # The EHLO reply may repeat the name of the client.
     greeting = [word for word in hello.split()[1:] if not set(".[(") & set(word)]
     named = _names_itself(_PRODUCTS, " ".join((spoken, *greeting)))
-    # To compile a pattern costs as much as importing a module.
+    # Compiling a pattern costs as much as importing a module.
     by_form = (
         name
         for begin, (form, name) in _FORMS.items()
@@ -207,7 +207,7 @@ def _filter_service(*hosts: str) -> str:
 
 def _names_itself(products: Iterable[str], words: str) -> str:
     """Which of ``products`` is named in ``words``, as a whole word; empty if none is."""
-    # To compile a pattern for each of them would cost more than the whole dialogue did.
+    # Compiling a pattern for each of them would cost more than the whole dialogue.
     lower = words.lower()
     found = (name for name in products if name.lower() in lower)
     return next((name for name in found if re.search(rf"(?i)(?<!\w){name}(?!\w)", words)), "")
@@ -222,7 +222,7 @@ def _masked(offers: Extensions, profile: str) -> Mapping[str, tuple[str, ...]]:
 
 
 def _behind_masks(masked: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
-    """Keywords that are missed, each with its mask, as far as there is no doubt."""
+    """The keywords that are certainly masked, each with its mask."""
     hidden: dict[str, str] = {}
     for mask, lines in masked.items():
         if len(lines) == 1 and _keyword(lines[0]) not in _DULL:
@@ -241,7 +241,7 @@ def _text(session: Session, stage: Stage) -> str:
 
 
 def _host(banner: str) -> str:
-    """The host name that begins a banner; Microsoft itself has lost the blank behind it once."""
+    """The host name that begins a banner; one version of Exchange has no blank after it."""
     return banner.split(" ")[0].removesuffix("Microsoft")
 
 
@@ -258,7 +258,7 @@ def _ends_with_online_host(text: str) -> bool:
     return (
         bool(opened and closed)
         and not rest.strip()
-        # A domain alone is no host in it.
+        # The domain itself is not a host.
         and not host.startswith(".")
         and host.endswith(_ONLINE_TAILS)
         and consists_of(LETTERS + DIGITS + "._-", host)
@@ -270,11 +270,11 @@ def _differ(one: str, other: str) -> bool:
 
 
 class Receipt(NamedTuple):
-    """What the server says it did with the message; empty where it said nothing."""
+    """What the server said about the accepted message; empty where it said nothing."""
 
     #: With its angle brackets.
     message_id: str = ""
-    #: Server that queued the message, which may stand behind the one that was asked.
+    #: Server that queued the message, which may be another than the one that was connected.
     host: str = ""
     #: Exchange's number of the message in its queue database.
     internal_id: str = ""
@@ -289,14 +289,14 @@ def receipt_of(session: Session) -> Optional[Receipt]:
 
 
 def parse_receipt(reply: Reply) -> Optional[Receipt]:
-    """The receipt in ``reply`` to the final dot, or ``None`` if it has none of its parts.
+    """The receipt in the ``reply`` to the final dot, or ``None`` if it contains no part of one.
 
     ``250 2.6.0 <id> [InternalId=110, Hostname=mail1.contoso.com] 1590 bytes in 0.103, 15.038 KB/sec
-    Queued mail for delivery``: Get-MessageTrackingLog is asked for its Message-ID and host.
-    Seen from Exchange 2000 to Exchange Online: with and without the brackets, "Internal Id", a
-    decimal comma, and text around it from gateways that wrap the reply of the server behind them.
+    Queued mail for delivery``: Get-MessageTrackingLog finds it by Message-ID and host.  Exchange
+    2000 to Exchange Online write it with and without the brackets, with "Internal Id" or a decimal
+    comma, and gateways quote it in a text of their own.
     """
-    # Without patterns, three of which would take as long to compile as the message to be sent.
+    # Without patterns: compiling three of them would take as long as sending the message.
     text = reply.text
     number = _behind(("internalid", "internal id"), text)
     digits = number[: len(number) - len(number.lstrip(DIGITS))]
@@ -317,12 +317,12 @@ def _message_id(text: str) -> str:
 
 
 def _behind(words: tuple[str, ...], text: str) -> str:
-    """The word behind one of ``words`` (in lower case) and an equals sign; empty if none is."""
+    """The word after one of ``words`` (lower case) and an equals sign; empty if there is none."""
     parts = text.split("=")
     for name, value in zip(parts, parts[1:]):
         name = name.rstrip().lower()
         word = next(filter(name.endswith, words), "")
-        # The end of a longer word, as in "ServerHostname", is none of them.
+        # Not the end of a longer word, as in "ServerHostname".
         if word and not name[: -len(word)][-1:].isalnum():
             for end in ",;])":
                 value = value.partition(end)[0]

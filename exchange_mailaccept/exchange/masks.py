@@ -1,9 +1,8 @@
-"""Keywords that a Cisco ASA hid, and which is behind which mask.
+"""Finds the keywords that a Cisco ASA masked.
 
-``inspect esmtp`` writes over an EHLO line that it does not know with as many ``X``, the last one a
-running letter: ``XXXXXXXA`` is STARTTLS or CHUNKING.  Which one shows when all masks are laid, in
-their order, beside the list of each generation.  An example, with a list of four lines that are not
-let through:
+``inspect esmtp`` replaces an EHLO line that it does not know by as many ``X``, of which the last is
+a running letter: ``XXXXXXXA`` is STARTTLS or CHUNKING.  To find out which, all masks are compared,
+in their order, with the list of each generation.  An example with four lines that are masked:
 
     masks               XXXXXXXA           XXXXXXXB
     lines               STARTTLS  X-EXPS   CHUNKING  XRDST
@@ -24,9 +23,9 @@ if TYPE_CHECKING:
 
     from ..protocol.reply import Extensions
 
-#: What ``inspect esmtp`` lets through by default; all else it masks.
+#: Keywords that ``inspect esmtp`` does not mask by default.
 UNMASKED = ("8BITMIME", "AUTH ", "BINARYMIME", "DSN", "ENHANCED", "ETRN", "PIPELINING", "SIZE")
-#: What other mail servers offer, too: a mask of one's length may be theirs.
+#: Keywords that other mail servers offer too.
 _COMMON = (
     *("HELP", "VRFY", "EXPN", "TURN", "LIMITS", "XCLIENT", "STARTTLS", "CHUNKING", "SMTPUTF8"),
     *("XFORWARD", "DELIVERBY", "REQUIRETLS", "BINARYMIME", "BURL imap", "NO-SOLICITING"),
@@ -34,7 +33,7 @@ _COMMON = (
 
 
 def masked_keywords(offers: Extensions, profile: str = "") -> Mapping[str, tuple[str, ...]]:
-    """Each mask among ``offers`` with the EHLO lines that may be behind it; none if none is masked.
+    """Each mask among ``offers``, with the EHLO lines that it may hide.
 
     :param profile: name of the generation that was asked for, which is tried before all others
     """
@@ -46,7 +45,7 @@ def masked_keywords(offers: Extensions, profile: str = "") -> Mapping[str, tuple
         name: [line for line in known.before_tls if not line.startswith(UNMASKED)]
         for name, known in PROFILES.items()
     }
-    # A list that is masked from end to end says more than one of which only parts would fit.
+    # A list that fits as a whole says more than one of which only a part fits.
     whole = [lines for lines in lists.values() if len(lines) == len(masks) and _fit(masks, lines)]
     if profile in lists and _fit(masks, lists[profile]):
         whole = [lists[profile]]
@@ -61,13 +60,13 @@ def masked_keywords(offers: Extensions, profile: str = "") -> Mapping[str, tuple
 
 
 def _is_of_exchange(candidates: Iterable[str]) -> bool:
-    """Whether a mask can only be a keyword of Exchange's; short ones may be anybody's."""
+    """Whether a mask can only hide a keyword of Exchange; short ones may hide any server's."""
     lines = [*candidates]
     return bool(lines) and all(line.startswith("X") and len(line) > 5 for line in lines)
 
 
 def _fit(masks: Sequence[str], lines: Sequence[str]) -> list[list[str]]:
-    """For each mask the ``lines`` it may stand for, if all masks fit in their order."""
+    """For each mask the ``lines`` that it may hide, if all masks fit in their order."""
     first: list[int] = []
     place = -1
     for mask in masks:

@@ -1,4 +1,4 @@
-"""What can be done at the server that answered: cmdlets are not everywhere."""
+"""Adapts a next step to the server that answered: not every server has cmdlets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LEGACY = (Generation.E5_5, Generation.E2000_2003, Generation.E2000, Generation.
 _CMDLET = (
     r"\b(?:Add|Clear|Disable|Enable|Get|New|Remove|Restart|Resume|Set|Start|Stop|Test)-[A-Z]\w+"
 )
-#: Cmdlets that an administrator of a tenant has.
+#: Cmdlets that the administrator of a tenant has.
 _OF_TENANTS = frozenset(
     (
         *("Get-InboundConnector", "New-InboundConnector", "Set-InboundConnector"),
@@ -29,13 +29,13 @@ _OF_TENANTS = frozenset(
         "Test-NetConnection",
     )
 )
-#: A parameter of a cmdlet, which may stand in a clause of its own.
+#: A parameter of a cmdlet, which may be in a clause of its own.
 _PARAMETER = r"(?<![\w-])-[A-Z][a-z]\w+"
 #: Where one sentence or clause of a next step ends and the next begins.
 _CLAUSES = r"(?<=[.;]) "
-#: How a clause begins that hangs on the one before.
+#: Beginning of a clause that depends on the one before.
 _LINK = r"(?i)^(?:or|else|then|and|if that works,) "
-#: The mail gateways, filters and services that a reply may name, by how they write themselves.
+#: Names of mail gateways, filters and services in replies.
 _NAMED_IN_REPLIES = {
     r"cuda_nsu|barracudanetworks\.com": "Barracuda",
     r"pphosted|proofpoint\.com|ppe-hosted": "Proofpoint",
@@ -52,18 +52,18 @@ _NAMED_IN_REPLIES = {
 
 
 class Responder(NamedTuple):
-    """Who answered, as far as it is known."""
+    """The server that answered, as far as it is known."""
 
     #: The generation of Exchange, if it is Exchange.
     generation: Optional[Generation]
-    #: The name of the gateway, empty if it does not say it; ``None`` if none is known to answer.
+    #: The name of the gateway, empty if it is unknown; ``None`` if no gateway answered.
     gateway: Optional[str]
 
     @classmethod
     def of(
         cls, generation: Optional[Generation], gateway: Optional[str], outcome: StageOutcome
     ) -> Responder:
-        """The one that was recognised, or that its reply names."""
+        """The server that was recognised, or that the reply names."""
         if generation is not None:
             return cls(generation, None)
         text = outcome.reply.text.lower() if outcome.reply is not None else ""
@@ -72,12 +72,12 @@ class Responder(NamedTuple):
 
     @property
     def box(self) -> str:
-        """What a gateway is called in a sentence."""
+        """The name of the gateway in a sentence."""
         return f"{self.gateway} (the gateway)" if self.gateway else "the gateway in front"
 
     @property
     def where_logged(self) -> str:
-        """Where the text of a reply is found again."""
+        """Where the server logs its replies."""
         if self.generation is Generation.ONLINE:
             return "ask Microsoft and quote the whole reply."
         if self.generation in _LEGACY:
@@ -90,7 +90,7 @@ class Responder(NamedTuple):
         return f"the log of {self.box} has it; else the protocol log of the server behind."
 
     def step_for(self, reason: Reason) -> str:
-        """What to do about ``reason`` here."""
+        """The next step for ``reason`` at this server."""
         if self.generation is Generation.ONLINE:
             there = reason.online
         elif self.generation in _LEGACY:
@@ -103,7 +103,7 @@ class Responder(NamedTuple):
         return f"{reason.next_step} {there}".rstrip()
 
     def possible(self, next_step: str) -> str:
-        """``next_step``, which is written for Exchange 2007 and later, as far as it can be done."""
+        """The part of ``next_step``, which is for Exchange 2007 and later, that can be done here."""
         if self.generation is None and self.gateway is None:
             return next_step
         clauses = re.split(_CLAUSES, next_step)
@@ -124,7 +124,7 @@ class Responder(NamedTuple):
         return f"{text}. {self._else}" if text else self._else
 
     def _has(self, clause: str) -> bool:
-        """Whether the cmdlets of ``clause``, and their parameters, are there."""
+        """Whether this server has the cmdlets of ``clause`` with their parameters."""
         cmdlets = re.findall(_CMDLET, clause)
         if self.generation is Generation.ONLINE and cmdlets:
             return all(name in _OF_TENANTS for name in cmdlets)
@@ -133,7 +133,7 @@ class Responder(NamedTuple):
 
     @property
     def _else(self) -> str:
-        """What takes the place of what can't be done here."""
+        """What to do instead of what cannot be done here."""
         if self.generation is Generation.ONLINE:
             return "If it stays, look at the service health of Microsoft 365, and ask Microsoft."
         if self.generation in _LEGACY:

@@ -1,4 +1,4 @@
-"""Where to read on: Microsoft's pages, and the places to troubleshoot in the original's order."""
+"""Microsoft's pages, and the order in which to troubleshoot."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from ..record import NamedTuple
 
 
 class Page(NamedTuple):
-    """A page of Microsoft's documentation, as it is called today."""
+    """A page of Microsoft's documentation, with today's title."""
 
     title: str
     address: str
 
 
 class Resource(NamedTuple):
-    """One of the places to troubleshoot."""
+    """One step of troubleshooting."""
 
     key: str
-    #: Where it looks: from the server out to the network.
+    #: Its level, from the server out to the network.
     level: str
     page: Page
-    #: What the original test named here.
+    #: The article that the original test named.
     then: str
 
 
@@ -82,7 +82,7 @@ PAGES = {
     ),
 }
 
-#: Where to troubleshoot, in the original's order, from the server out to the network, and then the
+#: The steps in the order of the original test: from the server out to the network, then the
 #: recipient (Microsoft: *Mail Acceptance Failure*).
 TROUBLESHOOTING = (
     Resource(

@@ -1,11 +1,10 @@
 """What each generation of Exchange offers in its EHLO reply; data.
 
-The original test demanded X-LINK2STATE and XEXCH50 of everyone, which only Exchange 2000 and 2003
-ever offered together.  Since then a keyword proves a generation, yet hardly ever does the lack of
-one prove a fault: on premises every keyword depends on a setting of the Receive connector
-(Microsoft: *Receive connectors*, *Set-ReceiveConnector*).  So ``auto`` demands only what no
-setting can take away, and looks for what is truly wrong: no Exchange at all, or a middlebox that
-strips keywords.
+The original test required X-LINK2STATE and XEXCH50 of every server, which only Exchange 2000 and
+2003 offer together.  A keyword can prove a generation, but a missing one hardly ever proves a
+fault: on premises every keyword depends on a setting of the Receive connector (Microsoft: *Receive
+connectors*, *Set-ReceiveConnector*).  So ``auto`` requires only keywords that no setting removes,
+and looks for real faults: no Exchange at all, or a middlebox that strips keywords.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ class Profile(NamedTuple):
     """One generation or role of Exchange, as its EHLO reply shows it."""
 
     name: str
-    #: What the operator says that answers.
+    #: The generation that the user expects.
     generation: Generation
-    #: As what the keywords alone are recognised: some generations look the same.
+    #: The generation that the keywords show: some look the same.
     recognised: tuple[Generation, ...]
-    #: EHLO lines before TLS on the connector that faces the Internet, in the order sent.
+    #: EHLO lines before TLS on the connector for the Internet, in their order.
     before_tls: tuple[str, ...]
     #: The same after STARTTLS.
     after_tls: tuple[str, ...]
-    #: Keywords by which the generation is known, and which must be there.
+    #: Keywords that identify the generation and are required.
     required: tuple[str, ...] = ()
     #: The same after STARTTLS.
     required_after_tls: tuple[str, ...] = ()
@@ -77,7 +76,7 @@ _PROFILES = (
     _since_2007(
         "2010", (Generation.E2010,), ("XEXCH50", "XRDST", "XSHADOW"), ("XEXCH50", "XSHADOW")
     ),
-    # XEXCH50 and XSHADOWREQUEST are known from the early hub only; later updates and the Front End
+    # Only early releases offer XEXCH50 and XSHADOWREQUEST; later updates and the Front End
     # may be healthy without them.
     _since_2007(
         "2013",
@@ -97,7 +96,7 @@ _PROFILES = (
         ("X-EXPS",),
         ("X-EXPS",),
     ),
-    # No tenant can switch these off, so their lack means that something else answered.
+    # No tenant can switch these off, so if one is missing, something else answered.
     Profile(
         "online",
         Generation.ONLINE,
@@ -118,5 +117,5 @@ _PROFILES = (
         ("AUTH",),
     ),
 )
-#: Profiles by their name, without ``auto`` and ``none``, which demand nothing.
+#: Profiles by name, without ``auto`` and ``none``, which have no keywords of their own.
 PROFILES = {profile.name: profile for profile in _PROFILES}

@@ -1,8 +1,8 @@
-"""Which Exchange answered, what it lacks, and what answers in front of it.
+"""Which Exchange answered, which keywords it lacks, and what answers in front of it.
 
-A keyword that is there proves a generation; one that is not hardly ever proves a fault (see
-``profiles``).  What is truly wrong shows otherwise: no Exchange at all, a gateway in front, or a
-middlebox that strips keywords.  ``evidence`` has what a session shows; here is what follows.
+A keyword can prove a generation, but a missing one hardly ever proves a fault (see ``profiles``).
+Real faults are found in other ways: no Exchange at all, a gateway in front, or a middlebox that
+strips keywords.  This draws the conclusions from the facts in ``evidence``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class KeywordCheck(NamedTuple):
-    """What is to be said of the keywords that a server offered."""
+    """The result of checking the keywords that a server offered."""
 
     #: The generation that was recognised; ``None`` if nothing showed an Exchange server.
     generation: Optional[Generation] = None
@@ -35,10 +35,10 @@ class KeywordCheck(NamedTuple):
     next_step: str = ""
     #: Short name of the page to read (see ``pages``); empty if there is none.
     page: str = ""
-    #: What is worth knowing and not wrong.
+    #: Observations that are not faults.
     notes: tuple[str, ...] = ()
-    #: Which mail server or service answers that is not Exchange; empty if it does not say its name,
-    #: ``None`` if Exchange answers, or if nothing was seen.
+    #: The mail server or service that answers instead of Exchange; empty if its name is unknown,
+    #: ``None`` if Exchange answers or nothing was seen.
     gateway: Optional[str] = None
 
     @property
@@ -47,7 +47,7 @@ class KeywordCheck(NamedTuple):
         return self.generation.title if self.generation is not None else ""
 
 
-#: Keywords that no server offers again inside TLS (RFC 3207 4.2).
+#: Keywords that are not offered inside TLS (RFC 3207 4.2).
 _GONE_AFTER_TLS = frozenset(OFFERS_TLS)
 
 
@@ -57,7 +57,7 @@ def check_keywords(
     """Compare what ``session`` offered with what ``profile`` and ``require`` ask for.
 
     :param require: further keywords that must be offered
-    :param tls: whether the keywords came inside TLS, where STARTTLS is rightly absent
+    :param tls: whether the keywords were offered inside TLS, where STARTTLS is not offered
     """
     evidence = Evidence(session, profile)
     found = generation_of(evidence)
@@ -107,14 +107,15 @@ def _profile(name: str) -> Optional[Profile]:
 
 
 def generation_of(evidence: Evidence) -> Optional[Generation]:
-    """The generation, as far as it can be told without ever trusting the banner's number."""
+    """The generation, without trusting the version number in the banner."""
     known = evidence.known
     if evidence.silent_online_host:
         return Generation.ONLINE
     if "X-LINK2STATE" in known or evidence.of_2003:
         return Generation.E2000_2003
     if evidence.x_verbs and "SMTPUTF8" in known:
-        # Connectors between servers offer XEXCH50 as well, as those of 2007 to 2013 do.
+        # Connectors between servers of these versions also offer XEXCH50, like those of 2007 to
+        # 2013.
         return Generation.E2019_SE
     if "XEXCH50" in known:
         return _with_xexch50(known)
@@ -145,7 +146,7 @@ def gateway_of(evidence: Evidence, found: Optional[Generation]) -> Optional[str]
 
 
 def _demanded(evidence: Evidence, found: Optional[Generation], tls: bool) -> tuple[str, ...]:
-    """Keywords to be demanded with ``auto``: what each server of the generation offers."""
+    """Keywords that ``auto`` requires: those that each server of the generation offers."""
     online = _profile("online") if found is Generation.ONLINE and evidence.online_host else None
     if online is not None:
         return online.required_after_tls if tls else online.required
@@ -153,7 +154,7 @@ def _demanded(evidence: Evidence, found: Optional[Generation], tls: bool) -> tup
 
 
 def notes_on(evidence: Evidence) -> tuple[str, ...]:
-    """What is worth knowing and not wrong."""
+    """Observations that are not faults."""
     notes = []
     if evidence.behind_masks:
         pairs = ", ".join(f"{keyword} ({mask})" for keyword, mask in evidence.behind_masks.items())

@@ -1,4 +1,4 @@
-"""What it means, and what to do, where something is wrong and no stage failed."""
+"""The meaning and next step of findings other than a failed stage."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ..vocabulary import Kind
 from .diagnosis import Diagnosis
 from .pages import PAGES
 
-#: What it means that a threshold is violated.
+#: A threshold is violated.
 SLOW = Diagnosis(
     Kind.LOAD,
     "What is out of range is the time that a stage took, or the whole",
@@ -16,7 +16,7 @@ SLOW = Diagnosis(
     PAGES["back-pressure"].address,
     "queues",
 )
-#: What it means that the certificate has few days left.
+#: The certificate has expired or has few days left.
 EXPIRING = Diagnosis(
     Kind.TLS,
     "The certificate has expired or soon will; senders that verify it send no mail then",
@@ -26,7 +26,7 @@ EXPIRING = Diagnosis(
     "mail-flow",
 )
 
-#: What it means that the certificate can't be read, though its days are to be counted.
+#: The certificate can't be read, though an option needs its date.
 UNREADABLE = Diagnosis(
     Kind.PROBE,
     "The Python package cryptography, which reads a certificate that is not verified, can't read"
@@ -36,7 +36,7 @@ UNREADABLE = Diagnosis(
     "",
     "mail-flow",
 )
-#: What it means that TLS was not begun, though something of it was to be looked at.
+#: TLS was not begun, though an option needs it.
 NOT_SHOWN = Diagnosis(
     Kind.TLS,
     "Nothing was found out about TLS or the certificate, for the session stayed in plain text;"
@@ -46,7 +46,7 @@ NOT_SHOWN = Diagnosis(
     PAGES["connectors"].address,
     "mail-flow",
 )
-#: What other findings mean, by their keys of ``--severity``.
+#: Other findings by their keys of ``--severity``.
 REMEDIES = {
     UNTRUSTED: Diagnosis(
         Kind.TLS,
@@ -84,7 +84,7 @@ REMEDIES = {
     ),
 }
 
-#: What it means that a recipient was accepted that must be refused, by the key of the finding.
+#: A recipient was accepted that must be refused, by the key of the finding.
 DOORS = {
     RELAY: Diagnosis(
         Kind.CONNECTOR,
@@ -108,7 +108,7 @@ DOORS = {
         "postmaster",
     ),
 }
-#: What it means that nothing is known of a recipient that must be refused.
+#: A recipient that must be refused could not be tested.
 NOT_TESTED = Diagnosis(
     Kind.PROBE,
     "The recipient was neither accepted nor refused for good, so that nothing is known of it",

@@ -1,4 +1,4 @@
-"""Replies as people and tables read them: whose stage, which code, which words."""
+"""Parts of a reply that the tables are searched for: stage, codes and words."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 _MARKED_CODE = r"(?:^\s*#?|\(#?|#|^\s*cuda_nsu\s+)([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])"
 _LEADING_CODE = r"(?:cuda_nsu\s+)?#?[245]\.\d{1,3}\.\d{1,3}(?![\d.])[:\s-]*|cuda_nsu\s+"
 
-#: The host name that begins a text, unless it is that of a block list.
+#: The host name at the beginning of a text, unless it is a block list.
 _OWN_NAME = r"(?i)^(?!\S*(?:bl\b|list|spamhaus))(?:[a-z0-9-]+\.){2,}[a-z]{2,}:? "
 
 _NAMED_AFTER = (
     r"using|blocked by|listed (?:in|on|at|by)|found (?:in|on)|list(?: provider)?|rejected by"
     r"|is (?:in|on)"
 )
-#: How a reply says on which list an address is, or by which product it is refused.
+#: How a reply names the block list that has an address, or the product that refuses it.
 _LIST_NAMES = (
     r"(?i)\b((?:[\w-]+\.)*(?:[\w-]*(?:dns|r)bl|sbl|xbl|pbl|zen|bl|b)\.(?:[\w-]+\.)*[a-z]{2,})\b",
     rf"(?i:\b(?:{_NAMED_AFTER}) (?:the |an? |your )?)"
@@ -33,13 +33,13 @@ _LIST_NAMES = (
     r"(?i)\b(uceprotect[\w.-]*|invaluement|mailspike|proofpoint|mimecast|trustedsource)\b",
 )
 _MAX_NAME = 60
-#: Maximum number of characters of a reply that are read for its meaning.  A reply may have 256 KiB,
-#: in which a search would take longer than the test.
+#: Maximum number of characters of a reply that are searched.  A reply may have 256 KiB, and
+#: searching them would take longer than the test.
 _MAX_READ = 1500
 
 
 def list_named(text: str) -> str:
-    """The block list, or the product that keeps one, that a reply names; empty if it names none."""
+    """The block list or filter product that a reply names; empty if it names none."""
     for pattern in _LIST_NAMES:
         found = re.search(pattern, text)
         if found is not None:
@@ -48,7 +48,7 @@ def list_named(text: str) -> str:
 
 
 def negative_reply(outcome: StageOutcome) -> Optional[Reply]:
-    """The reply that refused or deferred, if it was one; of a long one the beginning."""
+    """The reply of ``outcome`` if it refused or deferred, cut if it is long; else ``None``."""
     reply = outcome.reply
     if reply is None or reply.code < 400:
         return None
@@ -63,15 +63,15 @@ def negative_reply(outcome: StageOutcome) -> Optional[Reply]:
 
 
 def said_at(outcome: StageOutcome) -> Stage:
-    """The stage whose command it was: what is answered to EHLO means the same inside TLS."""
+    """The stage of the command: a reply to the EHLO inside TLS belongs to the stage EHLO."""
     of_tls = outcome.cause in (Cause.TLS, Cause.CERTIFICATE)
     return Stage.EHLO if outcome.second_ehlo and not of_tls else outcome.stage
 
 
 def status_of(reply: Reply) -> Optional[EnhancedStatusCode]:
-    """The enhanced status code of a reply, also where and how gateways write it.
+    """The enhanced status code of a reply, also in the places and forms that gateways use.
 
-    Its class agrees with the reply code, as RFC 2034 4 demands.
+    Its class agrees with the reply code, as RFC 2034 4 requires.
     """
     if reply.enhanced is not None:
         return reply.enhanced
@@ -83,16 +83,16 @@ def status_of(reply: Reply) -> Optional[EnhancedStatusCode]:
 
 
 def meaning_of(reply: Reply) -> str:
-    """What the wordings of ``reasons`` are sought in: code and words, in lower case.
+    """The code and words of a reply in lower case, to be searched for the wordings of ``reasons``.
 
-    Names do not mean anything: an address is ``x@y``, and the server's own name, which begins the
-    text of 421 and of a greeting (RFC 5321 4.2), is left out.
+    Names are removed: an address becomes ``x@y``, and the server's own name, with which a 421 and a
+    greeting begin (RFC 5321 4.2), is left out.
     """
     words = re.sub(r"[^\s<>@:\"'(\[]+@[\w.-]+\w", "x@y", words_of(reply))
     return f"{reply.code} {re.sub(_OWN_NAME, '', words)}".lower()
 
 
 def words_of(reply: Reply) -> str:
-    """The text with single blanks, without the code that begins its lines (RFC 2034 4)."""
+    """The text with single blanks, without the enhanced codes of its lines (RFC 2034 4)."""
     lines = (re.sub(f"^\\s*(?:{_LEADING_CODE})", "", line) for line in reply.lines)
     return " ".join(" ".join(lines).split())

@@ -1,4 +1,4 @@
-"""The form of an entry: by what a failure is known, what it means, what to do about it."""
+"""The form of an entry: how a failure is recognised, what it means, what to do about it."""
 
 from __future__ import annotations
 
@@ -10,45 +10,45 @@ if TYPE_CHECKING:
 
 
 class Row(NamedTuple):
-    """One thing that a server, or its silence, may mean."""
+    """One meaning of a reply, or of a missing reply."""
 
-    #: Name, unique, and the anchor in the documentation.
+    #: Unique name, and the anchor in the documentation.
     key: str
-    #: Stages at which it is met; empty for all.
+    #: Stages at which it occurs; empty for all.
     stages: tuple[Stage, ...]
     kind: Kind
     #: One clause, without a full stop.
     cause: str
     #: What to run, in full sentences; HOST, PORT, SENDER, RECIPIENT and its DOMAIN are filled in.
     next_step: str
-    #: The reply verbatim that the row is made for; without a reply, the explanation.
+    #: An actual reply that this row is for; without a reply, the explanation.
     sample: str
     #: Reply codes; empty for all negative ones.
     codes: tuple[int, ...] = ()
     #: Enhanced status codes: ``5.7.54``, a range ``5.7.606-649``, ``*.7.230`` of any class.
     enhanced: tuple[str, ...] = ()
-    #: Words of the text, one of which must be there, in whatever case; a sub-code (``PRX4``, or
-    #: ``PRX`` for all of them) only by itself.
+    #: Words, one of which the text must contain, in upper or lower case.  A sub-code (``PRX4``, or
+    #: ``PRX`` for all of them) must be a whole word.
     texts: tuple[str, ...] = ()
-    #: Words with which a reply begins that has no enhanced status code, in whatever case; empty if
-    #: nothing but the code tells it from those of other servers.
+    #: Words that begin a reply without an enhanced status code, in upper or lower case; empty if
+    #: only the code distinguishes it from replies of other servers.
     words: tuple[str, ...] = ()
-    #: For what holds for these generations only; empty for all.
+    #: Generations that it is limited to; empty for all.
     generations: tuple[Generation, ...] = ()
-    #: For a stage that ended without a reply: why it did.
+    #: Why a stage ended without a reply; empty for replies.
     causes: tuple[Cause, ...] = ()
-    #: What the server had said begins with one of these; empty if that does not matter.
+    #: Beginnings of what the server had sent by then; empty if that does not matter.
     received: tuple[str, ...] = ()
     #: Short name of the page to read (see ``resources``); empty if there is none.
     page: str = ""
     #: Key of the resource with which to begin troubleshooting (see ``resources``).
     begin: str = "mail-flow"
-    #: Whether every sender meets this, so that a reply of class 4 means that no mail comes in.
+    #: Whether it concerns every sender, so that a 4yz reply means that no mail is accepted.
     everybody: bool = False
-    #: Whether this probe alone may meet it, and pass by waiting: greylisting, rates, limits of a
-    #: single source.
+    #: Whether it may concern this probe alone and pass by itself: greylisting, rates, limits of one
+    #: source.
     this_probe: bool = False
-    #: Where the simulator plays it, if it is not the first of its stages.
+    #: The stage at which the simulator plays it, if not the first one.
     played_at: Optional[Stage] = None
 
     @property
@@ -68,11 +68,11 @@ RCPT = (Stage.RCPT,)
 MESSAGE = (Stage.MESSAGE,)
 OPENING = (Stage.BANNER, Stage.EHLO)
 ENVELOPE = (Stage.MAIL, Stage.RCPT)
-#: A policy that one server applies at RCPT another applies after the final dot.
+#: Stages of policies: one server applies them at RCPT, another after the final dot.
 TRANSACTION = (Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.MESSAGE)
 ADDRESSED = (Stage.RCPT, Stage.DATA, Stage.MESSAGE)
 CONTENT = (Stage.DATA, Stage.MESSAGE)
 ANYWHERE: tuple[Stage, ...] = ()
 
-#: What means something else, or asks for something else, when Microsoft runs the server.
+#: For rows that have another meaning or next step in Exchange Online.
 ONLINE = (Generation.ONLINE,)

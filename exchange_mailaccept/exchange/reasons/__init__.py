@@ -1,10 +1,10 @@
-"""Why any mail server may refuse, and what to do about it; data.
+"""Why any mail server may refuse mail, and what to do about it; data.
 
-The table in ``failures`` has the replies of Exchange itself.  In front of Exchange, or in its
-place, answer gateways, filters and other mail servers; each has its own words for the same few
-reasons, which are in ``wordings``.
+The table in ``failures`` has the replies of Exchange itself.  Gateways, filters and other mail
+servers may answer in front of Exchange or instead of it.  They have their own words, which are in
+``wordings``, for the same few reasons.
 
-Nothing of this is imported by a run in which nothing fails.
+A run in which nothing fails does not import this.
 """
 
 from __future__ import annotations

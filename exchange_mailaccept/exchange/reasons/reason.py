@@ -1,4 +1,4 @@
-"""The form of a reason: what it means, at which stages it is said, what to do about it."""
+"""The form of a reason: what it means, at which stages it occurs, what to do about it."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from ...vocabulary import Kind, Stage
 
 
 class Reason(NamedTuple):
-    """One reason to refuse or to defer, and the ways in which servers word it."""
+    """One reason to refuse or to defer mail."""
 
     #: Name, unique among rows and reasons, and the anchor in the documentation.
     key: str
     kind: Kind
-    #: One clause, without a full stop; LIST is the list or product that the reply names.
+    #: One clause, without a full stop; LIST is the block list or product that the reply names.
     cause: str
-    #: What helps wherever it is said, in full sentences.
+    #: What helps at any server, in full sentences.
     next_step: str
-    #: A reply of this meaning.
+    #: A reply that has this reason.
     sample: str
     #: What else can be done at Exchange 2007 and later.
     exchange: str = "Search the text in the protocol log of the Receive connector."
-    #: The same at Exchange Online, with what its tenants have.
+    #: The same at Exchange Online, with the tools of its tenants.
     online: str = "If it stays, ask Microsoft and quote the whole reply."
     #: The same at Exchange 2000 and 2003.
     legacy: str = "Look into the log of the SMTP virtual server."
@@ -30,11 +30,11 @@ class Reason(NamedTuple):
     stages: tuple[Stage, ...] = ()
     #: Classes of reply codes that it can have.
     classes: tuple[int, ...] = (4, 5)
-    #: Subjects of enhanced status codes (RFC 3463 3) that go with it; empty for all.
+    #: Subjects of enhanced status codes (RFC 3463 3) that it can have; empty for all.
     subjects: tuple[int, ...] = ()
-    #: Whether every sender meets this, so that a reply of class 4 means that no mail comes in.
+    #: Whether it concerns every sender, so that a 4yz reply means that no mail is accepted.
     everybody: bool = False
-    #: Whether this probe alone may meet it, and pass by waiting.
+    #: Whether it may concern this probe alone and pass by itself.
     this_probe: bool = False
     #: Short name of the page to read (see ``pages``); empty if there is none.
     page: str = "protocol-logging"
@@ -47,7 +47,7 @@ class Reason(NamedTuple):
         return Stage.RCPT if not self.stages or Stage.RCPT in self.stages else self.stages[-1]
 
 
-#: Stages of a session apart from STARTTLS and AUTH, where the same words mean something else.
+#: All stages but STARTTLS and AUTH, where the same words have another meaning.
 SESSION = (Stage.BANNER, Stage.EHLO, Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.MESSAGE)
 ADDRESSED = (Stage.RCPT, Stage.DATA, Stage.MESSAGE)
 CONTENT = (Stage.DATA, Stage.MESSAGE)

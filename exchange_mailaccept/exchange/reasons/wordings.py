@@ -1,46 +1,46 @@
 # ruff: noqa: E501  a wording is one line, and would be hard to read in pieces
 """How servers word the reasons; data.
 
-One regular expression a line, of which one must be found in a reply: in lower case, with single
-blanks, without its enhanced code, and with ``x@y`` in the place of each address.  A reply begins
-with its code, so that ``^4`` is for those of class 4 only.  A word in capitals is one of the parts.
+One regular expression a line, of which one must be found in a reply.  The reply is searched in lower
+case, with single blanks, without its enhanced code, and with ``x@y`` for each address.  It begins
+with its code, so ``^4`` is for 4yz replies only.  A word in capitals is one of the parts.
 """
 
 from __future__ import annotations
 
-#: What many wordings have in common.
+#: Parts of many wordings.
 _PARTS = {
-    # What a recipient is called.
+    # Names for a recipient.
     "WHO": (
         r"(?:users?|recipients?|mail ?box(?:es)?|accounts?|alias(?:es)?|rcpt|addressees?|local[- ]part"
         r"|(?:e-?mail |recipient |destination )?address(?:es)?)"
     ),
     # An address, a name or punctuation in the middle.
     "GAP": r"(?:[\s:.,;'\"()=-]|<[^>]*>|\[[^\]]*\]|x@y)*",
-    # What a server asks before it accepts.
+    # Services that a server asks before it accepts.
     "ASKED": (
         r"(?:milter|filter|scann(?:er|ing)|anti-?virus|clam\w*|amavis\w*|r?spamd|spamassassin"
         r"|policyd|policy (?:service|server|daemon)|ldap|directory|data ?base|mysql|postgres\w*|sql"
         r"|look-?up)"
     ),
-    # What is said of that when it fails.
+    # Words for their failure.
     "FAILS": (
         r"(?:unavail|not avail|fail|error|time[d ]*out|\bdown\b|problem|busy|(?:no|not) respon|unreach|locked"
         r"|updating)"
     ),
-    # What stands behind a gateway.
+    # Names for the server behind a gateway.
     "BEHIND": (
         r"\b(?:back ?end|downstream|(?:recipient's|receiving|destination|target|internal|next) "
         r"(?:mail )?(?:host|server|system|mta)|destination)"
     ),
-    # What is said of a connection that fails.
+    # Words for a failed connection.
     "BROKEN": r"(?:refused|time[d ]*out|fail|reset|lost|no route|unreachable)",
-    # What a client is called.
+    # Names for a client.
     "CLIENT": r"\b(?:client|host|ip|connection|your (?:server|network|address|mta)|sending mta)",
 }
 
-#: The keys of the reasons with their wordings, in the order of the search: what is said more exactly
-#: comes first, so that a key may come twice.
+#: The keys of the reasons with their wordings, in the order of the search.  More exact wordings come
+#: first, so a key may occur twice.
 _WORDINGS = r"""
 said-relaying:
     relay(?:ing)? (?:access )?(?:is )?(?:denied|prohibited|not permitted|not allowed|refused)
@@ -364,5 +364,5 @@ def _searched() -> list[tuple[str, list[str]]]:
     return found
 
 
-#: The same with the regular expressions of each apart.
+#: The same, with separate regular expressions.
 SEARCHED = _searched()
