@@ -103,7 +103,7 @@ class Responder(NamedTuple):
         return f"{reason.next_step} {there}".rstrip()
 
     def possible(self, next_step: str) -> str:
-        """The part of ``next_step``, which is for Exchange 2007 and later, that can be done here."""
+        """The part of ``next_step`` that can be done here; it is for Exchange 2007 and later."""
         if self.generation is None and self.gateway is None:
             return next_step
         clauses = re.split(_CLAUSES, next_step)
