@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .cli.threshold import Threshold
     from .exchange.diagnosis import Diagnosis
     from .options import Judging, Options
+    from .protocol.message import Envelope
     from .protocol.stages import StageOutcome
     from .run.acceptance import ServerSet
     from .run.doors import Doors
@@ -55,6 +56,8 @@ LEAST_SIZE = 1_000_000
 SECONDS_OF_A_DAY = 86_400
 #: Metrics of a set: the number of servers, and of those that accept.
 SERVERS, ACCEPTING = "servers", "accepting"
+#: Findings whose keys of ``--severity`` are those of the replies.
+RECIPIENTS, SENDERS = "recipients", "senders"
 #: Stages that may be absent: a set has a lookup of its own, and QUIT does not matter.
 _OPTIONAL = (Stage.MX, Stage.QUIT)
 #: Findings about a server that count even if another server of the set accepts.
@@ -196,7 +199,10 @@ def _stages(examined: Examined, judging: Judging) -> Iterator[Judgement]:
         value = round(outcome.seconds, 4) if _ended(outcome) else None
         if failure is not None and outcome.stage is failure.stage:
             assert examined.diagnosis is not None
-            state, key = failure_state(failure, examined.diagnosis, judging.severities)
+            stopped = [(failure, examined.diagnosis)]
+            if failure.stage is Stage.RCPT:
+                stopped += [(each.outcome, why) for each, why in examined.recipients]
+            state, key = _worst_of(stopped, judging)
             yield Judgement(name, state, Ground.FAILURE, value, "s", key=key)
         elif outcome.passed:
             yield _measured(name, outcome.seconds, judging)
@@ -208,6 +214,14 @@ def _stages(examined: Examined, judging: Judging) -> Iterator[Judgement]:
         # The time of a failed test is reported but not judged.  A member without an address
         # would have the best total of all.
         yield Judgement(TOTAL, value=round(acceptance.seconds, 4), unit="s")
+
+
+def _worst_of(
+    outcomes: Sequence[tuple[StageOutcome, Diagnosis]], judging: Judging
+) -> tuple[State, str]:
+    """The worst state of what was not accepted, and the key of ``--severity`` that gave it."""
+    states = [failure_state(outcome, why, judging.severities) for outcome, why in outcomes]
+    return max(states, key=lambda each: ORDER.index(each[0]))
 
 
 def _ended(outcome: StageOutcome) -> bool:
@@ -330,8 +344,22 @@ def _findings(examined: Examined, options: Options) -> Iterator[Judgement]:
         message = compose(probe.envelope, probe.content, probe.message_id, probe.now)
         too_small = size < len(message)
         yield _finding(SIZE, State.CRITICAL if too_small else State.WARNING, judging)
+    yield from _addresses(examined, judging)
     if session.refusals:
         yield from _doors(examined, options)
+
+
+def _addresses(examined: Examined, judging: Judging) -> Iterator[Judgement]:
+    """The recipients and further senders that were not accepted."""
+    failure = examined.member.acceptance.failure
+    refused = {SENDERS: examined.senders}
+    if failure is None or failure.stage is not Stage.RCPT:
+        refused[RECIPIENTS] = examined.recipients
+    for name, addresses in refused.items():
+        if addresses:
+            outcomes = [(each.outcome, why) for each, why in addresses]
+            state, key = _worst_of(outcomes, judging)
+            yield Judgement(name, state, Ground.FINDING, key=key)
 
 
 def _doors(examined: Examined, options: Options) -> Iterator[Judgement]:
@@ -349,10 +377,14 @@ def open_doors(examined: Examined, options: Options) -> list[Doors]:
     from .run.doors import doors
 
     assert examined.session is not None
-    recipient = options.probe.envelope.recipient
-    domains = {options.target.domain.lower(), recipient.rpartition("@")[2].lower()}
+    domains = {options.target.domain.lower(), *own_domains(options.probe.envelope)}
     found = doors(examined.session.refusals, domains)
     return [each for each in found if each.open or examined.member.accepts]
+
+
+def own_domains(envelope: Envelope) -> set[str]:
+    """The domains of the recipients, in lower case."""
+    return {each.rpartition("@")[2].lower() for each in envelope.recipients}
 
 
 def _mx_set(mx_set: MxSet, judging: Judging) -> Iterator[Judgement]:

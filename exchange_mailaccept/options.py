@@ -121,8 +121,10 @@ def _probe(line: CommandLine, message_id: str, now: float) -> Plan:
     from .protocol.dialogue import Plan
     from .protocol.message import Content, Envelope
 
+    sender, *senders = line.senders
+    recipient, *others = line.recipients
     return Plan(
-        Envelope(line.last("from", table.DEFAULT_SENDER), line.recipient),
+        Envelope(sender, recipient, tuple(others)),
         ehlo_name=line.last("fqdn", ""),
         content=Content(line.last("subject", DEFAULT_SUBJECT), line.all("header")),
         message_id=message_id,
@@ -134,6 +136,7 @@ def _probe(line: CommandLine, message_id: str, now: float) -> Plan:
         verify=bool(line.count("verify")),
         credentials=_credentials(line),
         transcript=line.count("verbose") >= 2,
+        senders=tuple(senders),
         refuse=line.refuse,
     )
 

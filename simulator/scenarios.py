@@ -326,6 +326,31 @@ def _doors() -> Iterator[Scenario]:
         options=("--refuse", "nobody@contoso.com"), addresses={"nobody@contoso.com": _UNKNOWN},
     )  # fmt: skip
     yield Scenario(
+        "some-recipients-refused", "old recipients pass, and those of this week do not", group,
+        options=("-r", "new.user@contoso.com"),
+        addresses={
+            "new.user@contoso.com": "550 5.4.1 Recipient address rejected: Access denied."
+        },
+    )  # fmt: skip
+    foreign = "ExMFA-MailAcceptTest@Fabrikam.com"
+    yield Scenario(
+        "back-pressure-outside", "medium back pressure: the own domain passes, others wait", group,
+        options=("-f", foreign, "-f", "probe@contoso.com"),
+        stage="mail", addresses={"@fabrikam.com": "452 4.3.1 Insufficient system resources"},
+    )  # fmt: skip
+    yield Scenario(
+        "own-senders-refused", "senders of the own domain are refused (Direct Send)", group,
+        options=("-f", foreign, "-f", "device@contoso.com"),
+        addresses={
+            "device@contoso.com": "550 5.7.68 TenantInboundAttribution; Direct Send not allowed for"
+            " this organization from unauthorized sources"
+        },
+    )  # fmt: skip
+    yield Scenario(
+        "bounces-refused", "the null sender is refused", group,
+        options=("-f", foreign, "-f", "<>"), addresses={"<>": "550 5.7.1 Sender denied"},
+    )  # fmt: skip
+    yield Scenario(
         "accepts-unknown-recipient", "unknown recipients are accepted", group,
         options=("--refuse", "nobody@contoso.com"),
     )  # fmt: skip

@@ -19,6 +19,7 @@ from . import words
 from .table import (
     BY_FLAG,
     DEFAULT_RECIPIENT,
+    DEFAULT_SENDER,
     MAX_REFUSE,
     PASSWORD_VARIABLE,
     PROGRAM,
@@ -131,17 +132,29 @@ class CommandLine:
         return 4 if self.count("ipv4") else 6 if self.count("ipv6") else 0
 
     @property
-    def recipient(self) -> str:
-        """The forward-path, with its domain."""
-        recipient = str(self.last("recipient", DEFAULT_RECIPIENT))
-        return recipient if "@" in recipient else f"{recipient}@{self.last('domain', '')}"
+    def senders(self) -> tuple[str, ...]:
+        """The reverse-paths, none of them twice."""
+        return tuple(dict.fromkeys(self.all("from") or (DEFAULT_SENDER,)))
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """The forward-paths with their domains, none of them twice."""
+        return self._complete(self.all("recipient") or (DEFAULT_RECIPIENT,))
 
     @property
     def refuse(self) -> tuple[str, ...]:
         """The recipients that must be refused, with their domains."""
-        domain = self.last("domain") or self.recipient.rpartition("@")[2]
-        given = self.all("refuse")
-        return tuple(each if "@" in each else f"{each}@{domain}" for each in given)
+        return self._complete(self.all("refuse"))
+
+    def _complete(self, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        """``addresses`` with a domain: that of ``-d``, or else of the first recipient."""
+        domain = self.last("domain", "")
+        if not domain:
+            complete = (each for each in self.all("recipient") if "@" in each)
+            domain = next(complete, "").rpartition("@")[2]
+        return tuple(
+            dict.fromkeys(each if "@" in each else f"{each}@{domain}" for each in addresses)
+        )
 
     @property
     def password(self) -> str:
@@ -251,8 +264,9 @@ def _check_target(line: CommandLine) -> list[str]:
 
 
 def _check_recipient(line: CommandLine) -> list[str]:
-    recipient = line.last("recipient", DEFAULT_RECIPIENT)
-    complete = "@" in recipient or line.tried("domain") or not line.last("hostname", "")
+    recipients = line.all("recipient") or (DEFAULT_RECIPIENT,)
+    complete = all("@" in each for each in recipients)
+    complete = complete or line.tried("domain") or not line.last("hostname", "")
     if not complete and (line.count("recipient") or not line.tried("recipient")):
         return ["-r ADDRESS with a domain, or -d DOMAIN, is required with -H"]
     return []
@@ -294,7 +308,13 @@ def _check_end(line: CommandLine) -> list[str]:
         return ["--until starttls needs -S, -s or --starttls-if-offered"]
     if until == "auth" and not line.count("auth"):
         return ["--until auth needs -A"]
-    return []
+    if until in ("", "rcpt", "message"):
+        return []
+    # In other transactions, which come after the test.
+    more = {"--refuse": line.tried("refuse"), "a second -f": len(line.senders) > 1}
+    return [
+        f"{option} needs --until rcpt, or the whole test" for option, given in more.items() if given
+    ]
 
 
 def _check_refuse(line: CommandLine) -> list[str]:
@@ -305,13 +325,11 @@ def _check_refuse(line: CommandLine) -> list[str]:
         mistakes.append(f"--refuse can be given {MAX_REFUSE} times at most")
     if line.tried("auth"):
         mistakes.append("--refuse and --auth exclude each other: who logs on may relay")
-    if line.last("until", "message") not in ("rcpt", "message"):
-        mistakes.append("--refuse needs --until rcpt, or the whole test")
-    recipient = line.recipient.lower()
+    recipients = [each.lower() for each in line.recipients]
     mistakes += [
         f"{each} can't be a recipient and be refused"
         for each in line.refuse
-        if each.lower() == recipient
+        if each.lower() in recipients
     ]
     return mistakes
 

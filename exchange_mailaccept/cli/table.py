@@ -86,9 +86,9 @@ OPTIONS = (
            " [ADDR]:PORT for IPv6", words.nameserver, True),
     Option(("--source-address",), "ADDR", "connect from this local address", names.address),
     Option(("-f", "--from"), "ADDRESS", "sender, <> for the null sender (default"
-           f" {DEFAULT_SENDER})", words.sender),
+           f" {DEFAULT_SENDER}); further ones are tried up to RCPT", words.sender, True),
     Option(("-r", "--recipient"), "ADDRESS", "recipient; without @, @DOMAIN is added (default"
-           f" {DEFAULT_RECIPIENT})", words.mailbox),
+           f" {DEFAULT_RECIPIENT}); several get the same message", words.mailbox, True),
     Option(("--refuse",), "ADDRESS", "recipient that must be refused; asked for after the test, up"
            f" to RCPT and without a message; at most {MAX_REFUSE}", words.mailbox, True),
     Option(("-F", "--fqdn"), "NAME", "name to give in EHLO (default: this host's full name, else"

@@ -20,7 +20,18 @@ from .reply import (
     parse_extensions,
 )
 from .requests import Close, Command, Connect, StartTls
-from .stages import EXPECTED, Fault, Server, Session, StageOutcome, TranscriptLine
+from .stages import (
+    CLOSING,
+    EXPECTED,
+    Asked,
+    Fault,
+    Server,
+    Session,
+    StageOutcome,
+    TranscriptLine,
+    goes_on,
+    one_too_many,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -30,7 +41,6 @@ if TYPE_CHECKING:
     from .race import Race
     from .requests import Answer, Connected, Replied, Request, Secured
     from .security import Security
-    from .stages import Asked
 
     Conversation = Generator[Request, Answer, Session]
     _Asking = Generator[Command, Replied, Replied]
@@ -38,8 +48,6 @@ if TYPE_CHECKING:
 
 #: The stages of a transaction (RFC 5321 3.3).
 _TRANSACTION = (Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.MESSAGE)
-#: "Service not available, closing": the server says nothing more.
-CLOSING = 421
 #: Why a handshake fails that would succeed without verification.
 OF_THE_CERTIFICATE = (Cause.CERTIFICATE, Cause.CHAIN, Cause.WEAK_CERTIFICATE)
 
@@ -68,6 +76,8 @@ class Plan(NamedTuple):
     credentials: Optional[auth.Credentials] = None
     #: Whether to keep a transcript.
     transcript: bool = True
+    #: Further senders, each in a transaction of its own after the test.
+    senders: tuple[str, ...] = ()
     #: Recipients that must be refused, each in a transaction of its own after the test.
     refuse: tuple[str, ...] = ()
 
@@ -134,6 +144,8 @@ class _Walk:
         self._state = _State.UNGREETED
         #: Whether other transactions came after the test.
         self._went_on = False
+        self._recipients: tuple[Asked, ...] = ()
+        self._senders: tuple[Asked, ...] = ()
         self._refusals: tuple[Asked, ...] = ()
 
     def run(self) -> Conversation:
@@ -145,7 +157,7 @@ class _Walk:
             pass
         # What comes after the test is not part of its time.
         seconds = self._seconds
-        if self._plan.refuse:
+        if self._has_more:
             yield from self._go_on()
         yield from self._quit()
         session = Session(
@@ -157,6 +169,8 @@ class _Walk:
             tuple(self._transcript),
             self._security,
             self._failed_addresses,
+            self._recipients,
+            self._senders,
             self._refusals,
         )
         credentials = self._plan.credentials
@@ -337,8 +351,19 @@ class _Walk:
         self._judge(Stage.MAIL, (yield from self._ask(mail_command(envelope))))
 
     def _rcpt(self) -> Generator[Command, Replied, None]:
-        command = rcpt_command(self._plan.envelope, self._extensions)
-        self._judge(Stage.RCPT, (yield from self._ask(command)))
+        envelope = self._plan.envelope
+        if not envelope.others:
+            command = rcpt_command(envelope, self._extensions)
+            self._judge(Stage.RCPT, (yield from self._ask(command)))
+            return
+        from .further_transactions import ask_for_all
+
+        self._recipients = yield from ask_for_all(envelope, self._extensions, self._ask)
+        first, last = self._recipients[0].outcome, self._recipients[-1].outcome
+        lost = last.reply is None or last.reply.code == CLOSING
+        self._outcomes.append(last if lost else first)
+        if not goes_on(self._recipients):
+            raise _StoppedError
 
     def _data(self) -> Generator[Command, Replied, None]:
         self._judge(Stage.DATA, (yield from self._ask("DATA")))
@@ -354,7 +379,7 @@ class _Walk:
         # RFC 2920 3.1: the next command may follow the message at once.  With QUIT that saves a
         # round trip and falsifies no time but its own.
         afterwards = _State.READY
-        if self._extensions.offers("PIPELINING") and not plan.refuse:
+        if self._extensions.offers("PIPELINING") and not self._has_more:
             flight += b"QUIT\r\n"
             afterwards = _State.QUIT_SENT
         answer = yield from self._send(Command(flight, self._left()), ".")
@@ -447,22 +472,36 @@ class _Walk:
         self._outcomes.append(outcome)
         raise _StoppedError
 
+    @property
+    def _has_more(self) -> bool:
+        """Whether other transactions come after the test."""
+        return bool(self._plan.senders or self._plan.refuse or one_too_many(self._recipients))
+
     def _go_on(self) -> Generator[Command, Replied, None]:
         """Go on with other transactions, if the test came to MAIL and the server still listens."""
         last = self._outcomes[-1]
         if last.stage not in _TRANSACTION or last.reply is None or last.reply.code == CLOSING:
+            return
+        if self._state is not _State.READY:
             return
         self._went_on = True
         if last.stage in (Stage.RCPT, Stage.DATA):
             yield from self._reset()
         if self._state is not _State.READY or self._outcomes[-1] is not last:
             return
-        from .further_transactions import ask_for
+        from .further_transactions import ask_again, transactions
 
-        plan = self._plan
-        self._refusals = yield from ask_for(
-            plan.refuse, plan.envelope.sender, self._extensions, self._ask
-        )
+        plan, offered, ask = self._plan, self._extensions, self._ask
+        sender = plan.envelope.sender
+        self._recipients = yield from ask_again(sender, self._recipients, offered, ask)
+        accepted = (each.address for each in self._recipients if each.outcome.passed)
+        recipient = next(accepted, plan.envelope.recipient)
+        envelopes = [Envelope(each, recipient) for each in plan.senders]
+        outcomes = yield from transactions(envelopes, offered, ask)
+        self._senders = tuple(map(Asked, plan.senders, outcomes))
+        envelopes = [Envelope(sender, each) for each in plan.refuse]
+        outcomes = yield from transactions(envelopes, offered, ask)
+        self._refusals = tuple(map(Asked, plan.refuse, outcomes))
 
     def _reset(self) -> Generator[Command, Replied, None]:
         """End a transaction."""

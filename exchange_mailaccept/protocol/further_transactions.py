@@ -1,6 +1,7 @@
-"""Transactions after the test, in the same session: up to RCPT, and never with a message.
+"""Several recipients of a message, and further transactions after it in the same session.
 
-Each is MAIL, RCPT and RSET.  They are not pipelined, like all commands that are judged.
+A further transaction is MAIL, RCPT and RSET, and never has a message.  Like all commands that are
+judged, these are not pipelined.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from ..record import TYPE_CHECKING
 from ..vocabulary import Cause, Stage
 from . import out_of_step
 from .message import Envelope, mail_command, rcpt_command
-from .stages import Asked, Fault, StageOutcome
+from .stages import CLOSING, Asked, Fault, StageOutcome, one_too_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -21,15 +22,46 @@ if TYPE_CHECKING:
     Ask = Callable[[str], Generator[Command, Replied, Replied]]
 
 
-def ask_for(
-    recipients: Sequence[str], sender: str, offered: Extensions, ask: Ask
+def ask_for_all(
+    envelope: Envelope, offered: Extensions, ask: Ask
 ) -> Generator[Command, Replied, tuple[Asked, ...]]:
-    """Ask for each of ``recipients`` in a transaction of its own."""
-    asked = []
-    for address in recipients:
-        envelope = Envelope(sender, address)
-        asked.append(Asked(address, (yield from _transaction(envelope, offered, ask))))
+    """Ask for all recipients of ``envelope``, as long as the server listens."""
+    asked: list[Asked] = []
+    for address in envelope.recipients:
+        command = rcpt_command(envelope._replace(recipient=address), offered)
+        outcome = _outcome(Stage.RCPT, (yield from ask(command)))
+        asked.append(Asked(address, outcome))
+        if outcome.reply is None or outcome.reply.code == CLOSING:
+            break
     return tuple(asked)
+
+
+def ask_again(
+    sender: str, recipients: tuple[Asked, ...], offered: Extensions, ask: Ask
+) -> Generator[Command, Replied, tuple[Asked, ...]]:
+    """Ask for those that were one too many in a transaction of their own, without a message.
+
+    Without a reply to that, the first one stands.
+    """
+    again = one_too_many(recipients)
+    envelopes = [Envelope(sender, each.address) for each in again]
+    outcomes = yield from transactions(envelopes, offered, ask)
+    answered = {
+        each.address: each._replace(outcome=outcome, apart=True)
+        for each, outcome in zip(again, outcomes)
+        if outcome.reply is not None
+    }
+    return tuple(answered.get(each.address, each) for each in recipients)
+
+
+def transactions(
+    envelopes: Sequence[Envelope], offered: Extensions, ask: Ask
+) -> Generator[Command, Replied, list[StageOutcome]]:
+    """MAIL, RCPT and RSET for each of ``envelopes``."""
+    outcomes = []
+    for envelope in envelopes:
+        outcomes.append((yield from _transaction(envelope, offered, ask)))
+    return outcomes
 
 
 def _transaction(

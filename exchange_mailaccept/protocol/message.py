@@ -29,11 +29,18 @@ class Envelope(NamedTuple):
     #: Empty for the null reverse-path.
     sender: str
     recipient: str
+    #: Further recipients of the same message.
+    others: tuple[str, ...] = ()
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """All recipients, in the order in which they are asked for."""
+        return (self.recipient, *self.others)
 
     @property
     def needs_smtputf8(self) -> bool:
         """Whether a local part is not ASCII, so that SMTPUTF8 must be offered (RFC 6531 3.4)."""
-        return not (self.sender.isascii() and self.recipient.isascii())
+        return not (self.sender + "".join(self.recipients)).isascii()
 
 
 class Content(NamedTuple):
@@ -69,9 +76,11 @@ def compose(envelope: Envelope, content: Content, message_id: str, now: float) -
     # Exchange Online demands a From with an address in angle brackets (550 5.7.512), even if the
     # reverse-path is null.
     author = envelope.sender or f"mail-acceptance-test@{envelope.recipient.rpartition('@')[2]}"
+    # A line of each, because a line has at most 998 characters.
+    to = ",\r\n ".join(f"<{each}>" for each in envelope.recipients)
     lines = (
         f"From: Mail acceptance test <{author}>",
-        f"To: <{envelope.recipient}>",
+        f"To: {to}",
         f"Date: {rfc5322_date(now)}",
         f"Message-ID: {message_id}",
         f"Subject: {content.subject}",

@@ -30,6 +30,11 @@ _VERDICTS = {
 }
 
 
+#: "Service not available, closing": the server says nothing more.
+CLOSING = 421
+#: "Too many recipients", or another limit: the client is to try in a further transaction (RFC 5321
+#: 4.5.3.1.10).
+TOO_MANY = 452
 #: The codes that pass a stage; no other code does.
 EXPECTED = {
     Stage.BANNER: (220,),
@@ -161,6 +166,8 @@ class Asked(NamedTuple):
     address: str
     #: The outcome of RCPT, or of MAIL if that did not pass.
     outcome: StageOutcome
+    #: Whether a recipient was asked for once more, in a transaction of its own without a message.
+    apart: bool = False
 
 
 class Session(NamedTuple):
@@ -179,6 +186,10 @@ class Session(NamedTuple):
     security: Optional[Security] = None
     #: Addresses that could not be connected, each with the reason, before one could.
     failed_addresses: tuple[tuple[str, Fault], ...] = ()
+    #: All recipients of the message that were asked for, if there are several.
+    recipients: tuple[Asked, ...] = ()
+    #: Further senders, as far as the session came to them.
+    senders: tuple[Asked, ...] = ()
     #: The recipients that must be refused, as far as the session came to them.
     refusals: tuple[Asked, ...] = ()
 
@@ -202,8 +213,13 @@ class Session(NamedTuple):
                 received=mask(outcome.received),
             )
 
+        def masked_all(asked: tuple[Asked, ...]) -> tuple[Asked, ...]:
+            return tuple(each._replace(outcome=masked(each.outcome)) for each in asked)
+
         return self._replace(
             outcomes=tuple(map(masked, self.outcomes)),
+            recipients=masked_all(self.recipients),
+            senders=masked_all(self.senders),
             transcript=tuple(each._replace(text=mask(each.text)) for each in self.transcript),
         )
 
@@ -221,12 +237,32 @@ class Session(NamedTuple):
 
     @property
     def failure(self) -> Optional[StageOutcome]:
-        """The stage that stopped the test, or ``None``.  QUIT never does."""
-        return next(
-            (
-                each
-                for each in self.outcomes
-                if each.verdict is not Verdict.PASSED and each.stage is not Stage.QUIT
-            ),
-            None,
-        )
+        """The stage that stopped the test, or ``None``.
+
+        QUIT never does, nor does RCPT if another recipient was accepted.
+        """
+        for each in self.outcomes:
+            if each.passed or each.stage is Stage.QUIT:
+                continue
+            if each.stage is Stage.RCPT and goes_on(self.recipients):
+                continue
+            return each
+        return None
+
+
+def goes_on(recipients: tuple[Asked, ...]) -> bool:
+    """Whether the message goes to some of ``recipients``, and the server still listens."""
+    replies = [each.outcome.reply for each in recipients]
+    if any(reply is None or reply.code == CLOSING for reply in replies):
+        return False
+    return any(each.outcome.passed for each in recipients)
+
+
+def one_too_many(recipients: tuple[Asked, ...]) -> tuple[Asked, ...]:
+    """Those of ``recipients`` that may be accepted in a transaction of their own."""
+    first = next((at for at, each in enumerate(recipients) if each.outcome.passed), len(recipients))
+    return tuple(
+        each
+        for each in recipients[first:]
+        if each.outcome.reply is not None and each.outcome.reply.code == TOO_MANY
+    )

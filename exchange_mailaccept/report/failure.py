@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..protocol.dialogue import Plan
-from ..protocol.stages import EXPECTED, Session, StageOutcome
+from ..protocol.stages import CLOSING, EXPECTED, Session, StageOutcome
 from ..run.acceptance import Acceptance
 from ..run.servers import Target
 from ..vocabulary import Cause, Stage, Tls, Verdict
@@ -43,6 +43,16 @@ def failure(acceptance: Acceptance, target: Target, plan: Plan) -> str:
 
 def stage_failure(session: Session, outcome: StageOutcome, plan: Plan) -> str:
     """Which stage failed at a server, and the server's words."""
+    words = _stage_failure(session, outcome, plan)
+    if not session.senders or outcome.stage not in (Stage.MAIL, Stage.RCPT):
+        return words
+    from .addresses import contrast_of
+
+    found = contrast_of(session, plan)
+    return f"{words}; {found.words}" if found else words
+
+
+def _stage_failure(session: Session, outcome: StageOutcome, plan: Plan) -> str:
     host = printable(session.server.name, 80)
     stage, verdict, reply = outcome.stage, outcome.verdict, outcome.reply
     if stage is Stage.MX:
@@ -75,8 +85,12 @@ def stage_failure(session: Session, outcome: StageOutcome, plan: Plan) -> str:
     if verdict is Verdict.BROKEN:
         codes = " or ".join(map(str, expected))
         return f"{host} answered {command} without {codes}: {quote(reply)}"
-    verb = "deferred" if verdict is Verdict.DEFERRED and reply.code != 421 else "refused"
-    return f"{host} {verb} {command}{_argument(stage, plan)}: {quote(reply)}"
+    if stage is Stage.RCPT and session.recipients and reply.code != CLOSING:
+        from .addresses import refused_recipients
+
+        return f"{host}: {refused_recipients(session)}"
+    verb = "deferred" if verdict is Verdict.DEFERRED and reply.code != CLOSING else "refused"
+    return f"{host} {verb} {command}{_argument(stage, session, plan)}: {quote(reply)}"
 
 
 def masks_of_starttls(session: Session) -> str:
@@ -91,12 +105,14 @@ def masks_of_starttls(session: Session) -> str:
     return " or ".join(masks)
 
 
-def _argument(stage: Stage, plan: Plan) -> str:
+def _argument(stage: Stage, session: Session, plan: Plan) -> str:
     """The address in the command of a stage."""
     if stage is Stage.MAIL:
         return f" {printable(plan.envelope.sender, 80) or 'of the null sender'}"
     if stage is Stage.RCPT:
-        return f" {printable(plan.envelope.recipient, 80)}"
+        # Of several, the last that was asked for.
+        asked = [each.address for each in session.recipients] or [plan.envelope.recipient]
+        return f" {printable(asked[-1], 80)}"
     return ""
 
 

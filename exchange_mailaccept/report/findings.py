@@ -13,13 +13,13 @@ from ..cli.words import (
     UNTRUSTED,
 )
 from ..exchange.recognition import KeywordCheck
-from ..judgement import Ground, open_doors
+from ..judgement import RECIPIENTS, SENDERS, Ground
 from ..protocol.dialogue import Plan
 from ..protocol.message import rfc5322_date
-from ..protocol.stages import Session, StageOutcome
+from ..protocol.stages import Session
 from ..record import TYPE_CHECKING
 from ..run.acceptance import Acceptance, Examined
-from ..vocabulary import Cause, Stage, Tls, Verdict
+from ..vocabulary import Cause, Stage, Tls
 from .failure import masks_of_starttls, stage_failure
 from .text import QUOTED, printable
 
@@ -69,8 +69,8 @@ def _words(judgement: Judgement, examined: Examined, options: Options) -> str:
     if name == SIZE:
         limit = session.extensions.max_size
         return f"{printable(examined.name, 80)} takes no message above {limit} bytes"
-    if name in (RELAY, UNKNOWN_RECIPIENT):
-        return _door(judgement, examined, options)
+    if name in (RECIPIENTS, SENDERS, RELAY, UNKNOWN_RECIPIENT):
+        return _of_addresses(name, examined, options)
     return f"{judgement.label} has a threshold and was not measured: {_absent(name, plan)}"
 
 
@@ -113,27 +113,15 @@ def failed_addresses(session: Session) -> list[str]:
     ]
 
 
-def _door(judgement: Judgement, examined: Examined, options: Options) -> str:
-    """The recipients that must be refused and were accepted, or could not be tested."""
-    host = printable(examined.name, 80)
-    (kind,) = (each for each in open_doors(examined, options) if each.key == judgement.name)
-    asked = kind.open or kind.untested
-    addresses = " and ".join(printable(each.address, 80) for each in asked)
-    if not kind.open:
-        words = printable(answer_in_words(asked[0].outcome), QUOTED)
-        return f"could not test that {host} refuses {addresses}: {words}"
-    if kind.key == RELAY:
-        return f"{host} accepts mail for {addresses} from this host"
-    return f"{host} accepts an unknown recipient, {addresses}"
+def _of_addresses(name: str, examined: Examined, options: Options) -> str:
+    from . import addresses
 
-
-def answer_in_words(outcome: StageOutcome) -> str:
-    """The server's reply, or why there was none."""
-    if outcome.reply is not None:
-        command = "MAIL was answered " if outcome.stage is Stage.MAIL else ""
-        return f"{command}{outcome.reply}"
-    silent = "no answer " if outcome.verdict is Verdict.TIMED_OUT else ""
-    return f"{silent}{outcome.explanation}"
+    assert examined.session is not None
+    if name == RECIPIENTS:
+        return addresses.refused_recipients(examined.session)
+    if name == SENDERS:
+        return addresses.refused_senders(examined.session, options.probe)
+    return addresses.door(name, examined, options)
 
 
 def _absent(name: str, plan: Plan) -> str:

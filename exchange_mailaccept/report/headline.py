@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..cli.words import ADDRESS, MX_SET, RELAY, UNTRUSTED
 from ..exchange import LEAST_DELAY
 from ..exchange.evidence import receipt_of
-from ..judgement import Assessment, Ground, Judgement
+from ..judgement import RECIPIENTS, SENDERS, Assessment, Ground, Judgement
 from ..protocol.dialogue import Plan
 from ..protocol.stages import Session
 from ..record import TYPE_CHECKING
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from ..options import Options
 
+#: Findings that the first line mentions in whatever state.
+_NOTABLE = (UNTRUSTED, ADDRESS, RECIPIENTS, SENDERS)
 #: Seconds from which the first line mentions a DNS lookup.
 SLOW_LOOKUP = 1
 
@@ -89,12 +91,17 @@ def _notices(assessment: Assessment, options: Options) -> list[str]:
     worth = [
         each
         for each in assessment.judgements
-        if each.name in (UNTRUSTED, ADDRESS) and each.state is State.OK
+        if each.name in _NOTABLE and each.state is State.OK and each.ground is Ground.FINDING
     ]
     told = _described(worth, assessment, options)
     more = [f"and {len(told) - 1} more"] if len(told) > 1 and options.judging.rule else []
     lost = [f"{printable(target.domain, 80)} has no MX record"] if no_mx else []
-    return [*lost, *(told[:1] + more if more else told)]
+    apart = []
+    if options.probe.envelope.others:
+        from .addresses import notices
+
+        apart = notices(sessions)
+    return [*lost, *apart, *(told[:1] + more if more else told)]
 
 
 def success(
@@ -114,7 +121,7 @@ def success(
         found = f"{_servers(len(acceptance.hosts))} found in {acceptance.seconds:.3f}s"
         return f"{found} ({'; '.join(notices)})" if notices else found
     host = printable(session.server.name, 80)
-    recipient = printable(plan.envelope.recipient, 100)
+    recipient = _for_whom([session], plan)
     took = f"in {acceptance.seconds:.3f}s"
     notes = [
         printable(generation.title, 40) if generation is not None else "",
@@ -127,6 +134,14 @@ def success(
     if plan.until is Stage.MESSAGE:
         return f"{host} accepted mail for {recipient} {took}{details}"
     return f"{host} passed every stage up to {plan.until.value} for {recipient} {took}{details}"
+
+
+def _for_whom(sessions: Sequence[Session], plan: Plan) -> str:
+    if not plan.envelope.others:
+        return printable(plan.envelope.recipient, 100)
+    from .addresses import accepted
+
+    return accepted(sessions, plan)
 
 
 def _servers(number: int) -> str:
@@ -198,7 +213,8 @@ def set_headline(
         what = "found" if plan.until is Stage.MX else "accept mail"
     count = f"{len(members) - len(failed)} of {_servers(len(members))} of {name} {what}"
     if not failed:
-        recipient = printable(plan.envelope.recipient, 100)
+        sessions = [each.acceptance.decisive for each in members]
+        recipient = _for_whom(list(filter(None, sessions)), plan)
         return f"{count} for {recipient} in {found.seconds:.3f}s{details}"
     # A primary before a backup, and a permanent failure before a temporary one.
     worst = min(failed, key=lambda each: (each.label not in deciding, *_order_of_failure(each)))

@@ -29,16 +29,23 @@ from ..exchange.remedies import (
     SLOW,
     UNREADABLE,
 )
-from ..judgement import SECONDS_OF_A_DAY, Assessment, Ground, open_doors
+from ..judgement import (
+    RECIPIENTS,
+    SECONDS_OF_A_DAY,
+    SENDERS,
+    Assessment,
+    Ground,
+    open_doors,
+)
 from ..protocol.dialogue import Plan
 from ..protocol.message import rfc5322_date
 from ..protocol.security import Security
-from ..protocol.stages import Asked, MailHost, Server, Session, TranscriptLine
+from ..protocol.stages import MailHost, Server, Session, TranscriptLine
 from ..record import TYPE_CHECKING
 from ..run.acceptance import Acceptance, Examined
-from ..vocabulary import Generation, Stage, State
+from ..vocabulary import Generation, Stage, State, Verdict
 from .failure import stage_failure
-from .findings import answer_in_words, failed_addresses, missing
+from .findings import failed_addresses, missing
 from .text import QUOTED, printable, quote
 
 if TYPE_CHECKING:
@@ -108,6 +115,9 @@ def _remedies(assessment: Assessment, options: Options) -> list[tuple[Diagnosis,
             examined = assessment.server(judgement.server)
             (kind,) = (e for e in open_doors(examined, options) if e.key == judgement.name)
             found.append((DOORS[kind.key] if kind.open else NOT_TESTED, None))
+        if judgement.name in (RECIPIENTS, SENDERS):
+            examined = assessment.server(judgement.server)
+            found.append((_remedy_of_addresses(judgement.name, examined, options.probe), None))
     found += [(remedy, None) for name, remedy in REMEDIES.items() if name in names]
     if any(each.ground is Ground.RANGE and each.name != CERTIFICATE for each in wrong):
         found.append((SLOW, None))
@@ -118,6 +128,32 @@ def _remedy_of_certificate(examined: Examined) -> Diagnosis:
     if examined.certificate is not None:
         return EXPIRING
     return UNREADABLE if examined.security is not None else NOT_SHOWN
+
+
+def _remedy_of_addresses(name: str, examined: Examined, plan: Plan) -> Diagnosis:
+    """What it means that a recipient or a further sender was not accepted, and others were."""
+    assert examined.session is not None
+    if name == SENDERS:
+        from .addresses import contrast_of
+
+        found = contrast_of(examined.session, plan)
+        if found is not None:
+            return found.diagnosis
+    refused = examined.recipients if name == RECIPIENTS else examined.senders
+    # What is refused before what is deferred, as the first line has them.
+    asked, why = min(refused, key=lambda each: each[0].outcome.verdict is Verdict.DEFERRED)
+    envelope = plan.envelope
+    envelope = (
+        envelope._replace(recipient=asked.address)
+        if name == RECIPIENTS
+        else envelope._replace(sender=asked.address)
+    )
+    known = _known(plan._replace(envelope=envelope))
+    others = "recipients" if name == RECIPIENTS else "senders"
+    return why._replace(
+        cause=f"{why.cause}; other {others} are accepted",
+        next_step=_filled(why.next_step, known),
+    )
 
 
 def server_lines(examined: Examined, plan: Plan, full: bool, target: str = "") -> list[str]:
@@ -132,6 +168,8 @@ def server_lines(examined: Examined, plan: Plan, full: bool, target: str = "") -
         server = examined.session.server if examined.session is not None else None
         lines = diagnosis_lines(examined.diagnosis, _known(plan, server))
         stopped = examined.member.acceptance.failure
+        if stopped is not None and stopped.stage in (Stage.MAIL, Stage.RCPT):
+            lines += _contrast_lines(examined.session, plan)
         if stopped is not None and stopped.stage is Stage.MESSAGE:
             # Only the server's logs know what became of the message.
             lines.append(
@@ -142,8 +180,10 @@ def server_lines(examined: Examined, plan: Plan, full: bool, target: str = "") -
         lines += stage_lines(acceptance, keywords.generation, target)
         lines += certificate_lines(examined.security, plan.now)
         lines += receipt_lines(session)
-        if session is not None and session.refusals:
-            lines += refusal_lines(session.refusals)
+        if session is not None and (session.recipients or session.senders or session.refusals):
+            from .addresses import address_lines
+
+            lines += address_lines(session, QUOTED_BELOW)
         lines += host_lines(acceptance.hosts)
         notes = acceptance.notes
         if session is not None and session.address:
@@ -154,6 +194,16 @@ def server_lines(examined: Examined, plan: Plan, full: bool, target: str = "") -
             notes = (*notes, keywords.reason)
         lines += note_lines(*notes, *keywords.notes)
     return lines
+
+
+def _contrast_lines(session: Optional[Session], plan: Plan) -> list[str]:
+    """What it means that other senders fare otherwise than the first."""
+    if session is None or not session.senders:
+        return []
+    from .addresses import contrast_of
+
+    found = contrast_of(session, plan)
+    return diagnosis_lines(found.diagnosis, {}, stopped=False) if found is not None else []
 
 
 def set_lines(
@@ -235,18 +285,6 @@ def receipt_lines(session: Optional[Session]) -> list[str]:
     return [f"Receipt: Get-MessageTrackingLog {where}"]
 
 
-def refusal_lines(refusals: Sequence[Asked]) -> list[str]:
-    """How the recipients that must be refused were answered."""
-    from ..run.doors import is_shut
-
-    lines = []
-    for each in refusals:
-        how = "refused" if is_shut(each) else "ACCEPTED" if each.outcome.passed else "not tested"
-        words = printable(answer_in_words(each.outcome), QUOTED_BELOW)
-        lines.append(f"Must be refused: {printable(each.address, 80)}: {how} ({words})")
-    return lines
-
-
 def stage_lines(
     acceptance: Acceptance, generation: Optional[Generation] = None, target: str = ""
 ) -> list[str]:
@@ -321,7 +359,7 @@ def diagnosis_lines(
     :param stopped: whether it stopped the test; only then has it a kind for ``--severity``
     """
     kind = f" [{diagnosis.kind.value}]" if stopped else ""
-    next_step = re.sub(r"\b[A-Z]+\b", lambda word: known.get(word[0], word[0]), diagnosis.next_step)
+    next_step = _filled(diagnosis.next_step, known)
     lines = [
         f"Meaning: {printable(diagnosis.cause, 360)}{kind}",
         f"Next step: {printable(next_step, 700)}",
@@ -329,6 +367,10 @@ def diagnosis_lines(
     if diagnosis.page:
         lines.append(f"Read: {diagnosis.page}")
     return lines
+
+
+def _filled(next_step: str, known: Mapping[str, str]) -> str:
+    return re.sub(r"\b[A-Z]+\b", lambda word: known.get(word[0], word[0]), next_step)
 
 
 def troubleshooting_lines(begin: str) -> list[str]:

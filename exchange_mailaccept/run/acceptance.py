@@ -12,6 +12,7 @@ from ..names import is_address
 from ..protocol.dialogue import Plan, walk
 from ..protocol.requests import time
 from ..protocol.stages import (
+    Asked,
     MailHost,
     Session,
     StageOutcome,
@@ -221,6 +222,9 @@ class Examined(NamedTuple):
     keywords: recognition.KeywordCheck
     #: Why the test stopped; ``None`` if it was completed.
     diagnosis: Optional[Diagnosis]
+    #: Recipients and further senders that were not accepted, each with the reason.
+    recipients: tuple[tuple[Asked, Diagnosis], ...] = ()
+    senders: tuple[tuple[Asked, Diagnosis], ...] = ()
 
     def label(self, metric: str) -> str:
         """The label of a metric in perfdata, unique in the set."""
@@ -253,10 +257,20 @@ def examine(member: Member, profile: str, require: Sequence[str]) -> Examined:
     if session is not None:
         secured = session.security is not None
         keywords = recognition.check_keywords(profile, tuple(require), session, secured)
-    if failure is None:
-        return Examined(member, session, keywords, None)
+    examined = Examined(member, session, keywords, None)
+    recipients, senders = (session.recipients, session.senders) if session else ((), ())
+    if failure is None and all(each.outcome.passed for each in recipients + senders):
+        return examined
     from ..exchange.diagnosis import diagnose
 
-    return Examined(
-        member, session, keywords, diagnose(failure, keywords.generation, keywords.gateway)
+    def why(outcome: StageOutcome) -> Diagnosis:
+        return diagnose(outcome, keywords.generation, keywords.gateway)
+
+    def refused(asked: Sequence[Asked]) -> tuple[tuple[Asked, Diagnosis], ...]:
+        return tuple((each, why(each.outcome)) for each in asked if not each.outcome.passed)
+
+    return examined._replace(
+        diagnosis=why(failure) if failure is not None else None,
+        recipients=refused(recipients),
+        senders=refused(senders),
     )

@@ -174,6 +174,10 @@ def test_a_target_is_enough(argv, expected):
         (["-f", "<a@b.example>"], envelope(sender="a@b.example")),
         (["-f", "<>"], envelope(sender="")),
         (["--from=<>"], envelope(sender="")),
+        (["-f", "a@b.example", "-f", "<>", "-f", "a@b.example", "-f", "c@d.example"],
+         changed(envelope(sender="a@b.example"), senders=("", "c@d.example"))),
+        (["-r", "a@b.example", "-r", "probe", "-r", "probe@contoso.com"],
+         envelope(recipient="a@b.example", others=("probe@contoso.com",))),
         (["-f", "a@[192.0.2.1]"], envelope(sender="a@[192.0.2.1]")),
         (["-f", "a@[IPv6:2001:db8::1]"], envelope(sender="a@[IPv6:2001:db8::1]")),
         (["-f", '"a b"@c.example'], envelope(sender='"a b"@c.example')),
@@ -310,6 +314,10 @@ def test_a_value_must_follow(flag):
         (["-H", "mail1"], "-r ADDRESS with a domain, or -d DOMAIN, is required with -H"),
         (["-H", "mail1", "-r", ""], "-r ADDRESS with a domain, or -d DOMAIN, is required with -H"),
         (["-H", "mail1", "-r", "x"], "-r ADDRESS with a domain, or -d DOMAIN, is required with -H"),
+        (
+            ["-H", "mail1", "-r", "a@b.example", "-r", "x"],
+            "-r ADDRESS with a domain, or -d DOMAIN, is required with -H",
+        ),
     ],
 )
 def test_a_target_and_a_recipient_are_required(argv, said):
@@ -367,6 +375,8 @@ MISTAKES: list[tuple[list[str], str]] = [
      " --refuse and --auth exclude each other: who logs on may relay"),
     *((["--refuse", "a", "--until", stage], "--refuse needs --until rcpt, or the whole test")
       for stage in ("mx", "connect", "banner", "ehlo", "mail", "data")),
+    *((["-f", "<>", "-f", "a@b.c", "--until", stage],
+       "a second -f needs --until rcpt, or the whole test") for stage in ("mx", "mail", "data")),
     (["--refuse", "PostMaster"], "PostMaster@contoso.com can't be a recipient and be refused"),
     (["-r", "a@b.example", "--refuse", "a@B.example"],
      "a@B.example can't be a recipient and be refused"),

@@ -33,7 +33,8 @@ default_transport = error
 relay_transport = error
 virtual_mailbox_domains = mx.test
 virtual_mailbox_base = {directory}/mail
-virtual_mailbox_maps = inline:{{ good@mx.test=good/ deferred@mx.test=deferred/ }}
+virtual_mailbox_maps = inline:{{
+    good@mx.test=good/ deferred@mx.test=deferred/ also@mx.test=also/ third@mx.test=third/ }}
 virtual_uid_maps = static:{uid}
 virtual_gid_maps = static:{gid}
 smtpd_relay_restrictions = reject_unauth_destination
@@ -47,11 +48,15 @@ biff = no
 
 MASTER_CF = """\
 127.0.0.1:{port} inet n - n - - smtpd
-# Relays, and takes mail for everybody.
+# Relays, takes mail for everybody, two recipients at once, and not from every sender.
 127.0.0.1:{open_port} inet n - n - - smtpd
   -o mynetworks=127.0.0.0/8
   -o smtpd_relay_restrictions=permit_mynetworks,reject_unauth_destination
   -o smtpd_reject_unlisted_recipient=no
+  -o smtpd_recipient_limit=2
+  -o {{ smtpd_sender_restrictions = check_sender_access inline:{{
+    {{ probe@mx.test = 550 5.7.68 Direct Send is not allowed }}
+    {{ <> = 550 5.7.1 No bounces are taken }} }} }}
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 rewrite unix - - n - - trivial-rewrite
@@ -408,6 +413,66 @@ def test_what_must_be_refused_is_not(check, postfix, wait_until, refuse, exit_co
 
     assert run.exit_code == exit_code
     assert run.status.partition(" - ")[2].startswith(f"{words}; 127.0.0.1 accepted mail for good")
+    wait_until(lambda: not postfix.queued(), "an empty queue")
+    assert len(postfix.delivered()) == 1
+
+
+# Several recipients and senders, at Postfix.
+
+
+def test_the_message_goes_to_the_recipients_that_are_accepted(check, postfix, wait_until):
+    recipients = ("good@mx.test", UNKNOWN_USER, DEFERRED)
+    run = check(postfix, *(word for each in recipients for word in ("-r", each)))
+
+    assert run.exit_code == 2
+    assert run.status.startswith(
+        "MAILACCEPT CRITICAL - 2 of 3 recipients refused: unknown@mx.test: 550 5.1.1"
+        " [unknown@mx.test]: Recipient address rejected: User unknown in virtual mailbox table;"
+        " deferred@mx.test: 450 4.2.1 [deferred@mx.test]: Recipient address rejected: Mailbox is"
+    )
+    wait_until(lambda: not postfix.queued(), "an empty queue")
+    (content,) = postfix.delivered()
+    assert b"\nTo: <good@mx.test>,\n <unknown@mx.test>,\n <deferred@mx.test>\n" in content
+
+
+def test_no_recipient_is_accepted(check, postfix):
+    run = check(postfix, "-r", UNKNOWN_USER, "-r", DEFERRED)
+
+    assert run.exit_code == 2
+    assert run.status.startswith("MAILACCEPT CRITICAL - 127.0.0.1: 2 of 2 recipients refused: ")
+    assert not postfix.queued()
+
+
+def test_one_recipient_too_many_is_asked_for_again(check, postfix, wait_until):
+    """Postfix answers 452 4.5.3 to the third here."""
+    server = postfix._replace(port=postfix.open_port)
+    recipients = ("good@mx.test", "also@mx.test", "third@mx.test")
+    run = check(server, *(word for each in recipients for word in ("-r", each)), "-vv")
+
+    assert run.exit_code == 0
+    assert "accepted mail for good@mx.test and also@mx.test in" in run.status
+    assert (
+        "third@mx.test accepted in a transaction of its own, in which no message was sent"
+        in run.status
+    )
+    assert " S: 452 4.5.3 Error: too many recipients\n" in run.stdout
+    wait_until(lambda: not postfix.queued(), "an empty queue")
+    assert len(postfix.delivered()) == 1
+
+
+def test_senders_that_are_not_accepted(check, postfix, wait_until):
+    server = postfix._replace(port=postfix.open_port)
+    senders = ("ExMFA-MailAcceptTest@Fabrikam.com", "probe@mx.test", "<>", "other@elsewhere.test")
+    run = check(
+        server, "-r", "good@mx.test", *(word for each in senders for word in ("-f", each))
+    )  # fmt: skip
+
+    assert run.exit_code == 2
+    assert run.status.startswith(
+        "MAILACCEPT CRITICAL - 2 of 4 senders refused: probe@mx.test: 550 5.7.68 [probe@mx.test]:"
+        " Sender address rejected: Direct Send is not allowed; the null sender: 550 5.7.1 []:"
+        " Sender address rejected: No bounces are taken; only senders of the own domain are"
+    )
     wait_until(lambda: not postfix.queued(), "an empty queue")
     assert len(postfix.delivered()) == 1
 
