@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .cli.threshold import Threshold
     from .exchange.diagnosis import Diagnosis
     from .options import Judging, Options
+    from .policies.conclusion import Conclusion
     from .protocol.message import Envelope
     from .protocol.stages import StageOutcome
     from .run.acceptance import ServerSet
@@ -45,6 +46,14 @@ STATES = {
     Verdict.TIMED_OUT: State.CRITICAL,
     Verdict.MISSING: State.CRITICAL,
     Verdict.UNTESTED: State.UNKNOWN,
+}
+#: What the effect of a TLS policy (``policies.conclusion``) means; ``--severity`` overrides it.
+POLICY_STATES = {
+    "holds": State.OK,
+    "nothing": State.WARNING,
+    "partly": State.WARNING,
+    "defers": State.CRITICAL,
+    "untested": State.UNKNOWN,
 }
 #: The states, the worst last.  In nagiosplugin UNKNOWN is the worst, which would hide a dead
 #: server.
@@ -97,6 +106,8 @@ class Judgement(NamedTuple):
     key: str = ""
     #: Label of its server, empty if there is only one; ``None`` for the set as a whole.
     server: Optional[str] = None
+    #: What a TLS policy means, if this is about one.
+    conclusion: Optional[Conclusion] = None
 
     @property
     def label(self) -> str:
@@ -110,6 +121,8 @@ class Assessment(NamedTuple):
     found: ServerSet
     examined: tuple[Examined, ...]
     judgements: tuple[Judgement, ...]
+    #: What the TLS policies of the domain mean, also if nothing is wrong.
+    conclusions: tuple[Conclusion, ...] = ()
 
     @property
     def state(self) -> State:
@@ -159,14 +172,38 @@ def assess(found: ServerSet, options: Options) -> Assessment:
     """Judge what was ``found``."""
     judging = options.judging
     examined = tuple(examine(member, judging.profile, judging.require) for member in found.members)
-    judged = [(each, judge(each, options)) for each in examined]
+    conclusions = _conclusions(found, options)
+    judged = [
+        (each, (*judge(each, options), *_policies(conclusions, each.member.label, judging)))
+        for each in examined
+    ]
+    judgements: list[Judgement] = []
     if judging.rule is None:
-        (judgements,) = (each for _, each in judged)
+        judgements += judged[0][1]
     else:
-        judgements = (*weigh(judged, judging), *_of_the_set(found, judging))
+        judgements += (*weigh(judged, judging), *_of_the_set(found, judging))
     if found.mx_set is not None:
-        judgements += tuple(_mx_set(found.mx_set, judging))
-    return Assessment(found, examined, _without_guesses(judgements))
+        judgements += _mx_set(found.mx_set, judging)
+    judgements += _policies(conclusions, None, judging)
+    return Assessment(found, examined, _without_guesses(judgements), conclusions)
+
+
+def _conclusions(found: ServerSet, options: Options) -> tuple[Conclusion, ...]:
+    if not found.published:
+        return ()
+    from .policies.enforcement import conclude
+
+    return conclude(found.published, found, options.probe.now)
+
+
+def _policies(
+    conclusions: Sequence[Conclusion], label: Optional[str], judging: Judging
+) -> Iterator[Judgement]:
+    """What is wrong by the TLS policies, of one server or (``None``) of the domain."""
+    for each in conclusions:
+        state = POLICY_STATES[each.effect.value]
+        if each.server == label and state is not State.OK:
+            yield _finding(each.name, state, judging)._replace(server=label, conclusion=each)
 
 
 def _without_guesses(judgements: Sequence[Judgement]) -> tuple[Judgement, ...]:

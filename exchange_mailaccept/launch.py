@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn, Optional, TypeVar
 
     from .cli.command_line import CommandLine
-    from .net.loop import Run
+    from .net.loop import Conversation, Run
     from .net.trust import Contexts, TlsSettings
     from .options import Options
     from .run.acceptance import ServerSet
@@ -115,6 +115,8 @@ class Begun(NamedTuple):
     signals: int
     #: When the run ends, by the monotonic clock.
     ends: float
+    #: Look-ups that are to go on beside the walks of a set.
+    beside: tuple[Conversation, ...] = ()
 
     def left(self) -> float:
         """Seconds until the run ends."""
@@ -148,13 +150,17 @@ def begin(argv: Sequence[str]) -> Begun:
     asked = options.read(line, security, _message_id(now), now)
     find = accept_mail if asked.judging.rule is None else find_servers
     timeout = asked.limits.timeout
-    run = loop.Run([find(asked.target, asked.probe)], timeout, contexts, signals, ahead=ahead)
+    look_ups = _look_ups(asked)
+    # Those of a set begin with its walks, so that they do not hold these up.
+    beside = [] if asked.judging.rule is None else look_ups
+    first = [find(asked.target, asked.probe), *(look_ups if not beside else ())]
+    run = loop.Run(first, timeout, contexts, signals, ahead=ahead)
     if not asked.target.host:
         # It reads the first response.
         from .protocol.mx import import_dnspython
 
         import_dnspython()
-    return Begun(asked, run, contexts, signals, begun + timeout)
+    return Begun(asked, run, contexts, signals, begun + timeout, tuple(beside))
 
 
 def drive(begun: Begun, chores: Sequence[Callable[[], object]] = ()) -> ServerSet:
@@ -165,9 +171,10 @@ def drive(begun: Begun, chores: Sequence[Callable[[], object]] = ()) -> ServerSe
     from .run.acceptance import Member, ServerSet
 
     asked = begun.options
-    (found,) = begun.run.drive(chores)
+    found, *published = begun.run.drive(chores)
     if asked.judging.rule is None:
-        return ServerSet(None, (Member("", found),), (), found.seconds, found.mx_set)
+        members = (Member("", found),)
+        return ServerSet(None, members, (), found.seconds, found.mx_set, tuple(published))
     from .run.server_set import Conditions, accept_mail_everywhere
 
     conditions = Conditions(
@@ -177,6 +184,7 @@ def drive(begun: Begun, chores: Sequence[Callable[[], object]] = ()) -> ServerSe
         asked.limits.every_address,
         begun.contexts,
         begun.signals,
+        begun.beside,
     )
     return accept_mail_everywhere(found, conditions)
 
@@ -250,6 +258,15 @@ def _first_query(domain: str) -> bytes:
     from .protocol.dns_query import compose
 
     return compose(domain, "MX")
+
+
+def _look_ups(asked: Options) -> list[Conversation]:
+    """What finds out about the policies that the run judges by."""
+    if not asked.policies:
+        return []
+    from .policies.enforcement import look_ups
+
+    return look_ups(asked.policies, asked.target, asked.security)
 
 
 def _message_id(now: float) -> str:

@@ -97,6 +97,12 @@ def is_host_name(name: str) -> bool:
     return len(name) <= 253 and all(map(is_label, labels)) and not labels[-1].isdecimal()
 
 
+def is_covered(name: str, pattern: str) -> bool:
+    """Whether ``pattern`` is ``name``, or has ``*.`` in place of its first label (RFC 6125 6.4)."""
+    name, pattern = name.lower(), pattern.lower()
+    return pattern == name or (pattern[:2] == "*." and pattern[2:] == name.partition(".")[2] != "")
+
+
 def is_qualified(name: str) -> bool:
     """Whether ``name`` is fully qualified, as the argument of EHLO must be (RFC 5321 2.3.5)."""
     labels = name.split(".")

@@ -65,6 +65,8 @@ class Options(NamedTuple):
     security: Optional[TlsSettings]
     judging: Judging
     limits: Limits
+    #: The TLS policies to judge by: ``dane``, ``mta-sts``, both or none.
+    policies: tuple[str, ...] = ()
 
 
 #: Options that are about TLS, which ``--starttls-if-offered`` does not require.
@@ -84,6 +86,7 @@ def security(line: CommandLine) -> Optional[TlsSettings]:
         client_certificate=line.last("client-cert", ""),
         client_key=line.last("client-key", ""),
         must_read=bool(line.count("certificate")),
+        keep_chain=bool(line.count("dane")),
     )
 
 
@@ -114,7 +117,8 @@ def read(
         line.last("parallel", table.DEFAULT_PARALLEL),
         min(line.count("verbose"), 3),
     )
-    return Options(target, _probe(line, message_id, now), security, _judging(line), limits)
+    probe = _probe(line, message_id, now)
+    return Options(target, probe, security, _judging(line), limits, line.policies)
 
 
 def _probe(line: CommandLine, message_id: str, now: float) -> Plan:

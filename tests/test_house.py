@@ -24,6 +24,7 @@ ORDER = (
     {"protocol"},
     {"exchange", "net"},
     {"run"},
+    {"policies"},
     {"options"},
     {"judgement"},
     {"report"},
@@ -35,21 +36,21 @@ MAX_MODULES_OF_A_ROOM = 13
 #: Which modules may import what is not for everyone.
 RESERVED = {
     "nagiosplugin": {"plugin"},
-    "socket": set(),
+    "socket": {"net.https"},
     "_socket": {"net.sockets", "net.connection", "net.blocking_call"},
     # ``--extra-opts`` waits for standard input before the run and its loop begin.
     "select": {
         *("net.operation", "net.connection", "net.tls", "net.name_server", "net.blocking_call"),
         "cli.ini_file",
     },
-    "ssl": {"net.trust", "net.tls"},
+    "ssl": {"net.trust", "net.tls", "net.https"},
     "_ssl": {"net.trust"},
     "dns": {"protocol.mx"},
     "idna": {"names"},
     "cryptography": {"net.certificate"},
     # Opened by everybody, they would be a second way to the network or to the terminal.
     "smtplib": set(),
-    "http": set(),
+    "http": {"net.https"},
     "urllib": set(),
     "asyncio": set(),
     "selectors": set(),

@@ -117,8 +117,17 @@ class CommandLine:
 
     @property
     def secured(self) -> str:
-        """How the connection is to be secured: one of :data:`TLS_MODES`, or empty."""
-        return next((mode for mode in TLS_MODES if self.count(mode)), "")
+        """How the connection is to be secured: one of :data:`TLS_MODES`, or empty.
+
+        Senders that enforce a policy use STARTTLS where it is offered.
+        """
+        default = Tls.IF_OFFERED if self.policies else Tls.NEVER
+        return next((mode for mode in TLS_MODES if self.count(mode)), default.value)
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """The TLS policies to judge by."""
+        return tuple(name for name in words.POLICIES if self.count(name))
 
     @property
     def port(self) -> int:
@@ -227,7 +236,7 @@ def _check_tls(line: CommandLine) -> list[str]:
     modes = [mode for mode in TLS_MODES if line.count(mode)]
     if len(modes) > 1:
         mistakes.append(" and ".join(f"--{mode}" for mode in modes) + " exclude each other")
-    if not modes:
+    if not line.secured:
         details = ("verify", "ca-file", "tls-name", "min-tls", "client-cert", "certificate")
         mistakes += [
             f"--{name} needs -S, -s or --starttls-if-offered"
@@ -236,8 +245,23 @@ def _check_tls(line: CommandLine) -> list[str]:
         ]
     if line.tried("client-key") and not line.tried("client-cert"):
         mistakes.append("--client-key needs --client-cert")
-    if line.tried("ca-file") and not line.count("verify"):
-        mistakes.append("--ca-file needs --verify")
+    if line.tried("ca-file") and not (line.count("verify") or line.count("mta-sts")):
+        mistakes.append("--ca-file needs --verify or --mta-sts")
+    return mistakes
+
+
+def _check_policies(line: CommandLine) -> list[str]:
+    mistakes = []
+    for policy in line.policies:
+        # A sender asks the MX by its own name, with STARTTLS; under DANE it needs no authority.
+        contrary = ("hostname", "ssl", "tls-name", *(("verify",) if policy == words.DANE else ()))
+        mistakes += [
+            f"--{policy} and --{name} exclude each other" for name in contrary if line.tried(name)
+        ]
+        if line.last("until") in ("mx", "connect", "banner", "ehlo"):
+            mistakes.append(f"--{policy} needs --until starttls or a later stage")
+    if line.count(words.DANE) and not words.is_installed("cryptography"):
+        mistakes.append("--dane needs the Python package cryptography")
     return mistakes
 
 
@@ -352,6 +376,6 @@ def _check_set(line: CommandLine) -> list[str]:
 
 
 _CHECKS = (
-    *(_check_tls, _check_target, _check_recipient),
+    *(_check_tls, _check_policies, _check_target, _check_recipient),
     *(_check_logon, _check_end, _check_refuse, _check_set),
 )

@@ -129,6 +129,10 @@ OPTIONS = (
            " another file", words.readable),
     Option(("-D", "--certificate"), "DAYS[,DAYS]", "warning[,critical] if the certificate expires"
            " within this many days", words.days),
+    Option(("--dane",), "", "judge TLS as a sender that enforces DANE (RFC 7672); needs a resolver"
+           " that validates, on this host or as --nameserver"),
+    Option(("--mta-sts",), "", "judge TLS as a sender that enforces MTA-STS (RFC 8461); fetches the"
+           " domain's policy by HTTPS"),
     Option(("-A", "--auth"), "MECHANISM", "how to log on: auto login plain ntlm xoauth2; auto takes"
            " the strongest that the server offers and a secret is given for",
            words.Choice(*words.MECHANISMS)),

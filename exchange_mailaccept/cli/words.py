@@ -23,9 +23,12 @@ UNTIL = STAGES[:-1]
 TOTAL, EXTENSIONS, CERTIFICATE, BACKUP_MX = "total", "extensions", "certificate", "backup-mx"
 UNTRUSTED, ADDRESS, SIZE, MX_SET = "untrusted", "address", "size", "mx-set"
 RELAY, UNKNOWN_RECIPIENT = "relay", "unknown-recipient"
+#: TLS policies of a domain, and the options that have them judged.
+DANE, MTA_STS = "dane", "mta-sts"
+POLICIES = (DANE, MTA_STS)
 FINDINGS = (
     *(EXTENSIONS, CERTIFICATE, BACKUP_MX, UNTRUSTED, ADDRESS, SIZE, MX_SET),
-    *(RELAY, UNKNOWN_RECIPIENT),
+    *(RELAY, UNKNOWN_RECIPIENT, *POLICIES),
 )
 #: Metrics that thresholds can be set for.
 MEASURED = (*STAGES, TOTAL)

@@ -120,3 +120,88 @@ def _alternative_names(certificate: Any) -> tuple[str, ...]:
         *names.get_values_for_type(x509.DNSName),
         *(str(address) for address in names.get_values_for_type(x509.IPAddress)),
     )
+
+
+class Link:
+    """One certificate of a chain, to be compared with TLSA records.
+
+    :raises ValueError: it can't be read
+    """
+
+    def __init__(self, der: bytes) -> None:
+        from cryptography import x509
+
+        self.der = der
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                self._certificate = x509.load_der_x509_certificate(der)
+                self.public_key = _spki(self._certificate.public_key())
+            except (TypeError, x509.InvalidVersion, _unsupported()) as error:
+                raise ValueError(str(error)) from None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The host names that it is for; the common name if there is no other (RFC 6125 6.4.4)."""
+        from cryptography.x509.oid import NameOID
+
+        names = _alternative_names(self._certificate)
+        common = self._certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        return names or tuple(str(each.value) for each in common)
+
+    def is_valid_at(self, now: float) -> bool:
+        """Whether ``now``, in seconds since the epoch, is within its validity."""
+        not_before, not_after = _validity(self._certificate)
+        return not_before <= now <= not_after
+
+    def is_issued_by(self, issuer: Link) -> bool:
+        """Whether ``issuer`` is an authority, has the issuer's name, and its key signed this."""
+        return (
+            self._certificate.issuer == issuer._certificate.subject
+            and issuer._is_authority
+            and self.is_signed_by(issuer.public_key)
+        )
+
+    def is_signed_by(self, public_key: bytes) -> bool:
+        """Whether the key (SubjectPublicKeyInfo in DER) made the signature."""
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+        from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+        signed = self._certificate
+        try:
+            key: Any = load_der_public_key(public_key)
+            algorithm: Any = signed.signature_hash_algorithm
+            how: tuple[Any, ...] = ()
+            if isinstance(key, rsa.RSAPublicKey):
+                # Since cryptography 41, which knows PSS too.
+                default = padding.PKCS1v15()
+                how = (getattr(signed, "signature_algorithm_parameters", default), algorithm)
+            elif isinstance(key, ec.EllipticCurvePublicKey):
+                how = (ec.ECDSA(algorithm),)
+            key.verify(signed.signature, signed.tbs_certificate_bytes, *how)
+        except (InvalidSignature, ValueError, TypeError, AttributeError, _unsupported()):
+            return False
+        return True
+
+    @property
+    def _is_authority(self) -> bool:
+        from cryptography import x509
+
+        try:
+            found = self._certificate.extensions.get_extension_for_class(x509.BasicConstraints)
+        except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+            return False
+        return found.value.ca
+
+
+def _spki(key: Any) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    return bytes(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+
+
+def _unsupported() -> type[Exception]:
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    return UnsupportedAlgorithm

@@ -21,7 +21,6 @@ from .operation import CLOSED, Operation, TlsError, fault_of
 from .sockets import CHUNK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any, Optional
 
     from .operation import Deadline
@@ -46,6 +45,8 @@ _VERIFY_WORDS = {
     67: "the certificate comes from an authority with too weak a key",
     68: "the certificate or its authority's has too weak a signature",
 }
+#: What ``_ssl`` calls the form of bytes.
+_ENCODING_DER = 2
 _SENT_ALONE = f"{_VERIFY_WORDS[20]}, and no intermediate was sent"
 _TOO_OLD = "the server speaks only TLS versions below the limit of this check, --min-tls"
 #: A part of OpenSSL's reason, and what it means here.
@@ -164,19 +165,27 @@ class TlsConnection:
                 raise _lost(error) from None
         return bytes(plain)
 
-    def security(self) -> Security:
-        """What the handshake agreed on."""
+    def security(self, keep_chain: bool = False) -> Security:
+        """What the handshake agreed on.
+
+        :param keep_chain: whether to add the certificates that the server sent
+        """
         agreed = self._object.cipher()
         cipher = agreed[0] if agreed else ""
         # The chain, at least.
         verified = self._object.context.verify_mode == ssl.CERT_REQUIRED
-        return Security(
+        security = Security(
             protocol=self._object.version() or "",
             cipher=cipher,
             verified=verified and self._named,
             certificate=self._certificate(verified),
             weakness=_weakness(cipher),
         )
+        if not keep_chain:
+            return security
+        sent = self._sent()
+        own = self._object.getpeercert(binary_form=True) or b""
+        return security._replace(chain=tuple(sent or (own,)), chain_is_whole=sent is not None)
 
     def _certificate(self, verified: bool) -> Optional[Certificate]:
         if verified:
@@ -193,23 +202,38 @@ class TlsConnection:
         return Fault(Cause.TLS, f"handshake failed: {_reason(error)}")
 
     def _distrust(self, error: ssl.SSLCertVerificationError) -> Fault:
-        code = error.verify_code
-        cause, words = Cause.CERTIFICATE, _VERIFY_WORDS.get(code)
-        if code in _TOO_WEAK:
-            cause = Cause.WEAK_CERTIFICATE
-        elif code in _ISSUER_UNKNOWN and self._was_sent_alone():
-            cause, words = Cause.CHAIN, _SENT_ALONE
-        words = words or "the certificate could not be verified"
-        return Fault(cause, f"{words} (OpenSSL: {error.verify_message})")
+        alone = error.verify_code in _ISSUER_UNKNOWN and self._was_sent_alone()
+        return distrust(error, alone)
 
     def _was_sent_alone(self) -> bool:
-        """Whether the server sent only its own certificate; false on Python 3.9, which can't tell.
+        """Whether the server sent only its own certificate; false if Python can't tell."""
+        return len(self._sent() or ()) == 1
+
+    def _sent(self) -> Optional[list[bytes]]:
+        """The certificates that the server sent, in DER; ``None`` if Python can't tell.
 
         ``ssl`` has the method since 3.13, and ``_ssl`` since 3.10.
         """
-        inner = getattr(self._object, "_sslobj", None)
-        get_chain: Callable[[], Optional[list[Any]]] = getattr(inner, "get_unverified_chain", list)
-        return len(get_chain() or ()) == 1
+        whole = getattr(self._object, "get_unverified_chain", None)
+        if whole is not None:
+            return list(whole())
+        inner: Any = getattr(self._object, "_sslobj", None)
+        if not hasattr(inner, "get_unverified_chain"):
+            return None
+        return [each.public_bytes(_ENCODING_DER) for each in inner.get_unverified_chain() or ()]
+
+
+def distrust(error: ssl.SSLCertVerificationError, alone: bool = False) -> Fault:
+    """The fault of a certificate that failed verification.
+
+    :param alone: whether its issuer is unknown, and the server sent no other certificate
+    """
+    code = error.verify_code
+    cause = Cause.WEAK_CERTIFICATE if code in _TOO_WEAK else Cause.CERTIFICATE
+    words = _VERIFY_WORDS.get(code, "the certificate could not be verified")
+    if alone:
+        cause, words = Cause.CHAIN, _SENT_ALONE
+    return Fault(cause, f"{words} (OpenSSL: {error.verify_message})")
 
 
 class TlsHandshake(Operation):
@@ -222,6 +246,7 @@ class TlsHandshake(Operation):
         self._line = line
         name = request.server_name
         context = contexts.for_connection(name, request.verify)
+        self._keep_chain = contexts.keep_chain
         self._secured = TlsConnection(line.connection, context, name)
         self._shaken = False
 
@@ -268,7 +293,7 @@ class TlsHandshake(Operation):
             # The time is taken first: to read the certificate may import a library.
             seconds, left = self._times(self._secured.lag)
             self._line.secure(self._secured, self._clock())
-            return Secured(seconds, None, self._secured.security(), left)
+            return Secured(seconds, None, self._secured.security(self._keep_chain), left)
         events = select.POLLIN if sent else select.POLLOUT
         self.watched = {self._secured.fileno(): events}
         return None

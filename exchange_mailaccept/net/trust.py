@@ -39,6 +39,8 @@ class TlsSettings(NamedTuple):
     client_key: str = ""
     #: Whether the server's certificate must be read.
     must_read: bool = False
+    #: Whether to keep the certificates that the server sends.
+    keep_chain: bool = False
 
 
 def check(settings: TlsSettings) -> None:
@@ -92,6 +94,7 @@ class Contexts:
         """
         import ssl
 
+        self.keep_chain = settings.keep_chain
         self._settings = settings
         self._verifying = verifying = _context(settings)
         self._trusting: Optional[ssl.SSLContext] = None

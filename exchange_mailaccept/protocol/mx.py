@@ -23,12 +23,12 @@ from .stages import Fault, MailHost
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Mapping, Sequence
-    from typing import Callable, Optional, Union
+    from typing import Any, Callable, Optional, Union
 
     from .lookups import Responses
 
-    _Result = Union["_Knowledge", Fault]
-    _Judged = Union["_Knowledge", Fault, "_Defect"]
+    _Result = Union["Knowledge", Fault]
+    _Judged = Union["Knowledge", Fault, "_Defect"]
 
 Nameserver = tuple[str, int]
 
@@ -67,19 +67,23 @@ class Addresses(NamedTuple):
 class _Question(NamedTuple):
     name: str
     rdtype: str
+    #: Whether to ask if the answer is authentic.
+    authentic: bool = False
 
 
-class _Knowledge(NamedTuple):
+class Knowledge(NamedTuple):
     """What a name server knows of a question, which may be that there is no record."""
 
     #: False after NXDOMAIN.
     exists: bool
-    #: Rdata of the type asked for, as in a zone file.
+    #: Rdata of the type asked for, as in a zone file; of TXT, the text.
     records: tuple[str, ...]
     #: Where the aliases lead, empty if the name is none.
     alias: str
     #: Whether the aliases lead out of the response, so that ``alias`` must be asked for.
     unfinished: bool = False
+    #: Whether the name server says that all of it is authentic (the AD bit, RFC 4035 3.2.3).
+    authentic: bool = False
 
 
 class _Defect(Enum):
@@ -185,7 +189,7 @@ def addresses(
     name = name.removesuffix(".")
     results = yield from _lookup(name, _RDTYPES[family], nameservers)
     faults = {rdtype: each for rdtype, each in results.items() if isinstance(each, Fault)}
-    known = {rdtype: each for rdtype, each in results.items() if isinstance(each, _Knowledge)}
+    known = {rdtype: each for rdtype, each in results.items() if isinstance(each, Knowledge)}
     records = {rdtype: each.records for rdtype, each in known.items()}
     pairs = zip_longest(records.get("AAAA", ()), records.get("A", ()))
     found = tuple(address for pair in pairs for address in pair if address)
@@ -210,8 +214,21 @@ def addresses(
     return Fault(Cause.NO_ADDRESS, "; ".join([f"{subject} has no {asked}address", *unknown]))
 
 
-def _lookup(
+def look_up(
     name: str, rdtypes: Sequence[str], nameservers: Sequence[Nameserver]
+) -> Generator[Ask, Responses, dict[str, _Result]]:
+    """Look up records with their authenticity; a result for each of ``rdtypes``."""
+    return _lookup(name, rdtypes, nameservers, authentic=True)
+
+
+def validates(nameservers: Sequence[Nameserver]) -> Generator[Ask, Responses, bool]:
+    """Whether the name servers validate: the root, which is signed, is authentic to them."""
+    (root,) = (yield from _query([_Question("", "NS", True)], nameservers)).values()
+    return isinstance(root, Knowledge) and root.authentic
+
+
+def _lookup(
+    name: str, rdtypes: Sequence[str], nameservers: Sequence[Nameserver], authentic: bool = False
 ) -> Generator[Ask, Responses, dict[str, _Result]]:
     """Look up records of several types, and follow the aliases to their end."""
     if not is_host_name(name):
@@ -219,21 +236,26 @@ def _lookup(
     endless = Fault(Cause.ALIASES, f"{name} leads through too many aliases")
     found: dict[str, _Result] = dict.fromkeys(rdtypes, endless)
     names = dict.fromkeys(rdtypes, name)
+    insecure: set[str] = set()
     for _ in range(1 + MAX_FURTHER_QUERIES):
-        questions = [_Question(each, rdtype) for rdtype, each in names.items()]
+        questions = [_Question(each, rdtype, authentic) for rdtype, each in names.items()]
         results = yield from _query(questions, nameservers)
         names = {}
         for question, result in results.items():
             if isinstance(result, Fault):
                 found[question.rdtype] = result
-            elif result.unfinished and is_host_name(result.alias):
+                continue
+            if not result.authentic:
+                insecure.add(question.rdtype)
+            if result.unfinished and is_host_name(result.alias):
                 names[question.rdtype] = result.alias
             elif result.unfinished:
                 words = f"{name} is an alias of {result.alias}, which is not a domain name"
                 found[question.rdtype] = Fault(Cause.BAD_NAME, words)
             else:
                 alias = result.alias or (question.name if question.name != name else "")
-                found[question.rdtype] = result._replace(alias=alias)
+                secure = question.rdtype not in insecure
+                found[question.rdtype] = result._replace(alias=alias, authentic=secure)
         if not names:
             break
     return found
@@ -256,7 +278,7 @@ class _Resolution:
     """
 
     def __init__(self, questions: Sequence[_Question], nameservers: Sequence[Nameserver]) -> None:
-        self._known: dict[_Question, _Knowledge] = {}
+        self._known: dict[_Question, Knowledge] = {}
         self._faults: dict[_Question, dict[Nameserver, Fault]] = {each: {} for each in questions}
         #: The most important question: A rather than AAAA.
         self._first = questions[0]
@@ -286,7 +308,7 @@ class _Resolution:
     def take(self, flight: _Flight, judged: Mapping[_Question, _Judged]) -> None:
         """Take the answer to ``flight``, and plan what to ask next."""
         for question, result in judged.items():
-            if isinstance(result, _Knowledge):
+            if isinstance(result, Knowledge):
                 self._known[question] = result
                 self._open.remove(question)
         again: dict[_Flight, list[_Question]] = {}
@@ -345,8 +367,8 @@ def _fault_of_all(faults: Collection[Fault]) -> Fault:
 def _ask(flight: _Flight) -> Generator[Ask, Responses, dict[_Question, _Judged]]:
     """Ask the questions of ``flight``; after a fault the server is not asked again."""
     queries = tuple(
-        compose(name, rdtype, position, flight.edns)
-        for position, (name, rdtype) in enumerate(flight.questions)
+        compose(name, rdtype, position, flight.edns, authentic)
+        for position, (name, rdtype, authentic) in enumerate(flight.questions)
     )
     patience = PATIENCE[flight.attempt]
     answer = yield Ask(flight.nameserver, queries, flight.tcp, patience, PATIENCE_FOR_REST)
@@ -381,6 +403,8 @@ class _Response(NamedTuple):
     has_soa: bool = False
     #: Whether the server is authoritative, or resolves names for this host (bits AA and RA).
     competent: bool = False
+    #: The AD bit.
+    authentic: bool = False
 
 
 def _decode(query: bytes, wire: bytes) -> Optional[_Response]:
@@ -403,15 +427,23 @@ def _decode(query: bytes, wire: bytes) -> Optional[_Response]:
         chain = response.resolve_chaining()
         return _Response(
             code,
-            records=tuple(rdata.to_text() for rdata in chain.answer or ()),
+            records=tuple(map(_text, chain.answer or ())),
             alias=chain.canonical_name.to_text(omit_final_dot=True) if chain.cnames else "",
             has_soa=any(rrset.rdtype == rdatatype.SOA for rrset in response.authority),
             competent=bool(response.flags & (flags.AA | flags.RA)),
+            authentic=bool(response.flags & flags.AD),
         )
     except message.ChainTooLong:
         return _Response("NOERROR", loops=True)
     except (exception.DNSException, ValueError):
         return None
+
+
+def _text(rdata: Any) -> str:
+    """``rdata`` as in a zone file; the strings of a TXT record joined (RFC 8461 3.1)."""
+    if hasattr(rdata, "strings"):
+        return b"".join(rdata.strings).decode("ascii", "backslashreplace")
+    return str(rdata.to_text())
 
 
 def _classify(response: Optional[_Response], flight: _Flight) -> _Judged:
@@ -420,7 +452,7 @@ def _classify(response: Optional[_Response], flight: _Flight) -> _Judged:
         return _Defect.UNUSABLE
     if response.truncated:
         return _Defect.UNUSABLE if flight.tcp else _Defect.TRUNCATED
-    code, alias = response.code, response.alias
+    code, alias, authentic = response.code, response.alias, response.authentic
     # RFC 6891 7: a server that does not know EDNS answers with one of these.
     if flight.edns and code in ("FORMERR", "NOTIMP", "BADVERS"):
         return _Defect.EDNS_REFUSED
@@ -431,13 +463,13 @@ def _classify(response: Optional[_Response], flight: _Flight) -> _Judged:
     if response.loops:
         return Fault(Cause.ALIASES, f"alias loop from {flight.server}")
     if code == "NXDOMAIN":
-        return _Knowledge(False, (), alias)
+        return Knowledge(False, (), alias, authentic=authentic)
     if response.records:
-        return _Knowledge(True, response.records, alias)
+        return Knowledge(True, response.records, alias, authentic=authentic)
     if alias:
         # Without an SOA record the last alias must be asked for.
-        return _Knowledge(True, (), alias, unfinished=not response.has_soa)
+        return Knowledge(True, (), alias, not response.has_soa, authentic)
     if not (response.has_soa or response.competent):
         # It neither knows nor resolves the name: a referral, or nothing (RFC 2308 2.1, and glibc).
         return Fault(Cause.RESOLVER_REFUSES, f"referral and no answer from {flight.server}")
-    return _Knowledge(True, (), "")
+    return Knowledge(True, (), "", authentic=authentic)

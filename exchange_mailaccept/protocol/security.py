@@ -34,3 +34,7 @@ class Security(NamedTuple):
     untrusted: str = ""
     #: What is weak about the cipher suite, in words; empty if nothing is.
     weakness: str = ""
+    #: The certificates that the server sent, in DER, its own first; empty unless they were wanted.
+    chain: tuple[bytes, ...] = ()
+    #: Whether these are all of them: Python 3.9 gives only the server's own.
+    chain_is_whole: bool = True

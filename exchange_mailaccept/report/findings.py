@@ -37,6 +37,10 @@ def describe(judgement: Judgement, examined: Optional[Examined], options: Option
 
     :param examined: the server that it is about; ``None`` for the set as a whole
     """
+    if judgement.conclusion is not None:
+        from . import policies
+
+        return policies.words(judgement.conclusion, options.target.domain)
     if judgement.ground is Ground.RANGE and judgement.name != CERTIFICATE:
         return _out_of_range(judgement)
     assert examined is not None

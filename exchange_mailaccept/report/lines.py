@@ -88,6 +88,10 @@ def below_the_first(assessment: Assessment, options: Options) -> list[str]:
         labels = {label for label in wrong if label is not None}
         shown += set_lines(in_order, plan, talkative, labels, target)
         shown += note_lines(*assessment.found.notes) if talkative or wrong else []
+    if assessment.conclusions and (talkative or not is_ok):
+        from .policies import fact_lines
+
+        shown += fact_lines(assessment.conclusions, target)
     if diagnoses or not is_ok:
         begins = [each.begin for each in (*(remedy for remedy, _ in remedies), *diagnoses)]
         shown += troubleshooting_lines(begins[0] if begins else "mail-flow")
@@ -118,6 +122,12 @@ def _remedies(assessment: Assessment, options: Options) -> list[tuple[Diagnosis,
         if judgement.name in (RECIPIENTS, SENDERS):
             examined = assessment.server(judgement.server)
             found.append((_remedy_of_addresses(judgement.name, examined, options.probe), None))
+        if judgement.conclusion is not None:
+            from .policies import remedy
+
+            host = judgement.conclusion.host
+            server = Server(host, (), options.target.port) if host else None
+            found.append((remedy(judgement.conclusion), server))
     found += [(remedy, None) for name, remedy in REMEDIES.items() if name in names]
     if any(each.ground is Ground.RANGE and each.name != CERTIFICATE for each in wrong):
         found.append((SLOW, None))

@@ -23,7 +23,7 @@ from .servers import Located, Servers, Target, find_addresses, find_servers
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
-    from typing import Optional
+    from typing import Any, Optional
 
     from ..exchange.diagnosis import Diagnosis
     from ..protocol.requests import Answer, Request
@@ -118,6 +118,8 @@ class ServerSet(NamedTuple):
     seconds: float = 0.0
     #: What is wrong with the MX, if they were compared with those that the domain should have.
     mx_set: Optional[MxSet] = None
+    #: What the domain publishes about TLS (see ``policies``), if it was looked up.
+    published: tuple[Any, ...] = ()
 
 
 def _furthest(session: Session) -> tuple[bool, int]:

@@ -18,7 +18,7 @@ from .servers import Located, Servers, Target, find_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Optional, Union
+    from typing import Any, Optional, Union
 
     from ..net.loop import Conversation
     from ..net.trust import Contexts
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     #: A server with its addresses, or the failed session of one without.
     Reached = Union[Server, Session]
+    #: The sessions of all servers, and the results of what went on beside them.
+    Outcome = tuple[list[Session], tuple[Any, ...]]
 
 
 class Weight(Enum):
@@ -62,6 +64,8 @@ class Conditions(NamedTuple):
     contexts: Optional[Contexts] = None
     #: Descriptor of a pipe that becomes readable when the run is to end at once.
     signals: int = -1
+    #: What else goes on during the walks.
+    beside: tuple[Conversation, ...] = ()
 
     def begin(
         self, conversations: Sequence[Conversation], parallel: int = loop.MAX_AT_ONCE
@@ -77,12 +81,13 @@ def accept_mail_everywhere(found: Servers, conditions: Conditions) -> ServerSet:
     if lookup is not None and not lookup.passed:
         # No server was found, which is the only result.
         return ServerSet(None, (Member("", Acceptance(lookup)),), (), lookup.seconds)
-    members = _assemble(_reach(found, conditions))
+    sessions, published = _reach(found, conditions)
+    members = _assemble(sessions)
     seconds = (lookup.seconds if lookup else 0.0) + left_at_first - conditions.left()
-    return ServerSet(lookup, members, found.notes, seconds, found.mx_set)
+    return ServerSet(lookup, members, found.notes, seconds, found.mx_set, published)
 
 
-def _reach(found: Servers, conditions: Conditions) -> list[Session]:
+def _reach(found: Servers, conditions: Conditions) -> Outcome:
     """Find the addresses of all servers at once, and walk through those that have one."""
     plan, target = found.plan, conditions.target
     hosts = sorted(found.hosts, key=lambda host: (host.preference or 0, host.name))
@@ -95,21 +100,25 @@ def _reach(found: Servers, conditions: Conditions) -> list[Session]:
         servers = _one_by_one(servers)
     if finding.interruption is not None:
         untested = StageOutcome.failed(Stage.CONNECT, finding.interruption, 0.0)
-        return [_as_session(server, untested) for server in servers]
+        return [_as_session(server, untested) for server in servers], ()
     if plan.until is Stage.MX:
-        return [_as_session(server) for server in servers]
+        return [_as_session(server) for server in servers], ()
     return _walk(plan, servers, conditions)
 
 
-def _walk(plan: Plan, servers: Sequence[Reached], conditions: Conditions) -> list[Session]:
+def _walk(plan: Plan, servers: Sequence[Reached], conditions: Conditions) -> Outcome:
     """Walk through all ``servers``, as many at once as the user allows."""
     reachable = [server for server in servers if isinstance(server, Server)]
     # If they have to queue, a slow server must not use up the time of the others.
     rounds = -(-len(reachable) // conditions.parallel)
     turn = max(conditions.left() / rounds, LEAST_PATIENCE) if rounds > 1 else None
     walks = [walk(plan, server, turn=turn) for server in reachable]
-    walked = iter(conditions.begin(walks, conditions.parallel).drive())
-    return [next(walked) if isinstance(server, Server) else server for server in servers]
+    beside = conditions.beside
+    run = conditions.begin([*beside, *walks], conditions.parallel + len(beside))
+    results = run.drive()
+    published, walked = tuple(results[: len(beside)]), iter(results[len(beside) :])
+    sessions = [next(walked) if isinstance(server, Server) else server for server in servers]
+    return sessions, published
 
 
 def _assemble(sessions: Sequence[Session]) -> tuple[Member, ...]:

@@ -77,7 +77,7 @@ SEE_HELP = " (see check_exchange_mailaccept --help)"
 SEVERITY_KEYS = (
     "server load recipient connector tls protocol probe policy mx connect banner ehlo starttls"
     " auth mail rcpt data message deferred refused broken timeout missing extensions certificate"
-    " backup-mx untrusted address size mx-set relay unknown-recipient"
+    " backup-mx untrusted address size mx-set relay unknown-recipient dane mta-sts"
 )
 METRICS = "mx connect banner ehlo starttls auth mail rcpt data message quit total"
 STAGES = "mx connect banner ehlo starttls auth mail rcpt data message"
@@ -635,6 +635,8 @@ def test_the_help_names_every_option():
         "--client-cert FILE",
         "--client-key FILE",
         "-D, --certificate DAYS[,DAYS]",
+        "--dane",
+        "--mta-sts",
         "-A, --auth MECHANISM",
         "-U, --user NAME",
         "--password-file FILE",
@@ -707,6 +709,35 @@ def test_a_mistake_about_all_servers_is_named(argv, said):
 
 
 # TLS.
+
+
+@pytest.mark.parametrize(
+    ("argv", "policies"),
+    [([], ()), (["--dane"], ("dane",)), (["--mta-sts", "--dane", "--all-mx"], ("dane", "mta-sts"))],
+)
+def test_policies_to_judge_by_use_starttls_where_it_is_offered(argv, policies):
+    """As senders that enforce them do."""
+    options = parse(["-d", "contoso.com", *argv])
+    assert options.policies == policies
+    assert options.probe.tls is (Tls.IF_OFFERED if policies else Tls.NEVER)
+    assert parse(["-d", "contoso.com", "-S", *argv]).probe.tls is Tls.STARTTLS
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--dane", "-H", "mail1"], "--dane and --hostname exclude each other"),
+        (["--mta-sts", "-H", "mail1"], "--mta-sts and --hostname exclude each other"),
+        (["--mta-sts", "-s"], "--mta-sts and --ssl exclude each other"),
+        (["--mta-sts", "--tls-name", "a.b"], "--mta-sts and --tls-name exclude each other"),
+        (["--dane", "--verify"], "--dane and --verify exclude each other"),
+        (["--mta-sts", "--verify", "--until", "ehlo"],
+         "--mta-sts needs --until starttls or a later stage"),
+        (["--dane", "--ca-file", "/etc/hosts"], "--ca-file needs --verify or --mta-sts"),
+    ],
+)  # fmt: skip
+def test_what_no_sender_does_contradicts_a_policy(argv, said):
+    assert mistakes("-d", "contoso.com", *argv) == said
 
 
 def tls(mode: Tls, port: int = 25, name: str = "", days=(), expected=False, **settings):
@@ -803,7 +834,7 @@ DAYS = "must be DAYS or DAYS,DAYS, the second for CRITICAL and not above the fir
         (["-S", "--client-cert", "/nonexistent"],
          "--client-cert /nonexistent: can't be read: No such file or directory"),
         (["-S", "--client-key", "/etc/hosts"], "--client-key needs --client-cert"),
-        (["-S", "--ca-file", "/etc/hosts"], "--ca-file needs --verify"),
+        (["-S", "--ca-file", "/etc/hosts"], "--ca-file needs --verify or --mta-sts"),
         (["-S", "--verify", "--ca-file", "/"], "--ca-file /: can't be read: it is no regular file"),
         (["-S", "--verify", "--ca-file", "a\0b"],
          "--ca-file a\0b: can't be read: embedded null byte"),

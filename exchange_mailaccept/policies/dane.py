@@ -1,0 +1,251 @@
+"""DANE for SMTP (RFC 7672): what a domain publishes, and whether a session keeps it.
+
+:func:`look_up` goes on beside the test of the servers.  An answer counts only if the resolver says
+that it is authentic, and only from a resolver that nobody can stand in for.
+"""
+
+from __future__ import annotations
+
+from ..names import THIS_HOST, is_covered, what_is_special
+from ..protocol import mx
+from ..protocol.race import Await, Begin
+from ..protocol.stages import Fault
+from ..record import TYPE_CHECKING, NamedTuple
+from ..vocabulary import Cause, Stage, Verdict
+from . import tlsa
+from .conclusion import Conclusion, Effect, Problem, knows_of_tls
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+    from typing import Optional
+
+    from ..net.certificate import Link
+    from ..protocol.race import Ended
+    from ..protocol.requests import Answer, Request
+    from ..protocol.security import Security
+    from ..protocol.stages import Session
+    from ..run.servers import Target
+
+NAME = "dane"
+_RDTYPES = {0: ("A", "AAAA"), 4: ("A",), 6: ("AAAA",)}
+
+
+class Found(NamedTuple):
+    """What DNS has of one MX host."""
+
+    #: Why there is nothing to check the server by; ``None`` if there are records.
+    problem: Optional[Problem] = None
+    why: str = ""
+    #: The TLSA base domain (RFC 7672 2.2.3).
+    base: str = ""
+    records: tuple[tlsa.Record, ...] = ()
+
+
+class Published(NamedTuple):
+    """What a domain publishes for DANE."""
+
+    domain: str
+    #: What holds for every server of the domain; ``None`` if each has to be looked at.
+    problem: Optional[Problem] = None
+    why: str = ""
+    #: By the name of the MX host in lower case.
+    hosts: Mapping[str, Found] = {}
+
+
+def look_up(
+    target: Target, system: Sequence[mx.Nameserver]
+) -> Generator[Request, Answer, Published]:
+    """Look up what the domain of ``target`` publishes.
+
+    :param system: the system's name servers; one that is not on this host is not asked
+    """
+    domain = target.domain
+    trusted = target.nameservers or tuple(
+        each for each in system if what_is_special(each[0]) == THIS_HOST
+    )
+    if not trusted:
+        return Published(domain, Problem.RESOLVER_ELSEWHERE, system[0][0])
+    listed = (yield from mx.look_up(domain, ("MX",), trusted))["MX"]
+    if isinstance(listed, Fault):
+        return Published(domain, _problem_of(listed), listed.explanation)
+    if not listed.authentic:
+        validates = yield from mx.validates(trusted)
+        problem = Problem.MX_NOT_SIGNED if validates else Problem.RESOLVER_DOES_NOT_VALIDATE
+        return Published(domain, problem, trusted[0][0])
+    names = [record.split(" ", 1)[1].removesuffix(".") for record in listed.records]
+    hosts = list(dict.fromkeys(map(str.lower, names or [listed.alias or domain])))
+    for host in hosts:
+        yield Begin(_look_up_host(host, target, trusted))
+    found: dict[str, Found] = {}
+    while len(found) < len(hosts):
+        answer = yield from _wait()
+        if answer.ended is None:
+            # The run is over.
+            break
+        number, found_of_host = answer.ended
+        found[hosts[number]] = found_of_host
+    return Published(domain, hosts=found)
+
+
+def _wait() -> Generator[Await, Ended, Ended]:
+    """Wait for the end of one of the look-ups that were begun."""
+    return (yield Await())
+
+
+def _look_up_host(
+    host: str, target: Target, nameservers: Sequence[mx.Nameserver]
+) -> Generator[Request, Answer, Found]:
+    """Look up the TLSA records of one MX host (RFC 7672 2.2.2, 2.2.3)."""
+    results = (yield from mx.look_up(host, _RDTYPES[target.family], nameservers)).values()
+    known = [each for each in results if isinstance(each, mx.Knowledge) and each.records]
+    if not known:
+        faults = [each for each in results if isinstance(each, Fault)]
+        words = faults[0].explanation if faults else f"{host} has no address"
+        return Found(_problem_of(faults[0]) if faults else Problem.LOOKUP_FAILED, words)
+    if not all(each.authentic for each in known):
+        return Found(Problem.HOST_NOT_SIGNED)
+    alias = next((each.alias for each in known if each.alias), "").lower()
+    # The name that aliases lead to comes first, then the MX host's own (RFC 7671 7).
+    for base in dict.fromkeys(name for name in (alias, host) if name):
+        name = f"_{target.port}._tcp.{base}"
+        answer = (yield from mx.look_up(name, ("TLSA",), nameservers))["TLSA"]
+        if isinstance(answer, Fault):
+            return Found(_problem_of(answer), answer.explanation)
+        if answer.records and answer.authentic:
+            # They come in any order.
+            records = tuple(sorted(map(tlsa.parse, answer.records)))
+            return Found(None, base=base, records=records)
+    return Found(Problem.NO_RECORDS, f"_{target.port}._tcp.{host}")
+
+
+def _problem_of(fault: Fault) -> Problem:
+    """A look-up that failed: at the domain's name servers, or on the way to our own."""
+    broken = fault.verdict is Verdict.BROKEN
+    return Problem.LOOKUP_FAILED if broken else Problem.RESOLVER_SILENT
+
+
+def judge_domain(published: Published) -> Conclusion:
+    """What a problem of the whole domain means."""
+    assert published.problem is not None
+    return _concluded(published.problem, published.why)
+
+
+def judge(published: Published, label: str, session: Session, now: float) -> Optional[Conclusion]:
+    """Whether senders that enforce DANE send mail to the server of ``session``.
+
+    :param label: of the server in the set
+    :param now: in seconds since the epoch
+    """
+    name = session.server.name
+    found = published.hosts.get(name.lower())
+    if found is None or not knows_of_tls(session):
+        return None
+    judged = _judge(found, published.domain, session, now)
+    return judged._replace(server=label, host=name)
+
+
+def _judge(found: Found, domain: str, session: Session, now: float) -> Conclusion:
+    if found.problem is not None:
+        return _concluded(found.problem, found.why)
+    security = session.security
+    if security is None:
+        stage = session.outcome(Stage.STARTTLS)
+        why = "does not offer STARTTLS"
+        if stage is not None and stage.cause is not Cause.NOT_OFFERED:
+            why = f"fails at STARTTLS: {stage.reply or stage.explanation}"
+        return _concluded(Problem.NO_STARTTLS, why)
+    records = tlsa.usable(found.records)
+    if not records:
+        # TLS is required all the same, and there was TLS (RFC 7672 2.2).
+        judged = _concluded(Problem.UNUSABLE, ", ".join(map(str, found.records[:2])))
+    else:
+        judged = _compare(records, security, (found.base, domain), now)
+    listed = (
+        f"TLSA of {found.base}: {record}{'' if record in records else ' (senders do not use it)'}"
+        for record in found.records[:8]
+    )
+    return judged._replace(facts=(*judged.facts, *listed))
+
+
+def _compare(
+    records: Sequence[tlsa.Record], security: Security, names: Sequence[str], now: float
+) -> Conclusion:
+    """Whether one of the usable ``records`` matches what the server sent.
+
+    :param names: reference identifiers for usage 2 (RFC 7672 3.2.2)
+    """
+    from ..net.certificate import Link
+
+    try:
+        own, *others = map(Link, security.chain)
+    except ValueError as error:
+        return _concluded(Problem.NO_MATCH, f"can't be read: {error}")
+    for record in records:
+        # Neither name nor expiry counts (RFC 7672 3.1.1).
+        if record.usage == tlsa.DANE_EE and record.matches(own.der, own.public_key):
+            return _concluded(Problem.NONE, str(record))
+    anchors = [record for record in records if record.usage == tlsa.DANE_TA]
+    if anchors and not security.chain_is_whole:
+        return _concluded(Problem.CHAIN_UNKNOWN, str(anchors[0]))
+    path = _path(own, others, anchors)
+    if not path:
+        right = f"the record of its certificate is 3 1 1 {tlsa.digest(own.public_key)}"
+        why = "does not match its TLSA record"
+        if len(records) > 1:
+            why = f"matches none of its {len(records)} TLSA records"
+        return _concluded(Problem.NO_MATCH, why, right)
+    if not all(link.is_valid_at(now) for link in path):
+        return _concluded(Problem.CHAIN_NOT_VALID, "a certificate of the chain is not valid today")
+    if not any(is_covered(name, pattern) for name in names for pattern in own.names):
+        return _concluded(Problem.CHAIN_NOT_VALID, f"it is for {' '.join(own.names[:3])}")
+    return _concluded(Problem.NONE, str(anchors[0]))
+
+
+def _concluded(problem: Problem, why: str, *facts: str) -> Conclusion:
+    return Conclusion(NAME, EFFECTS[problem], problem, why, facts=facts)
+
+
+def _path(own: Link, others: Sequence[Link], anchors: Sequence[tlsa.Record]) -> list[Link]:
+    """The certificates from the server's ``own`` to one that a record names; empty without one.
+
+    A whole certificate or key in DNS need not be sent by the server (RFC 7671 5.2.2, 5.2.3).
+    """
+    from ..net.certificate import Link
+
+    whole = [each.data for each in anchors if each.matching_type == tlsa.FULL]
+    keys = [each.data for each in anchors if each[1:3] == (tlsa.SPKI, tlsa.FULL)]
+    known = list(others)
+    for data in whole:
+        try:
+            known.append(Link(data))
+        except ValueError:
+            # It is a key.
+            continue
+    path = [own]
+    while True:
+        if any(path[-1].is_signed_by(key) for key in keys):
+            return path
+        issuers = (each for each in known if each not in path and path[-1].is_issued_by(each))
+        issuer = next(issuers, None)
+        if issuer is None:
+            return []
+        path.append(issuer)
+        if any(record.matches(issuer.der, issuer.public_key) for record in anchors):
+            return path
+
+
+EFFECTS = {
+    Problem.NONE: Effect.HOLDS,
+    Problem.NO_MATCH: Effect.DEFERS,
+    Problem.CHAIN_NOT_VALID: Effect.DEFERS,
+    Problem.NO_STARTTLS: Effect.DEFERS,
+    Problem.LOOKUP_FAILED: Effect.DEFERS,
+    Problem.MX_NOT_SIGNED: Effect.NOTHING,
+    Problem.HOST_NOT_SIGNED: Effect.NOTHING,
+    Problem.NO_RECORDS: Effect.NOTHING,
+    Problem.UNUSABLE: Effect.NOTHING,
+    Problem.CHAIN_UNKNOWN: Effect.UNTESTED,
+    Problem.RESOLVER_ELSEWHERE: Effect.UNTESTED,
+    Problem.RESOLVER_DOES_NOT_VALIDATE: Effect.UNTESTED,
+    Problem.RESOLVER_SILENT: Effect.UNTESTED,
+}

@@ -1,0 +1,168 @@
+"""DANE in runs of the plugin, against a name server that says which answers are authentic.
+
+``tests/real_servers/test_dane.py`` has the rest, with real signatures and a second judge.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import dns.flags
+import dns.message
+import pytest
+from cryptography.hazmat.primitives import serialization
+from support.certificates import Certified
+from support.names import NameServer, knowing, question
+from support.plugin import PluginRun
+from support.scripts import Manners
+from support.smtp import Server
+
+
+def validating(table: dict, unsigned: tuple[str, ...] = (), validates: bool = True) -> Any:
+    """A resolver that says of signed answers that they are, if it is asked to (RFC 6840 5.7).
+
+    :param unsigned: names whose records are not signed
+    :param validates: whether it checks signatures at all
+    """
+    plain = knowing(table)
+
+    def answer(wire: bytes, tcp: bool) -> bytes:
+        response = dns.message.from_wire(plain(wire, tcp))
+        asked = dns.message.from_wire(wire).flags & dns.flags.AD
+        if asked and validates and question(wire)[0] not in unsigned:
+            response.flags |= dns.flags.AD
+        return response.to_wire(max_size=65_535)
+
+    return answer
+
+
+Check = Callable[..., PluginRun]
+
+
+@pytest.fixture
+def check(plugin) -> Iterator[Check]:
+    """Judge contoso.com, whose only MX is ``server``, by the TLSA records ``tlsa``."""
+    with contextlib.ExitStack() as stack:
+
+        def check(server: Server, tlsa: object, *arguments: str, **how: Any) -> PluginRun:
+            table = {
+                (".", "NS"): ["a.root-servers.net."],
+                ("contoso.com.", "MX"): ["10 mx.test."],
+                ("mx.test.", "A"): ["127.0.0.1"],
+                (f"_{server.port}._tcp.mx.test.", "TLSA"): tlsa,
+            }
+            resolver = stack.enter_context(contextlib.closing(NameServer(validating(table, **how))))
+            run: PluginRun = plugin(
+                *("-d", "contoso.com", "-p", str(server.port), "--dane", *resolver.option),
+                *("-F", "probe.client.example", "--profile", "none", *arguments),
+            )
+            assert run.stderr == ""
+            stdout = run.stdout.replace(f"port {resolver.port}", "port PORT")
+            return run._replace(stdout=stdout.replace(f"_{server.port}._tcp", "_PORT._tcp"))
+
+        yield check
+
+
+def spki(certified: Certified) -> bytes:
+    return certified.key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def record(content: bytes, usage: int = 3, selector: int = 1) -> str:
+    return f"{usage} {selector} 1 {hashlib.sha256(content).hexdigest()}"
+
+
+def line(run: PluginRun) -> str:
+    return run.stdout.partition("\n")[0].partition(" - ")[2].partition("; mx.test accepted")[0]
+
+
+@pytest.fixture
+def server(certificates, serve_carelessly) -> Server:
+    return serve_carelessly(Manners(context=certificates.good.context()))
+
+
+def test_one_matching_record_is_enough(check, server, certificates):
+    right = record(spki(certificates.good))
+    # It sorts before any other.
+    old = f"3 1 1 {'00' * 32}"
+    run = check(server, [right, old], "-v")
+    assert run.exit_code == 0
+    assert (
+        f"\nDANE: holds for mx.test ({right[:14]}... matches)\n"
+        f"  TLSA of mx.test: 3 1 1 00000000...\n"
+        f"  TLSA of mx.test: {right[:14]}...\n"
+    ) in run.stdout
+
+
+def test_without_a_matching_record_such_senders_defer(check, server, certificates):
+    run = check(server, [record(b"the old key")])
+    assert run.exit_code == 2
+    assert line(run) == (
+        "senders that enforce DANE defer: the certificate of mx.test does not match its TLSA record"
+    )
+    right = hashlib.sha256(spki(certificates.good)).hexdigest()
+    assert f"\n  the record of its certificate is 3 1 1 {right}\n" in run.stdout
+    assert "\nMeaning: The certificate was renewed or replaced and the TLSA records were not;" in (
+        run.stdout
+    )
+
+
+def test_the_severity_of_it_can_be_changed(check, server):
+    run = check(server, [record(b"the old key")], "--severity", "dane=warning")
+    assert run.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("tlsa", "how", "exit_code", "said"),
+    [
+        ([], {}, 1, "DANE is not in effect: there is no signed TLSA record at _PORT._tcp.mx.test"),
+        ([record(b"")], {"unsigned": ("contoso.com.",)}, 1,
+         "DANE is not in effect: the MX records of contoso.com are not signed"),
+        ([record(b"")], {"unsigned": ("mx.test.",)}, 1,
+         "DANE is not in effect: the addresses of mx.test are not signed"),
+        ([record(b"")], {"validates": False}, 3,
+         "can't judge DANE: the resolver 127.0.0.1 does not validate"),
+        (2, {}, 2, "senders that enforce DANE defer: the TLSA records of mx.test can't be looked"
+         " up: SERVFAIL from 127.0.0.1 port PORT"),
+        ([f"1 1 1 {'00' * 32}"], {}, 1, "DANE is not in effect: senders can use none of the TLSA"
+         " records of mx.test (1 1 1 00000000...)"),
+    ],
+)  # fmt: skip
+def test_what_dns_lacks_is_said_first(check, server, tlsa, how, exit_code, said):
+    run = check(server, tlsa, **how)
+    assert (run.exit_code, line(run)) == (exit_code, said)
+
+
+def test_published_records_demand_tls(check, serve_carelessly):
+    server = serve_carelessly(Manners(before=("SIZE", "PIPELINING")))
+    run = check(server, [f"1 1 1 {'00' * 32}"])
+    assert (run.exit_code, line(run)) == (
+        2,
+        "senders that enforce DANE defer: mx.test does not offer STARTTLS",
+    )
+
+
+def test_a_server_that_nobody_reaches_is_no_matter_of_dane(check, serve_carelessly):
+    server = serve_carelessly(Manners(banner=b"554 5.3.2 not now\r\n"))
+    run = check(server, [record(b"")])
+    assert line(run) == "mx.test refused the connection: 554 5.3.2 not now"
+
+
+def test_a_record_may_name_the_authority_whose_certificate_is_sent(
+    check, serve_carelessly, certificates, tmp_path
+):
+    authority = certificates.authority.certificate
+    sent = authority.public_bytes(serialization.Encoding.PEM)
+    file = tmp_path / "chain.pem"
+    file.write_bytes(Path(certificates.good.file).read_bytes() + sent)
+    server = serve_carelessly(Manners(certificates.good._replace(file=str(file)).context()))
+    der = authority.public_bytes(serialization.Encoding.DER)
+    assert check(server, [record(der, usage=2, selector=0)]).exit_code == 0
+    # Without it, nothing leads there.
+    server = serve_carelessly(Manners(certificates.good.context()))
+    assert check(server, [record(der, usage=2, selector=0)]).exit_code == 2
