@@ -302,7 +302,6 @@ try_readme() {
     # All of them are run elsewhere.
     bare "sh test.sh tests/protocol/test_reply.py"
 
-    bare "apt install -q --no-install-recommends pipx debootstrap"
     # Four that install, and the four that remove what each of them installed.
     mapfile -t commands < <(readme_commands "Install")
     [ ${#commands[@]} -eq 8 ]

@@ -1,4 +1,4 @@
-"""The range of a threshold (``-w``, ``-c``), as the plugin guidelines have it."""
+"""The range of a threshold (``-w``, ``-c``), as in the plugin guidelines."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 
 class Threshold(NamedTuple):
-    """A range of numbers: ``[@][start:][end]``, ends inside."""
+    """A range of numbers: ``[@][start:][end]``, including both ends."""
 
     start: Union[int, float]
     end: Union[int, float]
-    #: Whether the numbers inside are the wrong ones.
+    #: Whether numbers inside the range violate it.
     inverted: bool
 
     @classmethod
@@ -25,16 +25,16 @@ class Threshold(NamedTuple):
         return cls(first, _number(end) if end else float("inf"), bare != text)
 
     def allows(self, value: float) -> bool:
-        """Whether ``value`` is as it should be."""
+        """Whether ``value`` does not violate the range."""
         return (self.start <= value <= self.end) is not self.inverted
 
     def __str__(self) -> str:
-        """The range with its start and without exponents, which perfdata do not know."""
+        """The range with its start, and without exponents, which are not allowed in perfdata."""
         return self._text("~" if self.start == float("-inf") else _digits(self.start))
 
     @property
     def short(self) -> str:
-        """The range as nagiosplugin has it in perfdata, without a start of 0."""
+        """The range as nagiosplugin writes it in perfdata, without a start of 0."""
         return str(self) if self.start else self._text("").replace(":", "")
 
     def _text(self, start: str) -> str:
