@@ -132,40 +132,42 @@ class Assessment(NamedTuple):
     @property
     def wrong(self) -> tuple[Judgement, ...]:
         """The judgements that are not OK."""
-        return tuple(each for each in self.judgements if each.state is not State.OK)
+        return tuple(judgement for judgement in self.judgements if judgement.state is not State.OK)
 
     @property
     def deciding(self) -> tuple[Judgement, ...]:
         """The judgements that give the check its state, if that is not OK."""
         state = self.state
-        return tuple(each for each in self.wrong if each.state is state)
+        return tuple(judgement for judgement in self.wrong if judgement.state is state)
 
     @property
     def failures(self) -> tuple[Judgement, ...]:
         """The stages that stopped the test of a server."""
-        return tuple(each for each in self.judgements if each.ground is Ground.FAILURE)
+        return tuple(
+            judgement for judgement in self.judgements if judgement.ground is Ground.FAILURE
+        )
 
     @property
     def accepts(self) -> bool:
         """Whether the test of a server was completed."""
-        return any(each.member.accepts for each in self.examined)
+        return any(server.member.accepts for server in self.examined)
 
     @property
     def failure_leads(self) -> bool:
         """Whether the first line begins with a failure, whatever gives the state."""
-        if any(each.state is not State.OK for each in self.failures):
+        if any(judgement.state is not State.OK for judgement in self.failures):
             return True
-        ranges_decide = all(each.ground is Ground.RANGE for each in self.deciding)
+        ranges_decide = all(judgement.ground is Ground.RANGE for judgement in self.deciding)
         return not self.accepts and ranges_decide
 
     def server(self, label: Optional[str]) -> Examined:
         """The server that has ``label``."""
-        return next(each for each in self.examined if each.member.label == label)
+        return next(server for server in self.examined if server.member.label == label)
 
 
 def worst(judgements: Iterable[Judgement]) -> State:
     """The worst state of ``judgements``."""
-    return max((each.state for each in judgements), key=ORDER.index, default=State.OK)
+    return max((judgement.state for judgement in judgements), key=ORDER.index, default=State.OK)
 
 
 def assess(found: ServerSet, options: Options) -> Assessment:
@@ -174,8 +176,8 @@ def assess(found: ServerSet, options: Options) -> Assessment:
     examined = tuple(examine(member, judging.profile, judging.require) for member in found.members)
     conclusions = _conclusions(found, options)
     judged = [
-        (each, (*judge(each, options), *_policies(conclusions, each.member.label, judging)))
-        for each in examined
+        (server, (*judge(server, options), *_policies(conclusions, server.member.label, judging)))
+        for server in examined
     ]
     judgements: list[Judgement] = []
     if judging.rule is None:
@@ -208,11 +210,14 @@ def _policies(
 
 def _without_guesses(judgements: Sequence[Judgement]) -> tuple[Judgement, ...]:
     """``judgements``, except that no range may hide that the test could not be carried out."""
-    if worst(each for each in judgements if each.ground is not Ground.RANGE) is not State.UNKNOWN:
+    if (
+        worst(judgement for judgement in judgements if judgement.ground is not Ground.RANGE)
+        is not State.UNKNOWN
+    ):
         return tuple(judgements)
     return tuple(
-        each._replace(state=State.OK) if each.ground is Ground.RANGE else each
-        for each in judgements
+        judgement._replace(state=State.OK) if judgement.ground is Ground.RANGE else judgement
+        for judgement in judgements
     )
 
 
@@ -225,7 +230,7 @@ def judge(examined: Examined, options: Options) -> tuple[Judgement, ...]:
         *_certificate(examined, options),
         *_findings(examined, options),
     )
-    return tuple(each._replace(server=examined.member.label) for each in judgements)
+    return tuple(judgement._replace(server=examined.member.label) for judgement in judgements)
 
 
 def _stages(examined: Examined, judging: Judging) -> Iterator[Judgement]:
@@ -238,7 +243,7 @@ def _stages(examined: Examined, judging: Judging) -> Iterator[Judgement]:
             assert examined.diagnosis is not None
             stopped = [(failure, examined.diagnosis)]
             if failure.stage is Stage.RCPT:
-                stopped += [(each.outcome, why) for each, why in examined.recipients]
+                stopped += [(server.outcome, why) for server, why in examined.recipients]
             state, key = _worst_of(stopped, judging)
             yield Judgement(name, state, Ground.FAILURE, value, "s", key=key)
         elif outcome.passed:
@@ -352,7 +357,7 @@ def _certificate(examined: Examined, options: Options) -> Iterator[Judgement]:
 
 def certificate_ranges(days: Sequence[float]) -> tuple[str, ...]:
     """The ranges of the days left: an alert is raised below a number, not at it."""
-    return tuple(f"{each:.12f}".rstrip("0").rstrip(".") + ":" for each in days)
+    return tuple(f"{number:.12f}".rstrip("0").rstrip(".") + ":" for number in days)
 
 
 def _passed_by_tls(examined: Examined) -> bool:
@@ -416,7 +421,7 @@ def open_doors(examined: Examined, options: Options) -> list[Doors]:
     assert examined.session is not None
     domains = {options.target.domain.lower(), *own_domains(options.probe.envelope)}
     found = doors(examined.session.refusals, domains)
-    return [each for each in found if each.open or examined.member.accepts]
+    return [kind for kind in found if kind.open or examined.member.accepts]
 
 
 def own_domains(envelope: Envelope) -> set[str]:
@@ -468,8 +473,8 @@ def weigh(
 
 def nobody_accepts(examined: Sequence[Examined]) -> bool:
     """Whether no server of a set accepts mail, and the probe is not the reason."""
-    failures = [each.member.acceptance.failure for each in examined]
-    if any(each is None or each.verdict is Verdict.UNTESTED for each in failures):
+    failures = [server.member.acceptance.failure for server in examined]
+    if any(failure is None or failure.verdict is Verdict.UNTESTED for failure in failures):
         return False
     return not all(
         failure is not None
@@ -482,8 +487,8 @@ def nobody_accepts(examined: Sequence[Examined]) -> bool:
 
 def _of_the_set(found: ServerSet, judging: Judging) -> Iterator[Judgement]:
     """The judgements about a set as a whole."""
-    members = [each for each in found.members if each.acceptance.decisive]
+    members = [member for member in found.members if member.acceptance.decisive]
     yield Judgement(SERVERS, value=len(members))
-    yield Judgement(ACCEPTING, value=sum(each.accepts for each in members))
+    yield Judgement(ACCEPTING, value=sum(member.accepts for member in members))
     if found.lookup is not None:
         yield _measured(Stage.MX.value, found.lookup.seconds, judging)

@@ -271,7 +271,11 @@ def _look_ups(asked: Options) -> list[Conversation]:
 
 def _message_id(now: float) -> str:
     """A unique Message-ID, from random bytes."""
-    node = "".join(each for each in os.uname().nodename if each.isascii() and each.isalnum())
+    node = "".join(
+        character
+        for character in os.uname().nodename
+        if character.isascii() and character.isalnum()
+    )
     return f"<{int(now)}.{os.urandom(10).hex()}@{node or 'localhost'}.mailaccept>"
 
 

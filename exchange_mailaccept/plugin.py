@@ -55,25 +55,25 @@ class MailAccept(Resource):  # type: ignore[misc]  # nagiosplugin has no types
     def __init__(self, assessment: Assessment, options: Options) -> None:
         self.assessment = assessment
         self.options = options
-        self._judgements = {each.label: each for each in assessment.judgements}
+        self._judgements = {judgement.label: judgement for judgement in assessment.judgements}
         self._unprinted: frozenset[str] = frozenset()
         if options.judging.rule is not None and options.limits.verbosity < 2:
             from .report.perfdata import left_out
 
-            labels = [each.member.label for each in assessment.examined]
+            labels = [server.member.label for server in assessment.examined]
             self._unprinted = left_out(options, labels)
 
     def probe(self) -> list[Metric]:
         """The results of the test as metrics; failures of the network are among them."""
         return [
             Metric(
-                each.label,
-                each.value,
-                each.unit,
-                min=None if each.name == CERTIFICATE else 0,
-                context=each.name,
+                judgement.label,
+                judgement.value,
+                judgement.unit,
+                min=None if judgement.name == CERTIFICATE else 0,
+                context=judgement.name,
             )
-            for each in self.assessment.judgements
+            for judgement in self.assessment.judgements
         ]
 
     def state(self, metric: Metric) -> Any:
@@ -143,7 +143,7 @@ def build_check(assessment: Assessment, options: Options) -> Check:
     resource = MailAccept(assessment, options)
     ranges = {
         name: (judging.warning.get(name), judging.critical.get(name))
-        for name in (each.name for each in assessment.judgements)
+        for name in (judgement.name for judgement in assessment.judgements)
     }
     if CERTIFICATE in ranges:
         warning, critical = [*certificate_ranges(judging.certificate_days), None, None][:2]

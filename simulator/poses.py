@@ -264,7 +264,7 @@ class Behaviour(NamedTuple):
         if chosen is None and secured and not self.pose.keywords_in_tls:
             chosen = self.pose.auth_in_tls
         if chosen is not None:
-            at = next((at for at, each in enumerate(lines) if each.split()[0] == "AUTH"), -1)
+            at = next((at for at, line in enumerate(lines) if line.split()[0] == "AUTH"), -1)
             if at >= 0:
                 del lines[at]
             if chosen:

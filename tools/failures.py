@@ -156,10 +156,10 @@ def page(kind: Kind) -> str:
 def section(row: Row) -> list[str]:
     """The section of one row."""
     stages = ", ".join(f"`{stage.value}`" for stage in row.stages) or "any stage"
-    resource = next(each for each in TROUBLESHOOTING if each.key == row.begin)
+    resource = next(resource for resource in TROUBLESHOOTING if resource.key == row.begin)
     where = f"At {stages}"
     if row.generations:
-        where += f" of {' or '.join(each.title for each in row.generations)}"
+        where += f" of {' or '.join(generation.title for generation in row.generations)}"
     codes = f", {', '.join(row.enhanced)}" if row.enhanced else ""
     where += " (no reply)" if row.causes else codes
     page = PAGES[row.page] if row.page else resource.page
@@ -204,8 +204,8 @@ def overview() -> str:
         f"| [{kind.value}]({kind.value}.md) | {what[kind]} | {counts[kind]} |" for kind in Kind
     ]
     resources = [
-        f"| {number} | {each.level} | {link(each.page)} | {each.then} |"
-        for number, each in enumerate(TROUBLESHOOTING, 1)
+        f"| {number} | {resource.level} | {link(resource.page)} | {resource.then} |"
+        for number, resource in enumerate(TROUBLESHOOTING, 1)
     ]
     replies = sorted((row for row in ROWS if not row.causes), key=lambda row: row.sample)
     silences = [row for row in ROWS if row.causes]

@@ -93,7 +93,7 @@ def kind(option: Option) -> str:
 
 def options() -> list[Option]:
     """The options a service can have."""
-    return [each for each in OPTIONS if each.name not in NOT_FOR_SERVICES]
+    return [option for option in OPTIONS if option.name not in NOT_FOR_SERVICES]
 
 
 def argument(option: Option, hostname: str) -> dict[str, dict[str, Any]]:
@@ -215,7 +215,9 @@ def basket() -> str:
     without the secrets: Director's commands have no environment, so that they would be arguments.
     """
     fields = {}
-    described = [(custom_variable(each), each.name, kind(each), each.meaning) for each in options()]
+    described = [
+        (custom_variable(option), option.name, kind(option), option.meaning) for option in options()
+    ]
     for number, (variable, caption, what, meaning) in enumerate(described, 1):
         text = what not in ("true or false", "list")
         fields[str(number)] = {

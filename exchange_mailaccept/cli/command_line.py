@@ -351,9 +351,9 @@ def _check_refuse(line: CommandLine) -> list[str]:
         mistakes.append("--refuse and --auth exclude each other: who logs on may relay")
     recipients = [each.lower() for each in line.recipients]
     mistakes += [
-        f"{each} can't be a recipient and be refused"
-        for each in line.refuse
-        if each.lower() in recipients
+        f"{recipient} can't be a recipient and be refused"
+        for recipient in line.refuse
+        if recipient.lower() in recipients
     ]
     return mistakes
 

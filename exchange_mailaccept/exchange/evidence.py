@@ -157,7 +157,7 @@ class Evidence:
         hosts = (self.offers.domain.lower(), _host(banner).lower())
         #: Exchange Online by the name that the server gives itself.
         self.online_host = any(host.endswith(_ONLINE_HOSTS) for host in hosts)
-        replies = (each.reply.text for each in session.outcomes if each.reply is not None)
+        replies = (outcome.reply.text for outcome in session.outcomes if outcome.reply is not None)
         #: The same, or by its words, which a gateway may have passed on.
         self.online = self.online_host or any(map(_ends_with_online_host, replies))
         #: A host of Exchange Online, by the name that was looked up, and it did not greet.

@@ -178,7 +178,7 @@ def _ntlm(credentials: Credentials) -> Responses:
     import spnego
 
     # NTLM hashes characters and not bytes; bytes that are not UTF-8 are read as Windows-1252.
-    user, password = (_characters(each) for each in _user_and_password(credentials))
+    user, password = (_characters(part) for part in _user_and_password(credentials))
     client = spnego.client(user, password, service="SMTP", protocol="ntlm")
     token = client.step()
     while token is not None:

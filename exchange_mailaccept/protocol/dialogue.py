@@ -499,7 +499,7 @@ class _Walk:
         envelopes = [Envelope(each, recipient) for each in plan.senders]
         outcomes = yield from transactions(envelopes, offered, ask)
         self._senders = tuple(map(Asked, plan.senders, outcomes))
-        envelopes = [Envelope(sender, each) for each in plan.refuse]
+        envelopes = [Envelope(sender, recipient) for recipient in plan.refuse]
         outcomes = yield from transactions(envelopes, offered, ask)
         self._refusals = tuple(map(Asked, plan.refuse, outcomes))
 

@@ -193,7 +193,7 @@ def addresses(
     records = {rdtype: each.records for rdtype, each in known.items()}
     pairs = zip_longest(records.get("AAAA", ()), records.get("A", ()))
     found = tuple(address for pair in pairs for address in pair if address)
-    alias = next((each.alias for each in known.values() if each.alias), "")
+    alias = next((answer.alias for answer in known.values() if answer.alias), "")
     unknown = [
         f"the {rdtype} records of {name} are unknown: {fault.explanation}"
         for rdtype, fault in faults.items()
@@ -206,7 +206,7 @@ def addresses(
         if fault.interrupted:
             return fault
     # NXDOMAIN is about the name, and so about both families (RFC 8020).
-    if not all(each.exists for each in known.values()):
+    if not all(answer.exists for answer in known.values()):
         return Fault(Cause.NXDOMAIN, f"{subject} does not exist (NXDOMAIN)")
     if faults and not known:
         return min(faults.values(), key=lambda fault: fault.verdict is not Verdict.BROKEN)
@@ -279,14 +279,16 @@ class _Resolution:
 
     def __init__(self, questions: Sequence[_Question], nameservers: Sequence[Nameserver]) -> None:
         self._known: dict[_Question, Knowledge] = {}
-        self._faults: dict[_Question, dict[Nameserver, Fault]] = {each: {} for each in questions}
+        self._faults: dict[_Question, dict[Nameserver, Fault]] = {
+            question: {} for question in questions
+        }
         #: The most important question: A rather than AAAA.
         self._first = questions[0]
         #: Questions that are neither answered nor given up.
         self._open = list(questions)
         #: A server that did answer is asked again first.
         self._at_once: list[_Flight] = []
-        self._in_turn = [_Flight(each, tuple(questions)) for each in nameservers]
+        self._in_turn = [_Flight(nameserver, tuple(questions)) for nameserver in nameservers]
 
     @property
     def results(self) -> dict[_Question, _Result]:
@@ -300,7 +302,7 @@ class _Resolution:
         """What to ask next; ``None`` at the end."""
         while queue := self._at_once or self._in_turn:
             flight = queue.pop(0)
-            questions = tuple(each for each in flight.questions if each in self._open)
+            questions = tuple(question for question in flight.questions if question in self._open)
             if questions:
                 return flight._replace(questions=questions)
         return None

@@ -252,6 +252,8 @@ def parse_extensions(reply: Reply) -> Extensions:
         keyword, *parameters = line.upper().replace("=", " ", 1).split() or [""]
         if keyword and (keyword, parameters) != ("OK", []):
             known = keywords.get(keyword, ())
-            keywords[keyword] = known + tuple(each for each in parameters if each not in known)
+            keywords[keyword] = known + tuple(
+                parameter for parameter in parameters if parameter not in known
+            )
     greeting = reply.lines[0].split()
     return Extensions(greeting[0] if greeting else "", keywords)

@@ -195,7 +195,7 @@ class Session(NamedTuple):
 
     def outcome(self, stage: Stage) -> Optional[StageOutcome]:
         """The outcome of ``stage``, or ``None`` if it was not reached."""
-        return next((each for each in self.outcomes if each.stage is stage), None)
+        return next((outcome for outcome in self.outcomes if outcome.stage is stage), None)
 
     def masked(self, mask: Callable[[str], str]) -> Session:
         """This session, with ``mask`` applied to everything that was said.
@@ -214,7 +214,9 @@ class Session(NamedTuple):
             )
 
         def masked_all(asked: tuple[Asked, ...]) -> tuple[Asked, ...]:
-            return tuple(each._replace(outcome=masked(each.outcome)) for each in asked)
+            return tuple(
+                recipient._replace(outcome=masked(recipient.outcome)) for recipient in asked
+            )
 
         return self._replace(
             outcomes=tuple(map(masked, self.outcomes)),

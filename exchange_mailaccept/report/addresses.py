@@ -84,11 +84,14 @@ def _tried(session: Session, plan: Plan) -> tuple[Asked, ...]:
 
 
 def _refused(asked: Sequence[Asked], what: str) -> str:
-    refused = [each for each in asked if not each.outcome.passed]
+    refused = [recipient for recipient in asked if not recipient.outcome.passed]
     # What is refused before what is deferred.
     refused.sort(key=lambda each: each.outcome.verdict is Verdict.DEFERRED)
-    deferred = all(each.outcome.verdict is Verdict.DEFERRED for each in refused)
-    told = [f"{_name(each.address)}: {answer_in_words(each.outcome, _REPLY)}" for each in refused]
+    deferred = all(recipient.outcome.verdict is Verdict.DEFERRED for recipient in refused)
+    told = [
+        f"{_name(recipient.address)}: {answer_in_words(recipient.outcome, _REPLY)}"
+        for recipient in refused
+    ]
     more = [f"and {len(told) - 2} more"] if len(told) > 2 else []
     verb = "deferred" if deferred else "refused"
     return f"{len(refused)} of {len(asked)} {what}s {verb}: {'; '.join(told[:2] + more)}"
@@ -105,9 +108,9 @@ def answer_in_words(outcome: StageOutcome, most: int) -> str:
 def door(key: str, examined: Examined, options: Options) -> str:
     """The recipients that must be refused and were accepted, or could not be tested."""
     host = printable(examined.name, _ADDRESS)
-    (kind,) = (each for each in open_doors(examined, options) if each.key == key)
+    (kind,) = (kind for kind in open_doors(examined, options) if kind.key == key)
     asked = kind.open or kind.untested
-    addresses = " and ".join(_name(each.address) for each in asked)
+    addresses = " and ".join(_name(recipient.address) for recipient in asked)
     if not kind.open:
         outcome = asked[0].outcome
         command = "MAIL was answered " if outcome.reply and outcome.stage is Stage.MAIL else ""

@@ -145,7 +145,7 @@ def backup(acceptance: Acceptance, plan: Plan) -> str:
     ]
     more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
     sessions = (*acceptance.passed_over, acceptance.decisive)
-    preferences = {each.server.preference for each in sessions if each is not None}
+    preferences = {session.server.preference for session in sessions if session is not None}
     equal = len(preferences) == 1 and None not in preferences
     return f"{'other' if equal else 'better'} MX failed: {failures[0]}{more}"
 
@@ -154,7 +154,7 @@ def mx_set(found: MxSet) -> str:
     """The MX that the domain should not have, and those that it lacks."""
     words = []
     if found.unexpected:
-        names = ", ".join(f"{each.name} ({each.preference})" for each in found.unexpected)
+        names = ", ".join(f"{host.name} ({host.preference})" for host in found.unexpected)
         preferred = ", preferred to every expected one" if found.preferred else ""
         words.append(f"unexpected MX {printable(names, QUOTED)}{preferred}")
     if found.missing:

@@ -29,25 +29,29 @@ SLOW_LOOKUP = 1
 def first_line(assessment: Assessment, options: Options) -> str:
     """The first line: what gives the check its state, then the rest as far as there is room."""
     deciding = assessment.deciding
-    labels = frozenset(each.server for each in deciding if each.server is not None)
+    labels = frozenset(judgement.server for judgement in deciding if judgement.server is not None)
     line = _outcome(assessment, options, labels)
     if assessment.state is State.OK:
         return shorten(f"{_allowance(assessment)}{line}")
-    others = [each for each in assessment.wrong if each not in deciding]
-    wrong = [each for each in (*deciding, *others) if each.ground is not Ground.FAILURE]
+    others = [judgement for judgement in assessment.wrong if judgement not in deciding]
+    wrong = [
+        judgement for judgement in (*deciding, *others) if judgement.ground is not Ground.FAILURE
+    ]
     words = _described(wrong, assessment, options)
     if not assessment.failure_leads:
         return shorten("; ".join([*words, line]))
-    if any(each in deciding for each in assessment.failures):
+    if any(judgement in deciding for judgement in assessment.failures):
         # An open relay is as bad if something else has failed too.
-        as_bad = [each for each in wrong if each in deciding and each.name == RELAY]
+        as_bad = [
+            judgement for judgement in wrong if judgement in deciding and judgement.name == RELAY
+        ]
         return shorten("; ".join([line, *_described(as_bad, assessment, options)]))
     return f"{shorten(line, MAX_LINE - len(words[0]) - 2)}; {words[0]}"
 
 
 def _allowance(assessment: Assessment) -> str:
     """A remark that mail is not accepted although the state is OK; empty if it is."""
-    key = next((each.key for each in assessment.failures if each.key), "")
+    key = next((judgement.key for judgement in assessment.failures if judgement.key), "")
     not_accepted = key and not assessment.accepts
     return f"not accepted, as --severity {key}=ok allows: " if not_accepted else ""
 
@@ -59,12 +63,12 @@ def _described(
         return []
     from .findings import describe, mx_set
 
-    servers = {each.member.label: each for each in assessment.examined}
+    servers = {server.member.label: server for server in assessment.examined}
     return [
         mx_set(assessment.found.mx_set)
-        if each.name == MX_SET and assessment.found.mx_set is not None
-        else describe(each, servers.get(each.server or ""), options)
-        for each in judgements
+        if judgement.name == MX_SET and assessment.found.mx_set is not None
+        else describe(judgement, servers.get(judgement.server or ""), options)
+        for judgement in judgements
     ]
 
 
@@ -86,12 +90,14 @@ def _outcome(assessment: Assessment, options: Options, deciding: Collection[str]
 def _notices(assessment: Assessment, options: Options) -> list[str]:
     """What the first line mentions although it is not wrong."""
     target = options.target
-    sessions = [each.session for each in assessment.examined if each.session is not None]
+    sessions = [server.session for server in assessment.examined if server.session is not None]
     no_mx = any(target.has_no_mx(session.server) for session in sessions)
     worth = [
-        each
-        for each in assessment.judgements
-        if each.name in _NOTABLE and each.state is State.OK and each.ground is Ground.FINDING
+        judgement
+        for judgement in assessment.judgements
+        if judgement.name in _NOTABLE
+        and judgement.state is State.OK
+        and judgement.ground is Ground.FINDING
     ]
     told = _described(worth, assessment, options)
     more = [f"and {len(told) - 1} more"] if len(told) > 1 and options.judging.rule else []
@@ -172,13 +178,15 @@ def _slow_lookup(acceptance: Acceptance) -> str:
 
 def _delays(session: Session, generation: Optional[Generation]) -> list[str]:
     """The replies that were delayed, and why, if the time shows it."""
-    slow = [each for each in session.outcomes if each.passed and each.seconds >= LEAST_DELAY]
+    slow = [
+        outcome for outcome in session.outcomes if outcome.passed and outcome.seconds >= LEAST_DELAY
+    ]
     if not slow:
         return []
     from ..exchange.delays import signature
     from .failure import COMMANDS
 
-    known = [(each, signature(each, generation)) for each in slow]
+    known = [(outcome, signature(outcome, generation)) for outcome in slow]
     return [
         f"{COMMANDS[outcome.stage]} took {outcome.seconds:.1f}s, {delay.name}?"
         for outcome, delay in known
@@ -203,7 +211,7 @@ def set_headline(
 
     members = found.members
     name = printable(target.domain or target.host, 80)
-    failed = [each for each in members if each.acceptance.failure is not None]
+    failed = [member for member in members if member.acceptance.failure is not None]
     if failed and failed[0].acceptance.decisive is None:
         return failure(failed[0].acceptance, target, plan)
     if plan.until is Stage.MX and not failed:
@@ -213,7 +221,7 @@ def set_headline(
         what = "found" if plan.until is Stage.MX else "accept mail"
     count = f"{len(members) - len(failed)} of {_servers(len(members))} of {name} {what}"
     if not failed:
-        sessions = [each.acceptance.decisive for each in members]
+        sessions = [member.acceptance.decisive for member in members]
         recipient = _for_whom(list(filter(None, sessions)), plan)
         return f"{count} for {recipient} in {found.seconds:.3f}s{details}"
     # A primary before a backup, and a permanent failure before a temporary one.

@@ -66,8 +66,8 @@ def below_the_first(assessment: Assessment, options: Options) -> list[str]:
     plan, verbosity = options.probe, options.limits.verbosity
     target = options.target.domain or options.target.host
     talkative, is_ok = verbosity >= 1, assessment.state is State.OK
-    wrong = {each.server for each in assessment.wrong}
-    deciding = {each.server for each in assessment.deciding}
+    wrong = {judgement.server for judgement in assessment.wrong}
+    deciding = {judgement.server for judgement in assessment.deciding}
     # First the servers that give the check its state, then the others that fail.
     in_order = sorted(
         assessment.examined,
@@ -78,7 +78,7 @@ def below_the_first(assessment: Assessment, options: Options) -> list[str]:
     shown = []
     for remedy, server in remedies:
         shown += remedy_lines(remedy, plan, server)
-    diagnoses = [each.diagnosis for each in in_order if each.diagnosis is not None]
+    diagnoses = [server.diagnosis for server in in_order if server.diagnosis is not None]
     if options.judging.rule is None:
         (examined,) = in_order
         if diagnoses and not stopped:
@@ -93,7 +93,9 @@ def below_the_first(assessment: Assessment, options: Options) -> list[str]:
 
         shown += fact_lines(assessment.conclusions, target)
     if diagnoses or not is_ok:
-        begins = [each.begin for each in (*(remedy for remedy, _ in remedies), *diagnoses)]
+        begins = [
+            diagnosis.begin for diagnosis in (*(remedy for remedy, _ in remedies), *diagnoses)
+        ]
         shown += troubleshooting_lines(begins[0] if begins else "mail-flow")
     if verbosity >= 2:
         for examined in assessment.examined:
@@ -103,8 +105,8 @@ def below_the_first(assessment: Assessment, options: Options) -> list[str]:
 
 def _remedies(assessment: Assessment, options: Options) -> list[tuple[Diagnosis, Optional[Server]]]:
     """The meaning and next step of each finding, and the server that it is about."""
-    wrong = [each for each in assessment.wrong if each.ground is not Ground.FAILURE]
-    names = {each.name for each in wrong}
+    wrong = [judgement for judgement in assessment.wrong if judgement.ground is not Ground.FAILURE]
+    names = {judgement.name for judgement in wrong}
     found: list[tuple[Diagnosis, Optional[Server]]] = []
     if BACKUP_MX in names:
         (examined,) = assessment.examined
@@ -129,7 +131,9 @@ def _remedies(assessment: Assessment, options: Options) -> list[tuple[Diagnosis,
             server = Server(host, (), options.target.port) if host else None
             found.append((remedy(judgement.conclusion), server))
     found += [(remedy, None) for name, remedy in REMEDIES.items() if name in names]
-    if any(each.ground is Ground.RANGE and each.name != CERTIFICATE for each in wrong):
+    if any(
+        judgement.ground is Ground.RANGE and judgement.name != CERTIFICATE for judgement in wrong
+    ):
         found.append((SLOW, None))
     return list(dict.fromkeys(found))
 
@@ -282,7 +286,7 @@ def went_to_its_end(until: Stage) -> str:
 
 def host_lines(hosts: Sequence[MailHost]) -> list[str]:
     """The servers of a domain by its MX, in the order in which a sender tries them."""
-    listed = [f"{each.preference} {each.name}" for each in hosts if each.preference is not None]
+    listed = [f"{host.preference} {host.name}" for host in hosts if host.preference is not None]
     return [f"MX: {printable(', '.join(listed), 360)}"] if listed else []
 
 

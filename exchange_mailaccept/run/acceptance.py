@@ -249,7 +249,9 @@ class Examined(NamedTuple):
 
     def outcome(self, stage: Stage) -> Optional[StageOutcome]:
         """How ``stage`` ended, if it was reached."""
-        return next((each for each in self.member.acceptance.outcomes if each.stage is stage), None)
+        return next(
+            (outcome for outcome in self.member.acceptance.outcomes if outcome.stage is stage), None
+        )
 
 
 def examine(member: Member, profile: str, require: Sequence[str]) -> Examined:
@@ -269,7 +271,11 @@ def examine(member: Member, profile: str, require: Sequence[str]) -> Examined:
         return diagnose(outcome, keywords.generation, keywords.gateway)
 
     def refused(asked: Sequence[Asked]) -> tuple[tuple[Asked, Diagnosis], ...]:
-        return tuple((each, why(each.outcome)) for each in asked if not each.outcome.passed)
+        return tuple(
+            (recipient, why(recipient.outcome))
+            for recipient in asked
+            if not recipient.outcome.passed
+        )
 
     return examined._replace(
         diagnosis=why(failure) if failure is not None else None,

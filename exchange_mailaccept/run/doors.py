@@ -29,9 +29,11 @@ def doors(asked: Sequence[Asked], domains: Collection[str]) -> tuple[Doors, ...]
     """
     kinds = []
     for key in (RELAY, UNKNOWN_RECIPIENT):
-        mine = [each for each in asked if key == _key(each, domains)]
-        accepted = tuple(each for each in mine if each.outcome.passed)
-        untested = tuple(each for each in mine if not (each.outcome.passed or is_shut(each)))
+        mine = [recipient for recipient in asked if key == _key(recipient, domains)]
+        accepted = tuple(recipient for recipient in mine if recipient.outcome.passed)
+        untested = tuple(
+            recipient for recipient in mine if not (recipient.outcome.passed or is_shut(recipient))
+        )
         if accepted or untested:
             kinds.append(Doors(key, accepted, untested))
     return tuple(kinds)

@@ -90,7 +90,9 @@ class FirstToGreet:
         """Wait for the server that is tested, and for better ones that may still greet."""
         while self._race.winner is None and self._running:
             yield from self._hear()
-        winner = next((each for each in self._begun if each.server is self._race.winner), None)
+        winner = next(
+            (attempt for attempt in self._begun if attempt.server is self._race.winner), None
+        )
         if winner is None:
             return
         self.decisive = winner.position

@@ -94,7 +94,7 @@ def _reach(found: Servers, conditions: Conditions) -> Outcome:
     finding = conditions.begin([find_addresses(host, target) for host in hosts])
     located: list[Located] = finding.drive()
     servers: list[Reached] = [
-        each.server if each.lookup.passed else each.session for each in located
+        host.server if host.lookup.passed else host.session for host in located
     ]
     if conditions.every_address:
         servers = _one_by_one(servers)
