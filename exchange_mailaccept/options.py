@@ -70,7 +70,7 @@ class Options(NamedTuple):
 
 
 #: Options that are about TLS, which ``--starttls-if-offered`` does not require.
-_ABOUT_TLS = ("certificate", "verify", "min-tls", "tls-name", "client-cert")
+_ABOUT_TLS = ("certificate", "verify", "ca-file", "min-tls", "tls-name", "client-cert")
 
 
 def security(line: CommandLine) -> Optional[TlsSettings]:

@@ -24,6 +24,7 @@ from exchange_mailaccept.options import Options
 from exchange_mailaccept.protocol.reply import Extensions, Reply
 from exchange_mailaccept.protocol.security import Certificate, Security
 from exchange_mailaccept.protocol.stages import Fault, Server, Session, StageOutcome
+from exchange_mailaccept.report.headline import first_line
 from exchange_mailaccept.run.acceptance import Acceptance, Examined, Member, ServerSet
 from exchange_mailaccept.vocabulary import Cause, Kind, Stage, State, Verdict
 
@@ -249,6 +250,16 @@ def assessed(outcome: Optional[StageOutcome], *argv: str) -> Assessment:
     asked = options(*argv)
     server = examined(*([outcome] if outcome is not None else []))
     return assess(ServerSet(None, (server.member,)), asked)
+
+
+@pytest.mark.parametrize(
+    ("looking", "until", "said"),
+    [(2.5, "message", " (name look-up took 2.5s)"), (0.9, "message", ""), (2.5, "mx", "")],
+)
+def test_a_slow_lookup_is_said_of_a_set_too(looking, until, said):
+    asked = options("--all-mx", "--until", until)
+    found = ServerSet(None, (ACCEPTS.member,), seconds=3.0, looking=looking)
+    assert first_line(assess(found, asked), asked).endswith(f" in 3.000s{said}")
 
 
 def test_no_range_turns_unknown_into_something_else():

@@ -119,6 +119,7 @@ class CommandLine:
     def secured(self) -> str:
         """How the connection is to be secured: one of :data:`TLS_MODES`, or empty.
 
+        What requires TLS outranks ``--starttls-if-offered``, which a template may have given.
         Senders that enforce a policy use STARTTLS where it is offered.
         """
         default = Tls.IF_OFFERED if self.policies else Tls.NEVER
@@ -233,9 +234,8 @@ class CommandLine:
 
 def _check_tls(line: CommandLine) -> list[str]:
     mistakes = []
-    modes = [mode for mode in TLS_MODES if line.count(mode)]
-    if len(modes) > 1:
-        mistakes.append(" and ".join(f"--{mode}" for mode in modes) + " exclude each other")
+    if line.count(Tls.STARTTLS.value) and line.count(Tls.IMPLICIT.value):
+        mistakes.append("--starttls and --ssl exclude each other")
     if not line.secured:
         details = ("verify", "ca-file", "tls-name", "min-tls", "client-cert", "certificate")
         mistakes += [
@@ -245,8 +245,6 @@ def _check_tls(line: CommandLine) -> list[str]:
         ]
     if line.tried("client-key") and not line.tried("client-cert"):
         mistakes.append("--client-key needs --client-cert")
-    if line.tried("ca-file") and not (line.count("verify") or line.count("mta-sts")):
-        mistakes.append("--ca-file needs --verify or --mta-sts")
     return mistakes
 
 

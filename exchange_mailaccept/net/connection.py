@@ -147,7 +147,8 @@ class ConnectionAttempts(Operation):
             seconds = min(seconds, attempt.begun - self._begun + waited)
         self.since = self.answered = self._begun + seconds
         addresses = (attempt.address, attempt.socket.getsockname()[0])
-        return Connected(seconds, None, addresses, tuple(self._failed), left)
+        silent = tuple(each.address for each in self._attempts.values() if each is not attempt)
+        return Connected(seconds, None, addresses, tuple(self._failed), silent, left)
 
     def _give_up(self) -> Connected:
         """The fault of all attempts: what became of each address, shortened if there are many."""

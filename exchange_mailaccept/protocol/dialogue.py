@@ -130,6 +130,8 @@ class _Walk:
         #: The address that is connected.
         self._address = ""
         self._failed_addresses: tuple[tuple[str, Fault], ...] = ()
+        #: Addresses that had not answered when another one was connected.
+        self._silent: tuple[str, ...] = ()
         self._ehlo_name = plan.ehlo_name
         self._outcomes: list[StageOutcome] = []
         self._extensions = NO_EXTENSIONS
@@ -169,6 +171,7 @@ class _Walk:
             tuple(self._transcript),
             self._security,
             self._failed_addresses,
+            self._silent,
             self._recipients,
             self._senders,
             self._refusals,
@@ -233,6 +236,7 @@ class _Walk:
             self._fail(Stage.CONNECT, answer.seconds, answer.fault)
         self._address, own_address = answer.addresses
         self._failed_addresses += answer.failed
+        self._silent += answer.silent
         if self._race is not None:
             self._race.connect(server)
         if self._plan.tls is Tls.IMPLICIT:
@@ -535,11 +539,13 @@ class _Walk:
         """Let the last stage fail if the ``answer`` shows that the replies are out of step."""
         last = self._outcomes[-1]
         # After a 354 the replies were in step, because it answers only DATA.
-        if not last.passed or last.stage is Stage.MESSAGE:
+        if last.stage is Stage.MESSAGE or not (last.passed or last.stage is Stage.DATA):
             return
         from . import out_of_step
 
-        proof = out_of_step.proof(command, answer)
+        proof = out_of_step.proof(command, answer, not last.passed)
+        if proof and last.reply is not None and not last.passed:
+            proof = f"{proof}, after '{last.reply}' to DATA"
         if proof:
             failed = StageOutcome.failed(last.stage, out_of_step.fault(proof), last.seconds)
             self._outcomes[-1] = failed

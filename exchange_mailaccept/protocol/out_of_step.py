@@ -22,13 +22,18 @@ def fault(words: str) -> Fault:
     return Fault(Cause.OUT_OF_STEP, f"replies are out of step: {words}")
 
 
-def proof(command: str, answer: Replied) -> str:
-    """The proof that the answer to ``command`` (RSET or QUIT) belongs to an earlier one; or empty.
+def proof(command: str, answer: Replied, refused: bool = False) -> str:
+    """The proof that the answer to ``command`` belongs to an earlier one; or empty.
 
     It proves nothing if the server closes, is silent or does not know the command.
+
+    :param command: RSET or QUIT
+    :param refused: whether DATA was refused before, so that 503 would be the answer to DATA if the
+        refusal is that of the recipient
     """
     if answer.reply is not None:
-        moved = _is_for_address(answer.reply) or (command == "QUIT" and answer.reply.code == 250)
+        of_another = {354, *([250] if command == "QUIT" else []), *([503] if refused else [])}
+        moved = answer.reply.code in of_another or _is_for_address(answer.reply)
         return f"{command} was answered with '{answer.reply}'" if moved else ""
     if answer.fault is None or answer.fault.cause is not Cause.OUT_OF_TURN:
         return ""

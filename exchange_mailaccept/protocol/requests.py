@@ -47,6 +47,8 @@ class Connected(NamedTuple):
     addresses: tuple[str, ...] = ()
     #: Addresses that were tried before and failed, each with the reason.
     failed: tuple[tuple[str, Fault], ...] = ()
+    #: Addresses that were tried and had not answered yet.
+    silent: tuple[str, ...] = ()
     left: float = _FOREVER
 
 

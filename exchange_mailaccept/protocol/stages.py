@@ -186,6 +186,8 @@ class Session(NamedTuple):
     security: Optional[Security] = None
     #: Addresses that could not be connected, each with the reason, before one could.
     failed_addresses: tuple[tuple[str, Fault], ...] = ()
+    #: Addresses that had not answered when another one was connected.
+    silent_addresses: tuple[str, ...] = ()
     #: All recipients of the message that were asked for, if there are several.
     recipients: tuple[Asked, ...] = ()
     #: Further senders, as far as the session came to them.

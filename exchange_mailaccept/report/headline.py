@@ -107,6 +107,8 @@ def _notices(assessment: Assessment, options: Options) -> list[str]:
         from .addresses import notices
 
         apart = notices(sessions)
+    if options.judging.rule is not None and options.probe.until is not Stage.MX:
+        apart = [*apart, *filter(None, [_slow_lookup(assessment.found.looking)])]
     return [*lost, *apart, *(told[:1] + more if more else told)]
 
 
@@ -133,7 +135,7 @@ def success(
         printable(generation.title, 40) if generation is not None else "",
         _queued(session, plan),
         *notices,
-        _slow_lookup(acceptance),
+        _slow_lookup(acceptance.lookup.seconds if acceptance.lookup else 0.0),
         *_delays(session, generation),
     ]
     details = f" ({'; '.join(filter(None, notes))})" if any(notes) else ""
@@ -170,9 +172,8 @@ def _queued(session: Session, plan: Plan) -> str:
     return f"queued{where} as {message_id}"
 
 
-def _slow_lookup(acceptance: Acceptance) -> str:
+def _slow_lookup(seconds: float) -> str:
     """How long the DNS lookup took, if it was slow; else empty."""
-    seconds = acceptance.lookup.seconds if acceptance.lookup else 0.0
     return f"name look-up took {seconds:.1f}s" if seconds >= SLOW_LOOKUP else ""
 
 

@@ -2,7 +2,7 @@
 
 ``servers`` finds the servers of a target.  ``acceptance`` tries them as a sender does, with
 ``first_to_greet`` if there are several, and adds what their replies mean.  ``server_set`` tests all
-of them, with ``labels`` for their perfdata.  ``expected_mx`` compares the MX with those that a
-domain should have, and ``doors`` says which recipients were accepted that should be refused.  The
-room imports ``exchange``, ``net`` and what is above.
+of them, with ``labels`` for their perfdata.  ``silent_addresses`` finds dead ones.  ``expected_mx``
+compares the MX with those that a domain should have, and ``doors`` says which recipients were
+accepted that should be refused.  The room imports ``exchange``, ``net`` and what is above.
 """

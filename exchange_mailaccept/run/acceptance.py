@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ..exchange import recognition
 from ..names import is_address
-from ..protocol.dialogue import Plan, walk
+from ..protocol.dialogue import Plan
 from ..protocol.requests import time
 from ..protocol.stages import (
     Asked,
@@ -19,7 +19,7 @@ from ..protocol.stages import (
 )
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Stage, Verdict
-from .servers import Located, Servers, Target, find_addresses, find_servers
+from .servers import Located, Servers, Target, find_addresses, find_servers, walk_through
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -120,6 +120,8 @@ class ServerSet(NamedTuple):
     mx_set: Optional[MxSet] = None
     #: What the domain publishes about TLS (see ``policies``), if it was looked up.
     published: tuple[Any, ...] = ()
+    #: Seconds of looking up MX and addresses.
+    looking: float = 0.0
 
 
 def _furthest(session: Session) -> tuple[bool, int]:
@@ -196,7 +198,7 @@ class _Search:
         self._decisive = 0
         self._sessions[0] = located.session
         if located.lookup.passed:
-            self._sessions[0] = yield from walk(self._found.plan, located.server)
+            self._sessions[0] = yield from walk_through(self._found.plan, located.server)
 
     def walk_first_to_greet(self) -> Generator[Request, Answer, None]:
         """Begin one server after another until one greets, and walk through that one."""

@@ -6,11 +6,11 @@ because a greeting may take five minutes (RFC 5321 4.5.3.2.1).
 
 from __future__ import annotations
 
-from ..protocol.dialogue import walk
 from ..protocol.race import Await, Begin, End, Race
 from ..protocol.requests import time
 from ..protocol.stages import MailHost, Server, Session
 from ..record import TYPE_CHECKING, NamedTuple
+from .servers import walk_through
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -72,7 +72,7 @@ class FirstToGreet:
                 continue
             attempt = _Try(position, located.server, self._waiting, bool(self._running))
             self._begun.append(attempt)
-            yield Begin(walk(self._found.plan, located.server, race=self._race))
+            yield Begin(walk_through(self._found.plan, located.server, race=self._race))
             left = (yield from time()).left
             yield from self._wait(left - max(left / (len(hosts) - position), LEAST_PATIENCE))
         yield from self._finish()

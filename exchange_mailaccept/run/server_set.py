@@ -7,14 +7,13 @@ one deadline.
 from __future__ import annotations
 
 from ..net import loop
-from ..protocol.dialogue import walk
 from ..protocol.stages import Server, Session, StageOutcome
 from ..record import TYPE_CHECKING, Enum, NamedTuple
 from ..vocabulary import Rule, Stage
 from .acceptance import Acceptance, Member, ServerSet
 from .first_to_greet import LEAST_PATIENCE
 from .labels import labels
-from .servers import Located, Servers, Target, find_addresses
+from .servers import Located, Servers, Target, find_addresses, walk_through
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -81,18 +80,25 @@ def accept_mail_everywhere(found: Servers, conditions: Conditions) -> ServerSet:
     if lookup is not None and not lookup.passed:
         # No server was found, which is the only result.
         return ServerSet(None, (Member("", Acceptance(lookup)),), (), lookup.seconds)
-    sessions, published = _reach(found, conditions)
+    sessions, published, looking = _reach(found, conditions)
+    looked = lookup.seconds if lookup else 0.0
+    seconds = looked + left_at_first - conditions.left()
     members = _assemble(sessions)
-    seconds = (lookup.seconds if lookup else 0.0) + left_at_first - conditions.left()
-    return ServerSet(lookup, members, found.notes, seconds, found.mx_set, published)
+    return ServerSet(
+        lookup, members, found.notes, seconds, found.mx_set, published, looked + looking
+    )
 
 
-def _reach(found: Servers, conditions: Conditions) -> Outcome:
-    """Find the addresses of all servers at once, and walk through those that have one."""
+def _reach(found: Servers, conditions: Conditions) -> tuple[list[Session], tuple[Any, ...], float]:
+    """Find the addresses of all servers at once, and walk through those that have one.
+
+    :returns: the sessions, what was done beside them, and the seconds of finding the addresses
+    """
     plan, target = found.plan, conditions.target
     hosts = sorted(found.hosts, key=lambda host: (host.preference or 0, host.name))
     finding = conditions.begin([find_addresses(host, target) for host in hosts])
     located: list[Located] = finding.drive()
+    looking = max((each.lookup.seconds for each in located), default=0.0)
     servers: list[Reached] = [
         host.server if host.lookup.passed else host.session for host in located
     ]
@@ -100,10 +106,10 @@ def _reach(found: Servers, conditions: Conditions) -> Outcome:
         servers = _one_by_one(servers)
     if finding.interruption is not None:
         untested = StageOutcome.failed(Stage.CONNECT, finding.interruption, 0.0)
-        return [_as_session(server, untested) for server in servers], ()
+        return [_as_session(server, untested) for server in servers], (), looking
     if plan.until is Stage.MX:
-        return [_as_session(server) for server in servers], ()
-    return _walk(plan, servers, conditions)
+        return [_as_session(server) for server in servers], (), looking
+    return (*_walk(plan, servers, conditions), looking)
 
 
 def _walk(plan: Plan, servers: Sequence[Reached], conditions: Conditions) -> Outcome:
@@ -112,7 +118,7 @@ def _walk(plan: Plan, servers: Sequence[Reached], conditions: Conditions) -> Out
     # If they have to queue, a slow server must not use up the time of the others.
     rounds = -(-len(reachable) // conditions.parallel)
     turn = max(conditions.left() / rounds, LEAST_PATIENCE) if rounds > 1 else None
-    walks = [walk(plan, server, turn=turn) for server in reachable]
+    walks = [walk_through(plan, server, turn) for server in reachable]
     beside = conditions.beside
     run = conditions.begin([*beside, *walks], conditions.parallel + len(beside))
     results = run.drive()

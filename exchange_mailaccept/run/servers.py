@@ -12,6 +12,7 @@ from ..names import (
     is_qualified,
     what_is_special,
 )
+from ..protocol.dialogue import walk
 from ..protocol.requests import time
 from ..protocol.stages import Fault, MailHost, Server, Session, StageOutcome
 from ..record import TYPE_CHECKING, NamedTuple
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from ..protocol.dialogue import Plan
     from ..protocol.lookups import Resolve, Resolved
+    from ..protocol.race import Race
     from ..protocol.requests import Answer, Request
     from .expected_mx import MxSet
 
@@ -187,3 +189,20 @@ def _is_lab(nameservers: tuple[tuple[str, int], ...]) -> bool:
     return any(
         what_is_special(address) == THIS_HOST and port != DNS_PORT for address, port in nameservers
     )
+
+
+def walk_through(
+    plan: Plan, server: Server, turn: Optional[float] = None, race: Optional[Race] = None
+) -> Generator[Request, Answer, Session]:
+    """Walk through ``server``, and see after a good walk whether silent addresses are dead.
+
+    The parameters are those of :func:`~..protocol.dialogue.walk`.
+    """
+    session = yield from walk(plan, server, turn, race)
+    tested = race is None or race.winner is server
+    if not (session.silent_addresses and session.failure is None and tested):
+        return session
+    from .silent_addresses import look_again
+
+    left = None if turn is None else max(0.0, turn - session.seconds)
+    return (yield from look_again(session, plan.source_address, left))

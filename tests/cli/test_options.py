@@ -733,7 +733,6 @@ def test_policies_to_judge_by_use_starttls_where_it_is_offered(argv, policies):
         (["--dane", "--verify"], "--dane and --verify exclude each other"),
         (["--mta-sts", "--verify", "--until", "ehlo"],
          "--mta-sts needs --until starttls or a later stage"),
-        (["--dane", "--ca-file", "/etc/hosts"], "--ca-file needs --verify or --mta-sts"),
     ],
 )  # fmt: skip
 def test_what_no_sender_does_contradicts_a_policy(argv, said):
@@ -766,6 +765,9 @@ def parse_tls(*argv: str) -> tuple[Options, object]:
         (["-S"], tls(Tls.STARTTLS)),
         (["--starttls"], tls(Tls.STARTTLS)),
         (["--starttls-if-offered"], tls(Tls.IF_OFFERED)),
+        # A template may have given the weaker one.
+        (["--starttls-if-offered", "-S"], tls(Tls.STARTTLS)),
+        (["-s", "--starttls-if-offered"], tls(Tls.IMPLICIT, 465)),
         (["-s"], tls(Tls.IMPLICIT, 465)),
         (["--ssl"], tls(Tls.IMPLICIT, 465)),
         (["-s", "-p", "25"], tls(Tls.IMPLICIT, 25)),
@@ -816,8 +818,6 @@ DAYS = "must be DAYS or DAYS,DAYS, the second for CRITICAL and not above the fir
     ("argv", "said"),
     [
         (["-S", "-s"], "--starttls and --ssl exclude each other"),
-        (["-S", "--starttls-if-offered"],
-         "--starttls and --starttls-if-offered exclude each other"),
         (["--verify"], f"--verify {NEEDS_TLS}"),
         (["--tls-name", "mail1"], f"--tls-name {NEEDS_TLS}"),
         (["--min-tls", "1.3"], f"--min-tls {NEEDS_TLS}"),
@@ -834,7 +834,7 @@ DAYS = "must be DAYS or DAYS,DAYS, the second for CRITICAL and not above the fir
         (["-S", "--client-cert", "/nonexistent"],
          "--client-cert /nonexistent: can't be read: No such file or directory"),
         (["-S", "--client-key", "/etc/hosts"], "--client-key needs --client-cert"),
-        (["-S", "--ca-file", "/etc/hosts"], "--ca-file needs --verify or --mta-sts"),
+        (["--ca-file", "/etc/hosts"], f"--ca-file {NEEDS_TLS}"),
         (["-S", "--verify", "--ca-file", "/"], "--ca-file /: can't be read: it is no regular file"),
         (["-S", "--verify", "--ca-file", "a\0b"],
          "--ca-file a\0b: can't be read: embedded null byte"),

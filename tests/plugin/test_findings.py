@@ -40,9 +40,14 @@ PLAIN_RCPT = ("RCPT TO:<postmaster@contoso[.]com>", RCPT[1])
 
 
 @pytest.mark.parametrize(
-    "wanted", [["-D", "30"], ["--verify"], ["--min-tls", "1.3"], ["--tls-name", "mail1"]]
+    "wanted",
+    [
+        *(["-D", "30"], ["--verify"], ["--min-tls", "1.3"], ["--tls-name", "mail1"]),
+        ["--ca-file", "AUTHORITY"],
+    ],
 )
-def test_no_certificate_where_one_was_to_be_looked_at(serve, wanted):
+def test_no_certificate_where_one_was_to_be_looked_at(serve, wanted, authority):
+    wanted = [authority.file if word == "AUTHORITY" else word for word in wanted]
     run = check(serve(BANNER, PLAIN, *ALL[1:]), *IF_OFFERED, *wanted)
     assert (run.exit_code, first_line(run), run.stderr) == (
         WARNING,

@@ -225,6 +225,17 @@ def test_a_wrong_certificate_is_no_hindrance_without_verify(plugin, serve, certi
     assert f"(Exchange; {WRONG_HERE[kind]}" in line
 
 
+def test_a_certificate_of_an_own_authority_is_trusted_without_verify(plugin, serve, certificates):
+    server = serve(Manners(certificates.good.context()))
+    own = ("--ca-file", certificates.authority.file, "--tls-name", "mx.test")
+    run = plugin.against(server, "-S", *NONE, *own, "--until", "rcpt")
+    assert (run.exit_code, run.first_line) == (
+        OK,
+        "MAILACCEPT OK - 127.0.0.1 passed every stage up to rcpt for postmaster@contoso.com in #s"
+        " (Exchange)",
+    )
+
+
 def test_a_certificate_that_is_not_trusted_can_be_given_a_state(plugin, serve, certificates):
     server = serve(Manners(certificates.self_signed.context()))
     run = plugin.against(server, "-S", *NONE, "--severity", "untrusted=warning", "--until", "rcpt")

@@ -57,6 +57,15 @@ def test_a_farewell_is_not_answered_250():
 
 
 @pytest.mark.parametrize("command", ["RSET", "QUIT"])
+def test_only_data_is_answered_354(command):
+    assert out_of_step.proof(command, answer("354 Start mail input")) != ""
+
+
+def test_a_command_that_came_too_early_is_data_if_the_refusal_before_was_the_recipients():
+    assert out_of_step.proof("QUIT", answer("503 5.5.2 Need rcpt command"), True) != ""
+
+
+@pytest.mark.parametrize("command", ["RSET", "QUIT"])
 @pytest.mark.parametrize(
     "said",
     [

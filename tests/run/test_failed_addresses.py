@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from support.smtp import PortOfAll
+from support.smtp import BlackHole, PortOfAll
 
 from exchange_mailaccept.net import loop
-from exchange_mailaccept.protocol.dialogue import Plan, walk
+from exchange_mailaccept.protocol.dialogue import Plan
 from exchange_mailaccept.protocol.message import Content, Envelope
 from exchange_mailaccept.protocol.stages import Server
+from exchange_mailaccept.run import silent_addresses
+from exchange_mailaccept.run.servers import walk_through
 from exchange_mailaccept.vocabulary import Cause, Stage
 
 PLAN = Plan(
@@ -33,13 +35,23 @@ def port(serve) -> Iterator[int]:
 
 
 def failed(port: int, *addresses: str) -> list[tuple[str, Cause]]:
-    (session,) = loop.Run([walk(PLAN, Server("mail1", addresses, port))], 30.0).drive()
+    (session,) = loop.Run([walk_through(PLAN, Server("mail1", addresses, port))], 30.0).drive()
     assert session.address == "127.0.0.3"
     return [(address, fault.cause) for address, fault in session.failed_addresses]
 
 
 def test_an_address_that_refuses_is_named(port):
     assert failed(port, "127.0.0.2", "127.0.0.3") == [("127.0.0.2", Cause.REFUSED)]
+
+
+def test_an_address_that_stays_silent_is_named(port, monkeypatch):
+    """The kernel drops what comes to it; a moment is enough to see that it is asked once more."""
+    monkeypatch.setattr(silent_addresses, "PATIENCE", 0.3)
+    hole = BlackHole("127.0.0.2", port)
+    try:
+        assert failed(port, "127.0.0.2", "127.0.0.3") == [("127.0.0.2", Cause.SILENT)]
+    finally:
+        hole.close()
 
 
 def test_an_address_that_was_not_needed_is_not_known(port):
