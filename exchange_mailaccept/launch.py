@@ -142,8 +142,7 @@ def begin(argv: Sequence[str]) -> Begun:
 
     # The first packet is on its way from here on.
     from .net import loop
-    from .run.acceptance import accept_mail
-    from .run.servers import find_servers
+    from .run.acceptance import accept_mail, find_servers
 
     contexts = _tls_contexts(security) if security is not None else None
     now = time.time()

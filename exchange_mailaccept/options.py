@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .net.trust import TlsSettings
     from .protocol import auth
     from .protocol.dialogue import Plan
-    from .run.servers import Target
+    from .protocol.stages import Target
 
 
 class Judging(NamedTuple):
@@ -101,7 +101,7 @@ def read(
     :param message_id: of the probe message, with angle brackets
     :param now: seconds since the epoch
     """
-    from .run.servers import Target
+    from .protocol.stages import Target
 
     target = Target(
         line.last("domain", ""),

@@ -58,7 +58,7 @@ class MailAccept(Resource):  # type: ignore[misc]  # nagiosplugin has no types
         self._judgements = {judgement.label: judgement for judgement in assessment.judgements}
         self._unprinted: frozenset[str] = frozenset()
         if options.judging.rule is not None and options.limits.verbosity < 2:
-            from .report.perfdata import left_out
+            from .report.server_set import left_out
 
             labels = [server.member.label for server in assessment.examined]
             self._unprinted = left_out(options, labels)

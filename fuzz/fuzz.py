@@ -30,19 +30,18 @@ with atheris.instrument_imports(include=["exchange_mailaccept"]):
         Command,
         Connect,
         Connected,
-        Done,
         Replied,
         Secured,
         StartTls,
+        Time,
     )
     from exchange_mailaccept.protocol.security import Security
-    from exchange_mailaccept.protocol.stages import Fault, Server, Session
+    from exchange_mailaccept.protocol.stages import Fault, Server, Session, Target
     from exchange_mailaccept.report import headline, lines
     from exchange_mailaccept.report import text as foreign_text
     from exchange_mailaccept.report.failure import failure
     from exchange_mailaccept.run.acceptance import Acceptance, examine
     from exchange_mailaccept.run.server_set import Member
-    from exchange_mailaccept.run.servers import Target
     from exchange_mailaccept.vocabulary import Cause, Stage, Tls
 # Of dnspython what reads responses, so that the fuzzer finds its way to records that can be read;
 # not what every query goes through as well, which would take most of the time.
@@ -121,7 +120,7 @@ def dialogue(data: bytes) -> None:
     try:
         request = next(conversation)
         while True:
-            answer: Union[Connected, Replied, Secured, Done] = Done()
+            answer: Union[Connected, Replied, Secured, Time] = Time()
             if isinstance(request, Connect):
                 answer = Connected(0.0, addresses=("192.0.2.1", "192.0.2.9"))
             elif isinstance(request, Command):

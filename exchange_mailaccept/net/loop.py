@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 
-from ..protocol.requests import Done, Time
+from ..protocol.requests import Time
 from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING
 from ..vocabulary import Cause
@@ -301,14 +301,17 @@ class _Channel:
         self._operation = begun
         return begun.begin()
 
-    def _do_close(self, _: Close) -> Done:
+    def _do_close(self, _: Close) -> Time:
         self._hang_up()
-        return Done(left=self._deadline.left)
+        return self._time()
 
     def _do_clock(self, _: Clock) -> Time:
+        return self._time()
+
+    def _time(self) -> Time:
         return Time(0.0, self._deadline.left, self._waited)
 
-    def _do_begin(self, request: Begin) -> Done:
+    def _do_begin(self, request: Begin) -> Time:
         number = len(self._begun)
 
         def told(result: Any) -> None:
@@ -317,11 +320,11 @@ class _Channel:
         beside = _Channel(request.conversation, self._deadline, self._contexts, self._changed, told)
         self._begun.append(beside)
         beside.start()
-        return Done(left=self._deadline.left)
+        return self._time()
 
-    def _do_end(self, request: End) -> Done:
+    def _do_end(self, request: End) -> Time:
         self._begun[request.number].end()
-        return Done(left=self._deadline.left)
+        return self._time()
 
     def _do_await(self, request: Await) -> Operation:
         return _Awaiting(self._deadline, request, self._ended)

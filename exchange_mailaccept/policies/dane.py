@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from ..protocol.race import Ended
     from ..protocol.requests import Answer, Request
     from ..protocol.security import Security
-    from ..protocol.stages import Session
-    from ..run.servers import Target
+    from ..protocol.stages import Session, Target
 
 NAME = "dane"
 _RDTYPES = {0: ("A", "AAAA"), 4: ("A",), 6: ("AAAA",)}

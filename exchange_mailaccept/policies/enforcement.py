@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from ..net.loop import Conversation
     from ..net.trust import TlsSettings
+    from ..protocol.stages import Target
     from ..run.acceptance import ServerSet
-    from ..run.servers import Target
 
 
 def look_ups(

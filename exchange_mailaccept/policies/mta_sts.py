@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from ..net.trust import TlsSettings
     from ..protocol.lookups import Returned
     from ..protocol.requests import Answer, Request
-    from ..protocol.stages import Session
-    from ..run.servers import Target
+    from ..protocol.stages import Session, Target
 
 NAME = "mta-sts"
 PATH = "/.well-known/mta-sts.txt"

@@ -106,7 +106,7 @@ class Clock(NamedTuple):
 
 
 class Time(NamedTuple):
-    """The answer to :class:`Clock`."""
+    """The answer to :class:`Clock`, and to requests that can't fail, such as :class:`Close`."""
 
     seconds: float = 0.0
     left: float = _FOREVER
@@ -119,13 +119,6 @@ def time() -> Generator[Clock, Time, Time]:
     return (yield Clock())
 
 
-class Done(NamedTuple):
-    """The answer to requests that can't fail, such as :class:`Close`."""
-
-    seconds: float = 0.0
-    left: float = _FOREVER
-
-
 if TYPE_CHECKING:
     Request = Union[Connect, Command, StartTls, Close, Ask, Resolve, Call, Clock, Begin, Await, End]
-    Answer = Union[Connected, Replied, Secured, Responses, Resolved, Returned, Time, Ended, Done]
+    Answer = Union[Connected, Replied, Secured, Responses, Resolved, Returned, Time, Ended]

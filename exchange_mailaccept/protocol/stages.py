@@ -149,6 +149,26 @@ class Server(NamedTuple):
     skipped: tuple[str, ...] = ()
 
 
+class Target(NamedTuple):
+    """What is to be tested."""
+
+    #: Domain whose servers are to be found; empty if ``host`` names the server.
+    domain: str
+    #: Name or address of the server; empty for the domain's MX.
+    host: str
+    port: int
+    #: 4, 6, or 0 for both.
+    family: int = 0
+    #: Address and port of the DNS servers to ask; empty for the system's.
+    nameservers: tuple[tuple[str, int], ...] = ()
+    #: The MX that the domain should have (see ``expected_mx``); empty if any will do.
+    expected_mx: tuple[str, ...] = ()
+
+    def has_no_mx(self, server: Server) -> bool:
+        """Whether ``server`` is the domain itself, which has no MX record (RFC 5321 5.1)."""
+        return bool(self.domain) and not self.host and server.preference is None
+
+
 class TranscriptLine(NamedTuple):
     """One line of the dialogue, or (with the ``speaker`` ``~``) an event."""
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from ..protocol.dialogue import Plan
-from ..protocol.stages import CLOSING, EXPECTED, Session, StageOutcome
+from ..protocol.stages import CLOSING, EXPECTED, Session, StageOutcome, Target
 from ..run.acceptance import Acceptance
-from ..run.servers import Target
 from ..vocabulary import Cause, Stage, Tls, Verdict
 from .text import QUOTED, printable, quote
 

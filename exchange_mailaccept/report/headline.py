@@ -9,10 +9,9 @@ from ..judgement import RECIPIENTS, SENDERS, Assessment, Ground, Judgement
 from ..protocol.dialogue import Plan
 from ..protocol.stages import Session
 from ..record import TYPE_CHECKING
-from ..run.acceptance import Acceptance, Member, ServerSet
-from ..run.servers import Target
-from ..vocabulary import Generation, Stage, State, Verdict
-from .text import MAX_LINE, printable, shorten
+from ..run.acceptance import Acceptance
+from ..vocabulary import Generation, Stage, State
+from .text import MAX_LINE, counted, printable, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -77,7 +76,11 @@ def _outcome(assessment: Assessment, options: Options, deciding: Collection[str]
     target, plan = options.target, options.probe
     notices = _notices(assessment, options)
     if options.judging.rule is not None:
-        return set_headline(assessment.found, target, plan, deciding, notices)
+        from .server_set import set_headline
+
+        sessions = [server.session for server in assessment.examined if server.session is not None]
+        recipients = _for_whom(sessions, plan) if not assessment.failures else ""
+        return set_headline(assessment.found, target, plan, recipients, deciding, notices)
     (examined,) = assessment.examined
     acceptance = examined.member.acceptance
     if acceptance.failure is not None:
@@ -126,7 +129,9 @@ def success(
     """
     session = acceptance.decisive
     if session is None or plan.until is Stage.MX:
-        found = f"{_servers(len(acceptance.hosts))} found in {acceptance.seconds:.3f}s"
+        found = (
+            f"{counted(len(acceptance.hosts), 'mail server')} found in {acceptance.seconds:.3f}s"
+        )
         return f"{found} ({'; '.join(notices)})" if notices else found
     host = printable(session.server.name, 80)
     recipient = _for_whom([session], plan)
@@ -150,10 +155,6 @@ def _for_whom(sessions: Sequence[Session], plan: Plan) -> str:
     from .addresses import accepted
 
     return accepted(sessions, plan)
-
-
-def _servers(number: int) -> str:
-    return "1 mail server" if number == 1 else f"{number} mail servers"
 
 
 def _queued(session: Session, plan: Plan) -> str:
@@ -193,55 +194,3 @@ def _delays(session: Session, generation: Optional[Generation]) -> list[str]:
         for outcome, delay in known
         if delay is not None
     ]
-
-
-def set_headline(
-    found: ServerSet,
-    target: Target,
-    plan: Plan,
-    deciding: Collection[str] = (),
-    notices: Sequence[str] = (),
-) -> str:
-    """The words for a test of all servers: how many accept, and the worst of the others.
-
-    :param deciding: labels of the servers that give the check its state
-    :param notices: what else is mentioned
-    """
-    details = f" ({'; '.join(notices)})" if notices else ""
-    from .failure import failure
-
-    members = found.members
-    name = printable(target.domain or target.host, 80)
-    failed = [member for member in members if member.acceptance.failure is not None]
-    if failed and failed[0].acceptance.decisive is None:
-        return failure(failed[0].acceptance, target, plan)
-    if plan.until is Stage.MX and not failed:
-        return f"{_servers(len(members))} found for {name} in {found.seconds:.3f}s{details}"
-    what = f"pass every stage up to {plan.until.value}"
-    if plan.until in (Stage.MX, Stage.MESSAGE):
-        what = "found" if plan.until is Stage.MX else "accept mail"
-    count = f"{len(members) - len(failed)} of {_servers(len(members))} of {name} {what}"
-    if not failed:
-        sessions = [member.acceptance.decisive for member in members]
-        recipient = _for_whom(list(filter(None, sessions)), plan)
-        return f"{count} for {recipient} in {found.seconds:.3f}s{details}"
-    # A primary before a backup, and a permanent failure before a temporary one.
-    worst = min(failed, key=lambda each: (each.label not in deciding, *_order_of_failure(each)))
-    more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
-    return f"{count}; {failure(worst.acceptance, target, plan)}{more}"
-
-
-_WORST_FIRST = (
-    Verdict.BROKEN,
-    Verdict.TIMED_OUT,
-    Verdict.REFUSED,
-    Verdict.MISSING,
-    Verdict.DEFERRED,
-    Verdict.UNTESTED,
-)
-
-
-def _order_of_failure(member: Member) -> tuple[bool, int]:
-    stopped = member.acceptance.failure
-    assert stopped is not None
-    return not member.primary, _WORST_FIRST.index(stopped.verdict)

@@ -64,6 +64,11 @@ def shorten(line: str, most: int = MAX_LINE) -> str:
     return line if len(line) <= most else f"{line[: most - 3]}..."
 
 
+def counted(number: int, noun: str) -> str:
+    """``number`` and ``noun``, in the plural if there is not one."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def joined(texts: Sequence[str], most: int) -> str:
     """``texts`` made printable, with semicolons between them, in ``most`` characters.
 

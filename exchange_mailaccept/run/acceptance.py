@@ -7,28 +7,56 @@ final dot a second attempt could deliver the message twice.
 
 from __future__ import annotations
 
+import os
+
 from ..exchange import recognition
-from ..names import is_address
-from ..protocol.dialogue import Plan
+from ..names import is_address, is_qualified
+from ..protocol.dialogue import Plan, walk
 from ..protocol.requests import time
-from ..protocol.stages import (
-    Asked,
-    MailHost,
-    Session,
-    StageOutcome,
-)
+from ..protocol.stages import Asked, Fault, MailHost, Server, Session, StageOutcome, Target
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Stage, Verdict
-from .servers import Located, Servers, Target, find_addresses, find_servers, walk_through
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
-    from typing import Any, Optional
+    from typing import Any, Optional, Union
 
     from ..exchange.diagnosis import Diagnosis
+    from ..protocol.lookups import Resolve, Resolved
+    from ..protocol.race import Race
     from ..protocol.requests import Answer, Request
     from ..protocol.security import Certificate, Security
     from .expected_mx import MxSet
+
+#: Maximum time for finding this host's own name, in seconds.
+OWN_NAME_PATIENCE = 1.0
+
+
+class Servers(NamedTuple):
+    """The servers of a target, before any of them is tried."""
+
+    #: Finding them; ``None`` if there was nothing to look up.
+    lookup: Optional[StageOutcome]
+    hosts: tuple[MailHost, ...]
+    notes: tuple[str, ...]
+    #: The plan, with this host's name for EHLO.
+    plan: Plan
+    #: What is wrong with the MX, if they were compared with those that the domain should have.
+    mx_set: Optional[MxSet] = None
+
+
+class Located(NamedTuple):
+    """A mail host with its addresses, or why it has none."""
+
+    server: Server
+    #: The outcome of the stage ``mx``.
+    lookup: StageOutcome
+    notes: tuple[str, ...] = ()
+
+    @property
+    def reached(self) -> Union[Server, Session]:
+        """The server, or its failed session if it has no address."""
+        return self.server if self.lookup.passed else Session(self.server, "", (self.lookup,))
 
 
 class Acceptance(NamedTuple):
@@ -131,6 +159,71 @@ def _furthest(session: Session) -> tuple[bool, int]:
     return tested, len(session.outcomes)
 
 
+def find_servers(target: Target, plan: Plan) -> Generator[Request, Answer, Servers]:
+    """Find the servers of ``target``, in the order in which a sender would try them."""
+    if not plan.ehlo_name:
+        plan = plan._replace(ehlo_name=(yield from _find_ehlo_name()))
+    if target.host:
+        return Servers(None, (MailHost(None, target.host),), (), plan)
+    from . import look_up
+
+    begun = yield from time()
+    found, mx_set = yield from look_up.mail_hosts(target)
+    ended = yield from time()
+    seconds = ended.waited - begun.waited
+    if isinstance(found, Fault):
+        return Servers(StageOutcome.failed(Stage.MX, found, seconds), (), (), plan)
+    lookup = StageOutcome(Stage.MX, Verdict.PASSED, seconds)
+    return Servers(lookup, found.hosts, found.notes, plan, mx_set)
+
+
+def find_addresses(host: MailHost, target: Target) -> Generator[Request, Answer, Located]:
+    """Find the addresses of ``host``, one of the servers of ``target``."""
+    server = Server(host.name, (), target.port, host.preference)
+    # Only the user may name a server by its address; an MX record must not.
+    if target.host and is_address(host.name):
+        server = server._replace(addresses=(host.name,))
+        return Located(server, StageOutcome(Stage.MX, Verdict.PASSED, 0.0))
+    from . import look_up
+
+    begun = yield from time()
+    found = yield from look_up.addresses(server, target)
+    ended = yield from time()
+    seconds = ended.waited - begun.waited
+    if isinstance(found, Fault):
+        return Located(server, StageOutcome.failed(Stage.MX, found, seconds))
+    server, notes = found
+    return Located(server, StageOutcome(Stage.MX, Verdict.PASSED, seconds), notes)
+
+
+def _find_ehlo_name() -> Generator[Resolve, Resolved, str]:
+    """This host's fully qualified name for EHLO; empty for the address literal."""
+    name = os.uname().nodename
+    if "." not in name:
+        from ..protocol.lookups import Resolve
+
+        answer = yield Resolve(name, 0, OWN_NAME_PATIENCE)
+        name = answer.canonical_name
+    return name if is_qualified(name) and not name.startswith("localhost.") else ""
+
+
+def walk_through(
+    plan: Plan, server: Server, turn: Optional[float] = None, race: Optional[Race] = None
+) -> Generator[Request, Answer, Session]:
+    """Walk through ``server``, and see after a good walk whether silent addresses are dead.
+
+    The parameters are those of :func:`~..protocol.dialogue.walk`.
+    """
+    session = yield from walk(plan, server, turn, race)
+    tested = race is None or race.winner is server
+    if not (session.silent_addresses and session.failure is None and tested):
+        return session
+    from .silent_addresses import look_again
+
+    left = None if turn is None else max(0.0, turn - session.seconds)
+    return (yield from look_again(session, plan.source_address, left))
+
+
 def accept_mail(target: Target, plan: Plan) -> Generator[Request, Answer, Acceptance]:
     """Test ``target``: walk through the first of its servers that greets."""
     found = yield from find_servers(target, plan)
@@ -182,39 +275,39 @@ class _Search:
     def find_one(self) -> Generator[Request, Answer, None]:
         """Find a server that has an address, which completes the stage ``mx``."""
         for position, host in enumerate(self._found.hosts):
-            located = yield from self._locate(host)
-            if not located.lookup.passed:
-                self._sessions[position] = located.session
+            reached = yield from self._locate(host)
+            if isinstance(reached, Session):
+                self._sessions[position] = reached
             elif self._sessions:
                 # It is the decisive one, and those before it were passed over.
-                self._sessions[position] = Session(located.server, "", (self._lookup,))
+                self._sessions[position] = Session(reached, "", (self._lookup,))
                 self._decisive = position
-            if located.lookup.passed or (yield from time()).left <= 0:
+            if isinstance(reached, Server) or (yield from time()).left <= 0:
                 return
 
     def walk_only_one(self) -> Generator[Request, Answer, None]:
         """Walk through the only server, whose connection may have been begun already."""
-        located = yield from self._locate(self._found.hosts[0])
+        reached = yield from self._locate(self._found.hosts[0])
         self._decisive = 0
-        self._sessions[0] = located.session
-        if located.lookup.passed:
-            self._sessions[0] = yield from walk_through(self._found.plan, located.server)
+        if isinstance(reached, Server):
+            reached = yield from walk_through(self._found.plan, reached)
+        self._sessions[0] = reached
 
     def walk_first_to_greet(self) -> Generator[Request, Answer, None]:
         """Begin one server after another until one greets, and walk through that one."""
         from .first_to_greet import FirstToGreet
 
-        search = FirstToGreet(self._found, self._locate)
+        search = FirstToGreet(self._found.hosts, self._found.plan, self._locate, walk_through)
         yield from search.walk()
         self._notes += search.take_late()
         self._sessions, self._decisive = search.sessions, search.decisive
         self._overlap = search.overlap
 
-    def _locate(self, host: MailHost) -> Generator[Request, Answer, Located]:
+    def _locate(self, host: MailHost) -> Generator[Request, Answer, Union[Server, Session]]:
         located = yield from find_addresses(host, self._target)
         self._looking += located.lookup.seconds
         self._notes.extend(located.notes)
-        return located
+        return located.reached
 
 
 class Examined(NamedTuple):

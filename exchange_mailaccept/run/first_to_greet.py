@@ -10,17 +10,17 @@ from ..protocol.race import Await, Begin, End, Race
 from ..protocol.requests import time
 from ..protocol.stages import MailHost, Server, Session
 from ..record import TYPE_CHECKING, NamedTuple
-from .servers import walk_through
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-    from typing import Optional
+    from collections.abc import Callable, Generator, Sequence
+    from typing import Any, Optional, Union
 
+    from ..protocol.dialogue import Plan
     from ..protocol.race import Ended
     from ..protocol.requests import Answer, Request
-    from .servers import Located, Servers
 
-    Locate = Callable[[MailHost], Generator[Request, Answer, Located]]
+    #: Returns a server with its addresses, or the failed session of one without.
+    Locate = Callable[[MailHost], Generator[Request, Answer, Union[Server, Session]]]
 
 #: Minimum share of a server, in seconds, before the next one is tried as well.
 LEAST_PATIENCE = 1.0
@@ -41,11 +41,16 @@ class FirstToGreet:
     """The search for the first server that greets, and the walk through it.
 
     :param locate: finds the addresses of a server
+    :param walk: walks through a server
     """
 
-    def __init__(self, found: Servers, locate: Locate) -> None:
-        self._found = found
+    def __init__(
+        self, hosts: Sequence[MailHost], plan: Plan, locate: Locate, walk: Callable[..., Any]
+    ) -> None:
+        self._hosts = hosts
+        self._plan = plan
         self._locate = locate
+        self._walk = walk
         #: Seconds of waiting for servers.
         self._waiting = 0.0
         self._race = Race()
@@ -61,18 +66,18 @@ class FirstToGreet:
         A server that does not greet keeps its connection when its share of the time is over and the
         next server is begun.
         """
-        hosts = self._found.hosts
+        hosts = self._hosts
         for position, host in enumerate(hosts):
             left = (yield from time()).left
             if self._race.winner is not None or left <= 0:
                 break
-            located = yield from self._locate(host)
-            if not located.lookup.passed:
-                self.sessions[position] = located.session
+            reached = yield from self._locate(host)
+            if isinstance(reached, Session):
+                self.sessions[position] = reached
                 continue
-            attempt = _Try(position, located.server, self._waiting, bool(self._running))
+            attempt = _Try(position, reached, self._waiting, bool(self._running))
             self._begun.append(attempt)
-            yield Begin(walk_through(self._found.plan, located.server, race=self._race))
+            yield Begin(self._walk(self._plan, reached, race=self._race))
             left = (yield from time()).left
             yield from self._wait(left - max(left / (len(hosts) - position), LEAST_PATIENCE))
         yield from self._finish()
@@ -133,7 +138,7 @@ class FirstToGreet:
             if position != self.decisive and session.failure is None
         ]
         return [
-            f"{self._found.hosts[position].name} greeted late,"
+            f"{self._hosts[position].name} greeted late,"
             f" after {self.sessions.pop(position).seconds:.1f}s"
             for position in late
         ]

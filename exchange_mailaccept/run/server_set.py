@@ -6,14 +6,24 @@ one deadline.
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
+
+from ..names import DIGITS, LETTERS, is_address
 from ..net import loop
-from ..protocol.stages import Server, Session, StageOutcome
+from ..protocol.stages import Server, Session, StageOutcome, Target
 from ..record import TYPE_CHECKING, Enum, NamedTuple
 from ..vocabulary import Rule, Stage
-from .acceptance import Acceptance, Member, ServerSet
+from .acceptance import (
+    Acceptance,
+    Located,
+    Member,
+    Servers,
+    ServerSet,
+    find_addresses,
+    walk_through,
+)
 from .first_to_greet import LEAST_PATIENCE
-from .labels import labels
-from .servers import Located, Servers, Target, find_addresses, walk_through
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -98,10 +108,8 @@ def _reach(found: Servers, conditions: Conditions) -> tuple[list[Session], tuple
     hosts = sorted(found.hosts, key=lambda host: (host.preference or 0, host.name))
     finding = conditions.begin([find_addresses(host, target) for host in hosts])
     located: list[Located] = finding.drive()
-    looking = max((each.lookup.seconds for each in located), default=0.0)
-    servers: list[Reached] = [
-        host.server if host.lookup.passed else host.session for host in located
-    ]
+    looking = max((host.lookup.seconds for host in located), default=0.0)
+    servers: list[Reached] = [host.reached for host in located]
     if conditions.every_address:
         servers = _one_by_one(servers)
     if finding.interruption is not None:
@@ -151,3 +159,40 @@ def _one_by_one(servers: Sequence[Reached]) -> list[Reached]:
 def _as_session(server: Reached, *outcomes: StageOutcome) -> Session:
     """The session of a server that is not tried, with ``outcomes`` only."""
     return Session(server, "", outcomes) if isinstance(server, Server) else server
+
+
+def labels(names: Sequence[str]) -> list[str]:
+    """A label in perfdata for each of ``names``, the same in every run.
+
+    It is the first part of the name, or all of it if others have the same part.
+
+    An address becomes ``host``, because some graphing systems can't store ``::``.  Equal labels get
+    a number.
+    """
+    shared = Counter(_short(name) for name in set(names))
+    wanted = [_short(name) if shared[_short(name)] == 1 else _full(name) for name in names]
+    times = Counter(wanted)
+    used = {label for label in wanted if times[label] == 1}
+    numbers = {label: itertools.count(1) for label in wanted}
+    unique = []
+    for label in wanted:
+        if times[label] > 1:
+            numbered = (f"{label}-{number}" for number in numbers[label])
+            label = next(candidate for candidate in numbered if candidate not in used)
+            used.add(label)
+        unique.append(label)
+    return unique
+
+
+def _short(name: str) -> str:
+    return _full(name) if is_address(name) else _harmless(name.partition(".")[0])
+
+
+def _full(name: str) -> str:
+    return "host" if is_address(name) else _harmless(name)
+
+
+def _harmless(name: str) -> str:
+    """``name`` with characters for perfdata; DNS allows any byte in a name (RFC 2181 11)."""
+    kept = LETTERS + DIGITS + "_-"
+    return "".join(letter if letter in kept else "-" for letter in name) or "host"

@@ -29,7 +29,7 @@ from exchange_mailaccept.protocol.message import (
     rcpt_command,
 )
 from exchange_mailaccept.protocol.reply import NO_EXTENSIONS
-from exchange_mailaccept.run.servers import Target
+from exchange_mailaccept.protocol.stages import Target
 from exchange_mailaccept.vocabulary import Rule, Stage, Tls
 
 DEFAULTS = Options(

@@ -18,8 +18,8 @@ from exchange_mailaccept.protocol.stages import (
     Server,
     Session,
     StageOutcome,
+    Target,
 )
-from exchange_mailaccept.run.servers import Target
 from exchange_mailaccept.vocabulary import Cause, Stage
 
 RECORD = ["v=STSv1; id=1;"]

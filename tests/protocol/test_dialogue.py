@@ -16,10 +16,10 @@ from exchange_mailaccept.protocol.requests import (
     Command,
     Connect,
     Connected,
-    Done,
     Replied,
     Secured,
     StartTls,
+    Time,
 )
 from exchange_mailaccept.protocol.security import Security
 from exchange_mailaccept.protocol.stages import Fault, Server, Session
@@ -79,7 +79,7 @@ class Talk:
             return Connected(0.5, addresses=("192.0.2.1", "192.0.2.9"))
         if isinstance(request, Close):
             self.sent.append("(closes)")
-            return Done()
+            return Time()
         if isinstance(request, StartTls):
             unverified = "" if request.verify else ", unverified"
             self.sent.append(f"(TLS for {request.server_name}{unverified})")
@@ -279,7 +279,7 @@ def test_whatever_a_server_replies_the_walk_tells_the_truth(said: list[tuple[int
             bodies += b"\r\n.\r\n" in request.data
             answer = Replied(0.0, reply=next(answers))
         else:
-            answer = Done()
+            answer = Time()
         try:
             request = conversation.send(answer)
         except StopIteration as end:
@@ -341,7 +341,7 @@ def test_the_turn_of_a_server_includes_both_connections() -> None:
             request = conversation.send(Connected(0.5, addresses=("192.0.2.1", "192.0.2.9")))
         elif isinstance(request, StartTls):
             assert isinstance(conversation.send(Secured(1.0, UNTRUSTED)), Close)
-            request = conversation.send(Done())
+            request = conversation.send(Time())
         else:
             request = conversation.send(Replied(1.0, reply=next(answers, reply(BANNER))))
     assert left == [10.0, 9.5, 8.5, 7.5, 6.5, 5.5]

@@ -20,6 +20,7 @@ from exchange_mailaccept.protocol.stages import (
     Server,
     Session,
     StageOutcome,
+    Target,
     TranscriptLine,
 )
 from exchange_mailaccept.report import headline
@@ -28,7 +29,6 @@ from exchange_mailaccept.report.failure import failure
 from exchange_mailaccept.report.findings import backup, missing
 from exchange_mailaccept.report.text import printable, quote
 from exchange_mailaccept.run.acceptance import Acceptance, Examined, Member, examine
-from exchange_mailaccept.run.servers import Target
 from exchange_mailaccept.vocabulary import Cause, Generation, Stage, Verdict
 
 #: The servers of the domain.

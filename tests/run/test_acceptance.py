@@ -29,14 +29,12 @@ from exchange_mailaccept.protocol.requests import (
     Command,
     Connect,
     Connected,
-    Done,
     Replied,
     Time,
 )
-from exchange_mailaccept.protocol.stages import Fault, Server, Session, StageOutcome
+from exchange_mailaccept.protocol.stages import Fault, Server, Session, StageOutcome, Target
 from exchange_mailaccept.report.findings import backup
-from exchange_mailaccept.run.acceptance import Acceptance, accept_mail
-from exchange_mailaccept.run.servers import Target, find_servers
+from exchange_mailaccept.run.acceptance import Acceptance, accept_mail, find_servers
 from exchange_mailaccept.vocabulary import Cause, Stage, Verdict
 
 if TYPE_CHECKING:
@@ -112,7 +110,7 @@ class World:
             while True:
                 request = test.send(answer)
                 answer = self._answer(request)
-                if isinstance(answer, (Time, Done)):
+                if isinstance(answer, Time):
                     continue
                 if answer.fault == INTERRUPTED:
                     self._interrupted, self._left = True, 0.0
@@ -151,15 +149,15 @@ class World:
         if isinstance(request, Clock):
             return Time(0.0, self._left, self._waited)
         if isinstance(request, Close):
-            return Done()
+            return Time()
         if isinstance(request, Begin):
             self._begin(request)
-            return Done()
+            return Time()
         if isinstance(request, Await):
             return self._await(request)
         if isinstance(request, End):
             self._begun[request.number][0] = 0.0
-            return Done()
+            return Time()
         assert isinstance(request, Command)
         if request.data:
             self.sent.append((self._address, request.data.decode().rstrip("\r\n")))

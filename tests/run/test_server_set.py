@@ -29,7 +29,7 @@ from support.plugin import (
 from support.scripts import MESSAGE, SILENCE, Manners, Servers, Step
 from support.smtp import PATIENCE, BlackHole, PortOfAll, Server, Talk
 
-from exchange_mailaccept.run.labels import labels
+from exchange_mailaccept.run.server_set import labels
 
 OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
 

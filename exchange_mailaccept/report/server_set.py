@@ -1,4 +1,4 @@
-"""Chooses the perfdata of a set if there is no room for all of them.
+"""What is printed of a set of servers: the first line, and as many perfdata as there is room for.
 
 Below -vv the whole output stays below ``report.text.MAX_OUTPUT``, but the perfdata of many servers
 would be longer.  The choice depends on the options and not on the results, so that the labels are
@@ -10,12 +10,17 @@ from __future__ import annotations
 from ..cli.words import CERTIFICATE, EXTENSIONS, MEASURED, TOTAL
 from ..judgement import certificate_ranges
 from ..record import TYPE_CHECKING
-from ..vocabulary import Stage, Tls
+from ..vocabulary import Stage, Tls, Verdict
+from .failure import failure
+from .text import counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from ..options import Judging, Options
+    from ..protocol.dialogue import Plan
+    from ..protocol.stages import Target
+    from ..run.acceptance import Member, ServerSet
 
 #: Maximum number of bytes, so that there is room for text.
 MAX_PERFDATA = 3000
@@ -65,3 +70,54 @@ def _room(names: Collection[str], judging: Judging, labels: Sequence[str]) -> in
         for label in labels
         for name in names
     )
+
+
+def set_headline(
+    found: ServerSet,
+    target: Target,
+    plan: Plan,
+    recipients: str,
+    deciding: Collection[str] = (),
+    notices: Sequence[str] = (),
+) -> str:
+    """The words for a test of all servers: how many accept, and the worst of the others.
+
+    :param recipients: those for which all servers accept mail
+    :param deciding: labels of the servers that give the check its state
+    :param notices: what else is mentioned
+    """
+    details = f" ({'; '.join(notices)})" if notices else ""
+    members = found.members
+    name = printable(target.domain or target.host, 80)
+    failed = [member for member in members if member.acceptance.failure is not None]
+    if failed and failed[0].acceptance.decisive is None:
+        return failure(failed[0].acceptance, target, plan)
+    number = counted(len(members), "mail server")
+    if plan.until is Stage.MX and not failed:
+        return f"{number} found for {name} in {found.seconds:.3f}s{details}"
+    what = f"pass every stage up to {plan.until.value}"
+    if plan.until in (Stage.MX, Stage.MESSAGE):
+        what = "found" if plan.until is Stage.MX else "accept mail"
+    count = f"{len(members) - len(failed)} of {number} of {name} {what}"
+    if not failed:
+        return f"{count} for {recipients} in {found.seconds:.3f}s{details}"
+    # A primary before a backup, and a permanent failure before a temporary one.
+    worst = min(failed, key=lambda each: (each.label not in deciding, *_order_of_failure(each)))
+    more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+    return f"{count}; {failure(worst.acceptance, target, plan)}{more}"
+
+
+_WORST_FIRST = (
+    Verdict.BROKEN,
+    Verdict.TIMED_OUT,
+    Verdict.REFUSED,
+    Verdict.MISSING,
+    Verdict.DEFERRED,
+    Verdict.UNTESTED,
+)
+
+
+def _order_of_failure(member: Member) -> tuple[bool, int]:
+    stopped = member.acceptance.failure
+    assert stopped is not None
+    return not member.primary, _WORST_FIRST.index(stopped.verdict)
