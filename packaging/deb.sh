@@ -9,8 +9,7 @@
 # Without it: here.  Building any Debian package takes 430 MB of compilers:
 #   apt build-dep -P nocheck ./packaging && sh packaging/deb.sh
 #
-# The tests run if what they need is there (apt build-dep ./packaging) and DEB_BUILD_PROFILES is
-# set and empty.
+# With DEB_BUILD_PROFILES= in the environment the tests run too, and need apt build-dep ./packaging.
 set -eu
 
 checkout=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
