@@ -123,22 +123,26 @@ def _alternative_names(certificate: Any) -> tuple[str, ...]:
 
 
 class Link:
-    """One certificate of a chain, to be compared with TLSA records.
+    """One certificate of a chain, to be compared with TLSA records."""
 
-    :raises ValueError: it can't be read
-    """
-
-    def __init__(self, der: bytes) -> None:
-        from cryptography import x509
-
+    def __init__(self, der: bytes, certificate: Any, public_key: bytes) -> None:
         self.der = der
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                self._certificate = x509.load_der_x509_certificate(der)
-                self.public_key = _spki(self._certificate.public_key())
-            except (TypeError, x509.InvalidVersion, _unsupported()) as error:
-                raise ValueError(str(error)) from None
+        self._certificate = certificate
+        #: SubjectPublicKeyInfo in DER.
+        self.public_key = public_key
+
+    @classmethod
+    def read(cls, der: bytes) -> Optional[Link]:
+        """The certificate; ``None`` if the ``cryptography`` package can't read it."""
+        from cryptography import x509
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        try:
+            read = x509.load_der_x509_certificate(der)
+            key = read.public_key()
+        except (ValueError, TypeError, x509.InvalidVersion, _unsupported()):
+            return None
+        return cls(der, read, key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -192,13 +196,7 @@ class Link:
             found = self._certificate.extensions.get_extension_for_class(x509.BasicConstraints)
         except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
             return False
-        return found.value.ca
-
-
-def _spki(key: Any) -> bytes:
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    return bytes(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+        return bool(found.value.ca)
 
 
 def _unsupported() -> type[Exception]:

@@ -6,6 +6,8 @@ that it is authentic, and only from a resolver that nobody can stand in for.
 
 from __future__ import annotations
 
+import warnings
+
 from ..names import THIS_HOST, is_covered, what_is_special
 from ..protocol import mx
 from ..protocol.race import Await, Begin
@@ -76,12 +78,9 @@ def look_up(
     for host in hosts:
         yield Begin(_look_up_host(host, target, trusted))
     found: dict[str, Found] = {}
-    while len(found) < len(hosts):
-        answer = yield from _wait()
-        if answer.ended is None:
-            # The run is over.
-            break
-        number, found_of_host = answer.ended
+    # At the end of the run the look-ups are answered with faults, and end.
+    while len(found) < len(hosts) and (ended := (yield from _wait()).ended):
+        number, found_of_host = ended
         found[hosts[number]] = found_of_host
     return Published(domain, hosts=found)
 
@@ -136,9 +135,11 @@ def judge(published: Published, label: str, session: Session, now: float) -> Opt
     :param now: in seconds since the epoch
     """
     name = session.server.name
-    found = published.hosts.get(name.lower())
-    if found is None or not knows_of_tls(session):
+    if not knows_of_tls(session):
         return None
+    # It may be missing if the run had to end, or if the MX were changed meanwhile.
+    missing = Found(Problem.RESOLVER_SILENT, f"nothing was found out about {name}")
+    found = published.hosts.get(name.lower(), missing)
     judged = _judge(found, published.domain, session, now)
     return judged._replace(server=label, host=name)
 
@@ -158,7 +159,10 @@ def _judge(found: Found, domain: str, session: Session, now: float) -> Conclusio
         # TLS is required all the same, and there was TLS (RFC 7672 2.2).
         judged = _concluded(Problem.UNUSABLE, ", ".join(map(str, found.records[:2])))
     else:
-        judged = _compare(records, security, (found.base, domain), now)
+        with warnings.catch_warnings():
+            # What cryptography says of certificates that are not quite right.
+            warnings.simplefilter("ignore")
+            judged = _compare(records, security, (found.base, domain), now)
     listed = (
         f"TLSA of {found.base}: {record}{'' if record in records else ' (senders do not use it)'}"
         for record in found.records[:8]
@@ -173,16 +177,17 @@ def _compare(
 
     :param names: reference identifiers for usage 2 (RFC 7672 3.2.2)
     """
-    from ..net.certificate import Link
+    from ..net import certificate
 
-    try:
-        own, *others = map(Link, security.chain)
-    except ValueError as error:
-        return _concluded(Problem.NO_MATCH, f"can't be read: {error}")
+    sent = [certificate.Link.read(der) for der in security.chain]
+    own, others = sent[0], [link for link in sent[1:] if link is not None]
+    public_key = own.public_key if own is not None else b""
     for record in records:
         # Neither name nor expiry counts (RFC 7672 3.1.1).
-        if record.usage == tlsa.DANE_EE and record.matches(own.der, own.public_key):
+        if record.usage == tlsa.DANE_EE and record.matches(security.chain[0], public_key):
             return _concluded(Problem.NONE, str(record))
+    if own is None:
+        return _concluded(Problem.NO_MATCH, "does not match, and can't be read")
     anchors = [record for record in records if record.usage == tlsa.DANE_TA]
     if anchors and not security.chain_is_whole:
         return _concluded(Problem.CHAIN_UNKNOWN, str(anchors[0]))
@@ -211,15 +216,10 @@ def _path(own: Link, others: Sequence[Link], anchors: Sequence[tlsa.Record]) -> 
     """
     from ..net.certificate import Link
 
-    whole = [each.data for each in anchors if each.matching_type == tlsa.FULL]
-    keys = [each.data for each in anchors if each[1:3] == (tlsa.SPKI, tlsa.FULL)]
-    known = list(others)
-    for data in whole:
-        try:
-            known.append(Link(data))
-        except ValueError:
-            # It is a key.
-            continue
+    whole = [each for each in anchors if each.matching_type == tlsa.FULL]
+    keys = [each.data for each in whole if each.selector == tlsa.SPKI]
+    unsent = [Link.read(each.data) for each in whole if each.selector == tlsa.CERT]
+    known = [*others, *(link for link in unsent if link is not None)]
     path = [own]
     while True:
         if any(path[-1].is_signed_by(key) for key in keys):

@@ -30,9 +30,11 @@ NAME = "mta-sts"
 PATH = "/.well-known/mta-sts.txt"
 #: Seconds to wait for the policy; RFC 8461 3.3 lets senders wait a minute.
 PATIENCE = 20.0
+#: A web server that is given less can't be judged.
+LEAST_PATIENCE = 1.0
 #: Causes that say nothing about the policy's host: this host can't connect, or not this way.
 _OUR_SIDE = (
-    *(Cause.NO_ANSWER, Cause.UNREACHABLE, Cause.FORBIDDEN, Cause.OWN_SIDE),
+    *(Cause.NO_ANSWER, Cause.UNREACHABLE, Cause.FORBIDDEN, Cause.OWN_SIDE, Cause.NO_TURN),
     *(Cause.RESOLVER, Cause.RESOLVER_REFUSES, Cause.INTERRUPTED, Cause.TOO_BUSY),
 )
 
@@ -88,6 +90,8 @@ def _fetch(
     from ..net import https
 
     patience = min(PATIENCE, (yield from time()).left)
+    if patience < LEAST_PATIENCE:
+        return Fault(Cause.NO_TURN, "no time was left")
     source = https.Source(host, PATH, found.addresses, settings, patience)
     # Its own limit is for each read, and a server can send a byte at a time.
     returned = yield from _call(lambda: https.fetch(source), patience)

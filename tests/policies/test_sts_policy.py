@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exchange_mailaccept.policies.sts_policy import Policy, PolicyError, parse, policy_id
 
@@ -123,3 +127,16 @@ def test_a_malformed_policy_is_refused(before, after, said):
 )
 def test_an_mx_is_listed_by_name_or_by_its_first_label(host, expected):
     assert Policy("enforce", NAMES, 1).lists(host) is expected
+
+
+@given(st.binary(max_size=300), st.integers(0, 200))
+def test_whatever_is_served_is_a_policy_or_an_error(rubbish, place):
+    for body in (rubbish, EXAMPLE[:place] + rubbish + EXAMPLE[place:]):
+        with contextlib.suppress(PolicyError):
+            assert parse(body).mode in ("enforce", "testing", "none")
+
+
+@given(st.text(max_size=100))
+def test_whatever_is_published_is_a_record_or_an_error(rubbish):
+    with contextlib.suppress(PolicyError):
+        assert policy_id([f"v=STSv1;{rubbish}"]).isalnum()

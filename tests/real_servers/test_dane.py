@@ -7,6 +7,7 @@ must come to the same conclusion as the plugin.
 from __future__ import annotations
 
 import hashlib
+import sys
 from typing import NamedTuple
 
 import pytest
@@ -239,6 +240,9 @@ def judged_by_postfix(lab: Lab, domain: str) -> str:
 @pytest.mark.parametrize("name", CASES)
 def test_the_plugin_and_postfix_judge_alike(lab, name):
     case, domain = CASES[name], f"{name}.signed.example"
+    if sys.version_info < (3, 10) and all(usage == 2 for usage, *_ in case.records or [(3,)]):
+        words = f"can't judge DANE: this Python can't tell which chain {host(name)} sends"
+        case = case._replace(exit_code=3, words=words)
     code, line = check(lab, domain)
     words = case.words.format(host=host(name)) or f"{host(name)} passed every stage up to starttls"
     assert (code, line[: len(words)]) == (case.exit_code, words)
