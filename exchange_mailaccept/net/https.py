@@ -13,7 +13,7 @@ import ssl
 from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Cause
-from .operation import fault_of
+from .operation import fault_of, within
 from .tls import distrust
 from .trust import Contexts
 
@@ -97,8 +97,8 @@ def fetch(source: Source) -> Union[Response, Fault]:
         return distrust(error)
     except ssl.SSLError as error:
         return Fault(Cause.TLS, f"TLS failed: {(error.reason or str(error)).lower()}")
-    except TimeoutError:
-        return Fault(Cause.SILENT, f"no answer within {source.patience:.3g}s")
+    except socket.timeout:  # TimeoutError since Python 3.10
+        return Fault(Cause.SILENT, within(source.patience))
     except http.client.RemoteDisconnected:
         return Fault(Cause.CLOSED, "the connection was closed without an answer")
     except http.client.HTTPException as error:
@@ -113,7 +113,7 @@ def _connected(addresses: Sequence[str], port: int, patience: float) -> socket.s
     for address in addresses:
         try:
             return socket.create_connection((address, port), patience / len(addresses))
-        except TimeoutError:
+        except socket.timeout:  # TimeoutError since Python 3.10
             fault = Fault(Cause.NO_ANSWER, "no answer to the connection attempt")
         except OSError as error:
             fault = fault_of(error)

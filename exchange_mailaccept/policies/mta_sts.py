@@ -95,7 +95,10 @@ def _fetch(
     source = https.Source(host, PATH, found.addresses, settings, patience)
     # Its own limit is for each read, and a server can send a byte at a time.
     returned = yield from _call(lambda: https.fetch(source), patience)
-    result: Union[Response, Fault] = returned.fault or returned.value
+    fault = returned.fault
+    if fault is not None and fault.cause is Cause.SILENT:
+        return fault._replace(explanation=f"it did not come {fault.explanation}")
+    result: Union[Response, Fault] = fault or returned.value
     return result
 
 

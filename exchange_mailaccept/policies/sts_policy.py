@@ -43,7 +43,7 @@ def policy_id(texts: Sequence[str]) -> str:
     if not records:
         return ""
     if len(records) > 1:
-        raise PolicyError(f"there are {len(records)} of them, and senders then use none")
+        raise PolicyError(f"there are {len(records)} of them")
     fields: dict[str, str] = {}
     parts = [part.strip(" \t") for part in records[0].split(";")]
     if not parts[-1]:

@@ -158,6 +158,7 @@ def test_a_server_that_nobody_reaches_is_no_matter_of_dane(check, serve_careless
     server = serve_carelessly(Manners(banner=b"554 5.3.2 not now\r\n"))
     run = check(server, [record(b"")])
     assert line(run) == "mx.test refused the connection: 554 5.3.2 not now"
+    assert "DANE" not in run.stdout
 
 
 def test_a_record_may_name_the_authority_whose_certificate_is_sent(
@@ -207,6 +208,12 @@ def test_a_python_that_does_not_know_the_chain_can_not_judge_by_an_authority(cer
     # By a record of the server itself it can.
     right = record(own, selector=0)
     assert judged(published(authority, right), of)[:2] == (Effect.HOLDS, Problem.NONE)
+
+
+def test_a_record_of_an_authority_is_not_about_the_certificate_of_the_server(certificates):
+    own = certificates.good.certificate.public_bytes(serialization.Encoding.DER)
+    found = published(record(own, usage=2, selector=0))
+    assert judged(found, session(own))[:2] == (Effect.DEFERS, Problem.NO_MATCH)
 
 
 def test_a_certificate_that_can_not_be_read_is_compared_as_it_is():

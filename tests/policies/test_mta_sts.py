@@ -31,7 +31,7 @@ RECORD = ["v=STSv1; id=1;"]
         ([], Problem.NO_TXT, "", ""),
         (['"v=spf1 -all"'], Problem.NO_TXT, "", ""),
         (['"v=STSv1; id=1;"', '"v=STSv1; id=2;"'], Problem.BAD_TXT,
-         "there are 2 of them, and senders then use none", ""),
+         "there are 2 of them", ""),
         (2, Problem.TXT_FAILED, "SERVFAIL from 127.0.0.1 port PORT", ""),
         (5, Problem.RESOLVER_SILENT, "no name server answered: REFUSED from 127.0.0.1 port PORT",
          ""),

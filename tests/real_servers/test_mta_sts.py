@@ -117,8 +117,10 @@ CASES = {
     "web-stranger": Case(1, NOT_FETCHED + "the certificate comes from a self-signed authority",
                          OWN_MX, web_by=STRANGER),
     # Web servers that are not there.
-    "silent": Case(1, NOT_FETCHED + "within ", web=SILENT_WEB, arguments=("-t", "4")),
-    "dripping": Case(1, NOT_FETCHED + "within ", web=DRIPPING_WEB, arguments=("-t", "4")),
+    "silent": Case(1, NOT_FETCHED + "it did not come within ", web=SILENT_WEB,
+                   arguments=("-t", "4")),
+    "dripping": Case(1, NOT_FETCHED + "it did not come within ", web=DRIPPING_WEB,
+                     arguments=("-t", "4")),
     "closed": Case(1, NOT_FETCHED + f"{CLOSED} port 443: connection refused", web=CLOSED),
     "unreachable": Case(3, CANT + f"{UNREACHABLE} port 443: ", web=UNREACHABLE),
     "nowhere": Case(1, NOT_FETCHED + "mta-sts.nowhere.example does not exist (NXDOMAIN)", web=""),

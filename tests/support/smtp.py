@@ -125,7 +125,9 @@ class Talk:
         while not done:
             try:
                 engine.do_handshake()
-                engine.write(words)
+                if words:
+                    # Python 3.9 can't write nothing.
+                    engine.write(words)
                 done = True
             except ssl.SSLWantReadError:
                 pass
