@@ -22,7 +22,7 @@ from exchange_mailaccept.cli.table import PASSWORD_VARIABLE
 
 from .certificates import Certificate
 from .poses import MECHANISMS, POSES, STAGES, TLS_MODES, Credentials
-from .scenarios import table
+from .scenarios import FOR_EVER, table
 
 
 class _Parser(argparse.ArgumentParser):
@@ -130,6 +130,9 @@ def _run(command: list[str], simulator: Simulator) -> int:
     environment = dict(os.environ)
     if "-A" in simulator.options:
         environment.setdefault(PASSWORD_VARIABLE, simulator.behaviour.credentials.password)
+    delays = [delay for delay in simulator.behaviour.delay.values() if delay < FOR_EVER]
+    if sum(delays) > 2:
+        print(f"simulator: the replies take {sum(delays):g} s", file=sys.stderr, flush=True)
     child = subprocess.Popen(words, env=environment)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _: child.send_signal(received))

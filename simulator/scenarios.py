@@ -244,7 +244,8 @@ def _beside_the_table() -> Iterator[Scenario]:
     )  # fmt: skip
     yield Scenario(
         "balancer", "a balancer: the banner names one server and the EHLO reply another",
-        pose=new._replace(ehlo="mbx02.contoso.com Hello [{peer}]"), server="mbx01.contoso.com",
+        options=("-v",), pose=new._replace(ehlo="mbx02.contoso.com Hello [{peer}]"),
+        server="mbx01.contoso.com",
     )  # fmt: skip
     yield Scenario(
         "gateway", "another product in front, from banner to last reply",
@@ -277,12 +278,12 @@ def _beside_the_table() -> Iterator[Scenario]:
         pose=POSES["2010"], delay={"message": 25.6},
     )  # fmt: skip
     yield Scenario(
-        "slow", "each reply after 1.5 s, a server under load",
+        "slow", "each reply after 1.5 s, a server under load", options=("-w", "1"),
         delay=dict.fromkeys(("banner", "ehlo", "mail", "rcpt", "data", "message"), 1.5),
     )  # fmt: skip
     yield Scenario(
-        "late-greeting", "a greeting after 15 s, as with a pause or a slow look-up before it",
-        delay={"banner": 15},
+        "late-greeting", "a greeting after 15 s, as with a pause or a slow lookup before it",
+        options=("-w", "banner=1"), delay={"banner": 15},
     )  # fmt: skip
     yield Scenario(
         "blocked-after-220", "a front end that greets, looks up the client, refuses it",

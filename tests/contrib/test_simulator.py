@@ -994,6 +994,8 @@ NAMES = tuple(scenarios.scenarios())
 FAILING = tuple(name for name, each in scenarios.scenarios().items() if each.stage)
 #: What the first line says of the scenarios in which mail is taken, if it says anything.
 REMARKS = {
+    "slow": "MAILACCEPT WARNING - total took ",
+    "late-greeting": "MAILACCEPT WARNING - banner took ",
     "pix": "EHLO was refused and HELO accepted, as a Cisco PIX",
     "pix-old": "EHLO was refused and HELO accepted",
     "size-small": "127.0.0.1 takes no message above 409600 bytes; 127.0.0.1 accepted",
@@ -1022,7 +1024,7 @@ def _play(name: str) -> subprocess.CompletedProcess[str]:
     """Run the plugin against a scenario, in a hurry where that changes nothing."""
     pytest.importorskip("cryptography")
     scenario = scenarios.find(name)
-    with Simulator(scenario=name, hurry=50) as simulator:
+    with Simulator(scenario=name, hurry=5 if "-w" in scenario.options else 50) as simulator:
         return subprocess.run(
             [
                 *(sys.executable, str(PLUGIN), "-H", "127.0.0.1", "-p", str(simulator.port)),
@@ -1100,6 +1102,17 @@ def test_scenario_in_which_mail_is_taken(name: str) -> None:
     assert "127.0.0.1 accepted mail for probe@contoso.com" in first
     assert REMARKS.get(name, "MAILACCEPT OK - 127.0.0.1 accepted") in first
     assert ended.returncode == STATES.get(name, 1 if name in REMARKS else 0)
+
+
+def test_a_balancer_is_noted() -> None:
+    """Its fault is no fault, and seen with the scenario's own -v only."""
+    assert "\nNote: the banner names mbx01.contoso.com and the EHLO" in _play("balancer").stdout
+
+
+def test_the_user_is_told_why_a_run_takes_long() -> None:
+    """Not by standard output, which is the plugin's."""
+    delayed = _run("--delay", "rcpt=2.1", "--run", sys.executable, "-c", "")
+    assert (delayed.stdout, delayed.stderr) == ("", "simulator: the replies take 2.1 s\n")
 
 
 def test_options_go_before_the_scenario() -> None:
