@@ -11,14 +11,15 @@ import subprocess
 import sys
 from typing import Any, NoReturn, Optional
 
+from exchange_mailaccept.cli.table import PASSWORD_VARIABLE
+from exchange_mailaccept.cli.words import how_to_install
+
 try:
     from .server import Simulator
 except ModuleNotFoundError as missing:
     if str(missing.name).partition(".")[0] != "aiosmtpd":
         raise
-    sys.exit("simulator: error: the package aiosmtpd is missing (pip install aiosmtpd)")
-
-from exchange_mailaccept.cli.table import PASSWORD_VARIABLE
+    sys.exit(f"simulator: error: the package aiosmtpd is missing ({how_to_install('aiosmtpd')})")
 
 from .certificates import Certificate
 from .poses import MECHANISMS, POSES, STAGES, TLS_MODES, Credentials

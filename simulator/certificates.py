@@ -13,6 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple, Optional
 
+from exchange_mailaccept.cli.words import how_to_install
+
 
 class CannotMakeError(ValueError):
     """The package ``cryptography``, which makes certificates, is missing."""
@@ -76,8 +78,8 @@ def _self_signed(name: str, days: float) -> bytes:
         from cryptography.hazmat.primitives.asymmetric import ec
     except ImportError:
         raise CannotMakeError(
-            "to make a certificate the package cryptography is needed (pip install cryptography); "
-            "or give one with --certificate and --key"
+            f"making a certificate needs the package cryptography ({how_to_install('cryptography')});"
+            " or give one with --certificate and --key"
         ) from None
     key = ec.generate_private_key(ec.SECP256R1())
     # A common name has 64 characters at most (RFC 5280, ub-common-name).

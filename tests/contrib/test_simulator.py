@@ -800,7 +800,7 @@ def test_no_certificate_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
         reply = client.send(b"STARTTLS\r\n")
         assert reply == "454 4.7.0 TLS not available due to temporary reason"
         assert client.send(SENT["mail"]) == "250 2.1.0 Sender OK"
-    with pytest.raises(ValueError, match="package cryptography is needed"):
+    with pytest.raises(ValueError, match="needs the package cryptography"):
         Simulator(tls="starttls")
 
 

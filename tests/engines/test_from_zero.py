@@ -41,7 +41,7 @@ def etc(tmp_path) -> Path:
         unavailable("Icinga's configuration is not installed (apt install icinga2-common)")
     etc = tmp_path / "icinga2" / "etc"
     shutil.copytree(DEBIAN, etc)
-    commands = only("2.", "install ").replace("/etc/icinga2", str(etc))
+    commands = only("2.", "for file in ").replace("/etc/icinga2", str(etc))
     subprocess.run(["sh", "-euc", commands], cwd=CHECKOUT, check=True, timeout=60)
     return etc
 
