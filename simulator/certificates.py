@@ -78,7 +78,7 @@ def _self_signed(name: str, days: float) -> bytes:
         from cryptography.hazmat.primitives.asymmetric import ec
     except ImportError:
         raise CannotMakeError(
-            f"making a certificate needs the package cryptography ({how_to_install('cryptography')});"
+            f"a certificate needs the package cryptography ({how_to_install('cryptography')});"
             " or give one with --certificate and --key"
         ) from None
     key = ec.generate_private_key(ec.SECP256R1())
