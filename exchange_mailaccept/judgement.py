@@ -12,6 +12,7 @@ from .cli.words import (
     CERTIFICATE,
     EXTENSIONS,
     MX_SET,
+    NODE,
     RELAY,
     SIZE,
     TOTAL,
@@ -386,6 +387,11 @@ def _findings(examined: Examined, options: Options) -> Iterator[Judgement]:
         message = compose(probe.envelope, probe.content, probe.message_id, probe.now)
         too_small = size < len(message)
         yield _finding(SIZE, State.CRITICAL if too_small else State.WARNING, judging)
+    if session.beside:
+        from .run.nodes import nodes
+
+        if nodes(session).failed:
+            yield _finding(NODE, State.WARNING, judging)
     yield from _addresses(examined, judging)
     if session.refusals:
         yield from _doors(examined, options)

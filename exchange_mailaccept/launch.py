@@ -239,6 +239,8 @@ def _send_ahead(line: CommandLine) -> Optional[HeadStart]:
             return HeadStart(*_first_nameserver(line), query=_first_query(domain))
         # The servers of a set are connected when all have been found.
         alone = names.is_address(host) and not line.judges_a_set
+        # Of several connections to it, each is begun by its own session.
+        alone = alone and line.last("connections", 1) == 1
         if alone and line.last("until") != "mx":
             return HeadStart(host, line.port, line.last("source-address", ""))
     except OSError:

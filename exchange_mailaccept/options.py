@@ -142,6 +142,8 @@ def _probe(line: CommandLine, message_id: str, now: float) -> Plan:
         transcript=line.count("verbose") >= 2,
         senders=tuple(senders),
         refuse=line.refuse,
+        connections=line.last("connections", 1),
+        at_once=line.last("parallel", table.DEFAULT_PARALLEL) if line.count("connections") else 1,
     )
 
 

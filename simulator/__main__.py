@@ -60,6 +60,7 @@ def _parser() -> _Parser:
     for flag, value, text in (
         ("--reply", "STAGE=TEXT", "answer TEXT at STAGE; \\n separates reply lines"),
         ("--address", "ADDRESS=TEXT", "answer TEXT to MAIL or RCPT with ADDRESS, <> or @DOMAIN"),
+        ("--node", "NAME[=BANNER]", "a server behind a balancer; they take turns"),
         ("--delay", "STAGE=SECONDS", "wait before the answer at STAGE"),
         ("--drop", "STAGE", "close the connection instead of answering at STAGE"),
         ("--without", "KEYWORD", "do not offer this EHLO keyword"),

@@ -31,6 +31,7 @@ class Simulation(Protocol):
     messages: list[bytes]
     connections: set[asyncio.WriteTransport]
     numbers: itertools.count[int]
+    turns: itertools.count[int]
 
     @property
     def context(self) -> Optional[ssl.SSLContext]:
@@ -106,7 +107,7 @@ class Server(SMTP):
 
     def __init__(self, simulator: Simulation, loop: asyncio.AbstractEventLoop) -> None:
         self.simulator = simulator
-        self.behaviour = simulator.behaviour
+        self.behaviour = simulator.behaviour.at_connection(next(simulator.turns))
         self.turned_away = False
         self._greeted = False
         self._unfinished_line = b""

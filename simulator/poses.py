@@ -211,6 +211,16 @@ class Behaviour(NamedTuple):
     credentials: Credentials = Credentials()
     #: Replies to MAIL and RCPT by the address, or by ``@`` and its domain; before those of a stage.
     addresses: Mapping[str, str] = {}
+    #: The servers behind a balancer, who take turns: name, and the banner if it is not the pose's.
+    nodes: tuple[tuple[str, str], ...] = ()
+
+    def at_connection(self, number: int) -> Behaviour:
+        """The behaviour at a connection, the first of which has the number 0."""
+        if not self.nodes:
+            return self
+        name, banner = self.nodes[number % len(self.nodes)]
+        reply = {**self.reply, **({"banner": banner} if banner else {})}
+        return self._replace(name=name, reply=reply)
 
     def check(self) -> None:
         """Raise ``ValueError`` if the fields cannot be used."""

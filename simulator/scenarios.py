@@ -50,6 +50,8 @@ class Scenario(NamedTuple):
     reply: Mapping[str, str] = {}
     #: Replies to MAIL and RCPT by address (see ``poses``).
     addresses: Mapping[str, str] = {}
+    #: The servers behind a balancer (see ``poses``).
+    nodes: tuple[tuple[str, str], ...] = ()
     delay: Mapping[str, float] = {}
     drop: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
@@ -76,6 +78,7 @@ class Scenario(NamedTuple):
             name=given.name or self.server,
             reply={**self.reply, **given.reply},
             addresses={**self.addresses, **given.addresses},
+            nodes=given.nodes or self.nodes,
             delay={**delay, **given.delay},
             drop=frozenset({*self.drop, *given.drop}),
             without=frozenset({*self.without, *given.without}),
@@ -302,11 +305,31 @@ def _beside_the_table() -> Iterator[Scenario]:
     )  # fmt: skip
     yield Scenario("healthy", "nothing is wrong")
     yield from _doors()
+    yield from _nodes()
 
 
 #: How Exchange refuses to relay, and an unknown recipient.
 _NO_RELAY = "550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain"
 _UNKNOWN = "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup"
+
+
+def _nodes() -> Iterator[Scenario]:
+    """Yield what is seen with more than one connection."""
+    group = "Nodes behind a balancer"
+    first, second, third = (f"mbx0{number}.contoso.com" for number in (1, 2, 3))
+    inactive = "421 4.3.2 Service not active"
+    yield Scenario(
+        "all-nodes-well", "three servers behind a balancer, each of which takes mail", group,
+        options=("--connections", "6"), nodes=((first, ""), (second, ""), (third, "")),
+    )  # fmt: skip
+    yield Scenario(
+        "one-node-fails", "one of three servers behind a balancer refuses each connection", group,
+        options=("--connections", "6"), nodes=((first, ""), (second, ""), (third, inactive)),
+    )  # fmt: skip
+    yield Scenario(
+        "one-node-seen", "a balancer that always leads the same client to the same server", group,
+        options=("--connections", "6"), nodes=((first, ""),),
+    )  # fmt: skip
 
 
 def _doors() -> Iterator[Scenario]:

@@ -32,6 +32,7 @@ class Simulator:
         name: str = "",
         reply: Optional[Mapping[str, str]] = None,
         address: Optional[Mapping[str, str]] = None,
+        node: Iterable[str] = (),
         delay: Optional[Mapping[str, float]] = None,
         drop: Iterable[str] = (),
         without: Iterable[str] = (),
@@ -65,6 +66,7 @@ class Simulator:
             auth=None if auth is None else tuple(auth),
             auth_before_tls=None if auth_before_tls is None else tuple(auth_before_tls),
             credentials=credentials or Credentials(),
+            nodes=tuple((each.partition("=")[0], each.partition("=")[2]) for each in node),
             addresses={name.lower(): text for name, text in (address or {}).items()},
         )
         self._certificate = certificate or Certificate()
@@ -87,6 +89,8 @@ class Simulator:
         self.messages: list[bytes] = []
         self.connections: set[asyncio.WriteTransport] = set()
         self.numbers = itertools.count(5111011082268)
+        #: The numbers of the connections.
+        self.turns = itertools.count()
 
     def _check(self) -> None:
         try:

@@ -364,12 +364,12 @@ def _check_set(line: CommandLine) -> list[str]:
         mistakes.append("--expect-mx needs -d without -H")
     if line.count("all-addresses") and not (line.count("all-mx") or line.tried("hostname")):
         mistakes.append("--all-addresses needs --all-mx, or -H")
-    if not line.judges_a_set:
-        mistakes += [
-            f"--{name} needs --all-mx or --all-addresses"
-            for name in ("set", "parallel")
-            if line.tried(name)
-        ]
+    if line.last("connections", 1) > 1 and line.last("until") == "mx":
+        mistakes.append("--connections needs --until connect or a later stage")
+    if not line.judges_a_set and line.tried("set"):
+        mistakes.append("--set needs --all-mx or --all-addresses")
+    if not line.judges_a_set and line.tried("parallel") and not line.tried("connections"):
+        mistakes.append("--parallel needs --all-mx, --all-addresses or --connections")
     return mistakes
 
 

@@ -80,8 +80,11 @@ OPTIONS = (
     Option(("--set",), "RULE", "how several servers are judged: worst (default): as the worst of"
            " them; any: one that accepts is enough; primary: a backup that fails is a warning",
            words.Choice(*words.RULES)),
-    Option(("--parallel",), "N", f"maximum number of servers at once (default {DEFAULT_PARALLEL};"
-           " Exchange takes 20 connections from one address)", words.parallel),
+    Option(("--connections",), "N", "connections to each address, to meet each node behind a"
+           " balancer; one sends the message, the others end at RCPT (default 1, at most"
+           f" {words.MAX_CONNECTIONS})", words.connections),
+    Option(("--parallel",), "N", "maximum number of connections at once (default"
+           f" {DEFAULT_PARALLEL}; Exchange takes 20 connections from one address)", words.parallel),
     Option(("--nameserver",), "ADDR[:PORT]", "ask this DNS server instead of the system's resolver;"
            " [ADDR]:PORT for IPv6", words.nameserver, True),
     Option(("--source-address",), "ADDR", "connect from this local address", names.address),

@@ -22,13 +22,13 @@ UNTIL = STAGES[:-1]
 #: Metrics and findings that belong to no stage.
 TOTAL, EXTENSIONS, CERTIFICATE, BACKUP_MX = "total", "extensions", "certificate", "backup-mx"
 UNTRUSTED, ADDRESS, SIZE, MX_SET = "untrusted", "address", "size", "mx-set"
-RELAY, UNKNOWN_RECIPIENT = "relay", "unknown-recipient"
+NODE, RELAY, UNKNOWN_RECIPIENT = "node", "relay", "unknown-recipient"
 #: TLS policies of a domain, and the options that have them judged.
 DANE, MTA_STS = "dane", "mta-sts"
 POLICIES = (DANE, MTA_STS)
 FINDINGS = (
     *(EXTENSIONS, CERTIFICATE, BACKUP_MX, UNTRUSTED, ADDRESS, SIZE, MX_SET),
-    *(RELAY, UNKNOWN_RECIPIENT, *POLICIES),
+    *(NODE, RELAY, UNKNOWN_RECIPIENT, *POLICIES),
 )
 #: Metrics that thresholds can be set for.
 MEASURED = (*STAGES, TOTAL)
@@ -45,6 +45,8 @@ PROFILES = (
 MECHANISMS = ("auto", *(mechanism.value.lower() for mechanism in Mechanism))
 RULES = tuple(rule.value for rule in Rule)
 
+#: Most sessions with one server; Exchange takes 20 connections from one address.
+MAX_CONNECTIONS = 15
 DEFAULT_SUBJECT = "Mail acceptance test"
 #: Headers that the plugin writes itself.
 OWN_HEADERS = (
@@ -94,6 +96,13 @@ def parallel(text: str) -> int:
     """The maximum number of servers at once."""
     if not consists_of(DIGITS, text) or len(text) > 3 or int(text) < 1:
         raise ValueError("must be a number from 1 to 999")
+    return int(text)
+
+
+def connections(text: str) -> int:
+    """The number of sessions with each address."""
+    if not consists_of(DIGITS, text) or not 1 <= int(text[:3]) <= MAX_CONNECTIONS:
+        raise ValueError(f"must be a number from 1 to {MAX_CONNECTIONS}")
     return int(text)
 
 

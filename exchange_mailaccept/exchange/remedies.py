@@ -117,3 +117,13 @@ NOT_TESTED = Diagnosis(
     "",
     "mail-flow",
 )
+#: What it means that some sessions with a server fail and others do not.
+ONE_NODE = Diagnosis(
+    Kind.SERVER,
+    "One of the servers behind this name fails, so senders meet it by chance: they wait, or their"
+    " mail is returned",
+    "Take the node out of the balancer: its name is in the greeting, or test each server with -H."
+    " Then let the balancer look at more than the port, for example at the greeting.",
+    PAGES["connectors"].address,
+    "mail-flow",
+)

@@ -80,6 +80,9 @@ class Plan(NamedTuple):
     senders: tuple[str, ...] = ()
     #: Recipients that must be refused, each in a transaction of its own after the test.
     refuse: tuple[str, ...] = ()
+    #: Sessions with each server, and how many of them at the same time.
+    connections: int = 1
+    at_once: int = 1
 
 
 class _StoppedError(Exception):
@@ -104,27 +107,41 @@ class _State(Enum):
 
 
 def walk(
-    plan: Plan, server: Server, turn: Optional[float] = None, race: Optional[Race] = None
+    plan: Plan,
+    server: Server,
+    turn: Optional[float] = None,
+    race: Optional[Race] = None,
+    message: Optional[Race] = None,
 ) -> Conversation:
     """Test ``server`` as far as ``plan`` says.
 
     :param turn: seconds that the whole walk may take, if others wait for its end; ``None`` for as
         long as the run lasts
     :param race: with other servers; a server that does not greet first is left after its greeting
+    :param message: with other sessions of the same server; only the first that comes to RCPT goes
+        on after it
     """
-    return _Walk(plan, server, turn, race).run()
+    return _Walk(plan, server, turn, race, message).run()
 
 
 class _Walk:
     """One walk in progress."""
 
     def __init__(
-        self, plan: Plan, server: Server, turn: Optional[float], race: Optional[Race]
+        self,
+        plan: Plan,
+        server: Server,
+        turn: Optional[float],
+        race: Optional[Race],
+        message: Optional[Race],
     ) -> None:
         self._plan = plan
         self._server = server
         self._turn = turn
         self._race = race
+        self._one_message = message
+        #: Whether this session may go on after RCPT.
+        self._leads = message is None
         #: Addresses to try.
         self._addresses = server.addresses
         #: The address that is connected.
@@ -223,7 +240,9 @@ class _Walk:
         ]
         for stage, step in opening + transaction:
             yield from step()
-            if stage is plan.until:
+            if stage is Stage.RCPT and self._one_message is not None:
+                self._leads = self._one_message.wins(self._server)
+            if stage is plan.until or (stage is Stage.RCPT and not self._leads):
                 break
 
     def _connect(self) -> Generator[Connect, Connected, None]:
@@ -479,7 +498,8 @@ class _Walk:
     @property
     def _has_more(self) -> bool:
         """Whether other transactions come after the test."""
-        return bool(self._plan.senders or self._plan.refuse or one_too_many(self._recipients))
+        plan = self._plan
+        return self._leads and bool(plan.senders or plan.refuse or one_too_many(self._recipients))
 
     def _go_on(self) -> Generator[Command, Replied, None]:
         """Go on with other transactions, if the test came to MAIL and the server still listens."""

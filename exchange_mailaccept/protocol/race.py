@@ -36,6 +36,14 @@ class Ended(NamedTuple):
     left: float = float("inf")
 
 
+def next_end() -> Generator[Await, Ended, tuple[int, Any]]:
+    """Wait for the end of a conversation that was begun: its number and result."""
+    while True:
+        answer = yield Await()
+        if answer.ended is not None:
+            return answer.ended
+
+
 class End(NamedTuple):
     """End a conversation that was begun: its requests fail at once.
 
@@ -46,10 +54,14 @@ class End(NamedTuple):
 
 
 class Race:
-    """What the walks through several servers share, so that only one sends a message."""
+    """What several walks share, so that only one sends a message.
+
+    Of several servers that is the first to greet.  Of several sessions with one server it is the
+    first that comes to RCPT; each has a ``server`` of its own then.
+    """
 
     def __init__(self) -> None:
-        #: The server that is tested; ``None`` until one greets.
+        #: The server that is tested; ``None`` until one wins.
         self.winner: Optional[Server] = None
         self._connected: list[Server] = []
 
@@ -62,6 +74,6 @@ class Race:
         return server in self._connected
 
     def wins(self, server: Server) -> bool:
-        """Whether ``server``, which has greeted, was the first to greet."""
+        """Whether ``server`` is the first."""
         self.winner = self.winner or server
         return self.winner is server

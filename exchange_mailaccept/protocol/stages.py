@@ -214,6 +214,8 @@ class Session(NamedTuple):
     senders: tuple[Asked, ...] = ()
     #: The recipients that must be refused, as far as the session came to them.
     refusals: tuple[Asked, ...] = ()
+    #: Other sessions with the same server, none of which sent a message.
+    beside: tuple[Session, ...] = ()
 
     def outcome(self, stage: Stage) -> Optional[StageOutcome]:
         """The outcome of ``stage``, or ``None`` if it was not reached."""

@@ -7,6 +7,7 @@ from ..cli.words import (
     BACKUP_MX,
     CERTIFICATE,
     EXTENSIONS,
+    NODE,
     RELAY,
     SIZE,
     UNKNOWN_RECIPIENT,
@@ -73,6 +74,10 @@ def _words(judgement: Judgement, examined: Examined, options: Options) -> str:
     if name == SIZE:
         limit = session.extensions.max_size
         return f"{printable(examined.name, 80)} takes no message above {limit} bytes"
+    if name == NODE:
+        from .nodes import failed_nodes
+
+        return failed_nodes(session, plan)
     if name in (RECIPIENTS, SENDERS, RELAY, UNKNOWN_RECIPIENT):
         return _of_addresses(name, examined, options)
     return f"{judgement.label} has a threshold and was not measured: {_absent(name, plan)}"

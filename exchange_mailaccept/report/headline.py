@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..cli.words import ADDRESS, MX_SET, RELAY, UNTRUSTED
+from ..cli.words import ADDRESS, MX_SET, NODE, RELAY, UNTRUSTED
 from ..exchange import LEAST_DELAY
 from ..exchange.evidence import receipt_of
 from ..judgement import RECIPIENTS, SENDERS, Assessment, Ground, Judgement
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..options import Options
 
 #: Findings that the first line mentions in whatever state.
-_NOTABLE = (UNTRUSTED, ADDRESS, RECIPIENTS, SENDERS)
+_NOTABLE = (UNTRUSTED, ADDRESS, NODE, RECIPIENTS, SENDERS)
 #: Seconds from which the first line mentions a DNS lookup.
 SLOW_LOOKUP = 1
 
@@ -112,7 +112,13 @@ def _notices(assessment: Assessment, options: Options) -> list[str]:
         apart = notices(sessions)
     if options.judging.rule is not None and options.probe.until is not Stage.MX:
         apart = [*apart, *filter(None, [_slow_lookup(assessment.found.looking)])]
-    return [*lost, *apart, *(told[:1] + more if more else told)]
+    met = []
+    if options.probe.connections > 1 and options.judging.rule is None:
+        from .nodes import nodes_seen
+
+        failed = {each.server for each in assessment.judgements if each.name == NODE}
+        met = [nodes_seen(session) for session in sessions if session.beside and not failed]
+    return [*lost, *apart, *met, *(told[:1] + more if more else told)]
 
 
 def success(

@@ -10,6 +10,7 @@ import re
 from ..cli.words import (
     BACKUP_MX,
     CERTIFICATE,
+    NODE,
     RELAY,
     UNKNOWN_RECIPIENT,
     how_to_install,
@@ -25,6 +26,7 @@ from ..exchange.remedies import (
     EXPIRING,
     NOT_SHOWN,
     NOT_TESTED,
+    ONE_NODE,
     REMEDIES,
     SLOW,
     UNREADABLE,
@@ -99,7 +101,9 @@ def below_the_first(assessment: Assessment, options: Options) -> list[str]:
         shown += troubleshooting_lines(begins[0] if begins else "mail-flow")
     if verbosity >= 2:
         for examined in assessment.examined:
-            shown += transcript_lines(examined.member.acceptance.sessions)
+            sessions = examined.member.acceptance.sessions
+            beside = examined.session.beside if examined.session is not None else ()
+            shown += transcript_lines((*sessions, *beside))
     return shown
 
 
@@ -108,6 +112,9 @@ def _remedies(assessment: Assessment, options: Options) -> list[tuple[Diagnosis,
     wrong = [judgement for judgement in assessment.wrong if judgement.ground is not Ground.FAILURE]
     names = {judgement.name for judgement in wrong}
     found: list[tuple[Diagnosis, Optional[Server]]] = []
+    for judgement in wrong:
+        if judgement.name == NODE:
+            found += _remedies_of_nodes(assessment.server(judgement.server))
     if BACKUP_MX in names:
         (examined,) = assessment.examined
         # The first one, which is in the first line.
@@ -136,6 +143,18 @@ def _remedies(assessment: Assessment, options: Options) -> list[tuple[Diagnosis,
     ):
         found.append((SLOW, None))
     return list(dict.fromkeys(found))
+
+
+def _remedies_of_nodes(examined: Examined) -> list[tuple[Diagnosis, Optional[Server]]]:
+    """What the failure of a node means, and what to do about one of several."""
+    from ..run.nodes import nodes
+
+    assert examined.session is not None
+    failed = nodes(examined.session).failed[0]
+    assert failed.failure is not None
+    keywords = examined.keywords
+    why = diagnose(failed.failure, keywords.generation, keywords.gateway)
+    return [(why, failed.server), (ONE_NODE, None)]
 
 
 def _remedy_of_certificate(examined: Examined) -> Diagnosis:
@@ -194,6 +213,10 @@ def server_lines(examined: Examined, plan: Plan, full: bool, target: str = "") -
         lines += stage_lines(acceptance, keywords.generation, target)
         lines += certificate_lines(examined.security, plan.now)
         lines += receipt_lines(session)
+        if session is not None and session.beside:
+            from .nodes import node_lines
+
+            lines += node_lines(session, plan)
         if session is not None and (session.recipients or session.senders or session.refusals):
             from .addresses import address_lines
 

@@ -290,8 +290,17 @@ class _Search:
         reached = yield from self._locate(self._found.hosts[0])
         self._decisive = 0
         if isinstance(reached, Server):
-            reached = yield from walk_through(self._found.plan, reached)
+            reached = yield from self._walk(reached)
         self._sessions[0] = reached
+
+    def _walk(self, server: Server) -> Generator[Request, Answer, Session]:
+        plan = self._found.plan
+        if plan.connections == 1:
+            return (yield from walk_through(plan, server))
+        from .nodes import meet
+
+        (session,) = yield from meet(plan, [server])
+        return session
 
     def walk_first_to_greet(self) -> Generator[Request, Answer, None]:
         """Begin one server after another until one greets, and walk through that one."""
@@ -302,6 +311,9 @@ class _Search:
         self._notes += search.take_late()
         self._sessions, self._decisive = search.sessions, search.decisive
         self._overlap = search.overlap
+        if self._found.plan.connections > 1 and self._decisive is not None:
+            session = self._sessions[self._decisive]
+            self._sessions[self._decisive] = yield from search.meet_nodes(session)
 
     def _locate(self, host: MailHost) -> Generator[Request, Answer, Union[Server, Session]]:
         located = yield from find_addresses(host, self._target)

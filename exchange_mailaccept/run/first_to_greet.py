@@ -6,7 +6,7 @@ because a greeting may take five minutes (RFC 5321 4.5.3.2.1).
 
 from __future__ import annotations
 
-from ..protocol.race import Await, Begin, End, Race
+from ..protocol.race import Await, Begin, End, Race, next_end
 from ..protocol.requests import time
 from ..protocol.stages import MailHost, Server, Session
 from ..record import TYPE_CHECKING, NamedTuple
@@ -129,6 +129,16 @@ class FirstToGreet:
         self.sessions[attempt.position] = session
         if session.greeted or session.interrupted:
             self._race.wins(attempt.server)
+
+    def meet_nodes(self, session: Session) -> Generator[Request, Answer, Session]:
+        """Meet other nodes at the address of the decisive ``session``."""
+        from .nodes import meet
+
+        server = session.server._replace(addresses=(session.address,))
+        # Begun, because a conversation numbers those that it begins.
+        yield Begin(meet(self._plan, [server], session))
+        _, (decisive,) = yield from next_end()
+        return decisive  # type: ignore[no-any-return]
 
     def take_late(self) -> list[str]:
         """Leave out the servers that greeted late, and return a note on each."""

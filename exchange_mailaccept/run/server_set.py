@@ -123,16 +123,25 @@ def _reach(found: Servers, conditions: Conditions) -> tuple[list[Session], tuple
 def _walk(plan: Plan, servers: Sequence[Reached], conditions: Conditions) -> Outcome:
     """Walk through all ``servers``, as many at once as the user allows."""
     reachable = [server for server in servers if isinstance(server, Server)]
+    beside = conditions.beside
+    if plan.connections > 1 and reachable:
+        from .nodes import meet
+
+        *others, met = conditions.begin([*beside, meet(plan, reachable)]).drive()
+        return _in_order(met, servers), tuple(others)
     # If they have to queue, a slow server must not use up the time of the others.
     rounds = -(-len(reachable) // conditions.parallel)
     turn = max(conditions.left() / rounds, LEAST_PATIENCE) if rounds > 1 else None
     walks = [walk_through(plan, server, turn) for server in reachable]
-    beside = conditions.beside
     run = conditions.begin([*beside, *walks], conditions.parallel + len(beside))
     results = run.drive()
-    published, walked = tuple(results[: len(beside)]), iter(results[len(beside) :])
-    sessions = [next(walked) if isinstance(server, Server) else server for server in servers]
-    return sessions, published
+    return _in_order(results[len(beside) :], servers), tuple(results[: len(beside)])
+
+
+def _in_order(walked: Sequence[Session], servers: Sequence[Reached]) -> list[Session]:
+    """The sessions of all ``servers``, of which some were ``walked``."""
+    sessions = iter(walked)
+    return [next(sessions) if isinstance(server, Server) else server for server in servers]
 
 
 def _assemble(sessions: Sequence[Session]) -> tuple[Member, ...]:

@@ -79,6 +79,7 @@ REFUSED = {
     "-c": RANGES,
     "--until": WORDS,
     "--set": WORDS,
+    "--connections": ("0", "16", *NUMBERS),
     "--parallel": ("0", *NUMBERS),
     "--tls-name": HOSTS[:2] + tuple(f"a{end}b" for end in LINE_ENDS),
     "--min-tls": ("1.1", "1", "1.4", *NUMBERS[:3]),

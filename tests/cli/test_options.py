@@ -77,7 +77,7 @@ SEE_HELP = " (see check_exchange_mailaccept --help)"
 SEVERITY_KEYS = (
     "server load recipient connector tls protocol probe policy mx connect banner ehlo starttls"
     " auth mail rcpt data message deferred refused broken timeout missing extensions certificate"
-    " backup-mx untrusted address size mx-set relay unknown-recipient dane mta-sts"
+    " backup-mx untrusted address size mx-set node relay unknown-recipient dane mta-sts"
 )
 METRICS = "mx connect banner ehlo starttls auth mail rcpt data message quit total"
 STAGES = "mx connect banner ehlo starttls auth mail rcpt data message"
@@ -190,6 +190,11 @@ def test_a_target_is_enough(argv, expected):
         (["-r", "probe", "-H", "mail1"],
          envelope(recipient="probe@contoso.com")._replace(target=target(host="mail1").target)),
         (["-r", "x" * 64 + "@b.example"], envelope(recipient="x" * 64 + "@b.example")),
+        (["--connections", "15"], changed(DEFAULTS, connections=15, at_once=10)),
+        (["--connections", "3", "--parallel", "2"],
+         changed(DEFAULTS, connections=3, at_once=2, parallel=2)),
+        (["--connections", "1", "--until", "mx"],
+         changed(DEFAULTS, at_once=10, until=Stage.MX)),
         (["--refuse", "a@b.example"], changed(DEFAULTS, refuse=("a@b.example",))),
         (["--refuse", "nobody", "--refuse=<a@b.example>", "--refuse", "c", "--until", "rcpt"],
          changed(DEFAULTS, refuse=("nobody@contoso.com", "a@b.example", "c@contoso.com"),
@@ -273,7 +278,7 @@ TAKING = [
         "--profile", "--require", "--severity", "-w --warning", "-c --critical", "-t --timeout",
         "--ca-file", "--tls-name", "--min-tls", "--client-cert", "--client-key", "-D --certificate",
         "-A --auth", "-U --user", "--password-file", "--token-file", "--set", "--parallel",
-        "--expect-mx", "--refuse",
+        "--expect-mx", "--refuse", "--connections",
     )
     for flag in flags.split()
 ]  # fmt: skip
@@ -365,6 +370,11 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["-6", "-H", "192.0.2.1"], "-H 192.0.2.1 is no IPv6 address"),
     (["-4", "--source-address", "::1"], "--source-address ::1 is no IPv4 address"),
     (["-6", "--source-address", "192.0.2.1"], "--source-address 192.0.2.1 is no IPv6 address"),
+    # Connections.
+    *((["--connections", value], f"--connections {value}: must be a number from 1 to 15")
+      for value in ("0", "16", "150", "-1", "2.0", "x", "9" * 5000)),
+    (["--connections", "2", "--until", "mx"],
+     "--connections needs --until connect or a later stage"),
     # What is to be refused.
     (["--refuse", "a@b@c.example"], f"--refuse a@b@c.example: {NO_MAILBOX}"),
     (["--refuse", "<>"], f"--refuse <>: {NO_MAILBOX}"),
@@ -610,6 +620,7 @@ def test_the_help_names_every_option():
         "--expect-mx NAME",
         "--all-addresses",
         "--set RULE",
+        "--connections N",
         "--parallel N",
         "--nameserver ADDR[:PORT]",
         "--source-address ADDR",
@@ -692,7 +703,7 @@ def test_all_servers_are_tested(argv, expected):
         (["--all-mx", "-H", "mail1"], "--all-mx and -H exclude each other"),
         (["--all-addresses"], "--all-addresses needs --all-mx, or -H"),
         (["--set", "any"], "--set needs --all-mx or --all-addresses"),
-        (["--parallel", "5"], "--parallel needs --all-mx or --all-addresses"),
+        (["--parallel", "5"], "--parallel needs --all-mx, --all-addresses or --connections"),
         (["--all-mx", "--set", "best"], "--set best: must be one of worst any primary"),
         *(
             (

@@ -1008,6 +1008,7 @@ REMARKS = {
     "some-recipients-refused": "1 of 2 recipients refused: new.user@contoso.com: 550 5.4.1 Recip",
     "own-senders-refused": "only senders of the own domain are refused: Direct Send; 127.0.0.1 acc",
     "bounces-refused": "only the null sender is refused: bounces are lost; 127.0.0.1 accepted mail",
+    "one-node-fails": "2 of 6 connections to 127.0.0.1 failed; nodes seen: mbx01 2, mbx02 2; ",
     "open-relay": "127.0.0.1 accepts mail for somebody@adatum.com from this host; 127.0.0.1 acc",
     "relay-untested": "could not test that 127.0.0.1 refuses somebody@adatum.com: 451 4.7.0 Temp",
     "accepts-unknown-recipient": "127.0.0.1 accepts an unknown recipient, nobody@contoso.com; ",
