@@ -8,6 +8,7 @@ cd -- "$checkout"
 PACKAGES=(
     # what the tests talk to and run in
     haproxy postfix sasl2-bin libsasl2-modules knot unbound nginx-light iproute2
+    dovecot-imapd dovecot-lmtpd dovecot-sieve
     icinga2-bin icinga2-common nagios4-core nagios4-common nagios-nrpe-server nagios-nrpe-plugin
     nsca nsca-client
     mariadb-server icingacli icingaweb2-module-director icingaweb2-module-incubator php-icinga

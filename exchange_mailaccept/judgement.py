@@ -10,6 +10,8 @@ from .cli.words import (
     ADDRESS,
     BACKUP_MX,
     CERTIFICATE,
+    DELAY,
+    DELIVERED,
     EXTENSIONS,
     MX_SET,
     NODE,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from .cli.threshold import Threshold
     from .exchange.diagnosis import Diagnosis
+    from .net.probes import Delivery
     from .options import Judging, Options
     from .policies.conclusion import Conclusion
     from .protocol.message import Envelope
@@ -66,6 +69,8 @@ LEAST_SIZE = 1_000_000
 SECONDS_OF_A_DAY = 86_400
 #: Metrics of a set: the number of servers, and of those that accept.
 SERVERS, ACCEPTING = "servers", "accepting"
+#: Of how many the probe that arrived last is young enough.
+ARRIVED = "arrived"
 #: Findings whose keys of ``--severity`` are those of the replies.
 RECIPIENTS, SENDERS = "recipients", "senders"
 #: Stages that may be absent: a set has a lookup of its own, and QUIT does not matter.
@@ -175,6 +180,9 @@ def assess(found: ServerSet, options: Options) -> Assessment:
     """Judge what was ``found``."""
     judging = options.judging
     examined = tuple(examine(member, judging.profile, judging.require) for member in found.members)
+    if found.delivery is not None:
+        newest = found.delivery.newest
+        examined = tuple(each._replace(newest=newest.get(each.member.label)) for each in examined)
     conclusions = _conclusions(found, options)
     judged = [
         (server, (*judge(server, options), *_policies(conclusions, server.member.label, judging)))
@@ -188,7 +196,10 @@ def assess(found: ServerSet, options: Options) -> Assessment:
     if found.mx_set is not None:
         judgements += _mx_set(found.mx_set, judging)
     judgements += _policies(conclusions, None, judging)
-    return Assessment(found, examined, _without_guesses(judgements), conclusions)
+    judged_all = _without_guesses(judgements)
+    if found.delivery is not None:
+        judged_all += tuple(_of_the_mailbox(found.delivery, judged_all, judging))
+    return Assessment(found, examined, judged_all, conclusions)
 
 
 def _conclusions(found: ServerSet, options: Options) -> tuple[Conclusion, ...]:
@@ -211,10 +222,10 @@ def _policies(
 
 def _without_guesses(judgements: Sequence[Judgement]) -> tuple[Judgement, ...]:
     """``judgements``, except that no range may hide that the test could not be carried out."""
-    if (
-        worst(judgement for judgement in judgements if judgement.ground is not Ground.RANGE)
-        is not State.UNKNOWN
-    ):
+    others = (
+        each for each in judgements if each.ground is not Ground.RANGE and each.name != DELIVERED
+    )
+    if worst(others) is not State.UNKNOWN:
         return tuple(judgements)
     return tuple(
         judgement._replace(state=State.OK) if judgement.ground is Ground.RANGE else judgement
@@ -230,6 +241,7 @@ def judge(examined: Examined, options: Options) -> tuple[Judgement, ...]:
         *_extensions(examined, options.judging),
         *_certificate(examined, options),
         *_findings(examined, options),
+        *(_delivery(examined, options) if examined.newest is not None else ()),
     )
     return tuple(judgement._replace(server=examined.member.label) for judgement in judgements)
 
@@ -284,6 +296,11 @@ def _measured(name: str, seconds: float, judging: Judging) -> Judgement:
         if not threshold.allows(value):
             return Judgement(name, state, Ground.RANGE, value, "s", threshold)
     return Judgement(name, value=value, unit="s")
+
+
+def is_late(age: float, judging: Judging) -> bool:
+    """Whether ``age`` seconds since the newest probe was sent are out of range."""
+    return _measured(DELIVERED, age, judging).state is not State.OK
 
 
 def failure_state(
@@ -438,6 +455,43 @@ def own_domains(envelope: Envelope) -> set[str]:
 def _mx_set(mx_set: MxSet, judging: Judging) -> Iterator[Judgement]:
     if mx_set.unexpected or mx_set.missing:
         yield _finding(MX_SET, State.CRITICAL if mx_set.preferred else State.WARNING, judging)
+
+
+def _delivery(examined: Examined, options: Options) -> Iterator[Judgement]:
+    """What the mailbox shows of a server's probes.
+
+    Where this run's message was not accepted, nothing but that is wrong: no younger probe can have
+    arrived.
+    """
+    judging, newest = options.judging, examined.newest
+    assert newest is not None
+    assert options.mailbox is not None
+    if newest.probe is None:
+        if newest.accepted:
+            yield _finding(DELIVERED, State.UNKNOWN, judging)
+        return
+    age = _measured(DELIVERED, newest.age, judging)
+    if not newest.accepted:
+        age = Judgement(DELIVERED, value=age.value, unit="s")
+    elif age.state is State.OK and newest.probe.folder != options.mailbox.folders[0]:
+        age = _finding(DELIVERED, State.WARNING, judging, age.value)._replace(unit="s")
+    yield age
+    if newest.delay is not None:
+        yield _measured(DELAY, newest.delay, judging)
+
+
+def _of_the_mailbox(
+    delivery: Delivery, judgements: Sequence[Judgement], judging: Judging
+) -> Iterator[Judgement]:
+    """What is to be said of the mailbox as a whole."""
+    if delivery.fault is not None:
+        # It may well arrive.  What is known to be wrong is not to be outdone by what is unknown.
+        failed = worst(judgements) in (State.WARNING, State.CRITICAL)
+        finding = _finding(DELIVERED, State.UNKNOWN, judging)
+        yield finding._replace(state=State.OK) if failed else finding
+    elif judging.rule is not None:
+        arrived = [each for each in judgements if each.name == DELIVERED and each.value is not None]
+        yield Judgement(ARRIVED, value=sum(each.ground is not Ground.RANGE for each in arrived))
 
 
 def weigh(

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from .net.loop import Conversation, Run
     from .net.trust import Contexts, TlsSettings
     from .options import Options
-    from .run.acceptance import ServerSet
+    from .run.acceptance import Servers, ServerSet
 
     Result = TypeVar("Result")
 
@@ -136,8 +136,9 @@ def begin(argv: Sequence[str]) -> Begun:
     # Before the first packet, because the run may be interrupted as soon as it is sent.
     signals = _signal_pipe()
     security = options.security(line)
-    if security is not None:
-        _check_files(security)
+    for settings in (security, options.mailbox_security(line)):
+        if settings is not None:
+            _check_files(settings)
     ahead = _send_ahead(line)
 
     # The first packet is on its way from here on.
@@ -172,10 +173,18 @@ def drive(begun: Begun, chores: Sequence[Callable[[], object]] = ()) -> ServerSe
     asked = begun.options
     found, *published = begun.run.drive(chores)
     if asked.judging.rule is None:
-        members = (Member("", found),)
-        return ServerSet(None, members, (), found.seconds, found.mx_set, tuple(published))
+        server_set = ServerSet(
+            None, (Member("", found),), (), found.seconds, found.mx_set, tuple(published)
+        )
+    else:
+        server_set = _test_all(found, begun)
+    return server_set if asked.mailbox is None else _look_into_mailbox(server_set, begun)
+
+
+def _test_all(found: Servers, begun: Begun) -> ServerSet:
     from .run.server_set import Conditions, accept_mail_everywhere
 
+    asked = begun.options
     conditions = Conditions(
         asked.target,
         begun.left,
@@ -188,6 +197,22 @@ def drive(begun: Begun, chores: Sequence[Callable[[], object]] = ()) -> ServerSe
     return accept_mail_everywhere(found, conditions)
 
 
+def _look_into_mailbox(found: ServerSet, begun: Begun) -> ServerSet:
+    from .judgement import is_late
+    from .run.delivery import Watch, with_delivery
+
+    asked = begun.options
+    assert asked.mailbox is not None
+    watch = Watch(
+        asked.mailbox,
+        asked.target,
+        asked.probe.now,
+        asked.limits.timeout,
+        lambda age: is_late(age, asked.judging),
+    )
+    return with_delivery(found, asked.probe, watch, begun.left(), begun.signals)
+
+
 def main(argv: Optional[Sequence[str]] = None) -> NoReturn:
     """Run the plugin as it is installed, and exit with its state."""
     begun = guard(lambda: begin(sys.argv[1:] if argv is None else argv))
@@ -196,7 +221,10 @@ def main(argv: Optional[Sequence[str]] = None) -> NoReturn:
 
 
 def _conclude(begun: Begun) -> None:
-    found = drive(begun, (_import_logging, _import_files, _import_words, _import_plugin))
+    chores = [_import_logging, _import_files, _import_words, _import_plugin]
+    if begun.options.mailbox is not None:
+        chores.append(_import_delivery)
+    found = drive(begun, chores)
     print_and_exit(*_import_plugin().run_check(begun.options, found))
 
 
@@ -215,6 +243,10 @@ def _import_files() -> None:
 
 def _import_words() -> None:
     from .report import headline  # noqa: F401
+
+
+def _import_delivery() -> None:
+    from .run import delivery  # noqa: F401
 
 
 def _import_plugin() -> Any:

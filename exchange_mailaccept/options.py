@@ -6,8 +6,10 @@ of the command line.  :func:`read` is called after it, because it imports what a
 
 from __future__ import annotations
 
+import os
+
 from .cli import table
-from .cli.words import DEFAULT_SUBJECT
+from .cli.words import DEFAULT_SUBJECT, DELIVERED
 from .record import TYPE_CHECKING, NamedTuple
 from .vocabulary import Rule, Stage, Tls
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Optional
 
     from .cli.command_line import CommandLine
+    from .net.probes import Mailbox
     from .net.trust import TlsSettings
     from .protocol import auth
     from .protocol.dialogue import Plan
@@ -67,10 +70,14 @@ class Options(NamedTuple):
     limits: Limits
     #: The TLS policies to judge by: ``dane``, ``mta-sts``, both or none.
     policies: tuple[str, ...] = ()
+    #: Where the probes arrive; ``None`` for not looking there.
+    mailbox: Optional[Mailbox] = None
 
 
+#: Seconds for which a probe is kept in its mailbox at least.
+LEAST_AGE = 86_400.0
 #: Options that are about TLS, which ``--starttls-if-offered`` does not require.
-_ABOUT_TLS = ("certificate", "verify", "ca-file", "min-tls", "tls-name", "client-cert")
+_ABOUT_TLS = ("certificate", "verify", "min-tls", "tls-name", "client-cert")
 
 
 def security(line: CommandLine) -> Optional[TlsSettings]:
@@ -88,6 +95,15 @@ def security(line: CommandLine) -> Optional[TlsSettings]:
         must_read=bool(line.count("certificate")),
         keep_chain=bool(line.count("dane")),
     )
+
+
+def mailbox_security(line: CommandLine) -> Optional[TlsSettings]:
+    """How the connection to the probe's mailbox is secured; ``None`` if nobody looks there."""
+    if not line.count("delivered"):
+        return None
+    from .net.trust import TlsSettings
+
+    return TlsSettings(verify=True, ca_file=line.last("ca-file", ""))
 
 
 def read(
@@ -117,8 +133,14 @@ def read(
         line.last("parallel", table.DEFAULT_PARALLEL),
         min(line.count("verbose"), 3),
     )
-    probe = _probe(line, message_id, now)
-    return Options(target, probe, security, _judging(line), limits, line.policies)
+    judging = _judging(line)
+    probe, mailbox = _probe(line, message_id, now), None
+    if line.count("delivered"):
+        from .protocol.message import mark_of
+
+        mailbox = _mailbox(line, judging)
+        probe = probe._replace(content=probe.content._replace(mark=mark_of(*_identity(line))))
+    return Options(target, probe, security, judging, limits, line.policies, mailbox)
 
 
 def _probe(line: CommandLine, message_id: str, now: float) -> Plan:
@@ -147,7 +169,44 @@ def _probe(line: CommandLine, message_id: str, now: float) -> Plan:
     )
 
 
+def _identity(line: CommandLine) -> tuple[str, ...]:
+    """What tells the probes of this check from all others that arrive in the same mailbox."""
+    return (
+        line.last("fqdn", "") or os.uname().nodename,
+        line.last("domain", ""),
+        line.last("hostname", ""),
+        str(line.port),
+        str(line.family),
+        line.last("source-address", ""),
+        line.secured,
+        repr(line.all("nameserver")),
+        line.senders[0],
+        line.recipients[0],
+    )
+
+
+def _mailbox(line: CommandLine, judging: Judging) -> Mailbox:
+    from .net.probes import Mailbox
+
+    place = line.last("delivered")
+    ranges = (each[DELIVERED] for each in (judging.warning, judging.critical) if DELIVERED in each)
+    ends = (each.rpartition(":")[2] for each in ranges)
+    return Mailbox(
+        place.host,
+        place.port,
+        place.implicit,
+        place.folders,
+        line.last("delivered-user", "") or place.user,
+        line.mailbox_password,
+        line.mailbox_token,
+        line.last("ca-file", ""),
+        keep=max([LEAST_AGE, *(2 * float(end.lstrip("@")) for end in ends if end)]),
+    )
+
+
 def _judging(line: CommandLine) -> Judging:
+    # With a mailbox they may be only for its server.
+    authorities = bool(line.count("ca-file")) and not line.count("delivered")
     return Judging(
         profile=line.last("profile", "auto"),
         require=line.all("require"),
@@ -155,7 +214,7 @@ def _judging(line: CommandLine) -> Judging:
         warning=dict(line.all("warning")),
         critical=dict(line.all("critical")),
         certificate_days=line.last("certificate", ()),
-        expects_tls=any(map(line.count, _ABOUT_TLS)),
+        expects_tls=any(map(line.count, _ABOUT_TLS)) or authorities,
         rule=Rule(line.last("set", Rule.WORST.value)) if line.judges_a_set else None,
     )
 

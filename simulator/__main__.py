@@ -11,7 +11,7 @@ import subprocess
 import sys
 from typing import Any, NoReturn, Optional
 
-from exchange_mailaccept.cli.table import PASSWORD_VARIABLE
+from exchange_mailaccept.cli.table import MAILBOX_PASSWORD_VARIABLE, PASSWORD_VARIABLE
 from exchange_mailaccept.cli.words import how_to_install
 
 try:
@@ -22,6 +22,7 @@ except ModuleNotFoundError as missing:
     sys.exit(f"simulator: error: the package aiosmtpd is missing ({how_to_install('aiosmtpd')})")
 
 from .certificates import Certificate
+from .mailbox import FATES, PASSWORD
 from .poses import MECHANISMS, POSES, STAGES, TLS_MODES, Credentials
 from .scenarios import FOR_EVER, table
 
@@ -81,6 +82,8 @@ def _parser() -> _Parser:
     add("--user", default="", metavar="NAME", help="user whose logon is accepted")
     add("--password", default="", metavar="TEXT", help="password for LOGIN and PLAIN")
     add("--token", default="", metavar="TEXT", help="token for XOAUTH2")
+    add("--mailbox", default="", metavar="FATE",
+        help=f"deliver to a mailbox that --delivered can look into: {' '.join(FATES)}")  # fmt: skip
     add("--verbose", action="store_true", help="print the dialogue with --run too")
     add("--run", nargs=argparse.REMAINDER, metavar="COMMAND",
         help="run COMMAND, {host} and {port} replaced in its words, {options} by what the plugin "
@@ -135,6 +138,8 @@ def _run(command: list[str], simulator: Simulator) -> int:
     delays = [delay for delay in simulator.behaviour.delay.values() if delay < FOR_EVER]
     if sum(delays) > 2:
         print(f"simulator: the replies take {sum(delays):g} s", file=sys.stderr, flush=True)
+    if simulator.mailbox is not None:
+        environment.setdefault(MAILBOX_PASSWORD_VARIABLE, PASSWORD)
     child = subprocess.Popen(words, env=environment)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _: child.send_signal(received))

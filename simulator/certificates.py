@@ -60,6 +60,17 @@ class Certificate(NamedTuple):
         return context
 
 
+def self_signed(name: str) -> tuple[ssl.SSLContext, bytes]:
+    """Settings for a server whose certificate is to be trusted, and that certificate in PEM."""
+    made = _self_signed(name, days=90)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(made)
+        file.flush()
+        _load(context, Path(file.name), None)
+    return context, made[made.index(b"-----BEGIN CERTIFICATE-----") :]
+
+
 def _load(context: ssl.SSLContext, certificate: Path, key: Optional[Path]) -> None:
     try:
         # ssl.SSLError is an OSError.

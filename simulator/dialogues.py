@@ -28,7 +28,6 @@ class Simulation(Protocol):
     """What a connection needs of its server."""
 
     behaviour: Behaviour
-    messages: list[bytes]
     connections: set[asyncio.WriteTransport]
     numbers: itertools.count[int]
     turns: itertools.count[int]
@@ -39,6 +38,9 @@ class Simulation(Protocol):
 
     def note(self, speaker: str, line: bytes) -> None:
         """Record a line."""
+
+    def take(self, content: bytes) -> None:
+        """Keep a message that was accepted."""
 
 
 class Hooks:
@@ -208,7 +210,7 @@ class Server(SMTP):
             rate=len(content) / 1024 / seconds,
         )
         if answer.accepts:
-            self.simulator.messages.append(content)
+            self.simulator.take(content)
         return answer
 
     async def push(self, status: AnyStr) -> None:

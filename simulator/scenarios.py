@@ -56,6 +56,8 @@ class Scenario(NamedTuple):
     drop: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     tls: str = ""
+    #: What becomes of an accepted message; empty if there is no mailbox.
+    mailbox: str = ""
 
     @property
     def logs_on(self) -> bool:
@@ -303,6 +305,15 @@ def _beside_the_table() -> Iterator[Scenario]:
             )
         ),
     )  # fmt: skip
+    yield Scenario(
+        "accepted-and-lost", "mail is accepted, and none has been delivered for 42 minutes",
+        mailbox="lost", options=SHORT_TIMEOUT,
+    )  # fmt: skip
+    yield Scenario(
+        "accepted-and-junk", "mail is accepted, and delivered to the folder for junk",
+        mailbox="junk", options=SHORT_TIMEOUT,
+    )  # fmt: skip
+    yield Scenario("delivered", "mail is accepted and delivered", mailbox="delivered")
     yield Scenario("healthy", "nothing is wrong")
     yield from _doors()
     yield from _nodes()

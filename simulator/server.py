@@ -7,13 +7,16 @@ import ipaddress
 import itertools
 import math
 import ssl
+import tempfile
 import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any, Callable, Optional
 
-from .certificates import CannotMakeError, Certificate
+from .certificates import CannotMakeError, Certificate, self_signed
 from .dialogues import Server
+from .mailbox import USER, Mailbox, serve
 from .poses import POSES, Behaviour, Credentials
 from .scenarios import find
 
@@ -41,6 +44,7 @@ class Simulator:
         auth: Optional[Iterable[str]] = None,
         auth_before_tls: Optional[Iterable[str]] = None,
         credentials: Optional[Credentials] = None,
+        mailbox: str = "",
         echo: Optional[Callable[[str], object]] = None,
     ) -> None:
         """Take the options of the command line.
@@ -75,10 +79,13 @@ class Simulator:
         if scenario:
             played = find(scenario)
             self.options = played.options
+            mailbox = mailbox or played.mailbox
             self.behaviour = played.mixed_with(self.behaviour, hurry)
         if not self.behaviour.name:
             self.behaviour = self.behaviour._replace(name="mail1.contoso.com")
         self._context: Optional[ssl.SSLContext] = None
+        #: Where the accepted messages arrive; ``None`` for nowhere.
+        self.mailbox = Mailbox(mailbox) if mailbox else None
         self._check()
         self._echo = echo
         #: Lines received, without line ends, including messages and their final dots.
@@ -88,6 +95,8 @@ class Simulator:
         #: Accepted messages, without dot stuffing.
         self.messages: list[bytes] = []
         self.connections: set[asyncio.WriteTransport] = set()
+        self._listeners: list[asyncio.Server] = []
+        self._directory = tempfile.TemporaryDirectory(prefix="simulator-")
         self.numbers = itertools.count(5111011082268)
         #: The numbers of the connections.
         self.turns = itertools.count()
@@ -126,6 +135,12 @@ class Simulator:
         self.transcript.append(f"{speaker}: {text}")
         self._say(self.transcript[-1])
 
+    def take(self, content: bytes) -> None:
+        """Keep a message that was accepted, and deliver it if there is a mailbox."""
+        self.messages.append(content)
+        if self.mailbox is not None:
+            self.mailbox.accept(content, self.behaviour.name)
+
     def _say(self, line: str) -> None:
         if self._echo:
             self._echo(line)
@@ -142,6 +157,20 @@ class Simulator:
     def __exit__(self, *exception: Any) -> None:
         self._stop()
         self._thread.join()
+        self._directory.cleanup()
+
+    async def _serve_mailbox(self, mailbox: Mailbox) -> None:
+        """Start the IMAP server, and tell the plugin how it looks into the mailbox."""
+        context, authority = self_signed(self.host)
+        self._listeners.append(await serve(mailbox, context, self.host, self.connections))
+        port = self._listeners[0].sockets[0].getsockname()[1]
+        file = Path(self._directory.name) / "mailbox.pem"
+        file.write_bytes(authority)
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        self.options += (
+            *("--delivered", f"imaps://{USER}@{host}:{port}/INBOX,Junk%20Email"),
+            *("--ca-file", str(file), "-w", "delivered=900", "-c", "delivered=1800"),
+        )
 
     async def _serve(self, started: Future[Callable[[], object]]) -> None:
         loop = asyncio.get_running_loop()
@@ -152,6 +181,8 @@ class Simulator:
                 lambda: Server(self, loop), self.host, self.port, ssl=secured
             )
             self.port = server.sockets[0].getsockname()[1]
+            if self.mailbox is not None:
+                await self._serve_mailbox(self.mailbox)
             # Here and not after the start, so that it comes before the lines of any connection.
             self._say(f"listening on {self.host} port {self.port}")
             if self.options:
@@ -161,6 +192,8 @@ class Simulator:
             return
         started.set_result(lambda: loop.call_soon_threadsafe(stop.set))
         await stop.wait()
+        for listener in self._listeners:
+            listener.close()
         # Accept no more connections, but close the server last: asyncio would leave a connection
         # open that it accepted just before.  Such a connection already has a task.
         for listening in server.sockets:

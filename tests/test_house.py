@@ -36,14 +36,15 @@ MAX_MODULES_OF_A_ROOM = 13
 #: Which modules may import what is not for everyone.
 RESERVED = {
     "nagiosplugin": {"plugin"},
-    "socket": {"net.https"},
+    "socket": {"net.https", "net.mailbox"},
+    "imaplib": {"net.mailbox"},
     "_socket": {"net.sockets", "net.connection", "net.blocking_call"},
     # ``--extra-opts`` waits for standard input before the run and its loop begin.
     "select": {
         *("net.operation", "net.connection", "net.tls", "net.name_server", "net.blocking_call"),
         "cli.ini_file",
     },
-    "ssl": {"net.trust", "net.tls", "net.https"},
+    "ssl": {"net.trust", "net.tls", "net.https", "net.mailbox"},
     "_ssl": {"net.trust"},
     "dns": {"protocol.mx"},
     "idna": {"names"},

@@ -13,6 +13,8 @@ from typing import Any, Union
 
 from exchange_mailaccept.cli.table import (
     DEFAULT_TIMEOUT,
+    MAILBOX_PASSWORD_VARIABLE,
+    MAILBOX_TOKEN_VARIABLE,
     OPTIONS,
     PASSWORD_VARIABLE,
     TOKEN_VARIABLE,
@@ -27,7 +29,12 @@ PROGRAM = f"check_{NAME}"
 #: These options test nothing, so a service does not need them.
 NOT_FOR_SERVICES = ("version", "help")
 #: Environment variable of each secret, and the custom variable that it comes from.
-SECRETS = {PASSWORD_VARIABLE: f"{NAME}_password", TOKEN_VARIABLE: f"{NAME}_token"}
+SECRETS = {
+    PASSWORD_VARIABLE: f"{NAME}_password",
+    TOKEN_VARIABLE: f"{NAME}_token",
+    MAILBOX_PASSWORD_VARIABLE: f"{NAME}_mailbox_password",
+    MAILBOX_TOKEN_VARIABLE: f"{NAME}_mailbox_token",
+}
 #: Seconds after which Icinga kills the plugin, which should end earlier by itself.  The
 #: check_timeout of a service takes precedence.
 COMMAND_TIMEOUT = 300
@@ -71,6 +78,38 @@ if (regex("^[0-9]+[.]?[0-9]*$", string(timeout)) && number(timeout) > latest) {{
 	return latest
 }}
 return timeout"""
+
+
+#: How many check intervals old the newest probe that arrived may be, if no range says it.
+INTERVALS = {"warning": 3, "critical": 6}
+
+
+def limits(option: str) -> str:
+    """The ranges of ``option``, with one for the probe's mailbox, which the interval decides."""
+    (other,) = INTERVALS.keys() - {option}
+    return f"""\
+var ranges = macro("${NAME}_{option}$") || []
+var others = macro("${NAME}_{other}$") || []
+if (typeof(ranges) != Array) {{
+	ranges = [ ranges ]
+}}
+if (typeof(others) != Array) {{
+	others = [ others ]
+}}
+if (!macro("${NAME}_delivered$")) {{
+	return ranges
+}}
+for (range in ranges + others) {{
+	if (match("delivered=*", range)) {{
+		return ranges
+	}}
+}}
+var checked = "host"
+if (macro("$service.name$")) {{
+	checked = "service"
+}}
+var interval = number(macro("$" + checked + ".check_interval$"))
+return ranges + [ "delivered=" + string(interval * {INTERVALS[option]}) ]"""
 
 
 class Expression(str):
@@ -118,6 +157,9 @@ def argument(option: Option, hostname: str) -> dict[str, dict[str, Any]]:
         }
     if option.name == "timeout":
         return {flag: {"value": Expression(TIMEOUT), "description": description}}
+    if option.name in INTERVALS:
+        value = Expression(limits(option.name))
+        return {flag: {"value": value, "repeat_key": True, "description": description}}
     if not option.metavar:
         return {flag: {"set_if": macro, "description": description}}
     repeated = {"repeat_key": True} if option.repeatable else {}

@@ -14,6 +14,8 @@ from exchange_mailaccept import __version__
 from exchange_mailaccept.cli.table import (
     DESCRIPTION,
     EXAMPLES,
+    MAILBOX_PASSWORD_VARIABLE,
+    MAILBOX_TOKEN_VARIABLE,
     OPTIONS,
     PASSWORD_VARIABLE,
     PROGRAM,
@@ -22,6 +24,7 @@ from exchange_mailaccept.cli.table import (
     Option,
 )
 from exchange_mailaccept.cli.words import (
+    IN_MAILBOX,
     MEASURED,
     SEVERITY_KEYS,
     STATES,
@@ -36,8 +39,8 @@ ZSH = PACKAGING / "completion" / f"_{PROGRAM}"
 #: Options whose value is KEY=SOMETHING: the keys, and what may come after the sign.
 PAIRS = {
     "severity": (SEVERITY_KEYS, STATES),
-    "warning": (MEASURED, ()),
-    "critical": (MEASURED, ()),
+    "warning": ((*MEASURED, *IN_MAILBOX), ()),
+    "critical": ((*MEASURED, *IN_MAILBOX), ()),
 }
 
 EXIT_STATUS = (
@@ -49,6 +52,11 @@ EXIT_STATUS = (
 ENVIRONMENT = (
     (PASSWORD_VARIABLE, "The password, unless --password-file is given."),
     (TOKEN_VARIABLE, "The OAuth token, unless --token-file is given."),
+    (
+        MAILBOX_PASSWORD_VARIABLE,
+        "The mailbox's password, unless --delivered-password-file is given.",
+    ),
+    (MAILBOX_TOKEN_VARIABLE, "The OAuth token for it, unless --delivered-token-file is given."),
     ("MP_CONFIG_FILE", "The ini file, if --extra-opts names none."),
     ("NAGIOS_CONFIG_PATH", "Directories to search for the ini file, separated by colons."),
 )

@@ -20,6 +20,8 @@ from .table import (
     BY_FLAG,
     DEFAULT_RECIPIENT,
     DEFAULT_SENDER,
+    MAILBOX_PASSWORD_VARIABLE,
+    MAILBOX_TOKEN_VARIABLE,
     MAX_REFUSE,
     PASSWORD_VARIABLE,
     PROGRAM,
@@ -169,17 +171,30 @@ class CommandLine:
     @property
     def password(self) -> str:
         """The password, from its file or the environment."""
-        return self.last("password-file", "") or self._environment.get(PASSWORD_VARIABLE, "")
+        return self._secret("password-file", PASSWORD_VARIABLE)
 
     @property
     def token(self) -> str:
         """The OAuth token, from its file or the environment."""
-        return self.last("token-file", "") or self._environment.get(TOKEN_VARIABLE, "")
+        return self._secret("token-file", TOKEN_VARIABLE)
+
+    @property
+    def mailbox_password(self) -> str:
+        """The password of the probe's mailbox."""
+        return self._secret("delivered-password-file", MAILBOX_PASSWORD_VARIABLE)
+
+    @property
+    def mailbox_token(self) -> str:
+        """The OAuth token for the probe's mailbox."""
+        return self._secret("delivered-token-file", MAILBOX_TOKEN_VARIABLE)
 
     @property
     def judges_a_set(self) -> bool:
         """Whether all servers are tested and judged as a set."""
         return bool(self.count("all-mx") or self.count("all-addresses"))
+
+    def _secret(self, option: str, variable: str) -> str:
+        return str(self.last(option, "") or self._environment.get(variable, ""))
 
     def _take(self, word: str, left: list[str]) -> None:
         """Read ``word``, and take its value from the words ``left`` if it needs one."""
@@ -241,7 +256,7 @@ def _check_tls(line: CommandLine) -> list[str]:
         mistakes += [
             f"--{name} needs -S, -s or --starttls-if-offered"
             for name in details
-            if line.tried(name)
+            if line.tried(name) and not (name == "ca-file" and line.tried("delivered"))
         ]
     if line.tried("client-key") and not line.tried("client-cert"):
         mistakes.append("--client-key needs --client-cert")
@@ -373,7 +388,36 @@ def _check_set(line: CommandLine) -> list[str]:
     return mistakes
 
 
+def _check_delivery(line: CommandLine) -> list[str]:
+    names = ("delivered", "delivered-user", "delivered-password-file", "delivered-token-file")
+    ranges = {**dict(line.all("warning")), **dict(line.all("critical"))}
+    if not line.tried("delivered"):
+        return [
+            *(f"--{name} needs --delivered" for name in names if line.tried(name)),
+            *(f"{name}=... needs --delivered" for name in words.IN_MAILBOX if name in ranges),
+        ]
+    mistakes = []
+    until = line.last("until", "message")
+    if until != "message":
+        mistakes.append(f"--delivered needs a message, and --until {until} sends none")
+    if words.DELIVERED not in ranges:
+        mistakes.append(
+            "--delivered needs a range of at least three check intervals in seconds:"
+            " -w delivered=900 or -c delivered=900 for one of 5 minutes"
+        )
+    place = line.last("delivered")
+    if place is not None and not place.user and not line.tried("delivered-user"):
+        mistakes.append("--delivered needs --delivered-user, or USER@ before its host")
+    secret = line.mailbox_password or line.mailbox_token
+    if not secret and not any(map(line.tried, names[2:])):
+        mistakes.append(
+            "--delivered needs --delivered-password-file or --delivered-token-file, or the secret"
+            " in the environment"
+        )
+    return mistakes
+
+
 _CHECKS = (
     *(_check_tls, _check_policies, _check_target, _check_recipient),
-    *(_check_logon, _check_end, _check_refuse, _check_set),
+    *(_check_logon, _check_end, _check_refuse, _check_set, _check_delivery),
 )

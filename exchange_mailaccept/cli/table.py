@@ -31,6 +31,8 @@ DEFAULT_PARALLEL = 10
 #: Environment variables that can hold the secrets, instead of files.
 PASSWORD_VARIABLE = "CHECK_EXCHANGE_MAILACCEPT_PASSWORD"
 TOKEN_VARIABLE = "CHECK_EXCHANGE_MAILACCEPT_TOKEN"
+MAILBOX_PASSWORD_VARIABLE = "CHECK_EXCHANGE_MAILACCEPT_MAILBOX_PASSWORD"
+MAILBOX_TOKEN_VARIABLE = "CHECK_EXCHANGE_MAILACCEPT_MAILBOX_TOKEN"
 #: The options that secure the connection; only one of them can be given.
 TLS_MODES = tuple(mode.value for mode in Tls if mode is not Tls.NEVER)
 SMTP_PORT, SMTPS_PORT = 25, 465
@@ -62,6 +64,13 @@ class Option:
         #: Converts the value that was typed (see :mod:`.words`).
         self.convert = convert
         self.repeatable = repeatable
+
+
+def _place(text: str) -> Any:
+    """Where the probe's mailbox is."""
+    from .delivered import place
+
+    return place(text)
 
 
 OPTIONS = (
@@ -111,10 +120,10 @@ OPTIONS = (
     Option(("--severity",), "KEY=STATE", "state of a finding; KEY is a reply code, an enhanced"
            f" code, or one of {' '.join(words.SEVERITY_KEYS)}; STATE is {' '.join(words.STATES)}",
            words.severity, True),
-    Option(("-w", "--warning"), "[STAGE=]RANGE", "warning range for a stage's latency in seconds;"
-           " without STAGE, for the total", words.threshold, True),
-    Option(("-c", "--critical"), "[STAGE=]RANGE", "critical range for a stage's latency in seconds;"
-           " without STAGE, for the total", words.threshold, True),
+    Option(("-w", "--warning"), "[STAGE=]RANGE", "warning range for a stage's latency in seconds,"
+           " or for delivered or delay; without STAGE, for the total", words.threshold, True),
+    Option(("-c", "--critical"), "[STAGE=]RANGE", "critical range for a stage's latency in seconds,"
+           " or for delivered or delay; without STAGE, for the total", words.threshold, True),
     Option(("-S", "--starttls"), "", "require STARTTLS"),
     Option(("-s", "--ssl"), "", "TLS from the first byte"),
     Option(("--starttls-if-offered",), "", "use STARTTLS if it is offered, as senders on the"
@@ -145,6 +154,16 @@ OPTIONS = (
     Option(("--token-file",), "FILE", f"file with the OAuth token (or {TOKEN_VARIABLE})",
            words.secret),
     Option(("--auth-without-tls",), "", "allow the secret to be sent in clear text"),
+    Option(("--delivered",), "imaps://[USER@]HOST[:PORT][/FOLDER[,FOLDER...]]", "look into the"
+           " probe's mailbox too: have earlier probes arrived? imap:// requires STARTTLS; the first"
+           " folder (default INBOX) is where they should be; needs a range, at least three check"
+           " intervals: -w delivered=900 -c delivered=1800, and -w delay=60 if wanted",
+           _place),
+    Option(("--delivered-user",), "NAME", "user name for the mailbox", words.one_line),
+    Option(("--delivered-password-file",), "FILE", "file with the mailbox's password in its first"
+           f" line (or {MAILBOX_PASSWORD_VARIABLE} in the environment)", words.secret),
+    Option(("--delivered-token-file",), "FILE", "file with the OAuth token for the mailbox (or"
+           f" {MAILBOX_TOKEN_VARIABLE})", words.secret),
     Option((words.EXTRA_OPTS,), "[SECTION][@FILE]", "read options from an ini file, as"
            " all monitoring-plugins do"),
     Option(("-t", "--timeout"), "SECONDS", "time limit of the whole run, fractions allowed"

@@ -30,13 +30,15 @@ FINDINGS = (
     *(EXTENSIONS, CERTIFICATE, BACKUP_MX, UNTRUSTED, ADDRESS, SIZE, MX_SET),
     *(NODE, RELAY, UNKNOWN_RECIPIENT, *POLICIES),
 )
-#: Metrics that thresholds can be set for.
+#: Metrics that thresholds can be set for: those of every run, and those of ``--delivered``.
 MEASURED = (*STAGES, TOTAL)
+IN_MAILBOX = DELIVERED, DELAY = "delivered", "delay"
 SEVERITY_KEYS = (
     *(kind.value for kind in Kind),
     *UNTIL,
     *(verdict.value for verdict in Verdict if verdict not in (Verdict.PASSED, Verdict.UNTESTED)),
     *FINDINGS,
+    DELIVERED,
 )
 PROFILES = (
     *("auto", "exmfa", "2000", "2003", "2007", "2010", "2013", "2016", "2019", "se"),
@@ -304,8 +306,8 @@ def threshold(text: str) -> tuple[str, str]:
     metric, equals, range_ = text.partition("=")
     if not equals:
         metric, range_ = TOTAL, text
-    if metric not in MEASURED:
-        raise ValueError(f"'{metric}' is none of {' '.join(MEASURED)}")
+    if metric not in MEASURED and metric not in IN_MAILBOX:
+        raise ValueError(f"'{metric}' is none of {' '.join((*MEASURED, *IN_MAILBOX))}")
     start, _, end = range_.removeprefix("@").rpartition(":")
     bounds = ["" if start == "~" else start, end]
     if range_ in ("", "@") or not all(

@@ -34,6 +34,7 @@ class BlockingCall(Operation):
     def __init__(self, deadline: Deadline, request: Call) -> None:
         super().__init__(deadline, request.patience)
         self._function = request.function
+        self._abandon = request.abandon
         self._value: Any = None
         self._error: Optional[Exception] = None
         #: Seconds that the function took.
@@ -62,6 +63,8 @@ class BlockingCall(Operation):
 
     def expire(self) -> Answer:
         """Abandon the thread."""
+        if self._abandon is not None:
+            self._abandon()
         seconds, _ = self._times()
         return self._answer(seconds, self._out_of_time())
 

@@ -11,7 +11,15 @@ from __future__ import annotations
 
 from ..record import TYPE_CHECKING, Enum, NamedTuple
 from ..vocabulary import Cause, Stage, Tls, Verdict
-from .message import Content, Envelope, compose, data_stream, mail_command, rcpt_command
+from .message import (
+    Content,
+    Envelope,
+    compose,
+    data_stream,
+    mail_command,
+    mark_of,
+    rcpt_command,
+)
 from .reply import (
     NO_EXTENSIONS,
     UNKNOWN_COMMAND,
@@ -83,6 +91,21 @@ class Plan(NamedTuple):
     #: Sessions with each server, and how many of them at the same time.
     connections: int = 1
     at_once: int = 1
+
+    def at(self, label: str) -> Plan:
+        """The plan for the server of a set that has ``label``.
+
+        If the probes are looked for in a mailbox, those of each server have a mark of their own,
+        and a Message-ID: of two messages with the same one Exchange delivers only the first.
+        """
+        if not (label and self.content.mark):
+            return self
+
+        mark = mark_of(self.content.mark, label)
+        return self._replace(
+            content=self.content._replace(mark=mark),
+            message_id=f"<{mark}.{self.message_id[1:]}",
+        )
 
 
 class _StoppedError(Exception):

@@ -72,6 +72,8 @@ class Call(NamedTuple):
 
     function: Callable[[], Any]
     patience: Optional[float] = None
+    #: Is called when the time is up, by the loop: it must not block, and may wake the thread.
+    abandon: Optional[Callable[[], None]] = None
 
 
 class Returned(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..cli.words import ADDRESS, MX_SET, NODE, RELAY, UNTRUSTED
+from ..cli.words import ADDRESS, IN_MAILBOX, MX_SET, NODE, RELAY, UNTRUSTED
 from ..exchange import LEAST_DELAY
 from ..exchange.evidence import receipt_of
 from ..judgement import RECIPIENTS, SENDERS, Assessment, Ground, Judgement
@@ -63,12 +63,18 @@ def _described(
     from .findings import describe, mx_set
 
     servers = {server.member.label: server for server in assessment.examined}
-    return [
-        mx_set(assessment.found.mx_set)
-        if judgement.name == MX_SET and assessment.found.mx_set is not None
-        else describe(judgement, servers.get(judgement.server or ""), options)
-        for judgement in judgements
-    ]
+    words = []
+    for judgement in judgements:
+        subject = servers.get(judgement.server or "")
+        if judgement.name == MX_SET and assessment.found.mx_set is not None:
+            words.append(mx_set(assessment.found.mx_set))
+        elif judgement.name in IN_MAILBOX:
+            from .delivery import describe as describe_delivery
+
+            words.append(describe_delivery(judgement, subject, assessment, options))
+        else:
+            words.append(describe(judgement, subject, options))
+    return words
 
 
 def _outcome(assessment: Assessment, options: Options, deciding: Collection[str]) -> str:
@@ -118,7 +124,12 @@ def _notices(assessment: Assessment, options: Options) -> list[str]:
 
         failed = {each.server for each in assessment.judgements if each.name == NODE}
         met = [nodes_seen(session) for session in sessions if session.beside and not failed]
-    return [*lost, *apart, *met, *(told[:1] + more if more else told)]
+    arrived = []
+    if assessment.found.delivery is not None:
+        from .delivery import notices as of_the_mailbox
+
+        arrived = of_the_mailbox(assessment, options)
+    return [*lost, *apart, *met, *(told[:1] + more if more else told), *arrived]
 
 
 def success(

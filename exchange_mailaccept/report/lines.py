@@ -10,6 +10,7 @@ import re
 from ..cli.words import (
     BACKUP_MX,
     CERTIFICATE,
+    IN_MAILBOX,
     NODE,
     RELAY,
     UNKNOWN_RECIPIENT,
@@ -94,6 +95,10 @@ def below_the_first(assessment: Assessment, options: Options) -> list[str]:
         from .policies import fact_lines
 
         shown += fact_lines(assessment.conclusions, target)
+    if assessment.found.delivery is not None and (talkative or not is_ok):
+        from .delivery import lines
+
+        shown += lines(assessment, options)
     if diagnoses or not is_ok:
         begins = [
             diagnosis.begin for diagnosis in (*(remedy for remedy, _ in remedies), *diagnoses)
@@ -138,8 +143,13 @@ def _remedies(assessment: Assessment, options: Options) -> list[tuple[Diagnosis,
             server = Server(host, (), options.target.port) if host else None
             found.append((remedy(judgement.conclusion), server))
     found += [(remedy, None) for name, remedy in REMEDIES.items() if name in names]
+    if not names.isdisjoint(IN_MAILBOX):
+        from .delivery import remedies
+
+        found += [(remedy, None) for remedy in remedies(assessment)]
+    others = (CERTIFICATE, *IN_MAILBOX)
     if any(
-        judgement.ground is Ground.RANGE and judgement.name != CERTIFICATE for judgement in wrong
+        judgement.ground is Ground.RANGE and judgement.name not in others for judgement in wrong
     ):
         found.append((SLOW, None))
     return list(dict.fromkeys(found))
@@ -274,7 +284,8 @@ def set_lines(
             assert session.failure is not None
             lines.append(f"{name}: {stage_failure(session, session.failure, plan)}")
         if full or member.label in wrong or not member.accepts:
-            lines += [f"  {line}" for line in server_lines(examined, plan, full=True)]
+            own = plan.at(member.label)
+            lines += [f"  {line}" for line in server_lines(examined, own, full=True)]
         elif examined.keywords.is_wrong:
             lines.append(f"  {missing(examined.keywords, server.name)}")
             lines += [f"  {line}" for line in keyword_lines(examined.keywords)]

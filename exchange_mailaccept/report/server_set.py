@@ -7,7 +7,7 @@ the same in every run.
 
 from __future__ import annotations
 
-from ..cli.words import CERTIFICATE, EXTENSIONS, MEASURED, TOTAL
+from ..cli.words import CERTIFICATE, DELIVERED, EXTENSIONS, IN_MAILBOX, MEASURED, TOTAL
 from ..judgement import certificate_ranges
 from ..record import TYPE_CHECKING
 from ..vocabulary import Stage, Tls, Verdict
@@ -37,7 +37,7 @@ def left_out(options: Options, labels: Sequence[str]) -> frozenset[str]:
     """
     judging = options.judging
     names = _planned(options)
-    wanted = {TOTAL, CERTIFICATE, *judging.warning, *judging.critical}
+    wanted = {TOTAL, CERTIFICATE, DELIVERED, *judging.warning, *judging.critical}
     if _room(names, judging, labels) <= MAX_PERFDATA:
         return frozenset()
     # Also ``mx``, which only a host without an address has.
@@ -53,7 +53,9 @@ def _planned(options: Options) -> set[str]:
         absent |= {Stage.STARTTLS.value, CERTIFICATE}
     if options.probe.credentials is None:
         absent.add(Stage.AUTH.value)
-    return {*MEASURED, EXTENSIONS, CERTIFICATE} - absent
+    if options.mailbox is None:
+        absent.update(IN_MAILBOX)
+    return {*MEASURED, *IN_MAILBOX, EXTENSIONS, CERTIFICATE} - absent
 
 
 def _room(names: Collection[str], judging: Judging, labels: Sequence[str]) -> int:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any, Optional, Union
 
     from ..exchange.diagnosis import Diagnosis
+    from ..net.probes import Delivery, Newest
     from ..protocol.lookups import Resolve, Resolved
     from ..protocol.race import Race
     from ..protocol.requests import Answer, Request
@@ -150,6 +151,8 @@ class ServerSet(NamedTuple):
     published: tuple[Any, ...] = ()
     #: Seconds of looking up MX and addresses.
     looking: float = 0.0
+    #: What their probes' mailbox has shown; ``None`` if nobody looked.
+    delivery: Optional[Delivery] = None
 
 
 def _furthest(session: Session) -> tuple[bool, int]:
@@ -334,6 +337,8 @@ class Examined(NamedTuple):
     #: Recipients and further senders that were not accepted, each with the reason.
     recipients: tuple[tuple[Asked, Diagnosis], ...] = ()
     senders: tuple[tuple[Asked, Diagnosis], ...] = ()
+    #: What has arrived of its probes; ``None`` if nobody could look.
+    newest: Optional[Newest] = None
 
     def label(self, metric: str) -> str:
         """The label of a metric in perfdata, unique in the set."""

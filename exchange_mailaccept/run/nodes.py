@@ -29,13 +29,17 @@ _TOO_MANY = (
 
 
 def meet(
-    plan: Plan, servers: Sequence[Server], first: Optional[Session] = None
+    plan: Plan,
+    servers: Sequence[Server],
+    first: Optional[Session] = None,
+    plans: Sequence[Plan] = (),
 ) -> Generator[Request, Answer, list[Session]]:
     """Walk through each of ``servers`` several times, and return its decisive session.
 
     That has the others in ``beside``.  At most one session with a server sends a message.
 
     :param first: a session that the only server has had
+    :param plans: those for each server, if they differ in the message
     """
     messages = [Race() for _ in servers]
     sessions: list[list[Session]] = [[] for _ in servers]
@@ -59,7 +63,8 @@ def meet(
             position = order[begun]
             # A copy, by which the race knows the session.
             server = servers[position]._replace()
-            yield Begin(walk(plan, server, turn, message=messages[position]))
+            own = plans[position] if plans else plan
+            yield Begin(walk(own, server, turn, message=messages[position]))
             begun += 1
         number, session = yield from next_end()
         ended[number] = session

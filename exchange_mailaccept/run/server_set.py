@@ -123,16 +123,20 @@ def _reach(found: Servers, conditions: Conditions) -> tuple[list[Session], tuple
 def _walk(plan: Plan, servers: Sequence[Reached], conditions: Conditions) -> Outcome:
     """Walk through all ``servers``, as many at once as the user allows."""
     reachable = [server for server in servers if isinstance(server, Server)]
+    names = labels(
+        [each.name if isinstance(each, Server) else each.server.name for each in servers]
+    )
+    plans = [plan.at(label) for label, server in zip(names, servers) if isinstance(server, Server)]
     beside = conditions.beside
     if plan.connections > 1 and reachable:
         from .nodes import meet
 
-        *others, met = conditions.begin([*beside, meet(plan, reachable)]).drive()
+        *others, met = conditions.begin([*beside, meet(plan, reachable, plans=plans)]).drive()
         return _in_order(met, servers), tuple(others)
     # If they have to queue, a slow server must not use up the time of the others.
     rounds = -(-len(reachable) // conditions.parallel)
     turn = max(conditions.left() / rounds, LEAST_PATIENCE) if rounds > 1 else None
-    walks = [walk_through(plan, server, turn) for server in reachable]
+    walks = [walk_through(own, server, turn) for own, server in zip(plans, reachable)]
     run = conditions.begin([*beside, *walks], conditions.parallel + len(beside))
     results = run.drive()
     return _in_order(results[len(beside) :], servers), tuple(results[: len(beside)])

@@ -91,6 +91,15 @@ REFUSED = {
     "-U": TEXTS[:4],
     "--password-file": ("/nonexistent", "/", "a\nb"),
     "--token-file": ("/nonexistent", "/", "a\nb"),
+    "--delivered": (
+        *("mailbox", "pop3://a@b.example", "imaps://", "imaps://a@", "imaps://a:b@c.example"),
+        *("imaps://a@b.example:99999", "imaps://a@b.example/%", "imaps://a@b.example/%zz"),
+        *(f"imaps://a@{host}" for host in HOSTS[:3]),
+        *(f"imaps://a@b.example/a{end}b" for end in LINE_ENDS),
+    ),
+    "--delivered-user": TEXTS[:4],
+    "--delivered-password-file": ("/nonexistent", "/", "a\nb"),
+    "--delivered-token-file": ("/nonexistent", "/", "a\nb"),
     "--extra-opts": ("nosuch@/nonexistent", "@/", "@/dev/null", "a\nb@/nonexistent"),
 }
 #: What an option needs beside it to be asked for its value at all.

@@ -16,6 +16,7 @@ from support.parsing import parse
 from exchange_mailaccept import __version__, options
 from exchange_mailaccept.cli import command_line
 from exchange_mailaccept.cli.command_line import Answered, UsageError
+from exchange_mailaccept.cli.delivered import place
 from exchange_mailaccept.cli.help import help_text
 from exchange_mailaccept.net.trust import TlsSettings
 from exchange_mailaccept.options import Judging, Limits, Options
@@ -78,6 +79,7 @@ SEVERITY_KEYS = (
     "server load recipient connector tls protocol probe policy mx connect banner ehlo starttls"
     " auth mail rcpt data message deferred refused broken timeout missing extensions certificate"
     " backup-mx untrusted address size mx-set node relay unknown-recipient dane mta-sts"
+    " delivered"
 )
 METRICS = "mx connect banner ehlo starttls auth mail rcpt data message quit total"
 STAGES = "mx connect banner ehlo starttls auth mail rcpt data message"
@@ -481,7 +483,7 @@ MISTAKES: list[tuple[list[str], str]] = [
       for value in ("2:1", "@2:1", "-1", "-1:-2", "1:0.5", ":-1")),
     (["-w", "rcpt="], f"-w rcpt=: '' {RANGE}"),
     (["-w", "rcpt=1=2"], f"-w rcpt=1=2: '1=2' {RANGE}"),
-    *((["-w", f"{metric}=1"], f"-w {metric}=1: '{metric}' is none of {METRICS}")
+    *((["-w", f"{metric}=1"], f"-w {metric}=1: '{metric}' is none of {METRICS} delivered delay")
       for metric in ("", "x", "RCPT", "rcpt ", "extensions", "rset")),
     # Words.
     (["x"], "unexpected argument 'x'"),
@@ -653,6 +655,10 @@ def test_the_help_names_every_option():
         "--password-file FILE",
         "--token-file FILE",
         "--auth-without-tls",
+        "--delivered imaps://[USER@]HOST[:PORT][/FOLDER[,FOLDER...]]",
+        "--delivered-user NAME",
+        "--delivered-password-file FILE",
+        "--delivered-token-file FILE",
         "--extra-opts [SECTION][@FILE]",
         "-t, --timeout SECONDS",
         "-v, --verbose",
@@ -669,6 +675,89 @@ def test_the_help_is_ascii_without_tabs():
 def test_the_help_is_at_most_80_columns_wide():
     """As the monitoring plugins' guidelines ask."""
     assert [line for line in help_text().splitlines() if len(line) > 80] == []
+
+
+# The probe's mailbox.
+
+MAILBOX = ("--delivered", "imaps://probe@mail.contoso.com", "-w", "delivered=900")
+SECRET = {"CHECK_EXCHANGE_MAILACCEPT_MAILBOX_PASSWORD": "secret"}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("imaps://mail.contoso.com", (True, "", "mail.contoso.com", 993, ("INBOX",))),
+        ("IMAP://mail.contoso.com", (False, "", "mail.contoso.com", 143, ("INBOX",))),
+        ("imaps://a@b@c.example:1993/", (True, "a@b", "c.example", 1993, ("INBOX",))),
+        ("imaps://a%40b@[::1]:1993", (True, "a@b", "::1", 1993, ("INBOX",))),
+        ("imaps://a@::1", (True, "a", "::1", 993, ("INBOX",))),
+        (
+            "imaps://contoso%5Ca@192.0.2.1/Probes/In,Junk%20Email,a%2Cb%c3%bc",
+            (True, "contoso\\a", "192.0.2.1", 993, ("Probes/In", "Junk Email", "a,b\u00fc")),
+        ),
+    ],
+)
+def test_where_the_mailbox_is(value, expected):
+    assert place(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("limits", "keep"),
+    [
+        (("-w", "delivered=900"), 86_400),
+        (("-w", "delivered=100000", "-c", "delivered=10:90000"), 200_000),
+        (("-w", "delivered=5:", "-c", "delivered=@50000"), 100_000),
+    ],
+)
+def test_how_long_probes_are_kept(limits, keep):
+    """A day, or twice the largest limit."""
+    asked = parse(["-d", "contoso.com", *MAILBOX[:2], *limits], **SECRET)
+    assert asked.mailbox.keep == keep
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        *((["-F", "monitor2.example"], False), (["-d", "other.example"], False)),
+        *((["-H", "mail1.contoso.com"], False), (["-p", "26"], False), (["-4"], False)),
+        *((["--source-address", "192.0.2.9"], False), (["-S"], False), (["-s"], False)),
+        *((["--nameserver", "192.0.2.53"], False), (["-f", "<>"], False), (["-r", "a"], False)),
+        *((["-v"], True), (["-t", "9"], True), (["-w", "5"], True), (["--subject", "x"], True)),
+    ],
+)
+def test_the_mark_tells_the_probes_of_one_check_from_those_of_others(other, same):
+    argv = ["-d", "contoso.com", "-F", "monitor1.example", *MAILBOX]
+    marks = [parse([*argv, *more], **SECRET).probe.content.mark for more in ([], other)]
+    assert (marks[0] == marks[1]) is same
+    assert all(re.fullmatch("[0-9a-f]{12}", mark) for mark in marks)
+
+
+def test_without_a_mailbox_there_is_no_mark():
+    assert parse(["-d", "contoso.com"]).probe.content.mark == ""
+
+
+@pytest.mark.parametrize(
+    ("argv", "environment", "said"),
+    [
+        (MAILBOX[:2], SECRET, "--delivered needs a range of at least three check intervals in"
+         " seconds: -w delivered=900 or -c delivered=900 for one of 5 minutes"),
+        (MAILBOX, {}, "--delivered needs --delivered-password-file or --delivered-token-file, or"
+         " the secret in the environment"),
+        (("--delivered", "imaps://a.example", *MAILBOX[2:]), SECRET,
+         "--delivered needs --delivered-user, or USER@ before its host"),
+        ((*MAILBOX, "--until", "rcpt"), SECRET,
+         "--delivered needs a message, and --until rcpt sends none"),
+        (MAILBOX[2:], SECRET, "delivered=... needs --delivered"),
+        (("-c", "delay=5"), SECRET, "delay=... needs --delivered"),
+        (("--delivered-user", "a"), SECRET, "--delivered-user needs --delivered"),
+        (("--delivered", "imaps://a:b@c.example"), SECRET, "--delivered imaps://a:b@c.example: must"
+         " have no password in it; there is --delivered-password-file; --delivered needs a range of"
+         " at least three check intervals in seconds: -w delivered=900 or -c delivered=900 for one"
+         " of 5 minutes"),
+    ],
+)  # fmt: skip
+def test_a_mistake_about_the_mailbox_is_named(argv, environment, said):
+    assert mistakes("-d", "contoso.com", *argv, **environment) == said
 
 
 # All servers at once.

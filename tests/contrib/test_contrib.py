@@ -17,6 +17,8 @@ from support.parsing import parse
 from exchange_mailaccept import plugin
 from exchange_mailaccept.cli.table import (
     DEFAULT_TIMEOUT,
+    MAILBOX_PASSWORD_VARIABLE,
+    MAILBOX_TOKEN_VARIABLE,
     OPTIONS,
     PASSWORD_VARIABLE,
     TOKEN_VARIABLE,
@@ -124,8 +126,11 @@ def test_secrets_are_in_the_environment_only():
     assert dict(re.findall(r'(\w+) = "\$(\w+)\$"', environment)) == {
         PASSWORD_VARIABLE: "exchange_mailaccept_password",
         TOKEN_VARIABLE: "exchange_mailaccept_token",
+        MAILBOX_PASSWORD_VARIABLE: "exchange_mailaccept_mailbox_password",
+        MAILBOX_TOKEN_VARIABLE: "exchange_mailaccept_mailbox_token",
     }
-    for secret in ("$exchange_mailaccept_password$", "$exchange_mailaccept_token$"):
+    for name in ("password", "token", "mailbox_password", "mailbox_token"):
+        secret = f"$exchange_mailaccept_{name}$"
         assert COMMAND.count(secret) == 1
         assert secret not in json.dumps(BASKET)
 
@@ -181,11 +186,13 @@ def rows(readme: str) -> list[list[str]]:
 
 
 def test_table_of_icinga_s_readme():
-    *found, password, token = rows("icinga2")
+    *found, password, token, of_mailbox, token_of_mailbox = rows("icinga2")
     assert [row[0] for row in found] == [f"`{variable(option)}`" for option in FOR_SERVICES]
     assert [row[2] for row in found] == [f"`{', '.join(option.flags)}`" for option in FOR_SERVICES]
     assert PASSWORD_VARIABLE in password[2]
     assert TOKEN_VARIABLE in token[2]
+    assert MAILBOX_PASSWORD_VARIABLE in of_mailbox[2]
+    assert MAILBOX_TOKEN_VARIABLE in token_of_mailbox[2]
     for name in NOT_FOR_SERVICES:
         assert f"`--{name}`" in READMES["icinga2"]
 
@@ -210,6 +217,13 @@ def test_ini_file_of_nagios_is_understood(tmp_path):
     assert chosen.probe.credentials is not None
     assert chosen.probe.credentials.user == r"contoso\mailaccept-probe"
     assert chosen.probe.credentials.password == "s3cr3t"
+    chosen = parse(["-H", "mbx01", "-r", "a@contoso.com", f"--extra-opts=mailbox@{ini}"])
+    assert chosen.mailbox is not None
+    assert (chosen.mailbox.user, chosen.mailbox.password, chosen.mailbox.folders) == (
+        "mailaccept-probe@contoso.com",
+        "s3cr3t",
+        ("INBOX", "Junk Email"),
+    )
 
 
 @pytest.mark.parametrize(

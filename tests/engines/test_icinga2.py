@@ -29,6 +29,8 @@ from exchange_mailaccept.cli.table import OPTIONS
 SHIPPED = CONTRIB / "icinga2"
 FILES = ("exchange_mailaccept.conf", "services.conf", "dependencies.conf", "notifications.conf")
 
+LIMIT = {"critical": ["delivered=900"]}
+MAILBOX = {"delivered-password-file": "{secret}", **LIMIT}
 #: Each option with a value and the custom variables without which it means nothing.
 SAMPLES: dict[str, tuple[Any, dict[str, Any]]] = {
     "domain": ("contoso.com", {}),
@@ -38,6 +40,8 @@ SAMPLES: dict[str, tuple[Any, dict[str, Any]]] = {
     "ipv6": (True, {"hostname": "::1"}),
     "all-mx": (True, {"domain": "contoso.com"}),
     "all-addresses": (True, {}),
+    "expect-mx": (["mail1.contoso.com"], {"domain": "contoso.com"}),
+    "refuse": (["a@adatum.com", "b@adatum.com"], {}),
     "set": ("any", {"domain": "contoso.com", "all-mx": True}),
     "parallel": (2, {"domain": "contoso.com", "all-mx": True}),
     "nameserver": (["127.0.0.1:{dns}", "[::1]:53"], {"domain": "contoso.com"}),
@@ -68,11 +72,30 @@ SAMPLES: dict[str, tuple[Any, dict[str, Any]]] = {
     "password-file": ("{secret}", {"starttls": True, "auth": "plain", "user": "probe"}),
     "token-file": ("{secret}", {"starttls": True, "auth": "xoauth2", "user": "probe"}),
     "auth-without-tls": (True, {"auth": "login", "user": "probe", "password-file": "{secret}"}),
+    "delivered": ("imaps://probe@127.0.0.1/INBOX,Junk%20Email", MAILBOX),
+    "delivered-user": ("contoso\\probe", {"delivered": "imaps://127.0.0.1", **MAILBOX}),
+    "delivered-password-file": ("{secret}", {"delivered": "imaps://probe@127.0.0.1", **LIMIT}),
+    "delivered-token-file": ("{secret}", {"delivered": "imaps://probe@127.0.0.1", **LIMIT}),
     "extra-opts": ("night@{ini}", {}),
     "timeout": (7.5, {}),
     "verbose": (2, {}),
 }
 NOT_FOR_SERVICES = {"help", "version"}
+#: Ranges that are set, and those that the plugin gets, if it looks into a mailbox.
+AGES: dict[str, tuple[dict[str, Any], list[list[str]]]] = {
+    "no range": ({}, [["--critical", "delivered=518400"], ["--warning", "delivered=259200"]]),
+    "others": (
+        {"warning": ["5"], "critical": "20"},
+        [
+            *(["--critical", "20"], ["--critical", "delivered=518400"]),
+            *(["--warning", "5"], ["--warning", "delivered=259200"]),
+        ],
+    ),
+    "its own": (
+        {"warning": ["delivered=900", "delay=60"]},
+        [["--warning", "delay=60"], ["--warning", "delivered=900"]],
+    ),
+}
 
 
 def literal(value: Any) -> str:
@@ -184,7 +207,9 @@ def running(tmp_path_factory, authority, simulate) -> Iterator[Running]:
         host("secrets", more=here + '\n  vars.submission_password = {{ "s3cr3t-$$-f" }}'),
         service("secrets", "function", {"auth": "plain", "auth-without-tls": True, "user": "probe"},
                 'vars.exchange_mailaccept_password = {{ "s3cr3t-$$-f" }}\n'
-                'vars.exchange_mailaccept_token = {{ "t0k3n-f" }}'),
+                'vars.exchange_mailaccept_token = {{ "t0k3n-f" }}\n'
+                'vars.exchange_mailaccept_mailbox_password = {{ "s3cr3t-m" }}\n'
+                'vars.exchange_mailaccept_mailbox_token = {{ "t0k3n-m" }}'),
         service("secrets", "of the host",
                 {"auth": "plain", "auth-without-tls": True, "user": "probe"},
                 'vars.exchange_mailaccept_password = "$submission_password$"'),
@@ -201,6 +226,11 @@ def running(tmp_path_factory, authority, simulate) -> Iterator[Running]:
         service("paged", "hasty", {}, 'check_command = "hasty"'),
         host("timeouts", more=here + '\n vars.exchange_mailaccept_until = "banner"'),
         *(service("timeouts", name, {}, more) for name, (more, _) in TIMEOUTS.items()),
+        host("mailbox", more=here),
+        *(
+            service("mailbox", name, {"delivered": "imaps://probe@127.0.0.1", **options})
+            for name, (options, _) in AGES.items()
+        ),
         host("bad timeout", more=here),
         service("bad timeout", "said", {"timeout": "soon"}),
         host("mailbox and submission", more=here + """
@@ -340,6 +370,17 @@ def test_custom_variable_reaches_the_command_line(running, commands, name):
         assert mistake not in result.first
 
 
+@pytest.mark.parametrize("name", AGES)
+def test_the_age_of_a_probe_is_limited_by_the_check_interval(running, name):
+    """Three and six intervals, here of a day, unless a range is set."""
+    running.icinga.check('host.name == "mailbox"')
+    (_, *argv) = running.check(f"mailbox!{name}")["last_check_result"]["command"]
+    ranges = [
+        argv[at : at + 2] for at, word in enumerate(argv) if word in ("--warning", "--critical")
+    ]
+    assert sorted(ranges) == AGES[name][1]
+
+
 def test_address(running):
     """As the Icinga Template Library's own commands choose it."""
     checked = running.icinga.check('match("* IPv?", service.name)')
@@ -370,9 +411,12 @@ def test_secrets_stay_secret(running):
     expected = {
         "CHECK_EXCHANGE_MAILACCEPT_PASSWORD": "s3cr3t-$-f",
         "CHECK_EXCHANGE_MAILACCEPT_TOKEN": "t0k3n-f",
+        "CHECK_EXCHANGE_MAILACCEPT_MAILBOX_PASSWORD": "s3cr3t-m",
+        "CHECK_EXCHANGE_MAILACCEPT_MAILBOX_TOKEN": "t0k3n-m",
     }
     assert expected in given
-    assert {**expected, "CHECK_EXCHANGE_MAILACCEPT_TOKEN": ""} in given
+    of_the_host = {"CHECK_EXCHANGE_MAILACCEPT_PASSWORD": "s3cr3t-$-f"}
+    assert {**dict.fromkeys(expected, ""), **of_the_host} in given
     assert not any("s3cr3t" in word or "t0k3n" in word for run in runs for word in run["argv"])
 
     answers = [

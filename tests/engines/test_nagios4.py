@@ -154,7 +154,7 @@ def test_the_examples_are_valid(tmp_path):
     macros = {"USER1": "/usr/lib/nagios/plugins", "USER3": "/usr/sbin/sendmail"}
     nagios = Nagios(tmp_path / "nagios", [SHIPPED / name for name in FILES], macros, "")
     said = nagios.validate()
-    assert "Checked 4 services." in said
+    assert "Checked 6 services." in said
     assert "Total Errors:   0" in said
 
 

@@ -132,6 +132,12 @@ FAILURES = tuple(
     f"exchange_mailaccept.{each}"
     for each in ("details", "diagnosis", "failures", "masks", "resources", "timing")
 )
+#: What looks into the probe's mailbox.
+DELIVERY = (
+    "imaplib", "exchange_mailaccept.cli.delivered", "exchange_mailaccept.exchange.delivery",
+    "exchange_mailaccept.net.mailbox", "exchange_mailaccept.net.probes",
+    "exchange_mailaccept.report.delivery", "exchange_mailaccept.run.delivery",
+)  # fmt: skip
 TLS_ONLY = ("ssl", "_ssl", "exchange_mailaccept.net.tls")
 
 
@@ -139,7 +145,7 @@ def test_modules_for_a_host(sink, plugin):
     """Neither dnspython nor TLS, nor any of the heavy ones, nor what failures mean."""
     run = plugin(*host(sink()))
     assert run.exit_code == 0, run.stdout
-    assert run.loaded("dns", *TLS_ONLY, *NEVER, *FAILURES) == []
+    assert run.loaded("dns", *TLS_ONLY, *NEVER, *FAILURES, *DELIVERY) == []
     assert run.loaded("nagiosplugin", "exchange_mailaccept.net.loop") != []
 
 
@@ -166,7 +172,7 @@ def test_modules_for_tls(sink, plugin, authority):
     server = sink("STARTTLS", context=authority.context)
     run = plugin(*host(server, "-S", "--verify", "--ca-file", authority.file))
     assert run.exit_code == 0, run.stdout
-    assert run.loaded("dns", *NEVER) == []
+    assert run.loaded("dns", *NEVER, *DELIVERY) == []
     assert run.loaded(*TLS_ONLY) == list(TLS_ONLY)
 
 

@@ -22,7 +22,7 @@ def unavailable(reason: str) -> NoReturn:
 def find_program(name: str, package: str) -> str:
     """The path of a program that Debian has in ``package``."""
     # Debian's users have no sbin in their PATH.
-    debian = "/usr/bin:/usr/sbin:/usr/lib/nagios/plugins:/usr/lib/postfix/sbin"
+    debian = "/usr/bin:/usr/sbin:/usr/lib/nagios/plugins:/usr/lib/postfix/sbin:/usr/lib/dovecot"
     found = shutil.which(name, path=os.pathsep.join((debian, os.environ.get("PATH", ""))))
     if found is None:
         unavailable(f"{name} is not installed (apt install {package})")
