@@ -6,9 +6,9 @@
 #   sh demo.sh --reply 'rcpt=550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain'
 #   sh demo.sh --scenario tls-certificate -- -v
 #
-# The options that a scenario needs (-S, --verify, a logon) are given to the plugin by themselves.
+# The plugin is given the options that a scenario needs (-S, --verify, a logon).
 #
-# Prints what the plugin prints and exits as it does.  Needs a POSIX shell and Python 3.9 or newer
+# Prints what the plugin prints and exits with its status.  Needs a POSIX shell and Python 3.9 or newer
 # with venv; no server, no mail, nothing leaves this machine.
 set -eu
 

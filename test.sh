@@ -2,9 +2,9 @@
 # Runs the tests: sh test.sh [--coverage | PYTEST-ARGUMENT...]
 #
 # Needs a POSIX shell and Python 3.9 or newer with venv; everything else is installed into .venv/.
-# Without arguments: all tests but those that are slow by their nature (sh test.sh -m slow) and
-# those that put load on the machine (sh test.sh -m load -n 0).
-# With --coverage: the same tests, and their branch coverage must suffice.
+# Without arguments: all tests except the slow ones (sh test.sh -m slow) and those that put load on
+# the machine (sh test.sh -m load -n 0).
+# With --coverage: the same tests, with a minimum of branch coverage.
 # PYTHON and LIBRARIES in the environment: see .ci/environment.sh.
 set -eu
 

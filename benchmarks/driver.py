@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""The driver alone walks many servers: ``driver.py SERVERS PARALLEL PORT NETWORK [CA-FILE]``.
+"""Tests many servers with the driver alone: ``driver.py SERVERS PARALLEL PORT NETWORK [CA-FILE]``.
 
-What ``--all-mx`` costs without names, nagiosplugin and words.  Prints the median and the 99th
-percentile of the stages' seconds, without ``statistics``, which takes longer to import than fifty
-servers to be walked.
+This is what ``--all-mx`` costs without DNS, nagiosplugin and output.  It prints the median and the
+99th percentile of the stages' seconds, without ``statistics``, because importing that takes longer
+than testing fifty servers.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ gc.disable()
 
 
 def main() -> None:
-    """Walk, and fail if any server did not accept."""
+    """Test the servers, and fail if one did not accept."""
     number, parallel, port = map(int, sys.argv[1:4])
     network_of_servers = sys.argv[4]
     ca_file = sys.argv[5] if len(sys.argv) > 5 else ""

@@ -1,9 +1,9 @@
 """Runs a command, several times at once, and prints what it cost.
 
-``python3 -I -S meter.py TIMES OUTPUT COMMAND [ARGUMENT...]``: in a process of its own that imports
-next to nothing, because the peak memory of a command is never below that of the process which
-starts it.  Its standard output goes to the file OUTPUT.  Prints the first exit status that is not 0
-(or 0), wall seconds to the end of the last, CPU seconds of all, and the highest peak in KiB.
+``python3 -I -S meter.py TIMES OUTPUT COMMAND [ARGUMENT...]``: in a process that imports next to
+nothing, because the peak memory of a command is never below that of the process which starts it.
+Its standard output goes to the file OUTPUT.  Prints the first exit status that is not 0 (or 0),
+wall seconds to the end of the last, CPU seconds of all, and the highest peak in KiB.
 """
 
 import os

@@ -1,15 +1,14 @@
 #!/usr/bin/env python3
-"""A way to far hosts and back that takes its time: ``relay.py NETWORK DELAY``.
+"""A link with a delay: ``relay.py NETWORK DELAY``.
 
-Makes an interface of which all addresses of NETWORK (two numbers, ``10.25``) are at the other end,
-and is this other end itself: what is sent there comes back DELAY seconds later with source and
-destination exchanged.  So whoever listens here is reached as any host of NETWORK, with a round trip
-of twice DELAY that begins with the first SYN; a sink that holds back its replies has neither that
-nor what the kernel makes of a late acknowledgement (Nagle).  The checksums of IP, TCP and UDP are
-sums, and stay right.
+Makes an interface for all addresses of NETWORK (two numbers, ``10.25``), and is its other end: a
+packet that is sent there comes back DELAY seconds later with source and destination exchanged.  So
+a server that listens here can be reached as any host of NETWORK, with a round trip of twice DELAY,
+beginning with the first SYN.  A server that delays its replies would delay neither the SYN nor the
+acknowledgements (Nagle).  The checksums of IP, TCP and UDP are sums, so they stay correct.
 
 Says ``ready``, and on SIGUSR1 the median seconds that a packet was held.  Needs Linux' TUN and the
-right to make interfaces, as in a network namespace of one's own.
+permission to make interfaces, as in a network namespace of its own.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ INTERFACE = "far"
 #: From linux/if_tun.h: TUNSETIFF, IFF_TUN without a header before each packet.
 SET_INTERFACE, TUN, NO_HEADER = 0x400454CA, 0x0001, 0x1000
 MOST = 65_536
-#: Where the addresses stand in an IPv4 header (RFC 791 3.1).
+#: Positions of the addresses in an IPv4 header (RFC 791 3.1).
 SOURCE, DESTINATION, END = 12, 16, 20
 
 
@@ -38,7 +37,7 @@ def interface(network: str) -> int:
     """The descriptor of the other end, over which whole packets come and go."""
     descriptor = os.open("/dev/net/tun", os.O_RDWR)
     fcntl.ioctl(descriptor, SET_INTERFACE, struct.pack("16sH", INTERFACE.encode(), TUN | NO_HEADER))
-    # The queue of a thousand connections that begin at once.
+    # A queue for a thousand connections that begin at once.
     for words in (
         f"addr add {network}.0.1/16 dev {INTERFACE}",
         f"link set {INTERFACE} up txqueuelen 10000",
@@ -62,7 +61,7 @@ def main() -> None:
     under_way: deque[tuple[float, bytes]] = deque()
     while True:
         patience = max(0.0, under_way[0][0] + delay - time.monotonic()) if under_way else None
-        # Not poll, which counts in milliseconds.
+        # Not poll, whose resolution is a millisecond.
         if select.select([descriptor], [], [], patience)[0]:
             packet = os.read(descriptor, MOST)
             if packet[0] >> 4 == 4:

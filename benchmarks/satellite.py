@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Measure what a satellite carries: ``python benchmarks/satellite.py [NUMBER [MINUTES]]``.
+"""Measures how many checks a satellite runs: ``python benchmarks/satellite.py [NUMBER [MINUTES]]``.
 
 A real Icinga 2 runs NUMBER services (default 360), each once a minute, for MINUTES (default 2)
 after a first one, through the shipped CheckCommand against the simulator, which is not counted.
-Prints the CPU time, user and system, that a check costs: the plugin's processes, and all of
-Icinga's with them.  And, from Icinga itself, how many were done and how late they began.
+Prints the CPU time, user and system, per check: of the plugin's processes, and with all of
+Icinga's.  Also prints how many checks Icinga ran and how late they began.
 
 Needs Debian's icinga2-bin and the environment of the tests: .venv/test-python3.11/bin/python.
 """
@@ -31,7 +31,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def descendants(root: int) -> list[list[str]]:
-    """The fields behind the name in /proc/PID/stat of a process and all below it."""
+    """The fields after the name in /proc/PID/stat, of a process and all its descendants."""
     found: dict[int, list[str]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -56,7 +56,7 @@ def cpu(root: int) -> tuple[float, float]:
 
 
 def configuration(port: int, number: int) -> str:
-    """As many services as that, each with a connection and a message a minute."""
+    """``number`` services, each with a connection and a message a minute."""
     return f"""
 {(CONTRIB / "icinga2" / "exchange_mailaccept.conf").read_text()}
 object Host "mbx01" {{ check_command = "passive"; enable_active_checks = false
@@ -82,7 +82,7 @@ def main() -> None:
         directory = Path(name)
         plugin = directory / "plugins" / "check_exchange_mailaccept"
         plugin.parent.mkdir()
-        # Without byte code Python would be measured compiling.
+        # Without byte code, compiling would be measured too.
         command = f"{sys.executable} {CHECKOUT / 'check_exchange_mailaccept.py'}"
         plugin.write_text(f'#!/bin/sh\nunset PYTHONDONTWRITEBYTECODE\nexec {command} "$@"\n')
         plugin.chmod(0o755)

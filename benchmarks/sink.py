@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Mail and name servers for the benchmarks, which may hold back every answer, and note how long.
+"""Mail and name servers for the benchmarks, with a delay before every answer.
 
     sink.py DIRECTORY DELAY
 
-Listens, on all addresses of the network namespace it runs in, at 2525 plain, 2526 with PIPELINING,
-2527 with STARTTLS, 2528 with both, and at 53 for DNS (UDP and TCP).  Every flight of the server,
-those of TLS too, leaves DELAY seconds after what it answers came; the connection itself and the
-tickets of TLS are not held back.  DIRECTORY holds ``server.pem``.  On SIGUSR1 it writes there, in
-``truth.json``, the median seconds from each command to its reply, and forgets them.
+Listens on all addresses of its network namespace: at 2525 plain, 2526 with PIPELINING, 2527 with
+STARTTLS, 2528 with both, and at 53 for DNS (UDP and TCP).  It sends every answer, also those of
+TLS, DELAY seconds after the request.  The connection itself and the tickets of TLS are not delayed.
+DIRECTORY holds ``server.pem``.  On SIGUSR1 it writes there, in ``truth.json``, the median seconds
+from each command to its reply, and forgets them.
 
-DNS knows ``N.domain.example`` (N mail servers ``mI.N.domain.example``) and ``N.host.example`` (N
-addresses); every other name has the first of these.  They are of the network, the first two numbers
-of the address, from which the question comes.
+DNS has ``N.domain.example`` (N mail servers ``mI.N.domain.example``) and ``N.host.example`` (N
+addresses); every other name has the first of these.  The addresses are in the network (the first
+two numbers) from which the question comes.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Loop:
         self.owners: dict[int, Callable[[], None]] = {}
         self._alarms: list[tuple[float, int, Callable[[], None]]] = []
         self._number = itertools.count()
-        #: Seconds by command, from when it came to when its reply left.
+        #: Seconds from each command to its reply, by command.
         self.held: dict[str, list[float]] = collections.defaultdict(list)
 
     def add(self, descriptor: int, ready: Callable[[], None]) -> None:
@@ -62,21 +62,21 @@ class Loop:
         self.poll.register(descriptor, select.EPOLLIN)
 
     def remove(self, descriptor: int) -> None:
-        """No more."""
+        """Stop watching."""
         if self.owners.pop(descriptor, None):
             self.poll.unregister(descriptor)
 
     def later(self, due: float, act: Callable[[], None]) -> None:
-        """Call ``act`` when it is time."""
+        """Call ``act`` at a certain time."""
         heapq.heappush(self._alarms, (due, next(self._number), act))
 
     def run(self) -> None:
-        """For ever."""
+        """Run for ever."""
         while True:
             patience = -1.0
             if self._alarms:
                 patience = max(0.0, self._alarms[0][0] - time.monotonic())
-                # epoll counts in milliseconds and would be late by half of one.
+                # epoll has a resolution of a millisecond and would be late by half of one.
                 patience = 0.0 if patience < 0.0015 else patience - 0.001
             for descriptor, _ in self.poll.poll(patience):
                 ready = self.owners.get(descriptor)
@@ -104,7 +104,7 @@ class Client:
         self.say("banner", b"220 mail.bench.example Microsoft ESMTP MAIL Service ready\r\n")
 
     def ready(self) -> None:
-        """Take what has come."""
+        """Read what has arrived."""
         try:
             data = self.socket.recv(65536)
         except BlockingIOError:
@@ -159,7 +159,7 @@ class Client:
             self.shaken = False
 
     def say(self, what: str, words: bytes) -> None:
-        """A reply, encrypted if need be."""
+        """Send a reply, encrypted inside TLS."""
         if self.tls is not None:
             self.tls.write(words)
             self.flush(what)
@@ -167,13 +167,13 @@ class Client:
             self.send(what, words)
 
     def flush(self, what: str) -> None:
-        """What TLS has to say."""
+        """Send what TLS has to send."""
         data = self.outgoing.read()
         if data:
             self.send(what, data)
 
     def send(self, what: str, data: bytes) -> None:
-        """Let bytes leave when their time has come."""
+        """Send bytes after the delay."""
         came = self.came
 
         def act() -> None:
@@ -190,7 +190,7 @@ class Client:
 
 
 def labels(message: bytes) -> tuple[list[str], int]:
-    """The name asked for, and where the question ends."""
+    """The labels of the name in the question, and the end of the question."""
     found, at = [], 12
     while message[at]:
         found.append(message[at + 1 : at + 1 + message[at]].decode("ascii").lower())

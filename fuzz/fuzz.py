@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Coverage-guided fuzzing of what reads foreign bytes: ``fuzz.py TARGET [LIBFUZZER-ARGUMENT...]``.
+"""Coverage-guided fuzzing of the readers of replies: ``fuzz.py TARGET [LIBFUZZER-ARGUMENT...]``.
 
-Targets: reply, dialogue, dns, printable.  Each states properties that hold for all input; any other
-exception than the one that is promised is a finding.  Needs the package atheris; see run.sh.
+Targets: reply, dialogue, dns, printable.  Each asserts properties that hold for every input; an
+exception that is not documented is a finding.  Needs the package atheris; see run.sh.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ with atheris.instrument_imports(include=["exchange_mailaccept"]):
     from exchange_mailaccept.run.acceptance import Acceptance, examine
     from exchange_mailaccept.run.server_set import Member
     from exchange_mailaccept.vocabulary import Cause, Stage, Tls
-# Of dnspython what reads responses, so that the fuzzer finds its way to records that can be read;
+# Of dnspython the code that reads responses, so that the fuzzer learns to make valid records;
 # not what every query goes through as well, which would take most of the time.
 with atheris.instrument_imports(include=["dns"], exclude=["dns.name", "dns.enum", "dns.set"]):
     import dns.message  # noqa: F401
 
-#: So low that the fuzzer can reach them.
+#: Low enough for the fuzzer to reach them.
 reply_module.MAX_LINE = 300
 reply_module.MAX_REPLY = 2_000
 reply_module.MAX_LINES = 40
@@ -79,7 +79,7 @@ MOST_QUESTIONS = 200
 
 
 def replies_in(pieces: list[bytes]) -> list[object]:
-    """The replies in ``pieces``, with the fault that ends them if one does."""
+    """The replies in ``pieces``, and the fault after them if there is one."""
     parser = ReplyParser()
     found: list[object] = []
     for piece in pieces:
@@ -97,7 +97,7 @@ def reply(data: bytes) -> None:
     whole = replies_in([data])
     size = 1 + data[0] % 7 if data else 1
     cut = replies_in([data[at : at + size] for at in range(0, len(data), size)])
-    # The beginning of a line can be faulty before its end says in which way.
+    # The beginning of a line can be wrong before its end shows in which way.
     assert [each for each in whole if isinstance(each, Reply)] == [
         each for each in cut if isinstance(each, Reply)
     ]
@@ -138,7 +138,7 @@ def dialogue(data: bytes) -> None:
 
 
 def next_answer(parser: ReplyParser) -> Replied:
-    """The next reply, or the fault that stands in its place."""
+    """The next reply, or the fault instead of it."""
     try:
         found = parser.next_reply()
     except ProtocolError as error:
@@ -149,14 +149,14 @@ def next_answer(parser: ReplyParser) -> Replied:
 
 
 def check_truth(session: Session, sent: list[bytes]) -> None:
-    """Hold a session against what was sent in it."""
+    """Compare a session with what was sent in it."""
     codes = {each.stage: each.reply.code for each in session.outcomes if each.reply is not None}
     message = session.outcome(Stage.MESSAGE)
     bodies = [at for at, each in enumerate(sent) if b"\r\n.\r\n" in each]
     assert len(bodies) == (0 if message is None else 1)
     if message is not None:
         assert (codes[Stage.BANNER], codes[Stage.DATA]) == (220, 354)
-        # Nothing follows but the farewell, which may have gone out with the message.
+        # Nothing follows but QUIT, which may have been sent with the message.
         assert sent[bodies[0] + 1 :] in ([b"QUIT\r\n"], [b""], [b"close"], [])
         assert message.passed == (codes.get(Stage.MESSAGE) == 250)
     assert sum(each.startswith(b"MAIL FROM:") for each in sent) <= 1
@@ -165,7 +165,7 @@ def check_truth(session: Session, sent: list[bytes]) -> None:
 
 
 def check_words(session: Session, plan: Plan) -> None:
-    """Say what the session means, and look whether anything in it is more than words."""
+    """Write the report of a session, and assert that everything in it is harmless text."""
     acceptance = Acceptance(None, (session,))
     examined = examine(Member("", acceptance), "auto", ())
     if acceptance.failure is None:
@@ -179,15 +179,15 @@ def check_words(session: Session, plan: Plan) -> None:
 
 
 def keep_order(_hosts: list[mx.MailHost]) -> None:
-    """Stand in for chance, which would make a finding hard to repeat."""
+    """Replace random.shuffle, so that a finding can be repeated."""
 
 
 def dns_response(question: bytes, rest: bytes) -> tuple[bytes | None, bytes]:
     """The response to ``question`` that is next in ``rest``, and what is left of it.
 
-    Its length, then flags, numbers of records and records.  Id and question are the right ones, for
-    nothing behind wrong ones is ever looked at; but the highest bit of the length leaves out the
-    question.  No length, no response.
+    ``rest`` has its length, flags, numbers of records and records.  Id and question are correct,
+    because a response with wrong ones is ignored; the highest bit of the length leaves out the
+    question.  Without a length there is no response.
     """
     length = int.from_bytes(rest[:2], "big")
     body, rest = rest[2 : 2 + (length & 0x7FFF)], rest[2 + (length & 0x7FFF) :]
@@ -230,7 +230,8 @@ def dns_answers(data: bytes) -> None:
 
 
 IS_ADDRESS = re.compile(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9a-f:]*:[0-9a-f:.]*")
-#: What must not be printed: all but ASCII, and what speaks to Nagios, Icinga Web or a shell.
+#: What must not be printed: other characters than ASCII, and those that are special to Nagios,
+#: Icinga Web or a shell.
 FORBIDDEN = re.compile(r"[^ -~]|[|<>`$\\]")
 
 

@@ -14,13 +14,13 @@ import dns.message
 import dns.rrset
 
 TESTS = Path(__file__).resolve().parent.parent / "tests"
-#: How many plans ``dialogue`` has to choose from.
+#: Number of plans of ``dialogue``.
 PLANS = 8
 #: The Message-ID in those plans.
 OWN_ID = "<1@fabrikam.com>"
 MX = "contoso.com. 300 IN MX"
-#: What is asked for, and the responses one after another: records of the answer section and, behind
-#: a bar, of the authority section.
+#: The question, and its responses in turn: records of the answer section and, after a bar, of the
+#: authority section.
 RESPONSES = {
     "mx": ("contoso.com. MX", [f"{MX} 10 mail1.contoso.com. ; {MX} 20 mail2.contoso.com. |"]),
     "null_mx": ("contoso.com. MX", [f"{MX} 0 . |"]),
@@ -63,7 +63,7 @@ def dns_seeds() -> Iterator[tuple[str, bytes]]:
                     if record.strip()
                 ]
             wire = message.to_wire()
-            # The question has its own place; the pointers of name compression count it.
+            # The question is separate, but the pointers of name compression count it.
             end = wire.index(b"\0", 12) + 5
             body = wire[2:4] + wire[6:12] + wire[end:]
             seed += len(body).to_bytes(2, "big") + body
@@ -75,7 +75,7 @@ def main(target: str, directory: Path) -> None:
     if target == "dns":
         seeds = list(dns_seeds())
     elif target == "dialogue":
-        # Each with the plainest plan, and with the others by turns.
+        # Each with the simplest plan, and with the others in turn.
         seeds = [
             (f"{name}-{plan}", bytes([plan]) + said)
             for number, (name, said) in enumerate(sessions())
