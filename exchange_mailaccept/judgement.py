@@ -1,7 +1,7 @@
 """How bad the result of a run is: values in, values out, no texts.
 
-:func:`judge` gives every metric and finding of one server its state, :func:`weigh` says how much
-each counts for a set of servers, and :func:`assess` does both for a run.
+:func:`judge` gives every metric and finding of one server its state, and :func:`assess` does so for
+a run.  ``set_judgement`` says how much each counts for a set of servers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from .cli.words import (
     RELAY,
     SIZE,
     TOTAL,
-    UNKNOWN_RECIPIENT,
     UNTRUSTED,
 )
 from .protocol.message import compose
@@ -27,7 +26,7 @@ from .run.acceptance import Examined, examine
 from .vocabulary import Cause, Stage, State, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Optional
 
     from .cli.threshold import Threshold
@@ -40,6 +39,10 @@ if TYPE_CHECKING:
     from .run.acceptance import ServerSet
     from .run.doors import Doors
     from .run.expected_mx import MxSet
+
+    #: The judgements of each server of a set.
+    Judged = Sequence[tuple[Examined, tuple["Judgement", ...]]]
+    Weigh = Callable[[ServerSet, Judged, Judging], list["Judgement"]]
 
 #: The state of each verdict; ``--severity`` overrides it.
 STATES = {
@@ -67,16 +70,12 @@ CLOSING = 421
 #: Bytes.  A server that offers a smaller SIZE refuses much ordinary mail.
 LEAST_SIZE = 1_000_000
 SECONDS_OF_A_DAY = 86_400
-#: Metrics of a set: the number of servers, and of those that accept.
-SERVERS, ACCEPTING = "servers", "accepting"
 #: Of how many the probe that arrived last is young enough.
 ARRIVED = "arrived"
 #: Findings whose keys of ``--severity`` are those of the replies.
 RECIPIENTS, SENDERS = "recipients", "senders"
 #: Stages that may be absent: a set has a lookup of its own, and QUIT does not matter.
 _OPTIONAL = (Stage.MX, Stage.QUIT)
-#: Findings about a server that count even if another server of the set accepts.
-_OF_ONE_SERVER = (RELAY, UNKNOWN_RECIPIENT)
 #: Causes of failures whose seconds mean nothing: no answer came, and the time was not over.
 _UNANSWERED = (
     *(Cause.REFUSED, Cause.RESET, Cause.CLOSED, Cause.UNREACHABLE, Cause.FORBIDDEN, Cause.NETWORK),
@@ -176,8 +175,11 @@ def worst(judgements: Iterable[Judgement]) -> State:
     return max((judgement.state for judgement in judgements), key=ORDER.index, default=State.OK)
 
 
-def assess(found: ServerSet, options: Options) -> Assessment:
-    """Judge what was ``found``."""
+def assess(found: ServerSet, options: Options, weigh: Optional[Weigh] = None) -> Assessment:
+    """Judge what was ``found``.
+
+    :param weigh: judges a set by the judgements of its servers
+    """
     judging = options.judging
     examined = tuple(examine(member, judging.profile, judging.require) for member in found.members)
     if found.delivery is not None:
@@ -188,11 +190,7 @@ def assess(found: ServerSet, options: Options) -> Assessment:
         (server, (*judge(server, options), *_policies(conclusions, server.member.label, judging)))
         for server in examined
     ]
-    judgements: list[Judgement] = []
-    if judging.rule is None:
-        judgements += judged[0][1]
-    else:
-        judgements += (*weigh(judged, judging), *_of_the_set(found, judging))
+    judgements = weigh(found, judged, judging) if weigh else list(judged[0][1])
     if found.mx_set is not None:
         judgements += _mx_set(found.mx_set, judging)
     judgements += _policies(conclusions, None, judging)
@@ -237,7 +235,7 @@ def judge(examined: Examined, options: Options) -> tuple[Judgement, ...]:
     """Judge every metric and finding of one server."""
     judgements = (
         *_stages(examined, options.judging),
-        *_not_measured(examined, options),
+        *_notmeasured(examined, options),
         *_extensions(examined, options.judging),
         *_certificate(examined, options),
         *_findings(examined, options),
@@ -260,11 +258,11 @@ def _stages(examined: Examined, judging: Judging) -> Iterator[Judgement]:
             state, key = _worst_of(stopped, judging)
             yield Judgement(name, state, Ground.FAILURE, value, "s", key=key)
         elif outcome.passed:
-            yield _measured(name, outcome.seconds, judging)
+            yield measured(name, outcome.seconds, judging)
         else:
             yield Judgement(name, value=value, unit="s")
     if failure is None:
-        yield _measured(TOTAL, acceptance.seconds, judging)
+        yield measured(TOTAL, acceptance.seconds, judging)
     elif not (examined.member.label and failure.stage is Stage.MX):
         # The time of a failed test is reported but not judged.  A member without an address
         # would have the best total of all.
@@ -284,7 +282,7 @@ def _ended(outcome: StageOutcome) -> bool:
     return outcome.passed or outcome.cause not in _UNANSWERED
 
 
-def _measured(name: str, seconds: float, judging: Judging) -> Judgement:
+def measured(name: str, seconds: float, judging: Judging) -> Judgement:
     """The judgement of a number of seconds by the thresholds."""
     value = round(seconds, 4)
     for state, ranges in ((State.CRITICAL, judging.critical), (State.WARNING, judging.warning)):
@@ -300,7 +298,7 @@ def _measured(name: str, seconds: float, judging: Judging) -> Judgement:
 
 def is_late(age: float, judging: Judging) -> bool:
     """Whether ``age`` seconds since the newest probe was sent are out of range."""
-    return _measured(DELIVERED, age, judging).state is not State.OK
+    return measured(DELIVERED, age, judging).state is not State.OK
 
 
 def failure_state(
@@ -325,7 +323,7 @@ def failure_state(
     return (State.CRITICAL if for_everybody or refused else state), ""
 
 
-def _not_measured(examined: Examined, options: Options) -> Iterator[Judgement]:
+def _notmeasured(examined: Examined, options: Options) -> Iterator[Judgement]:
     """Stages that have a threshold but were not reached, though the test was completed."""
     judging = options.judging
     if not examined.member.accepts:
@@ -470,14 +468,14 @@ def _delivery(examined: Examined, options: Options) -> Iterator[Judgement]:
         if newest.accepted:
             yield _finding(DELIVERED, State.UNKNOWN, judging)
         return
-    age = _measured(DELIVERED, newest.age, judging)
+    age = measured(DELIVERED, newest.age, judging)
     if not newest.accepted:
         age = Judgement(DELIVERED, value=age.value, unit="s")
     elif age.state is State.OK and newest.probe.folder != options.mailbox.folders[0]:
         age = _finding(DELIVERED, State.WARNING, judging, age.value)._replace(unit="s")
     yield age
     if newest.delay is not None:
-        yield _measured(DELAY, newest.delay, judging)
+        yield measured(DELAY, newest.delay, judging)
 
 
 def _of_the_mailbox(
@@ -492,63 +490,3 @@ def _of_the_mailbox(
     elif judging.rule is not None:
         arrived = [each for each in judgements if each.name == DELIVERED and each.value is not None]
         yield Judgement(ARRIVED, value=sum(each.ground is not Ground.RANGE for each in arrived))
-
-
-def weigh(
-    judged: Sequence[tuple[Examined, tuple[Judgement, ...]]], judging: Judging
-) -> list[Judgement]:
-    """The judgements of all servers, with the weight that each server has in the set."""
-    from .run.server_set import Weight, counts_as
-
-    assert judging.rule is not None
-    accepting = [examined for examined, _ in judged if examined.member.accepts]
-    # Any server that accepts replaces one that fails.  Only one that is OK replaces a slow one.
-    fine = [
-        examined
-        for examined, judgements in judged
-        if examined.member.accepts and worst(judgements) is State.OK
-    ]
-    hopeless = nobody_accepts([examined for examined, _ in judged])
-    weighed = []
-    for examined, judgements in judged:
-        others = [
-            other.member
-            for other in (fine if examined.member.accepts else accepting)
-            if other is not examined
-        ]
-        weight = counts_as(judging.rule, examined.member, others)
-        for judgement in judgements:
-            state = judgement.state
-            if judgement.name in _OF_ONE_SERVER:
-                pass
-            elif weight is Weight.NONE:
-                state = State.OK
-            elif weight is Weight.WARNING and state in (State.CRITICAL, State.UNKNOWN):
-                state = State.WARNING
-            elif hopeless and judgement.ground is Ground.FAILURE and not judgement.key:
-                state = State.CRITICAL
-            weighed.append(judgement._replace(state=state))
-    return weighed
-
-
-def nobody_accepts(examined: Sequence[Examined]) -> bool:
-    """Whether no server of a set accepts mail, and the probe is not the reason."""
-    failures = [server.member.acceptance.failure for server in examined]
-    if any(failure is None or failure.verdict is Verdict.UNTESTED for failure in failures):
-        return False
-    return not all(
-        failure is not None
-        and failure.verdict is Verdict.DEFERRED
-        and each.diagnosis is not None
-        and each.diagnosis.this_probe
-        for each, failure in zip(examined, failures)
-    )
-
-
-def _of_the_set(found: ServerSet, judging: Judging) -> Iterator[Judgement]:
-    """The judgements about a set as a whole."""
-    members = [member for member in found.members if member.acceptance.decisive]
-    yield Judgement(SERVERS, value=len(members))
-    yield Judgement(ACCEPTING, value=sum(member.accepts for member in members))
-    if found.lookup is not None:
-        yield _measured(Stage.MX.value, found.lookup.seconds, judging)

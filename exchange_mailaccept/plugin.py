@@ -158,7 +158,12 @@ def run_check(options: Options, found: ServerSet) -> tuple[str, int]:
     :returns: the output and the exit status
     """
     verbosity = options.limits.verbosity
-    assessment = assess(found, options)
+    if options.judging.rule is None:
+        assessment = assess(found, options)
+    else:
+        from .set_judgement import weigh
+
+        assessment = assess(found, options, weigh)
     # If something is wrong, the stages are shown without -v.
     talk = verbosity if assessment.state is State.OK else max(verbosity, 1)
     runtime = Runtime()

@@ -22,7 +22,7 @@ with atheris.instrument_imports(include=["exchange_mailaccept"]):
     from exchange_mailaccept.protocol import reply as reply_module
     from exchange_mailaccept.protocol.auth import Credentials
     from exchange_mailaccept.protocol.dialogue import Plan, walk
-    from exchange_mailaccept.protocol.lookups import Responses
+    from exchange_mailaccept.protocol.further_requests import Responses, Secured, StartTls
     from exchange_mailaccept.protocol.message import Content, Envelope
     from exchange_mailaccept.protocol.reply import ProtocolError, Reply, ReplyParser
     from exchange_mailaccept.protocol.requests import (
@@ -31,8 +31,6 @@ with atheris.instrument_imports(include=["exchange_mailaccept"]):
         Connect,
         Connected,
         Replied,
-        Secured,
-        StartTls,
         Time,
     )
     from exchange_mailaccept.protocol.security import Security

@@ -27,6 +27,7 @@ ORDER = (
     {"policies"},
     {"options"},
     {"judgement"},
+    {"set_judgement"},
     {"report"},
     {"plugin"},
     {"launch"},

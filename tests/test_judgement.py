@@ -18,7 +18,6 @@ from exchange_mailaccept.judgement import (
     assess,
     failure_state,
     judge,
-    weigh,
 )
 from exchange_mailaccept.options import Options
 from exchange_mailaccept.protocol.reply import Extensions, Reply
@@ -26,6 +25,7 @@ from exchange_mailaccept.protocol.security import Certificate, Security
 from exchange_mailaccept.protocol.stages import Fault, Server, Session, StageOutcome
 from exchange_mailaccept.report.headline import first_line
 from exchange_mailaccept.run.acceptance import Acceptance, Examined, Member, ServerSet
+from exchange_mailaccept.set_judgement import weigh
 from exchange_mailaccept.vocabulary import Cause, Kind, Stage, State, Verdict
 
 OK, UNKNOWN, WARNING, CRITICAL = State.OK, State.UNKNOWN, State.WARNING, State.CRITICAL
@@ -210,7 +210,8 @@ def test_findings_besides_a_failure(argv, session, expected):
 def states(rule: str, *servers: Examined, argv: Sequence[str] = ()) -> list[State]:
     """What the failures of ``servers`` come to."""
     asked = options("--all-mx", "--set", rule, *argv)
-    weighed = weigh([(each, judge(each, asked)) for each in servers], asked.judging)
+    found = ServerSet(None, tuple(each.member for each in servers))
+    weighed = weigh(found, [(each, judge(each, asked)) for each in servers], asked.judging)
     return [each.state for each in weighed if each.ground is Ground.FAILURE]
 
 
@@ -259,7 +260,7 @@ def assessed(outcome: Optional[StageOutcome], *argv: str) -> Assessment:
 def test_a_slow_lookup_is_said_of_a_set_too(looking, until, said):
     asked = options("--all-mx", "--until", until)
     found = ServerSet(None, (ACCEPTS.member,), seconds=3.0, looking=looking)
-    assert first_line(assess(found, asked), asked).endswith(f" in 3.000s{said}")
+    assert first_line(assess(found, asked, weigh), asked).endswith(f" in 3.000s{said}")
 
 
 def test_no_range_turns_unknown_into_something_else():
@@ -280,4 +281,4 @@ def test_critical_is_worse_than_unknown():
         examined(refused(550), label="one").member,
         examined(failed(Cause.OWN_SIDE), label="two").member,
     )
-    assert assess(ServerSet(None, members), asked).state is CRITICAL
+    assert assess(ServerSet(None, members), asked, weigh).state is CRITICAL

@@ -11,7 +11,7 @@ import os
 import select
 import threading
 
-from ..protocol.lookups import Call, Resolved, Returned
+from ..protocol.further_requests import Call, Resolved, Returned
 from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Cause
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Optional, Union
 
-    from ..protocol.lookups import Resolve
+    from ..protocol.further_requests import Resolve
     from ..protocol.requests import Answer
     from .operation import Deadline
 

@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
     from typing import Any, Optional
 
-    from ..protocol.lookups import Ask, Call, Resolve
-    from ..protocol.race import Await, Begin, End, Ended
-    from ..protocol.requests import Answer, Clock, Close, Command, Connect, Request, StartTls
+    from ..protocol.further_requests import Ask, Await, Begin, Call, End, Ended, Resolve, StartTls
+    from ..protocol.requests import Answer, Clock, Close, Command, Connect, Request
     from . import operation
     from .operation import Waiting
     from .sockets import HeadStart
@@ -161,14 +160,14 @@ class _Awaiting(Operation):
         """Answer if a conversation has ended."""
         if not self._ended:
             return None
-        from ..protocol.race import Ended
+        from ..protocol.further_requests import Ended
 
         seconds, left = self._times()
         return Ended(seconds, None, self._ended.pop(0), left)
 
     def expire(self) -> Ended:
         """Give up."""
-        from ..protocol.race import Ended
+        from ..protocol.further_requests import Ended
 
         seconds, left = self._times()
         return Ended(seconds, self._out_of_time(), None, left)

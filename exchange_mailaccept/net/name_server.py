@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import select
 
-from ..protocol.lookups import Ask, Responses
+from ..protocol.further_requests import Ask, Responses
 from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING
 from . import sockets

@@ -10,7 +10,7 @@ import contextlib
 import select
 import ssl
 
-from ..protocol.requests import Secured, StartTls
+from ..protocol.further_requests import Secured, StartTls
 from ..protocol.security import Certificate, Security
 from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING

@@ -10,7 +10,7 @@ import warnings
 
 from ..names import THIS_HOST, is_covered, what_is_special
 from ..protocol import mx
-from ..protocol.race import Await, Begin
+from ..protocol.further_requests import Await, Begin
 from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Cause, Stage, Verdict
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Optional
 
     from ..net.certificate import Link
-    from ..protocol.race import Ended
+    from ..protocol.further_requests import Ended
     from ..protocol.requests import Answer, Request
     from ..protocol.security import Security
     from ..protocol.stages import Session, Target

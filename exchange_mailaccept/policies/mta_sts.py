@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..protocol import mx
 from ..protocol.dialogue import OF_THE_CERTIFICATE
-from ..protocol.lookups import Call
+from ..protocol.further_requests import Call
 from ..protocol.requests import time
 from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING, NamedTuple
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ..net.https import Response
     from ..net.trust import TlsSettings
-    from ..protocol.lookups import Returned
+    from ..protocol.further_requests import Returned
     from ..protocol.requests import Answer, Request
     from ..protocol.stages import Session, Target
 

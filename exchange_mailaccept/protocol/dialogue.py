@@ -27,7 +27,7 @@ from .reply import (
     lists_keywords,
     parse_extensions,
 )
-from .requests import Close, Command, Connect, StartTls
+from .requests import Close, Command, Connect
 from .stages import (
     CLOSING,
     EXPECTED,
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn, Optional
 
     from . import auth
-    from .race import Race
-    from .requests import Answer, Connected, Replied, Request, Secured
+    from .further_requests import Race, Secured, StartTls
+    from .requests import Answer, Connected, Replied, Request
     from .security import Security
 
     Conversation = Generator[Request, Answer, Session]
@@ -345,6 +345,8 @@ class _Walk:
         self._pass_starttls(begun, reply)
 
     def _handshake(self, begun: float) -> Generator[StartTls, Secured, None]:
+        from .further_requests import StartTls
+
         self._state = _State.MUTE
         name = self._plan.tls_name or self._server.name
         answer = yield StartTls(name, self._left(), verify=not self._untrusted)

@@ -1,9 +1,9 @@
 """From a mail domain to its servers and their addresses (RFC 5321 5.1), without a socket.
 
-:func:`mail_hosts` and :func:`addresses` are generators: they yield :class:`~.lookups.Ask` and are
-sent the responses.  The result is a value or a ``Fault``.  The fault is BROKEN if the domain can't
-receive mail, or if the name servers fail to find out (SERVFAIL).  It is UNTESTED if no name server
-could be reached, or if none resolves names for this host.
+:func:`mail_hosts` and :func:`addresses` are generators: they yield :class:`~.further_requests.Ask`
+and are sent the responses.  The result is a value or a ``Fault``.  The fault is BROKEN if the
+domain can't receive mail, or if the name servers fail to find out (SERVFAIL).  It is UNTESTED if no
+name server could be reached, or if none resolves names for this host.
 
 This is the only module that knows dnspython; its types and exceptions do not leave it.  It imports
 ``dns.message`` only when the first query was sent.  With ``dns.resolver`` a run would take 13 %
@@ -18,14 +18,14 @@ from ..names import DNS_PORT, is_host_name
 from ..record import TYPE_CHECKING, Enum, NamedTuple
 from ..vocabulary import Cause, Verdict
 from .dns_query import compose
-from .lookups import Ask
+from .further_requests import Ask
 from .stages import Fault, MailHost
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Mapping, Sequence
     from typing import Any, Callable, Optional, Union
 
-    from .lookups import Responses
+    from .further_requests import Responses
 
     _Result = Union["Knowledge", Fault]
     _Judged = Union["Knowledge", Fault, "_Defect"]

@@ -1,8 +1,8 @@
 """What a conversation may ask for, and the answer to each request.
 
 The protocols (``dialogue``, ``mx``) are generators: they yield one of these requests and are sent
-its answer.  ``net.loop`` fulfils them on real sockets, a test with a list.  ``lookups`` and
-``race`` have further requests, which fewer runs make.
+its answer.  ``net.loop`` fulfils them on real sockets, a test with a list.  ``further_requests``
+has those that fewer runs make.
 
 Every answer has ``seconds``, from the request to the answer, and ``left``, the seconds until the
 run ends (0 or less if it is over).  ``fault`` says why there is no answer, or not a whole one.
@@ -21,9 +21,20 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import Optional, Union
 
-    from .lookups import Ask, Call, Resolve, Resolved, Responses, Returned
-    from .race import Await, Begin, End, Ended
-    from .security import Security
+    from .further_requests import (
+        Ask,
+        Await,
+        Begin,
+        Call,
+        End,
+        Ended,
+        Resolve,
+        Resolved,
+        Responses,
+        Returned,
+        Secured,
+        StartTls,
+    )
 
 _FOREVER = float("inf")
 
@@ -71,29 +82,6 @@ class Replied(NamedTuple):
     seconds: float
     fault: Optional[Fault] = None
     reply: Optional[Reply] = None
-    left: float = _FOREVER
-
-
-class StartTls(NamedTuple):
-    """Secure the connection.
-
-    It fails if bytes of the server are waiting already: they came without TLS, and would be taken
-    for bytes that came inside it (CVE-2011-0411).
-    """
-
-    #: Name to send as SNI (RFC 6066 3) and to expect in the certificate, or an address.
-    server_name: str
-    patience: Optional[float] = None
-    #: Whether a certificate that fails verification ends the handshake.
-    verify: bool = True
-
-
-class Secured(NamedTuple):
-    """The answer to :class:`StartTls`: what was agreed, or a fault."""
-
-    seconds: float
-    fault: Optional[Fault] = None
-    security: Optional[Security] = None
     left: float = _FOREVER
 
 

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
     from ..exchange.diagnosis import Diagnosis
     from ..net.probes import Delivery, Newest
-    from ..protocol.lookups import Resolve, Resolved
-    from ..protocol.race import Race
+    from ..protocol.further_requests import Race, Resolve, Resolved
     from ..protocol.requests import Answer, Request
     from ..protocol.security import Certificate, Security
     from .expected_mx import MxSet
@@ -203,7 +202,7 @@ def _find_ehlo_name() -> Generator[Resolve, Resolved, str]:
     """This host's fully qualified name for EHLO; empty for the address literal."""
     name = os.uname().nodename
     if "." not in name:
-        from ..protocol.lookups import Resolve
+        from ..protocol.further_requests import Resolve
 
         answer = yield Resolve(name, 0, OWN_NAME_PATIENCE)
         name = answer.canonical_name

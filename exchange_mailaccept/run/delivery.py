@@ -10,8 +10,7 @@ from __future__ import annotations
 from ..net import loop
 from ..net.mailbox import MailboxSession, Seen
 from ..net.probes import Delivery, Mailbox, Newest, Probe, newest
-from ..protocol.lookups import Call
-from ..protocol.race import Await
+from ..protocol.further_requests import Await, Call
 from ..protocol.requests import time
 from ..protocol.stages import Fault, MailHost, Target
 from ..record import TYPE_CHECKING, NamedTuple
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Union
 
     from ..protocol.dialogue import Plan
-    from ..protocol.lookups import Returned
+    from ..protocol.further_requests import Returned
     from ..protocol.requests import Answer, Request
     from .acceptance import Member, ServerSet
 

@@ -6,7 +6,7 @@ because a greeting may take five minutes (RFC 5321 4.5.3.2.1).
 
 from __future__ import annotations
 
-from ..protocol.race import Await, Begin, End, Race, next_end
+from ..protocol.further_requests import Await, Begin, End, Race, next_end
 from ..protocol.requests import time
 from ..protocol.stages import MailHost, Server, Session
 from ..record import TYPE_CHECKING, NamedTuple
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any, Optional, Union
 
     from ..protocol.dialogue import Plan
-    from ..protocol.race import Ended
+    from ..protocol.further_requests import Ended
     from ..protocol.requests import Answer, Request
 
     #: Returns a server with its addresses, or the failed session of one without.

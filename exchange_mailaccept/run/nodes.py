@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..cli.words import MAX_CONNECTIONS
 from ..protocol.dialogue import walk
-from ..protocol.race import Begin, Race, next_end
+from ..protocol.further_requests import Begin, Race, next_end
 from ..protocol.requests import time
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Stage, Verdict

@@ -13,7 +13,7 @@ from support.smtp import PATIENCE
 from exchange_mailaccept.net.blocking_call import BlockingCall, SystemLookUp
 from exchange_mailaccept.net.loop import Run
 from exchange_mailaccept.net.operation import Deadline
-from exchange_mailaccept.protocol.lookups import Call, Resolve, Resolved, Returned
+from exchange_mailaccept.protocol.further_requests import Call, Resolve, Resolved, Returned
 from exchange_mailaccept.protocol.stages import Fault
 from exchange_mailaccept.vocabulary import Cause
 

@@ -25,7 +25,7 @@ from exchange_mailaccept.net import sockets
 from exchange_mailaccept.net.connection import CommandExchange, Line
 from exchange_mailaccept.net.loop import Run
 from exchange_mailaccept.net.operation import Deadline, fault_of, within
-from exchange_mailaccept.protocol.lookups import Ask, Resolve
+from exchange_mailaccept.protocol.further_requests import Ask, Resolve
 from exchange_mailaccept.protocol.requests import Close, Command, Connect
 from exchange_mailaccept.protocol.stages import Fault
 from exchange_mailaccept.vocabulary import Cause, Verdict

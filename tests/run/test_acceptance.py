@@ -19,9 +19,17 @@ from hypothesis import strategies as st
 
 from exchange_mailaccept.names import is_address
 from exchange_mailaccept.protocol.dialogue import Plan
-from exchange_mailaccept.protocol.lookups import Ask, Resolve, Resolved, Responses
+from exchange_mailaccept.protocol.further_requests import (
+    Ask,
+    Await,
+    Begin,
+    End,
+    Ended,
+    Resolve,
+    Resolved,
+    Responses,
+)
 from exchange_mailaccept.protocol.message import Content, Envelope
-from exchange_mailaccept.protocol.race import Await, Begin, End, Ended
 from exchange_mailaccept.protocol.reply import Reply
 from exchange_mailaccept.protocol.requests import (
     Clock,
