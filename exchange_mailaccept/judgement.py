@@ -279,6 +279,9 @@ def _worst_of(
 
 def _ended(outcome: StageOutcome) -> bool:
     """Whether a reply came or the time was over, so that the seconds mean something."""
+    if outcome.stage is Stage.QUIT and outcome.reply is None:
+        # It may have been said to a server that had gone silent long before.
+        return False
     return outcome.passed or outcome.cause not in _UNANSWERED
 
 

@@ -584,12 +584,13 @@ class _Walk:
         """Let the last stage fail if the ``answer`` shows that the replies are out of step."""
         last = self._outcomes[-1]
         # After a 354 the replies were in step, because it answers only DATA.
-        if last.stage is Stage.MESSAGE or not (last.passed or last.stage is Stage.DATA):
+        refused = last.stage is Stage.DATA and last.reply is not None and not last.passed
+        if last.stage is Stage.MESSAGE or not (last.passed or refused):
             return
         from . import out_of_step
 
-        proof = out_of_step.proof(command, answer, not last.passed)
-        if proof and last.reply is not None and not last.passed:
+        proof = out_of_step.proof(command, answer, refused)
+        if proof and refused:
             proof = f"{proof}, after '{last.reply}' to DATA"
         if proof:
             failed = StageOutcome.failed(last.stage, out_of_step.fault(proof), last.seconds)

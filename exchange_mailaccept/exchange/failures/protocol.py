@@ -218,6 +218,19 @@ ROWS: tuple[Row, ...] = (
         page="protocol-logging",
     ),
     Row(
+        "proxy-header-awaited",
+        BANNER,
+        Kind.PROTOCOL,
+        "The server gave up before it greeted, as one does that is to get a PROXY protocol header "
+        "of a balancer and gets none; else it has an error of its own",
+        "Test the balancer and not the server behind it, or have the balancer send the header "
+        "(HAProxy: send-proxy); else look into the server's log.",
+        "421 4.3.0 Server local error",
+        codes=(421,),
+        texts=("Server local error",),
+        page="protocol-logging",
+    ),
+    Row(
         "proxy-header-out-of-turn",
         ANYWHERE,
         Kind.PROTOCOL,
