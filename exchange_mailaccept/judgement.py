@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .options import Judging, Options
     from .policies.conclusion import Conclusion
     from .protocol.message import Envelope
-    from .protocol.stages import StageOutcome
+    from .protocol.stages import Session, StageOutcome
     from .run.acceptance import ServerSet
     from .run.doors import Doors
     from .run.expected_mx import MxSet
@@ -406,13 +406,40 @@ def _findings(examined: Examined, options: Options) -> Iterator[Judgement]:
         too_small = size < len(message)
         yield _finding(SIZE, State.CRITICAL if too_small else State.WARNING, judging)
     if session.beside:
-        from .run.nodes import nodes
-
-        if nodes(session).failed:
-            yield _finding(NODE, State.WARNING, judging)
+        yield from _nodes(session, judging)
     yield from _addresses(examined, judging)
     if session.refusals:
         yield from _doors(examined, options)
+
+
+def _nodes(session: Session, judging: Judging) -> Iterator[Judgement]:
+    """Judge the nodes that fail while others do not, or else those that are slow."""
+    from .run.nodes import nodes
+
+    if nodes(session).failed:
+        yield _finding(NODE, State.WARNING, judging)
+        return
+    slow = slow_nodes(session, judging)
+    if slow:
+        yield Judgement(NODE, worst([why for _, why in slow]), Ground.FINDING)
+
+
+def slow_nodes(session: Session, judging: Judging) -> list[tuple[Session, Judgement]]:
+    """The sessions beside ``session`` with a stage out of its range, and the first such stage.
+
+    If it is out of its range in ``session`` too, this is nothing about a node.
+    """
+    slow = []
+    for other in session.beside:
+        for outcome in other.outcomes:
+            name = outcome.stage.value
+            why = _measured(name, outcome.seconds, judging)
+            mine = session.outcome(outcome.stage)
+            alone = mine is None or _measured(name, mine.seconds, judging).violated is None
+            if outcome.passed and why.violated is not None and alone:
+                slow.append((other, why))
+                break
+    return slow
 
 
 def _addresses(examined: Examined, judging: Judging) -> Iterator[Judgement]:

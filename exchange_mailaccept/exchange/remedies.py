@@ -120,8 +120,8 @@ NOT_TESTED = Diagnosis(
 #: What it means that some sessions with a server fail and others do not.
 ONE_NODE = Diagnosis(
     Kind.SERVER,
-    "One of the servers behind this name fails, so senders meet it by chance: they wait, or their"
-    " mail is returned",
+    "One of the servers behind this name fails or is slow, so senders meet it by chance: they wait,"
+    " or their mail is returned",
     "Take the node out of the balancer: its name is in the greeting, or test each server with -H."
     " Then let the balancer look at more than the port, for example at the greeting.",
     PAGES["connectors"].address,

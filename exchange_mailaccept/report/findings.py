@@ -77,7 +77,7 @@ def _words(judgement: Judgement, examined: Examined, options: Options) -> str:
     if name == NODE:
         from .nodes import failed_nodes
 
-        return failed_nodes(session, plan)
+        return failed_nodes(session, options)
     if name in (RECIPIENTS, SENDERS, RELAY, UNKNOWN_RECIPIENT):
         return _of_addresses(name, examined, options)
     return f"{judgement.label} has a threshold and was not measured: {_absent(name, plan)}"

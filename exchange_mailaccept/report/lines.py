@@ -160,8 +160,10 @@ def _remedies_of_nodes(examined: Examined) -> list[tuple[Diagnosis, Optional[Ser
     from ..run.nodes import nodes
 
     assert examined.session is not None
-    failed = nodes(examined.session).failed[0]
-    assert failed.failure is not None
+    failed = next(iter(nodes(examined.session).failed), None)
+    if failed is None or failed.failure is None:
+        # Of one that is slow, the first line says all that is known.
+        return [(ONE_NODE, None)]
     keywords = examined.keywords
     why = diagnose(failed.failure, keywords.generation, keywords.gateway)
     return [(why, failed.server), (ONE_NODE, None)]

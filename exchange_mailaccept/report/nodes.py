@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from ..judgement import slow_nodes
 from ..protocol.stages import Session
 from ..record import TYPE_CHECKING
-from ..run.nodes import name_of_node, nodes
+from ..run.nodes import Nodes, name_of_node, nodes
 from .failure import stage_failure
 from .text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..options import Options
     from ..protocol.dialogue import Plan
 
 
-def failed_nodes(session: Session, plan: Plan) -> str:
-    """How many sessions failed, which nodes were met, and how the first failed."""
-    met = nodes(session)
+def failed_nodes(session: Session, options: Options) -> str:
+    """How many sessions failed or were slow, which nodes were met, and what the first met with."""
+    met, plan = nodes(session), options.probe
     host = printable(session.server.name, 80)
+    if not met.failed:
+        slow = slow_nodes(session, options.judging)
+        count = f"{len(slow)} of {_connections(len(met.tested))} to {host} slow"
+        first, why = slow[0]
+        reason = f"{why.name} took {why.value:.4g}s (outside range {why.violated})"
+        return f"{count}; nodes seen: {_seen(met.seen)}; {reason}{_node(first, met)}"
     count = f"{len(met.failed)} of {_connections(len(met.tested))} to {host} failed"
     failed = met.failed[0]
     assert failed.failure is not None
-    name = name_of_node(failed)
-    node = f" (node {_short(name, [each for each, _ in met.seen])})" if name else ""
-    reason = f"{stage_failure(failed, failed.failure, plan)}{node}"
+    reason = f"{stage_failure(failed, failed.failure, plan)}{_node(failed, met)}"
     return f"{count}; nodes seen: {_seen(met.seen)}; {reason}"
 
 
@@ -49,6 +55,11 @@ def node_lines(session: Session, plan: Plan) -> list[str]:
             words += "" if each in met.tested else " (not tested)"
         lines.append(f"Connection {number}: {name}, {words}")
     return lines
+
+
+def _node(session: Session, met: Nodes) -> str:
+    name = name_of_node(session)
+    return f" (node {_short(name, [each for each, _ in met.seen])})" if name else ""
 
 
 def _connections(number: int) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -101,7 +102,7 @@ def test_some_connections_fail(serve, node, words, place):
         f"MAILACCEPT WARNING - 1 of 3 connections to 127.0.0.1 failed; nodes seen: {seen};"
         f" {words}; 127.0.0.1 accepted mail for "
     )
-    assert "\nMeaning: One of the servers behind this name fails" in run.stdout
+    assert "\nMeaning: One of the servers behind this name fails or is slow" in run.stdout
     assert server.heard.count(b"DATA\r\n") == 1
 
 
@@ -160,6 +161,46 @@ def test_a_silent_node_does_not_keep_the_others_from_being_tested(serve):
         "MAILACCEPT WARNING - 1 of 3 connections to 127.0.0.1 failed; nodes seen: mx 2;"
         " 127.0.0.1 sent no greeting within #s; 127.0.0.1 accepted mail for"
     )
+
+
+def late(_: Talk) -> bool:
+    """Say nothing for a while."""
+    time.sleep(0.5)
+    return True
+
+
+SLOW = Manners(banner=banner("mail2"), at={"": late})
+FAST = Manners(banner=banner("mail1"))
+
+
+@pytest.mark.parametrize(
+    ("limits", "state"),
+    [
+        (("-w", "banner=0.4"), "WARNING"),
+        (("-w", "banner=0.4", "-c", "banner=0.45"), "CRITICAL"),
+        (("-w", "banner=30", "-c", "mail=30"), "OK"),
+    ],
+)
+def test_a_node_that_is_slow(serve, limits, state):
+    """Thresholds are for each session, and the numbers are those of the one with the message."""
+    server = serve(balancer(smtp(FAST), smtp(SLOW)))
+    run = check(server, "--connections", "2", *IN_TURN, "--profile", "none", *limits)
+    words = (
+        "1 of 2 connections to 127.0.0.1 slow; nodes seen: mail1 1, mail2 1; banner took #s"
+        " (outside range 0:0.4"
+    )
+    line = first_line(run)
+    assert line.startswith(f"MAILACCEPT {state} - ")
+    assert (words in line, "(node mail2); 127.0.0.1 accepted mail" in line) == (
+        (state != "OK",) * 2
+    )
+
+
+def test_nodes_that_are_all_slow_are_no_matter_of_nodes(serve):
+    server = serve(balancer(smtp(SLOW)))
+    run = check(server, "--connections", "2", *IN_TURN, "--profile", "none", "-w", "banner=0.4")
+    assert run.exit_code == WARNING
+    assert first_line(run).startswith("MAILACCEPT WARNING - banner took #s (outside range 0:0.4);")
 
 
 class Crowd:
