@@ -1,6 +1,6 @@
 """Mail acceptance of Exchange servers, as the plugin ``check_exchange_mailaccept`` tests it.
 
-It performs the Mail Acceptance Test of Microsoft's Exchange Server Analyzer (connect, EHLO, MAIL,
+It runs the Mail Acceptance Test of Microsoft's Exchange Server Analyzer (connect, EHLO, MAIL,
 RCPT, DATA, message), and reports the result and the seconds of each stage.
 
 The import rule: a module imports only from its own room and from those further up in this list.

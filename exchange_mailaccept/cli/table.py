@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 PROGRAM = "check_exchange_mailaccept"
 DESCRIPTION = (
-    "Does an Exchange server accept mail? Walks the Mail Acceptance Test (connect, EHLO, MAIL,"
+    "Does an Exchange server accept mail? Runs the Mail Acceptance Test (connect, EHLO, MAIL,"
     " RCPT, DATA, message) against the servers of a domain or one server, judges every reply and"
     " measures every step."
 )
