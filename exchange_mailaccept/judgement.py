@@ -433,9 +433,9 @@ def slow_nodes(session: Session, judging: Judging) -> list[tuple[Session, Judgem
     for other in session.beside:
         for outcome in other.outcomes:
             name = outcome.stage.value
-            why = _measured(name, outcome.seconds, judging)
+            why = measured(name, outcome.seconds, judging)
             mine = session.outcome(outcome.stage)
-            alone = mine is None or _measured(name, mine.seconds, judging).violated is None
+            alone = mine is None or measured(name, mine.seconds, judging).violated is None
             if outcome.passed and why.violated is not None and alone:
                 slow.append((other, why))
                 break
