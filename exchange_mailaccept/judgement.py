@@ -235,7 +235,7 @@ def judge(examined: Examined, options: Options) -> tuple[Judgement, ...]:
     """Judge every metric and finding of one server."""
     judgements = (
         *_stages(examined, options.judging),
-        *_notmeasured(examined, options),
+        *_not_measured(examined, options),
         *_extensions(examined, options.judging),
         *_certificate(examined, options),
         *_findings(examined, options),
@@ -326,7 +326,7 @@ def failure_state(
     return (State.CRITICAL if for_everybody or refused else state), ""
 
 
-def _notmeasured(examined: Examined, options: Options) -> Iterator[Judgement]:
+def _not_measured(examined: Examined, options: Options) -> Iterator[Judgement]:
     """Stages that have a threshold but were not reached, though the test was completed."""
     judging = options.judging
     if not examined.member.accepts:
