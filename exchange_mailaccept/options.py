@@ -205,8 +205,9 @@ def _mailbox(line: CommandLine, judging: Judging) -> Mailbox:
 
 
 def _judging(line: CommandLine) -> Judging:
-    # With a mailbox they may be only for its server.
-    authorities = bool(line.count("ca-file")) and not line.count("delivered")
+    # With a mailbox or a policy they may be only for its server.
+    for_others = bool(line.count("delivered") or line.policies)
+    authorities = bool(line.count("ca-file")) and not for_others
     return Judging(
         profile=line.last("profile", "auto"),
         require=line.all("require"),

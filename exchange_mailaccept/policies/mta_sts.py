@@ -70,9 +70,9 @@ def look_up(
     if isinstance(response, Fault):
         problem = Problem.NOT_REACHED if response.cause in _OUR_SIDE else Problem.NOT_FETCHED
         return Published(domain, problem, response.explanation, policy_id)
-    refusal = _refusal(response)
-    if refusal:
-        return Published(domain, Problem.NOT_FETCHED, refusal, policy_id)
+    why = refusal(response)
+    if why:
+        return Published(domain, Problem.NOT_FETCHED, why, policy_id)
     try:
         policy = sts_policy.parse(response.body)
     except sts_policy.PolicyError as error:
@@ -106,7 +106,7 @@ def _call(function: Callable[[], object], patience: float) -> Generator[Call, Re
     return (yield Call(function, patience))
 
 
-def _refusal(response: Response) -> str:
+def refusal(response: Response) -> str:
     """Why senders do not take ``response`` for a policy (RFC 8461 3.3); empty if they do."""
     if response.status // 100 == 3:
         return f"HTTP {response.status}, and senders follow no redirect"

@@ -823,6 +823,12 @@ def test_policies_to_judge_by_use_starttls_where_it_is_offered(argv, policies):
     assert parse(["-d", "contoso.com", "-S", *argv]).probe.tls is Tls.STARTTLS
 
 
+def test_authorities_for_a_policy_do_not_ask_for_a_certificate_of_the_mail_server():
+    argv = ["-d", "contoso.com", "--mta-sts", "--ca-file", "/etc/hosts"]
+    assert not parse(argv).judging.expects_tls
+    assert parse([*argv, "--verify"]).judging.expects_tls
+
+
 @pytest.mark.parametrize(
     ("argv", "said"),
     [

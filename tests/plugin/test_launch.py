@@ -128,6 +128,11 @@ FOR_DNS = (
     "concurrent.futures", "dataclasses", "email", "encodings.idna", "idna", "importlib.metadata",
     "inspect", "urllib",
 )  # fmt: skip
+#: What only --dane and --mta-sts need.
+POLICIES = (
+    "exchange_mailaccept.policies", "exchange_mailaccept.net.https",
+    "exchange_mailaccept.report.policies",
+)  # fmt: skip
 FAILURES = tuple(
     f"exchange_mailaccept.{each}"
     for each in ("details", "diagnosis", "failures", "masks", "resources", "timing")
@@ -145,7 +150,7 @@ def test_modules_for_a_host(sink, plugin):
     """Neither dnspython nor TLS, nor any of the heavy ones, nor what failures mean."""
     run = plugin(*host(sink()))
     assert run.exit_code == 0, run.stdout
-    assert run.loaded("dns", *TLS_ONLY, *NEVER, *FAILURES, *DELIVERY) == []
+    assert run.loaded("dns", *TLS_ONLY, *NEVER, *FAILURES, *DELIVERY, *POLICIES) == []
     assert run.loaded("nagiosplugin", "exchange_mailaccept.net.loop") != []
 
 
@@ -163,7 +168,8 @@ def test_modules_for_a_domain(sink, names, plugin):
     """Of dnspython what reads and writes messages; no second resolver with its own sockets."""
     run = plugin(*domain(sink(), names(TABLE)))
     assert run.exit_code == 0, run.stdout
-    assert run.loaded(*TLS_ONLY, *(each for each in NEVER if each not in FOR_DNS)) == []
+    unwanted = (*POLICIES, *(each for each in NEVER if each not in FOR_DNS))
+    assert run.loaded(*TLS_ONLY, *unwanted) == []
     assert run.loaded("dns.message") == ["dns.message"]
 
 

@@ -124,6 +124,15 @@ def test_the_severity_of_it_can_be_changed(check, server):
     assert run.exit_code == 1
 
 
+def test_each_server_of_a_set_is_judged(check, server):
+    run = check(server, [record(b"the old key")], "--all-mx")
+    assert run.exit_code == 2
+    assert run.stdout.startswith(
+        "MAILACCEPT CRITICAL - senders that enforce DANE defer: the certificate of mx.test does not"
+        " match its TLSA record; 1 of 1 mail server of contoso.com accept"
+    )
+
+
 @pytest.mark.parametrize(
     ("tlsa", "how", "exit_code", "said"),
     [

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from exchange_mailaccept.net import loop
+from exchange_mailaccept.net.https import Response
 from exchange_mailaccept.net.trust import TlsSettings
 from exchange_mailaccept.policies import mta_sts
 from exchange_mailaccept.policies.conclusion import Effect, Problem
@@ -114,3 +115,17 @@ def test_a_policy_is_weighed_by_how_many_mx_it_hits(mode, hosts, sessions, expec
 def test_without_a_policy_nothing_holds_mail_up(problem, effect):
     found = mta_sts.judge(mta_sts.Published("contoso.com", problem, "why"), BOTH, ())
     assert (found.effect, found.problem, found.why) == (effect, problem, "why")
+
+
+@pytest.mark.parametrize(
+    ("response", "said"),
+    [
+        (Response(200, "text/plain", b""), ""),
+        (Response(200, "text/html", b""), "it is text/html and not text/plain"),
+        (Response(301, "text/plain", b""), "HTTP 301, and senders follow no redirect"),
+        (Response(404, "text/plain", b""), "HTTP 404"),
+        (Response(204, "text/plain", b""), "HTTP 204"),
+    ],
+)
+def test_senders_take_only_a_plain_text_for_a_policy(response, said):
+    assert mta_sts.refusal(response) == said
