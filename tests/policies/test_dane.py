@@ -16,7 +16,7 @@ import dns.flags
 import dns.message
 import pytest
 from cryptography.hazmat.primitives import serialization
-from support.certificates import Certified
+from support.certificates import Authority, Certified
 from support.names import NameServer, knowing, question
 from support.plugin import PluginRun
 from support.scripts import Manners
@@ -223,6 +223,15 @@ def test_a_record_of_an_authority_is_not_about_the_certificate_of_the_server(cer
     own = certificates.good.certificate.public_bytes(serialization.Encoding.DER)
     found = published(record(own, usage=2, selector=0))
     assert judged(found, session(own))[:2] == (Effect.DEFERS, Problem.NO_MATCH)
+
+
+def test_an_authority_must_have_signed_and_not_only_have_the_name(certificates, tmp_path):
+    own, impostor = (
+        each.public_bytes(serialization.Encoding.DER)
+        for each in (certificates.good.certificate, Authority(tmp_path, "Test CA").certificate)
+    )
+    found = published(record(impostor, usage=2, selector=0))
+    assert judged(found, session(own, impostor))[:2] == (Effect.DEFERS, Problem.NO_MATCH)
 
 
 def test_a_certificate_that_can_not_be_read_is_compared_as_it_is():

@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from support.programs import find_program
+from support.programs import find_program, unavailable
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 #: Seconds; generous, since it only bounds what would otherwise hang.
@@ -263,6 +263,8 @@ class Lab:
         self.use_resolver(VALIDATING)
         script = NETWORK.format(directory=directory, addresses=" ".join(ADDRESSES))
         unshare = find_program("unshare", package="util-linux")
+        if subprocess.run([unshare, "--net", "--mount", "true"], check=False).returncode != 0:
+            unavailable("no network namespace can be made here")
         find_program("ip", package="iproute2")
         # The shell becomes the process that keeps the namespaces.
         self._holder = self._start([unshare, "--net", "--mount", "sh", "-c", script])
