@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
-"""Measure the plugin against its peers: ``python3 benchmarks/run.py [--turns N] [--python FILE]``.
+"""Compares the plugin with others: ``python3 benchmarks/run.py [--turns N] [--python FILE]``.
 
-Everything runs in network and mount namespaces of its own, so that nothing leaves the machine and
-port 53 is free.  Wall time is measured with the servers at the end of a way of 20 ms there and back
-(``relay.py``), CPU and memory with the same servers on the loopback, where whoever sleeps less is
-not the better for it; many servers all at the end of the way.  Where Linux has no TUN the servers
-hold back each answer for 20 ms instead.  All commands of a table run in
-turn, A B C A B C, and what is compared are the ratios within one turn; of these the quartiles are
-printed.  CPU is user and system time of the whole process, wall time from its start to its end.
+Everything runs in network and mount namespaces of its own, so nothing leaves the machine and port
+53 is free.  Wall time is measured over a link with a 20 ms round trip (``relay.py``), CPU and
+memory with the same servers on the loopback interface; many servers are measured over the link
+only.  If Linux has no TUN, the servers delay each answer by 20 ms instead.
 
-Needs Linux, util-linux' unshare, openssl, and the peers of Debian's packages PACKAGES, which are
-installed if this runs as root.  FILE (default: Debian's own, in an environment made here) must have
-the plugin installed.
+All commands of a table run in turn, A B C A B C.  The figures are the medians and quartiles of the
+ratios within one turn.  CPU is user and system time of the whole process, wall time is from its
+start to its end.
+
+Needs Linux, unshare of util-linux, openssl, and the tools in Debian's packages PACKAGES, which it
+installs if it runs as root.  The Python FILE must have the plugin installed; the default is
+Debian's, in an environment that is made here.
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ PACKAGES = (
 )
 CHECK_SMTP = "/usr/lib/nagios/plugins/check_smtp"
 CHECK_SMTP_SEND = "/usr/lib/nagios/plugins/check_smtp_send"
-#: Seconds there and back.
+#: Seconds of the round trip.
 ROUND_TRIP = 0.020
-#: Where the servers are, and where if they can't be far.
+#: Networks of the servers over the link, and without it.
 FAR, NEAR = "10.25", "10.24"
 PLAIN, PIPELINING, STARTTLS, BOTH = "2525", "2526", "2527", "2528"
 SENDER, RECIPIENT = "probe@client.example", "postmaster@bench.example"
@@ -50,7 +51,7 @@ ZIPAPP = "zipapp"
 
 
 class Usage(NamedTuple):
-    """What one command, or several at once, cost."""
+    """The cost of one command, or of several at once."""
 
     wall: float
     cpu: float
@@ -59,11 +60,11 @@ class Usage(NamedTuple):
 
 
 def measure(command: list[str], times: int = 1, output: str = os.devnull) -> Usage:
-    """Run ``command`` as often at the same time, to the end of the last."""
+    """Run ``command`` several times at once, until the last one ends."""
     environment = {
         name: value
         for name, value in os.environ.items()
-        # Set by some surroundings; without byte code Python would be measured compiling.
+        # Some environments set it; without byte code, compiling would be measured too.
         if name not in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
     }
     meter = [sys.executable, "-I", "-S", str(CHECKOUT / "benchmarks/meter.py")]
@@ -84,7 +85,7 @@ Contest = dict[str, list[str]]
 
 
 def in_turn(contest: Contest, turns: int) -> dict[str, list[Usage]]:
-    """Each command of ``contest`` in each of ``turns``, after one that does not count."""
+    """Run each command of ``contest`` in each of ``turns``, after one turn that does not count."""
     used: dict[str, list[Usage]] = {name: [] for name in contest}
     for turn in range(turns + 1):
         for name, command in contest.items():
@@ -95,7 +96,7 @@ def in_turn(contest: Contest, turns: int) -> dict[str, list[Usage]]:
 
 
 def ratio(ours: list[float], theirs: list[float]) -> tuple[float, str]:
-    """The median of the ratios of each turn, and its words with the quartiles."""
+    """The median of the ratios of each turn, and a text with the quartiles."""
     ratios = [a / b for a, b in zip(ours, theirs)]
     low, median, high = statistics.quantiles(ratios, n=4)
     return median, f"{median:.2f} [{low:.2f}-{high:.2f}]"
@@ -112,7 +113,7 @@ class Report:
         print(f"\n### {title}\n\n| {' | '.join(heads)} |\n|{'---|' * len(heads)}", flush=True)
 
     def row(self, *cells: str) -> None:
-        """One row of it."""
+        """Print a row."""
         print(f"| {' | '.join(cells)} |", flush=True)
 
     def goal(self, what: str, found: float, most: float) -> None:
@@ -147,7 +148,7 @@ class Bench:
         return f"{self.network}.0.{2 if self.network == FAR else 1}"
 
     def go(self, network: str) -> None:
-        """Look for all servers in ``network`` from here on."""
+        """Use the servers in ``network`` from here on."""
         self.network = network
         # Mounted over the system's; in place, as the mount is of the file.
         (self.directory / "resolv.conf").write_text(f"nameserver {self.host}\n", encoding="ascii")
@@ -202,7 +203,7 @@ class Bench:
         self._heard(server)
 
     def _heard(self, server: subprocess.Popen[str]) -> str:
-        """What the server says next."""
+        """The next line of the server."""
         assert server.stdout is not None
         line = server.stdout.readline()
         if not line:
@@ -210,7 +211,7 @@ class Bench:
         return line
 
     def stop_servers(self) -> None:
-        """End them."""
+        """Stop the servers."""
         for server in self.servers:
             server.terminate()
             server.wait()
@@ -546,7 +547,7 @@ def main() -> None:
         text=True,
         check=True,
     ).stdout.strip()
-    # What follows is somebody's own build.
+    # The rest of the release is the name of a build.
     kernel = ".".join(os.uname().release.split(".")[:2])
     machine = f"{os.cpu_count()} cores, {os.uname().machine}, Linux {kernel}"
     where = "behind a way of 20 ms" if bench.far == FAR else "that answer after 20 ms"
