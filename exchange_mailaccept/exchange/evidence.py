@@ -97,6 +97,7 @@ class Evidence:
     """Facts that a session shows about the server that answered."""
 
     def __init__(self, session: Session, profile: str) -> None:
+        self._session = session
         ehlo, greeting = session.outcome(Stage.EHLO), session.outcome(Stage.BANNER)
         banner, self.offers = _text(session, Stage.BANNER), session.extensions
         reply: Optional[Reply] = ehlo.reply if ehlo is not None else None
@@ -104,6 +105,7 @@ class Evidence:
         self.greeted = greeting is not None and greeting.passed
         self.ehlo_passed = ehlo is not None and ehlo.passed and reply is not None
         hello = reply.lines[0] if reply is not None and self.ehlo_passed else ""
+        self._banner, self._hello = banner, hello
         #: EHLO was refused and HELO accepted.
         self.spoke_helo = (
             ehlo is not None
@@ -123,23 +125,45 @@ class Evidence:
         #: A banner of which a PIX or ASA left only ``2``, ``0`` and blanks.
         self.starred_banner = "*" in banner and not banner.strip("*20 ")
         self._look_at_2003(banner.lower())
-        self._look_at_online(session, banner)
-        self.scanner = _names_itself(_SCANNERS, banner.partition(" ")[2])
-        #: Another product that names itself as the server; empty if none does.  A greeting that
-        #: refuses may name a product that it asks, so there the host alone counts.
-        spoken = banner if self.greeted else ""
-        self.product = _product(spoken, hello) or _filter_service(
-            session.server.name, _host(banner), _host(hello)
+        hosts = (self.offers.domain, _host(banner))
+        #: Exchange Online by the name that the server gives itself.
+        self.online_host = any(host.lower().endswith(_ONLINE_HOSTS) for host in hosts)
+        #: A host of Exchange Online, by the name that was looked up, and it did not greet.
+        self.silent_online_host = not self.greeted and session.server.name.lower().endswith(
+            _ONLINE_HOSTS
         )
-        self.is_exchange = self._is_exchange(session, banner.lower(), hello)
-        in_its_place = self.plain_iis or (self.scanner and not self.x_verbs)
+        self.is_exchange = self._is_exchange(banner.lower(), hello)
+        in_its_place = self.plain_iis or (not self.x_verbs and self.scanner)
         #: Exchange answers, and nothing shows a device in front of it.
         self.answers_itself = self.is_exchange and not (
             self.masked or self.spoke_helo or in_its_place
         )
-        hosts = (_host(banner), self.offers.domain)
         #: The host names of banner and EHLO reply, if they differ.
-        self.two_hosts = hosts if all(map(_is_host, hosts)) and _differ(*hosts) else ()
+        self.two_hosts = hosts[::-1] if all(map(_is_host, hosts)) and _differ(*hosts) else ()
+
+    # What is searched for only if no keyword proves an Exchange server.
+
+    @property
+    def online(self) -> bool:
+        """Exchange Online by its name, or by its words, which a gateway may have passed on."""
+        outcomes = self._session.outcomes
+        replies = (outcome.reply.text for outcome in outcomes if outcome.reply is not None)
+        return self.online_host or any(map(_ends_with_online_host, replies))
+
+    @property
+    def scanner(self) -> str:
+        """Which mail proxy or virus scanner names itself in the banner; empty if none does."""
+        return _names_itself(_SCANNERS, self._banner.partition(" ")[2])
+
+    @property
+    def product(self) -> str:
+        """Which other product names itself as the server; empty if none does.
+
+        A greeting that refuses may name a product that it asks, so there the host alone counts.
+        """
+        spoken = self._banner if self.greeted else ""
+        hosts = (self._session.server.name, _host(self._banner), _host(self._hello))
+        return _product(spoken, self._hello) or _filter_service(*hosts)
 
     def _look_at_2003(self, banner: str) -> None:
         # The form of 2000, 2003 and of IIS without Exchange; the number is a Windows build.
@@ -153,19 +177,7 @@ class Evidence:
             self.x_verbs and not self.known & _LATER and (versioned or "TURN" in self.known)
         )
 
-    def _look_at_online(self, session: Session, banner: str) -> None:
-        hosts = (self.offers.domain.lower(), _host(banner).lower())
-        #: Exchange Online by the name that the server gives itself.
-        self.online_host = any(host.endswith(_ONLINE_HOSTS) for host in hosts)
-        replies = (outcome.reply.text for outcome in session.outcomes if outcome.reply is not None)
-        #: The same, or by its words, which a gateway may have passed on.
-        self.online = self.online_host or any(map(_ends_with_online_host, replies))
-        #: A host of Exchange Online, by the name that was looked up, and it did not greet.
-        self.silent_online_host = not self.greeted and session.server.name.lower().endswith(
-            _ONLINE_HOSTS
-        )
-
-    def _is_exchange(self, session: Session, banner: str, hello: str) -> bool:
+    def _is_exchange(self, banner: str, hello: str) -> bool:
         if "microsoft esmtp mail service" in banner or "microsoft exchange" in banner:
             return True
         if self.x_verbs or self.online:
@@ -177,7 +189,7 @@ class Evidence:
         if host.split() == [host] and client.find("]") == len(client) - 1 >= 0:
             return True
         later = (Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.MESSAGE)
-        replies = [_text(session, stage) for stage in later]
+        replies = [_text(self._session, stage) for stage in later]
         return any(text in reply for text in _REPLY_TEXTS for reply in replies)
 
 
