@@ -15,9 +15,9 @@ import time
 sys.path.insert(0, f"{sys.path[0]}/..")
 
 from exchange_mailaccept.net import loop
+from exchange_mailaccept.protocol.conversation import Server
 from exchange_mailaccept.protocol.dialogue import Plan, walk
 from exchange_mailaccept.protocol.message import Content, Envelope
-from exchange_mailaccept.protocol.stages import Server
 from exchange_mailaccept.vocabulary import Tls
 
 # As the plugin does (``launch``).

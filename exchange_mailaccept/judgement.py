@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from .net.probes import Delivery
     from .options import Judging, Options
     from .policies.conclusion import Conclusion
+    from .protocol.conversation import Session, StageOutcome
     from .protocol.message import Envelope
-    from .protocol.stages import Session, StageOutcome
     from .run.acceptance import ServerSet
     from .run.doors import Doors
     from .run.expected_mx import MxSet

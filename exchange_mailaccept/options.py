@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from .net.probes import Mailbox
     from .net.trust import TlsSettings
     from .protocol import auth
+    from .protocol.conversation import Target
     from .protocol.dialogue import Plan
-    from .protocol.stages import Target
 
 
 class Judging(NamedTuple):
@@ -117,7 +117,7 @@ def read(
     :param message_id: of the probe message, with angle brackets
     :param now: seconds since the epoch
     """
-    from .protocol.stages import Target
+    from .protocol.conversation import Target
 
     target = Target(
         line.last("domain", ""),

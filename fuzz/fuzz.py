@@ -21,20 +21,23 @@ with atheris.instrument_imports(include=["exchange_mailaccept"]):
     from exchange_mailaccept.protocol import mx
     from exchange_mailaccept.protocol import reply as reply_module
     from exchange_mailaccept.protocol.auth import Credentials
-    from exchange_mailaccept.protocol.dialogue import Plan, walk
-    from exchange_mailaccept.protocol.further_requests import Responses, Secured, StartTls
-    from exchange_mailaccept.protocol.message import Content, Envelope
-    from exchange_mailaccept.protocol.reply import ProtocolError, Reply, ReplyParser
-    from exchange_mailaccept.protocol.requests import (
+    from exchange_mailaccept.protocol.conversation import (
         Close,
         Command,
         Connect,
         Connected,
+        Fault,
         Replied,
+        Server,
+        Session,
+        Target,
         Time,
     )
+    from exchange_mailaccept.protocol.dialogue import Plan, walk
+    from exchange_mailaccept.protocol.further_requests import Responses, Secured, StartTls
+    from exchange_mailaccept.protocol.message import Content, Envelope
+    from exchange_mailaccept.protocol.reply import ProtocolError, Reply, ReplyParser
     from exchange_mailaccept.protocol.security import Security
-    from exchange_mailaccept.protocol.stages import Fault, Server, Session, Target
     from exchange_mailaccept.report import headline, lines
     from exchange_mailaccept.report import text as foreign_text
     from exchange_mailaccept.report.failure import failure

@@ -20,9 +20,9 @@ from exchange_mailaccept.judgement import (
     judge,
 )
 from exchange_mailaccept.options import Options
+from exchange_mailaccept.protocol.conversation import Fault, Server, Session, StageOutcome
 from exchange_mailaccept.protocol.reply import Extensions, Reply
 from exchange_mailaccept.protocol.security import Certificate, Security
-from exchange_mailaccept.protocol.stages import Fault, Server, Session, StageOutcome
 from exchange_mailaccept.report.headline import first_line
 from exchange_mailaccept.run.acceptance import Acceptance, Examined, Member, ServerSet
 from exchange_mailaccept.set_judgement import weigh

@@ -7,7 +7,7 @@ steps of 5 s up to 55 s, and Exchange 2010 delays its last reply by at most 30 s
 
 from __future__ import annotations
 
-from ..protocol.stages import StageOutcome
+from ..protocol.conversation import StageOutcome
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Generation, Stage, Verdict
 from . import LEAST_DELAY

@@ -13,8 +13,8 @@ from __future__ import annotations
 import re
 
 from ..names import DIGITS
+from ..protocol.conversation import StageOutcome
 from ..protocol.reply import EnhancedStatusCode, Reply
-from ..protocol.stages import StageOutcome
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Generation, Kind, Stage, Verdict
 from .failures import ROWS

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from ..names import DIGITS, LETTERS, consists_of
+from ..protocol.conversation import Session
 from ..protocol.reply import NO_EXTENSIONS, Reply
-from ..protocol.stages import Session
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Cause, Stage
 

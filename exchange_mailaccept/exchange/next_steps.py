@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..protocol.stages import StageOutcome
+from ..protocol.conversation import StageOutcome
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Generation
 

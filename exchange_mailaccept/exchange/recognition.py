@@ -7,8 +7,8 @@ strips keywords.  This draws the conclusions from the facts in ``evidence``.
 
 from __future__ import annotations
 
+from ..protocol.conversation import Session
 from ..protocol.reply import NO_EXTENSIONS
-from ..protocol.stages import Session
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Generation
 from . import EXMFA, OFFERS_TLS

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ..protocol.conversation import StageOutcome
 from ..protocol.reply import EnhancedStatusCode, Reply
-from ..protocol.stages import StageOutcome
 from ..record import TYPE_CHECKING
 from ..vocabulary import Cause, Stage
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..protocol.stages import Asked
+from ..protocol.conversation import Asked
 from ..record import TYPE_CHECKING, Enum, NamedTuple
 from ..vocabulary import Kind, Verdict
 from .diagnosis import Diagnosis

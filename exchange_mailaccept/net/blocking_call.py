@@ -11,8 +11,8 @@ import os
 import select
 import threading
 
+from ..protocol.conversation import Fault
 from ..protocol.further_requests import Call, Resolved, Returned
-from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Cause
 from .operation import Operation, fault_of, within
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Optional, Union
 
-    from ..protocol.further_requests import Resolve
-    from ..protocol.requests import Answer
+    from ..protocol.further_requests import Answer, Resolve
     from .operation import Deadline
 
 _FAMILIES = {0: _socket.AF_UNSPEC, 4: _socket.AF_INET, 6: _socket.AF_INET6}

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import select
 
+from ..protocol.conversation import Command, Connect, Connected, Fault, Replied
 from ..protocol.reply import ProtocolError, ReplyParser, decode
-from ..protocol.requests import Command, Connect, Connected, Replied
-from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Cause, Verdict
 from . import sockets

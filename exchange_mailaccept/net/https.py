@@ -1,7 +1,7 @@
 """Fetches a small file by HTTPS from a host whose addresses are known, and follows no redirect.
 
-:func:`fetch` blocks, so it runs in a :class:`~.requests.Call`.  ``http.client`` does not look at
-the proxy variables of the environment, and looks nothing up here.
+:func:`fetch` blocks, so it runs in a :class:`~.further_requests.Call`.  ``http.client`` does not
+look at the proxy variables of the environment, and looks nothing up here.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import http.client
 import socket
 import ssl
 
-from ..protocol.stages import Fault
+from ..protocol.conversation import Fault
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Cause
 from .operation import fault_of, within

@@ -1,8 +1,8 @@
 """Drives one conversation or hundreds in one loop, over real sockets, under one deadline.
 
-Every wait ends by the deadline, whether a server is silent, sends a byte at a time or a flood.
-An error of the operating system becomes a :class:`~.stages.Fault` in an operation.  With asyncio a
-run would take 80 % more instructions, and its latencies would be wrong, because asyncio's streams
+Every wait ends by the deadline, whether a server is silent, sends a byte at a time or a flood.  An
+error of the operating system becomes a :class:`~.conversation.Fault` in an operation.  With asyncio
+a run would take 80 % more instructions, and its latencies would be wrong, because asyncio's streams
 do not tell when the kernel received something.
 """
 
@@ -11,8 +11,7 @@ from __future__ import annotations
 import os
 import time
 
-from ..protocol.requests import Time
-from ..protocol.stages import Fault
+from ..protocol.conversation import Fault, Time
 from ..record import TYPE_CHECKING
 from ..vocabulary import Cause
 from .connection import CommandExchange, ConnectionAttempts, Line
@@ -22,14 +21,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
     from typing import Any, Optional
 
-    from ..protocol.further_requests import Ask, Await, Begin, Call, End, Ended, Resolve, StartTls
-    from ..protocol.requests import Answer, Clock, Close, Command, Connect, Request
+    from ..protocol.conversation import Clock, Close, Command, Connect
+    from ..protocol.further_requests import (
+        Answer,
+        Ask,
+        Await,
+        Begin,
+        Call,
+        End,
+        Ended,
+        Request,
+        Resolve,
+        StartTls,
+    )
     from . import operation
     from .operation import Waiting
     from .sockets import HeadStart
     from .trust import Contexts
 
-    #: ``requests`` has what it yields and what it is sent.
+    #: ``conversation`` has what it yields and what it is sent.
     Conversation = Generator[Any, Any, Any]
 
 #: Default for conversations at once: fewer than the usual limit of descriptors.

@@ -13,8 +13,8 @@ import imaplib
 import socket
 import ssl
 
+from ..protocol.conversation import Fault
 from ..protocol.message import PROBE_HEADER, rfc5322_date
-from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Cause
 from . import probes

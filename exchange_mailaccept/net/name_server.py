@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import select
 
+from ..protocol.conversation import Fault
 from ..protocol.further_requests import Ask, Responses
-from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING
 from . import sockets
 from .operation import CLOSED, Operation, fault_of

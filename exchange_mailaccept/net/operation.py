@@ -14,7 +14,7 @@ import os
 import select
 from bisect import insort
 
-from ..protocol.stages import Fault
+from ..protocol.conversation import Fault
 from ..record import TYPE_CHECKING
 from ..vocabulary import Cause
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Optional, Protocol
 
-    from ..protocol.requests import Answer
+    from ..protocol.further_requests import Answer
 
     #: Gives the seconds of a clock that only goes forward.
     Clock = Callable[[], float]

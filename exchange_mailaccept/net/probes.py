@@ -10,8 +10,8 @@ import binascii
 import re
 from email.utils import mktime_tz, parsedate_tz
 
+from ..protocol.conversation import Fault
 from ..protocol.message import PROBE_HEADER
-from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:

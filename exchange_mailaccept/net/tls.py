@@ -10,9 +10,9 @@ import contextlib
 import select
 import ssl
 
+from ..protocol.conversation import Fault
 from ..protocol.further_requests import Secured, StartTls
 from ..protocol.security import Certificate, Security
-from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING
 from ..vocabulary import Cause
 from . import certificate

@@ -8,7 +8,7 @@ from ..vocabulary import Stage, Verdict
 if TYPE_CHECKING:
     from typing import Optional
 
-    from ..protocol.stages import Session
+    from ..protocol.conversation import Session
 
 #: What fails here fails for every sender, whatever it enforces.
 _BEFORE_TLS = (Stage.MX, Stage.CONNECT, Stage.BANNER, Stage.EHLO)

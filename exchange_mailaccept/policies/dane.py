@@ -10,8 +10,8 @@ import warnings
 
 from ..names import THIS_HOST, is_covered, what_is_special
 from ..protocol import mx
+from ..protocol.conversation import Fault
 from ..protocol.further_requests import Await, Begin
-from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Cause, Stage, Verdict
 from . import tlsa
@@ -22,10 +22,9 @@ if TYPE_CHECKING:
     from typing import Optional
 
     from ..net.certificate import Link
-    from ..protocol.further_requests import Ended
-    from ..protocol.requests import Answer, Request
+    from ..protocol.conversation import Session, Target
+    from ..protocol.further_requests import Answer, Ended, Request
     from ..protocol.security import Security
-    from ..protocol.stages import Session, Target
 
 NAME = "dane"
 _RDTYPES = {0: ("A", "AAAA"), 4: ("A",), 6: ("AAAA",)}

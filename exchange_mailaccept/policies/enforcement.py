@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ..net.loop import Conversation
     from ..net.trust import TlsSettings
-    from ..protocol.stages import Target
+    from ..protocol.conversation import Target
     from ..run.acceptance import ServerSet
 
 

@@ -7,10 +7,9 @@ which this does not have: it judges as one that meets the domain for the first t
 from __future__ import annotations
 
 from ..protocol import mx
+from ..protocol.conversation import Fault, time
 from ..protocol.dialogue import OF_THE_CERTIFICATE
 from ..protocol.further_requests import Call
-from ..protocol.requests import time
-from ..protocol.stages import Fault
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Cause, Verdict
 from . import sts_policy
@@ -22,9 +21,8 @@ if TYPE_CHECKING:
 
     from ..net.https import Response
     from ..net.trust import TlsSettings
-    from ..protocol.further_requests import Returned
-    from ..protocol.requests import Answer, Request
-    from ..protocol.stages import Session, Target
+    from ..protocol.conversation import Session, Target
+    from ..protocol.further_requests import Answer, Request, Returned
 
 NAME = "mta-sts"
 PATH = "/.well-known/mta-sts.txt"

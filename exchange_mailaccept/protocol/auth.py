@@ -16,14 +16,14 @@ import itertools
 from ..cli.words import is_installed
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Cause, Mechanism
+from .conversation import Fault
 from .reply import Reply, decode
-from .stages import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from typing import Optional
 
-    from .requests import Command, Replied
+    from .conversation import Command, Replied
 
     _Asking = Generator[Command, Replied, Replied]
 

@@ -11,6 +11,21 @@ from __future__ import annotations
 
 from ..record import TYPE_CHECKING, Enum, NamedTuple
 from ..vocabulary import Cause, Stage, Tls, Verdict
+from .conversation import (
+    CLOSING,
+    EXPECTED,
+    Asked,
+    Close,
+    Command,
+    Connect,
+    Fault,
+    Server,
+    Session,
+    StageOutcome,
+    TranscriptLine,
+    goes_on,
+    one_too_many,
+)
 from .message import (
     Content,
     Envelope,
@@ -27,27 +42,14 @@ from .reply import (
     lists_keywords,
     parse_extensions,
 )
-from .requests import Close, Command, Connect
-from .stages import (
-    CLOSING,
-    EXPECTED,
-    Asked,
-    Fault,
-    Server,
-    Session,
-    StageOutcome,
-    TranscriptLine,
-    goes_on,
-    one_too_many,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from typing import Any, NoReturn, Optional
 
     from . import auth
-    from .further_requests import Race, Secured, StartTls
-    from .requests import Answer, Connected, Replied, Request
+    from .conversation import Connected, Replied
+    from .further_requests import Answer, Race, Request, Secured, StartTls
     from .security import Security
 
     Conversation = Generator[Request, Answer, Session]

@@ -1,6 +1,6 @@
 """Requests that only some conversations make: TLS, names, calls that block, other conversations.
 
-``requests`` says what all requests and answers have in common.
+``conversation`` says what all requests and answers have in common.
 """
 
 from __future__ import annotations
@@ -9,10 +9,20 @@ from ..record import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from typing import Any, Optional
+    from typing import Any, Optional, Union
 
+    from .conversation import (
+        Clock,
+        Close,
+        Command,
+        Connect,
+        Connected,
+        Fault,
+        Replied,
+        Server,
+        Time,
+    )
     from .security import Security
-    from .stages import Fault, Server
 
 _FOREVER = float("inf")
 
@@ -172,3 +182,9 @@ class Race:
         """Whether ``server`` is the first."""
         self.winner = self.winner or server
         return self.winner is server
+
+
+if TYPE_CHECKING:
+    #: What a conversation yields, and what it is sent.
+    Request = Union[Connect, Command, StartTls, Close, Ask, Resolve, Call, Clock, Begin, Await, End]
+    Answer = Union[Connected, Replied, Secured, Responses, Resolved, Returned, Time, Ended]

@@ -9,14 +9,14 @@ from __future__ import annotations
 from ..record import TYPE_CHECKING
 from ..vocabulary import Cause, Stage
 from . import out_of_step
+from .conversation import CLOSING, Asked, Fault, StageOutcome, one_too_many
 from .message import Envelope, mail_command, rcpt_command
-from .stages import CLOSING, Asked, Fault, StageOutcome, one_too_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
+    from .conversation import Command, Replied
     from .reply import Extensions
-    from .requests import Command, Replied
 
     #: Sends a line, and receives the reply to it.
     Ask = Callable[[str], Generator[Command, Replied, Replied]]

@@ -17,9 +17,9 @@ from itertools import repeat, zip_longest
 from ..names import DNS_PORT, is_host_name
 from ..record import TYPE_CHECKING, Enum, NamedTuple
 from ..vocabulary import Cause, Verdict
+from .conversation import Fault, MailHost
 from .dns_query import compose
 from .further_requests import Ask
-from .stages import Fault, MailHost
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Mapping, Sequence

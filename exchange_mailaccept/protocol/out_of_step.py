@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from ..record import TYPE_CHECKING
 from ..vocabulary import Cause
+from .conversation import Fault
 from .reply import UNKNOWN_COMMAND
-from .stages import Fault
 
 if TYPE_CHECKING:
+    from .conversation import Replied
     from .reply import Reply
-    from .requests import Replied
 
 
 def fault(words: str) -> Fault:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..cli.words import RELAY
 from ..judgement import open_doors, own_domains
-from ..protocol.stages import Asked, Session, StageOutcome
+from ..protocol.conversation import Asked, Session, StageOutcome
 from ..record import TYPE_CHECKING
 from ..run.acceptance import Examined
 from ..vocabulary import Stage, Verdict

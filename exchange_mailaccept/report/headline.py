@@ -6,8 +6,8 @@ from ..cli.words import ADDRESS, IN_MAILBOX, MX_SET, NODE, RELAY, UNTRUSTED
 from ..exchange import LEAST_DELAY
 from ..exchange.evidence import receipt_of
 from ..judgement import RECIPIENTS, SENDERS, Assessment, Ground, Judgement
+from ..protocol.conversation import Session
 from ..protocol.dialogue import Plan
-from ..protocol.stages import Session
 from ..record import TYPE_CHECKING
 from ..run.acceptance import Acceptance
 from ..vocabulary import Generation, Stage, State

@@ -40,10 +40,10 @@ from ..judgement import (
     Ground,
     open_doors,
 )
+from ..protocol.conversation import MailHost, Server, Session, TranscriptLine
 from ..protocol.dialogue import Plan
 from ..protocol.message import rfc5322_date
 from ..protocol.security import Security
-from ..protocol.stages import MailHost, Server, Session, TranscriptLine
 from ..record import TYPE_CHECKING
 from ..run.acceptance import Acceptance, Examined
 from ..vocabulary import Generation, Stage, State, Verdict

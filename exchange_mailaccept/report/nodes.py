@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..judgement import slow_nodes
-from ..protocol.stages import Session
+from ..protocol.conversation import Session
 from ..record import TYPE_CHECKING
 from ..run.nodes import Nodes, name_of_node, nodes
 from .failure import stage_failure

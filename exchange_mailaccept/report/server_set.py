@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from ..options import Judging, Options
+    from ..protocol.conversation import Target
     from ..protocol.dialogue import Plan
-    from ..protocol.stages import Target
     from ..run.acceptance import Member, ServerSet
 
 #: Maximum number of bytes, so that there is room for text.

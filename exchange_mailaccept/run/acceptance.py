@@ -11,9 +11,17 @@ import os
 
 from ..exchange import recognition
 from ..names import is_address, is_qualified
+from ..protocol.conversation import (
+    Asked,
+    Fault,
+    MailHost,
+    Server,
+    Session,
+    StageOutcome,
+    Target,
+    time,
+)
 from ..protocol.dialogue import Plan, walk
-from ..protocol.requests import time
-from ..protocol.stages import Asked, Fault, MailHost, Server, Session, StageOutcome, Target
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Stage, Verdict
 
@@ -23,8 +31,7 @@ if TYPE_CHECKING:
 
     from ..exchange.diagnosis import Diagnosis
     from ..net.probes import Delivery, Newest
-    from ..protocol.further_requests import Race, Resolve, Resolved
-    from ..protocol.requests import Answer, Request
+    from ..protocol.further_requests import Answer, Race, Request, Resolve, Resolved
     from ..protocol.security import Certificate, Security
     from .expected_mx import MxSet
 

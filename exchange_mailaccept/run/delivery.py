@@ -10,9 +10,8 @@ from __future__ import annotations
 from ..net import loop
 from ..net.mailbox import MailboxSession, Seen
 from ..net.probes import Delivery, Mailbox, Newest, Probe, newest
+from ..protocol.conversation import Fault, MailHost, Target, time
 from ..protocol.further_requests import Await, Call
-from ..protocol.requests import time
-from ..protocol.stages import Fault, MailHost, Target
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Cause
 from .acceptance import find_addresses
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     from typing import Union
 
     from ..protocol.dialogue import Plan
-    from ..protocol.further_requests import Returned
-    from ..protocol.requests import Answer, Request
+    from ..protocol.further_requests import Answer, Request, Returned
     from .acceptance import Member, ServerSet
 
 #: Seconds between two looks into the mailbox: the first, and at most.

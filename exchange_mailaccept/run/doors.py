@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..cli.words import RELAY, UNKNOWN_RECIPIENT
-from ..protocol.stages import Asked
+from ..protocol.conversation import Asked
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Stage, Verdict
 

@@ -5,7 +5,7 @@ A changed MX sends all mail of the domain elsewhere, and who takes it there ofte
 
 from __future__ import annotations
 
-from ..protocol.stages import Fault, MailHost
+from ..protocol.conversation import Fault, MailHost
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Cause
 

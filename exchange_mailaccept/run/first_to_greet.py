@@ -6,9 +6,8 @@ because a greeting may take five minutes (RFC 5321 4.5.3.2.1).
 
 from __future__ import annotations
 
+from ..protocol.conversation import MailHost, Server, Session, time
 from ..protocol.further_requests import Await, Begin, End, Race, next_end
-from ..protocol.requests import time
-from ..protocol.stages import MailHost, Server, Session
 from ..record import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     from typing import Any, Optional, Union
 
     from ..protocol.dialogue import Plan
-    from ..protocol.further_requests import Ended
-    from ..protocol.requests import Answer, Request
+    from ..protocol.further_requests import Answer, Ended, Request
 
     #: Returns a server with its addresses, or the failed session of one without.
     Locate = Callable[[MailHost], Generator[Request, Answer, Union[Server, Session]]]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..names import DNS_PORT, THIS_HOST, is_localhost, what_is_special
 from ..protocol import mx
+from ..protocol.conversation import Fault, Server, Target
 from ..protocol.further_requests import Resolve
-from ..protocol.stages import Fault, Server, Target
 from ..record import TYPE_CHECKING
 from ..vocabulary import Cause
 
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import Optional, Union
 
-    from ..protocol.further_requests import Resolved
-    from ..protocol.requests import Answer, Request
+    from ..protocol.further_requests import Answer, Request, Resolved
     from .expected_mx import MxSet
 
     #: A server with its addresses, and notes on them.

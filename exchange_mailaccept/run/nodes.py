@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..cli.words import MAX_CONNECTIONS
+from ..protocol.conversation import time
 from ..protocol.dialogue import walk
 from ..protocol.further_requests import Begin, Race, next_end
-from ..protocol.requests import time
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Stage, Verdict
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from typing import Optional
 
+    from ..protocol.conversation import Server, Session
     from ..protocol.dialogue import Plan
-    from ..protocol.requests import Answer, Request
-    from ..protocol.stages import Server, Session
+    from ..protocol.further_requests import Answer, Request
 
 #: Seconds that a session has at least, if others wait for its end.
 LEAST_PATIENCE = 1.0

@@ -11,7 +11,7 @@ from collections import Counter
 
 from ..names import DIGITS, LETTERS, is_address
 from ..net import loop
-from ..protocol.stages import Server, Session, StageOutcome, Target
+from ..protocol.conversation import Server, Session, StageOutcome, Target
 from ..record import TYPE_CHECKING, Enum, NamedTuple
 from ..vocabulary import Rule, Stage
 from .acceptance import (

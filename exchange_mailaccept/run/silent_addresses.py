@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ..protocol.requests import Close, Connect
-from ..protocol.stages import Fault
+from ..protocol.conversation import Close, Connect, Fault
 from ..record import TYPE_CHECKING
 from ..vocabulary import Cause
 
@@ -11,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import Any, Optional
 
-    from ..protocol.stages import Session
+    from ..protocol.conversation import Session
 
 #: Seconds in which the kernel sends the first packet of a connection three times (RFC 6298 2).
 PATIENCE = 3.5

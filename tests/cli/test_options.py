@@ -21,6 +21,7 @@ from exchange_mailaccept.cli.help import help_text
 from exchange_mailaccept.net.trust import TlsSettings
 from exchange_mailaccept.options import Judging, Limits, Options
 from exchange_mailaccept.protocol.auth import Credentials
+from exchange_mailaccept.protocol.conversation import Target
 from exchange_mailaccept.protocol.dialogue import Plan
 from exchange_mailaccept.protocol.message import (
     Content,
@@ -30,7 +31,6 @@ from exchange_mailaccept.protocol.message import (
     rcpt_command,
 )
 from exchange_mailaccept.protocol.reply import NO_EXTENSIONS
-from exchange_mailaccept.protocol.stages import Target
 from exchange_mailaccept.vocabulary import Rule, Stage, Tls
 
 DEFAULTS = Options(

@@ -8,8 +8,8 @@ import pytest
 
 from exchange_mailaccept.exchange import LEAST_DELAY
 from exchange_mailaccept.exchange.delays import Signature, signature
+from exchange_mailaccept.protocol.conversation import StageOutcome
 from exchange_mailaccept.protocol.reply import Reply
-from exchange_mailaccept.protocol.stages import StageOutcome
 from exchange_mailaccept.vocabulary import Generation, Stage, Verdict
 
 

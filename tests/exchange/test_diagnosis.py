@@ -13,8 +13,8 @@ from exchange_mailaccept.exchange.failures.row import Row
 from exchange_mailaccept.exchange.pages import TROUBLESHOOTING
 from exchange_mailaccept.exchange.reasons import REASONS
 from exchange_mailaccept.exchange.reasons.reason import Reason
+from exchange_mailaccept.protocol.conversation import Fault, StageOutcome
 from exchange_mailaccept.protocol.reply import Reply
-from exchange_mailaccept.protocol.stages import Fault, StageOutcome
 from exchange_mailaccept.vocabulary import Cause, Generation, Kind, Stage, Verdict
 
 SPOKEN = [stage for stage in Stage if stage not in (Stage.MX, Stage.CONNECT, Stage.QUIT)]

@@ -16,8 +16,8 @@ from exchange_mailaccept.exchange.failures.row import Row
 from exchange_mailaccept.exchange.pages import PAGES, TROUBLESHOOTING
 from exchange_mailaccept.exchange.reasons import REASONS
 from exchange_mailaccept.exchange.reasons.reason import Reason
+from exchange_mailaccept.protocol.conversation import Fault, StageOutcome
 from exchange_mailaccept.protocol.reply import EnhancedStatusCode, Reply, ReplyParser
-from exchange_mailaccept.protocol.stages import Fault, StageOutcome
 from exchange_mailaccept.vocabulary import Generation, Kind, Stage, Verdict
 from tools import failures as made_pages
 

@@ -14,6 +14,7 @@ from exchange_mailaccept.exchange.masks import masked_keywords
 from exchange_mailaccept.exchange.pages import PAGES
 from exchange_mailaccept.exchange.profiles import PROFILES
 from exchange_mailaccept.exchange.recognition import KeywordCheck, check_keywords
+from exchange_mailaccept.protocol.conversation import Fault, Server, Session, StageOutcome
 from exchange_mailaccept.protocol.reply import (
     NO_EXTENSIONS,
     ProtocolError,
@@ -21,7 +22,6 @@ from exchange_mailaccept.protocol.reply import (
     ReplyParser,
     parse_extensions,
 )
-from exchange_mailaccept.protocol.stages import Fault, Server, Session, StageOutcome
 from exchange_mailaccept.vocabulary import Cause, Generation, Stage, Verdict
 
 TRANSCRIPTS = sorted((Path(__file__).parent / "transcripts").glob("*.txt"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from exchange_mailaccept.exchange.senders import contrast
+from exchange_mailaccept.protocol.conversation import Asked, StageOutcome
 from exchange_mailaccept.protocol.reply import Reply
-from exchange_mailaccept.protocol.stages import Asked, StageOutcome
 from exchange_mailaccept.vocabulary import Stage
 
 OWN, ALSO_OWN, OTHER, THIRD, NULL = (

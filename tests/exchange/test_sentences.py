@@ -11,8 +11,8 @@ from exchange_mailaccept.exchange import diagnosis, recognition
 from exchange_mailaccept.exchange.failures import ROWS
 from exchange_mailaccept.exchange.profiles import PROFILES
 from exchange_mailaccept.exchange.reasons import REASONS
+from exchange_mailaccept.protocol.conversation import Fault, Server, Session, StageOutcome
 from exchange_mailaccept.protocol.reply import Reply, parse_extensions
-from exchange_mailaccept.protocol.stages import Fault, Server, Session, StageOutcome
 from exchange_mailaccept.vocabulary import Cause, Generation, Stage, Verdict
 
 #: What may be looked for in a sentence by who has no better key.

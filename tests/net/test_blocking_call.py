@@ -13,8 +13,8 @@ from support.smtp import PATIENCE
 from exchange_mailaccept.net.blocking_call import BlockingCall, SystemLookUp
 from exchange_mailaccept.net.loop import Run
 from exchange_mailaccept.net.operation import Deadline
+from exchange_mailaccept.protocol.conversation import Fault
 from exchange_mailaccept.protocol.further_requests import Call, Resolve, Resolved, Returned
-from exchange_mailaccept.protocol.stages import Fault
 from exchange_mailaccept.vocabulary import Cause
 
 FOUND = [(2, 1, 6, "mail1.contoso.com", ("192.0.2.1", 0)), (2, 1, 6, "", ("192.0.2.1", 0))]

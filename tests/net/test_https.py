@@ -11,7 +11,7 @@ from support.smtp import Play, Server, Talk
 
 from exchange_mailaccept.net.https import Response, Source, fetch
 from exchange_mailaccept.net.trust import TlsSettings
-from exchange_mailaccept.protocol.stages import Fault
+from exchange_mailaccept.protocol.conversation import Fault
 from exchange_mailaccept.vocabulary import Cause
 
 LOOPBACK = ("127.0.0.1",)

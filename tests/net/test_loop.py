@@ -25,13 +25,12 @@ from exchange_mailaccept.net import sockets
 from exchange_mailaccept.net.connection import CommandExchange, Line
 from exchange_mailaccept.net.loop import Run
 from exchange_mailaccept.net.operation import Deadline, fault_of, within
+from exchange_mailaccept.protocol.conversation import Close, Command, Connect, Fault
 from exchange_mailaccept.protocol.further_requests import Ask, Resolve
-from exchange_mailaccept.protocol.requests import Close, Command, Connect
-from exchange_mailaccept.protocol.stages import Fault
 from exchange_mailaccept.vocabulary import Cause, Verdict
 
 if TYPE_CHECKING:
-    from exchange_mailaccept.protocol.requests import Answer, Request
+    from exchange_mailaccept.protocol.further_requests import Answer, Request
 
     Conversation = Generator[Request, Answer, list[Answer]]
 

@@ -27,11 +27,10 @@ from support.plugin import (
 from support.scripts import Step
 from support.smtp import PortOfAll
 
+from exchange_mailaccept.protocol.conversation import Connect, Connected, Replied, Server
 from exchange_mailaccept.protocol.dialogue import Plan, walk
 from exchange_mailaccept.protocol.message import Content, Envelope
 from exchange_mailaccept.protocol.reply import Reply
-from exchange_mailaccept.protocol.requests import Connect, Connected, Replied
-from exchange_mailaccept.protocol.stages import Server
 from exchange_mailaccept.vocabulary import Stage
 
 RELAY = ("--refuse", "somebody@adatum.com")

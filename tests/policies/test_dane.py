@@ -25,8 +25,8 @@ from support.smtp import Server
 from exchange_mailaccept.policies import dane, tlsa
 from exchange_mailaccept.policies.conclusion import Effect, Problem
 from exchange_mailaccept.protocol import stages as smtp
+from exchange_mailaccept.protocol.conversation import Session
 from exchange_mailaccept.protocol.security import Security
-from exchange_mailaccept.protocol.stages import Session
 
 
 def validating(table: dict, unsigned: tuple[str, ...] = (), validates: bool = True) -> Any:

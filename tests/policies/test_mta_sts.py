@@ -13,14 +13,8 @@ from exchange_mailaccept.net.trust import TlsSettings
 from exchange_mailaccept.policies import mta_sts
 from exchange_mailaccept.policies.conclusion import Effect, Problem
 from exchange_mailaccept.policies.sts_policy import Policy
+from exchange_mailaccept.protocol.conversation import Fault, Server, Session, StageOutcome, Target
 from exchange_mailaccept.protocol.security import Security
-from exchange_mailaccept.protocol.stages import (
-    Fault,
-    Server,
-    Session,
-    StageOutcome,
-    Target,
-)
 from exchange_mailaccept.vocabulary import Cause, Stage
 
 RECORD = ["v=STSv1; id=1;"]

@@ -8,13 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exchange_mailaccept.protocol.conversation import (
+    Close,
+    Command,
+    Connect,
+    Connected,
+    Fault,
+    Replied,
+    Server,
+    Session,
+    Time,
+)
 from exchange_mailaccept.protocol.dialogue import Plan, walk
 from exchange_mailaccept.protocol.further_requests import Secured, StartTls
 from exchange_mailaccept.protocol.message import Content, Envelope
 from exchange_mailaccept.protocol.reply import Reply
-from exchange_mailaccept.protocol.requests import Close, Command, Connect, Connected, Replied, Time
 from exchange_mailaccept.protocol.security import Security
-from exchange_mailaccept.protocol.stages import Fault, Server, Session
 from exchange_mailaccept.vocabulary import Cause, Stage, Tls, Verdict
 
 PLAN = Plan(

@@ -30,10 +30,9 @@ from support.smtp import free_port
 from exchange_mailaccept.names import to_ascii
 from exchange_mailaccept.net import loop
 from exchange_mailaccept.protocol import dns_query, mx
+from exchange_mailaccept.protocol.conversation import Clock, Fault
 from exchange_mailaccept.protocol.further_requests import Ask, Responses
 from exchange_mailaccept.protocol.mx import Addresses, MailHost, MailHosts, addresses, mail_hosts
-from exchange_mailaccept.protocol.requests import Clock
-from exchange_mailaccept.protocol.stages import Fault
 from exchange_mailaccept.vocabulary import Cause, Verdict
 
 NS = ("192.0.2.53", 53)

@@ -7,9 +7,8 @@ from typing import Union
 import pytest
 
 from exchange_mailaccept.protocol import out_of_step
+from exchange_mailaccept.protocol.conversation import Fault, Replied
 from exchange_mailaccept.protocol.reply import Reply
-from exchange_mailaccept.protocol.requests import Replied
-from exchange_mailaccept.protocol.stages import Fault
 from exchange_mailaccept.vocabulary import Cause
 
 

@@ -10,11 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exchange_mailaccept.exchange.recognition import KeywordCheck
-from exchange_mailaccept.protocol.dialogue import Plan
-from exchange_mailaccept.protocol.message import Content, Envelope
-from exchange_mailaccept.protocol.reply import Reply
-from exchange_mailaccept.protocol.security import Security
-from exchange_mailaccept.protocol.stages import (
+from exchange_mailaccept.protocol.conversation import (
     Fault,
     MailHost,
     Server,
@@ -23,6 +19,10 @@ from exchange_mailaccept.protocol.stages import (
     Target,
     TranscriptLine,
 )
+from exchange_mailaccept.protocol.dialogue import Plan
+from exchange_mailaccept.protocol.message import Content, Envelope
+from exchange_mailaccept.protocol.reply import Reply
+from exchange_mailaccept.protocol.security import Security
 from exchange_mailaccept.report import headline
 from exchange_mailaccept.report import lines as report_lines
 from exchange_mailaccept.report.failure import failure

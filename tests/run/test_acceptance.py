@@ -18,6 +18,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exchange_mailaccept.names import is_address
+from exchange_mailaccept.protocol.conversation import (
+    Clock,
+    Close,
+    Command,
+    Connect,
+    Connected,
+    Fault,
+    Replied,
+    Server,
+    Session,
+    StageOutcome,
+    Target,
+    Time,
+)
 from exchange_mailaccept.protocol.dialogue import Plan
 from exchange_mailaccept.protocol.further_requests import (
     Ask,
@@ -31,22 +45,12 @@ from exchange_mailaccept.protocol.further_requests import (
 )
 from exchange_mailaccept.protocol.message import Content, Envelope
 from exchange_mailaccept.protocol.reply import Reply
-from exchange_mailaccept.protocol.requests import (
-    Clock,
-    Close,
-    Command,
-    Connect,
-    Connected,
-    Replied,
-    Time,
-)
-from exchange_mailaccept.protocol.stages import Fault, Server, Session, StageOutcome, Target
 from exchange_mailaccept.report.findings import backup
 from exchange_mailaccept.run.acceptance import Acceptance, accept_mail, find_servers
 from exchange_mailaccept.vocabulary import Cause, Stage, Verdict
 
 if TYPE_CHECKING:
-    from exchange_mailaccept.protocol.requests import Request
+    from exchange_mailaccept.protocol.further_requests import Request
 
 PLAN = Plan(
     Envelope("probe@fabrikam.com", "postmaster@contoso.com"),

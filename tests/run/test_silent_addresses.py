@@ -6,8 +6,14 @@ from typing import Optional
 
 import pytest
 
-from exchange_mailaccept.protocol.requests import Close, Connect, Connected
-from exchange_mailaccept.protocol.stages import Fault, Server, Session
+from exchange_mailaccept.protocol.conversation import (
+    Close,
+    Connect,
+    Connected,
+    Fault,
+    Server,
+    Session,
+)
 from exchange_mailaccept.run.silent_addresses import look_again
 from exchange_mailaccept.vocabulary import Cause
 
