@@ -89,7 +89,6 @@ def wrong(judgements: Sequence[Judgement]) -> list[tuple[str, State, Optional[Gr
     ],
 )
 def test_a_range_is_that_of_the_guidelines(text, inside, outside, words, short):
-    """Both ends are inside."""
     found = Threshold.of(text)
     assert [value for value in inside if not found.allows(value)] == []
     assert [value for value in outside if found.allows(value)] == []

@@ -80,7 +80,6 @@ port=587
     ],
 )
 def test_the_section_is_found(write, option, found):
-    """By its whole name; the plugin's own is the default."""
     ini = write(INI)
     assert expand(*(each.format(ini=ini) for each in option)) == found
 
@@ -95,7 +94,6 @@ def test_an_option_after_it_is_no_section(write, after):
 
 @pytest.mark.parametrize("name", ["absent", "check_exchange_mail", "Spaced", "two", "words"])
 def test_a_section_that_is_missing(write, name):
-    """Is a mistake of the command line, and not silently no options."""
     ini = write(INI)
     with pytest.raises(ValueError, match=rf"has no section \[{name}\]"):
         expand(f"--extra-opts={name}@{ini}")
@@ -114,7 +112,6 @@ def test_a_section_that_is_missing_is_unknown(write, plugin):
 
 
 def test_a_hyphen_is_standard_input(write):
-    """For secrets out of another program."""
     ini = write(f"[{PROGRAM}]\nuntil=nowhere\n")
     with open(ini, encoding="ascii") as file:  # noqa: PTH123 its descriptor is to be inherited
         run = run_plugin("--extra-opts=@-", "-H", "192.0.2.1", "-r", "a@b.example", stdin=file)
@@ -133,7 +130,6 @@ def refused(run: PluginRun, why: str) -> None:
 
 
 def test_standard_input_that_says_nothing():
-    """It is open, and nobody writes."""
     reading, writing = os.pipe()
     try:
         run = run_plugin("--extra-opts=@-", "-d", "contoso.com", stdin=reading)
@@ -158,7 +154,6 @@ def test_standard_input_that_can_not_be_read():
 
 
 def test_standard_input_in_pieces():
-    """Their ends mean nothing."""
     reading, writing = os.pipe()
     process = subprocess.Popen(
         [sys.executable, str(PLUGIN), "--extra-opts=@-"],
@@ -186,7 +181,6 @@ def section(host: str) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_file_is_looked_for_in_the_directories_of_a_variable(write, tmp_path, name):
-    """The first directory that has one, whatever its name."""
     for directory in ("b", "c"):
         write(section(f"{directory}.example"), f"{directory}/{name}")
     path = ":".join(("", f"{tmp_path}/a", f"{tmp_path}/b", "", f"{tmp_path}/c"))
@@ -194,7 +188,6 @@ def test_the_file_is_looked_for_in_the_directories_of_a_variable(write, tmp_path
 
 
 def test_the_names_have_their_order(write, tmp_path):
-    """Within one directory, and before the next one."""
     for name in reversed(NAMES):
         write(section(f"{name}.example"), f"a/{name}")
     write(section("other.example"), "b/monitoring-plugins.ini")
@@ -285,7 +278,6 @@ def test_a_file_that_waits_for_a_writer(tmp_path):
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n", ""])
 def test_a_line_becomes_a_word(write, line, word, end):
-    """Of its long form, and without the spaces around."""
     assert expand(f"--extra-opts=@{write(f'[{PROGRAM}]{end or chr(10)}{line}{end}')}") == [word]
 
 
@@ -310,7 +302,6 @@ def test_an_option_without_a_value_takes_no_other(write, name, empty):
 
 
 def test_the_words_come_before_the_others(write):
-    """What is given on the command line wins."""
     ini = write(f"[{PROGRAM}]\nport=25\n")
     assert expand("-p", "26", f"--extra-opts=@{ini}", "-v") == ["--port=25", "-p", "26", "-v"]
 
@@ -328,7 +319,6 @@ def test_an_empty_value_is_not_given(argv):
 
 
 def test_an_option_in_a_file_reads_no_other_file(write):
-    """There is no end to that."""
     ini = write(f"[{PROGRAM}]\nextra-opts=@/nonexistent\n")
     assert expand(f"--extra-opts=@{ini}") == ["--extra-opts=@/nonexistent"]
 

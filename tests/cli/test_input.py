@@ -216,6 +216,5 @@ def test_the_servers_would_have_noticed(plugin):
 
 
 def test_every_option_with_a_value_is_here():
-    """A new one has to be thought about."""
     valued = {flag for each in OPTIONS if each.metavar for flag in each.flags[:1]}
     assert valued == set(REFUSED)

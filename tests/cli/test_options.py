@@ -257,12 +257,10 @@ def test_a_target_is_enough(argv, expected):
     ],
 )  # fmt: skip
 def test_an_option_sets_what_it_says(argv, expected):
-    """And nothing else."""
     assert parse(["-d", "contoso.com", *argv]) == expected
 
 
 def test_an_international_domain_goes_out_as_a_labels():
-    """Wherever a domain is given; the local part stays as it is."""
     pytest.importorskip("idna")
     name, ascii_name = "m\u00fcnchen.example", "xn--mnchen-3ya.example"
     argv = ["-d", name, "-H", name, "-f", f"\u00fc@{name}", "-r", f"a@{name}", "-F", name]
@@ -296,18 +294,15 @@ def test_an_empty_value_counts_as_not_given(flag):
     "flag", ["--extra-opts", *(flag for flag in TAKING if flag.startswith("--"))]
 )
 def test_an_empty_value_behind_an_equals_sign_counts_as_not_given(flag):
-    """The same in the other form."""
     assert parse(["-d", "contoso.com", f"{flag}="]) == DEFAULTS
 
 
 def test_an_empty_value_does_not_undo_an_earlier_one():
-    """It is as if it were not there."""
     assert parse(["-d", "contoso.com", "-p", "26", "-p", ""]) == target(port=26)
 
 
 @pytest.mark.parametrize("flag", TAKING)
 def test_a_value_must_follow(flag):
-    """At the end of the line there is none."""
     assert mistakes("-d", "contoso.com", flag) == f"{flag} needs a value"
 
 
@@ -328,7 +323,6 @@ def test_a_value_must_follow(flag):
     ],
 )
 def test_a_target_and_a_recipient_are_required(argv, said):
-    """With what is to be added."""
     assert mistakes(*argv) == said
 
 
@@ -560,7 +554,6 @@ def test_an_address_is_an_address(value):
 
 @pytest.mark.parametrize("value", ["192.0.2.1", "999.1.1.1"])
 def test_a_domain_is_no_address(value):
-    """An address has no MX."""
     said = f"-d {value}: must be a domain; a server is named with -H"
     assert mistakes("-H", "mail1", "-r", "a@b.example", "-d", value) == said
 
@@ -572,7 +565,6 @@ def test_no_option_takes_a_secret(flag):
 
 
 def test_every_mistake_is_reported_in_one_go():
-    """In the order of the command line, those between options last."""
     argv = ["-f", "x", "-p", "0", "--foo", "-t", "nan", "arg", "-r", "a b", "-4", "-6", "-w"]
     assert mistakes("-d", "contoso.com", *argv) == (
         "-f x: must have a domain, or be <> for the null reverse-path;"
@@ -590,7 +582,6 @@ def test_every_mistake_is_reported_in_one_go():
     "argv", [["--help"], ["-h"], ["-vh"], ["-p", "0", "--help"], ["--nonsense", "-h"], ["-Vh"]]
 )
 def test_help_is_given_whatever_else_is_said(argv):
-    """Who asks for help does not yet know the rest."""
     with pytest.raises(Answered) as caught:
         parse(argv)
     assert str(caught.value) == help_text()
@@ -598,14 +589,12 @@ def test_help_is_given_whatever_else_is_said(argv):
 
 @pytest.mark.parametrize("argv", [["--version"], ["-V"], ["-p", "0", "-V"]])
 def test_the_version_is_given(argv):
-    """One line."""
     with pytest.raises(Answered) as caught:
         parse(argv)
     assert str(caught.value) == f"check_exchange_mailaccept {__version__}"
 
 
 def test_a_help_that_is_a_value_is_no_help():
-    """It belongs to the option before it."""
     assert mistakes("-d", "contoso.com", "-p", "--help") == f"-p --help: {PORT}"
 
 
@@ -673,7 +662,6 @@ def test_the_help_is_ascii_without_tabs():
 
 
 def test_the_help_is_at_most_80_columns_wide():
-    """As the monitoring plugins' guidelines ask."""
     assert [line for line in help_text().splitlines() if len(line) > 80] == []
 
 
@@ -782,7 +770,6 @@ def test_a_mistake_about_the_mailbox_is_named(argv, environment, said):
     ],
 )
 def test_all_servers_are_tested(argv, expected):
-    """And judged by a rule."""
     assert parse(["-d", "contoso.com", *argv]) == expected
 
 
@@ -890,7 +877,6 @@ def parse_tls(*argv: str) -> tuple[Options, object]:
     ],
 )
 def test_tls_is_chosen(argv, expected):
-    """When, how strictly, and by which name."""
     assert parse_tls(*argv) == expected
 
 
@@ -988,7 +974,6 @@ def secret_file(tmp_path):
     ],
 )
 def test_secrets_come_from_the_environment(argv, environment, expected):
-    """For those who keep no files."""
     chosen = parse([*LOG_ON, *argv], **environment)
     assert tuple(chosen.probe.credentials) == tuple(expected)
 
@@ -1004,14 +989,12 @@ def test_secrets_come_from_the_environment(argv, environment, expected):
     ],
 )
 def test_secrets_come_from_the_first_line_of_a_file(content, secret, secret_file):
-    """Whatever its line end, and before the environment's."""
     argv = ["-A", "login", "--password-file", secret_file(content)]
     chosen = parse([*LOG_ON, *argv], **{PASSWORD: "another"})
     assert tuple(chosen.probe.credentials) == ("LOGIN", "me@contoso.com", secret, "", False)
 
 
 def test_a_token_comes_from_its_own_file(secret_file):
-    """And does not pass for a password."""
     chosen = parse([*LOG_ON, "-A", "xoauth2", "--token-file", secret_file(b"tk\n")])
     assert tuple(chosen.probe.credentials) == ("XOAUTH2", "me@contoso.com", "", "tk", False)
 
@@ -1026,21 +1009,18 @@ def test_a_token_comes_from_its_own_file(secret_file):
 )
 @pytest.mark.parametrize("flag", ["--password-file", "--token-file"])
 def test_a_file_that_keeps_no_secret_is_refused(flag, content, mode, said, secret_file):
-    """It is no use, or no secret."""
     name = secret_file(content, mode)
     mechanism = "xoauth2" if flag == "--token-file" else "login"
     assert mistakes(*LOG_ON, "-A", mechanism, flag, name) == f"{flag} {name}: {said}"
 
 
 def test_a_mistake_never_shows_a_secret(secret_file):
-    """Usage errors end in logs and mails."""
     name = secret_file(b"geheim\n", 0o644)
     argv = ["-A", "login", "--password-file", name, "--nonsense"]
     assert "geheim" not in mistakes(*LOG_ON, *argv, **{PASSWORD: "geheim", TOKEN: "geheim"})
 
 
 def test_options_never_show_a_secret():
-    """A traceback shows what an object says of itself."""
     chosen = parse([*LOG_ON, "-A", "auto"], **{PASSWORD: "geheim", TOKEN: "geheim"})
     assert "geheim" not in repr(chosen)
 
@@ -1081,7 +1061,6 @@ def test_a_mistake_about_auth_is_named(argv, said):
     ],
 )
 def test_a_secret_alone_is_not_enough(argv, said):
-    """A password in clear text has to be asked for."""
     assert mistakes("-d", "contoso.com", *argv, **{PASSWORD: "pw"}) == said
 
 
@@ -1167,7 +1146,6 @@ def test_the_file_is_looked_for_in_the_path_of_the_environment(ini):
     ],
 )
 def test_a_mistake_in_an_ini_file_is_named(argv, said, ini):
-    """As on the command line."""
     assert mistakes(*(word.format(ini=ini) for word in argv)) == said.format(ini=ini)
 
 
@@ -1229,7 +1207,6 @@ def test_nothing_is_smuggled_in_as_a_zone_of_an_address_literal(flag, value):
 
 @pytest.mark.parametrize("value", ["[IPv6:::1%\r\nRSET]", "[IPv6:::1% X]", "[IPv6:fe80::1%eth0]"])
 def test_nothing_is_smuggled_in_as_a_zone_of_the_ehlo_name(value):
-    """The same in EHLO."""
     assert mistakes("-d", "contoso.com", "-F", value) == f"-F {value}: {ADDRESS}"
 
 

@@ -37,7 +37,6 @@ def refusal(convert, text: str) -> str:
     ],
 )
 def test_a_secret_is_the_first_line_of_its_file(tmp_path, content, secret):
-    """Spaces belong to it, and its bytes need not be text."""
     file = tmp_path / "secret"
     file.write_bytes(content)
     file.chmod(0o600)
@@ -55,7 +54,6 @@ def test_a_secret_that_everybody_may_read_is_refused(tmp_path, mode):
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o400, 0o440, 0o660])
 def test_a_secret_of_an_owner_and_a_group_is_taken(tmp_path, mode):
-    """The group is how a monitoring system gets at it."""
     file = tmp_path / "secret"
     file.write_text("hunter2\n")
     file.chmod(mode)
@@ -63,7 +61,6 @@ def test_a_secret_of_an_owner_and_a_group_is_taken(tmp_path, mode):
 
 
 def test_a_link_is_judged_by_the_file(tmp_path):
-    """The mode of a link itself says nothing."""
     file, link = tmp_path / "secret", tmp_path / "link"
     file.write_text("hunter2\n")
     link.symlink_to(file)
@@ -156,7 +153,6 @@ def test_a_number(convert, text, value):
     ],
 )
 def test_what_is_no_number(convert, texts):
-    """In ASCII digits, finite, and between its bounds."""
     for text in texts:
         assert refusal(convert, text).startswith("must be "), text
 
@@ -220,7 +216,6 @@ def test_a_threshold_of_what_is_not_measured():
     ],
 )
 def test_a_severity(text, expected):
-    """In whatever case."""
     assert words.severity(text) == expected
 
 
@@ -250,7 +245,6 @@ CONVERTERS = {
 @pytest.mark.parametrize("name", CONVERTERS)
 @given(text=st.text(max_size=40))
 def test_any_word_is_a_value_or_a_mistake(name, text):
-    """A ValueError with something to say, and nothing else."""
     said = "nothing"
     try:
         CONVERTERS[name](text)
@@ -265,6 +259,5 @@ def test_any_word_is_a_value_or_a_mistake(name, text):
 )  # fmt: skip
 @given(before=st.text(max_size=8), after=st.text(max_size=8), evil=st.sampled_from("\r\n\0"))
 def test_nothing_breaks_out_of_its_line(name, before, after, evil):
-    """CR, LF and NUL end every value."""
     with pytest.raises(ValueError, match=r"."):
         CONVERTERS[name](f"{before}{evil}{after}")

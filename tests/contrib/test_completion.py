@@ -134,7 +134,6 @@ def test_completed(shell, typed, completed):
     ],
 )
 def test_possible_values(shell, typed, possible):
-    """All of them, and nothing else."""
     begin = f"{PROGRAM} {typed}"
     line = shell.typed(begin, ALL)
     found = line[len(begin.rstrip("=")) :].replace("=", " ").split()

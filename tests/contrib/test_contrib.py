@@ -152,7 +152,6 @@ def test_timeouts_of_the_engines_are_above_the_plugin_s():
 
 
 def test_fields_of_the_basket():
-    """Each with the class of Director that fits its values."""
     command = BASKET["Command"]["exchange_mailaccept"]
     fields = {field["varname"]: field["datatype"].rpartition("DataType")[2]
               for field in BASKET["Datafield"].values()}  # fmt: skip
@@ -231,7 +230,6 @@ def test_ini_file_of_nagios_is_understood(tmp_path):
     re.findall(r"^\s+check_command\s+(\S.*)$", (CONTRIB / "nagios/services.cfg").read_text(), re.M),
 )
 def test_arguments_of_nagios_services_are_understood(line):
-    """Those of the shipped services, in the shipped commands."""
     name, *arguments = line.split("!")
     commands = (CONTRIB / "nagios/commands.cfg").read_text()
     (template,) = re.findall(rf"command_name  {name}\n\s+command_line  (.*)\n", commands)
@@ -282,7 +280,6 @@ def test_dashboard_is_json_and_asks_for_the_plugin_s_metrics():
 
 
 def test_conformance_names_tests():
-    """Each test that docs/conformance.md names exists."""
     tests = Path(__file__).resolve().parents[1]
     text = (tests.parent / "docs" / "conformance.md").read_text(encoding="utf-8")
     named = re.findall(r"`([a-z0-9_/]+)\.(test_[a-z0-9_]+)`", text)

@@ -121,7 +121,6 @@ def test_copied_file_and_directory(tmp_path, works):
 
 
 def test_copy_is_executable(tmp_path, works, monkeypatch):
-    """As engines run it: by its first line."""
     directory = tmp_path / "plugins"
     directory.mkdir()
     monkeypatch.setenv("PATH", os.pathsep.join((sysconfig.get_path("scripts"), os.environ["PATH"])))
@@ -150,7 +149,6 @@ def test_copy_in_a_directory_that_cannot_be_written(tmp_path, works):
 
 
 def test_symbolic_link_from_another_directory(tmp_path, works):
-    """The package is beside the file and not beside the link."""
     target = tmp_path / "opt"
     plugins = tmp_path / "plugins"
     target.mkdir()
@@ -204,7 +202,6 @@ def test_nothing_is_to_be_warned_of(built):
 
 @pytest.mark.slow
 def test_the_sdist_is_complete(built):
-    """All that is needed to test, to package and to extend it."""
     with tarfile.open(built.sdist) as archive:
         names = {each.name.partition("/")[2] for each in archive if each.isfile()}
     made = {"PKG-INFO"} | {name for name in names if ".egg-info/" in name}
@@ -250,7 +247,6 @@ def test_metadata_of_the_wheel(built):
     ],
 )
 def test_every_package_is_of_this_version(path, pattern):
-    """The newest entry of the changelog is the first."""
     assert re.search(pattern, (CHECKOUT / path).read_text())[1] == __version__
 
 

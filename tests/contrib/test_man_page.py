@@ -41,7 +41,6 @@ def test_no_warning(name):
 
 
 def test_every_option_is_shown():
-    """As it is typed, and in the order of --help."""
     page = run("man").stdout
     options = page.partition("\nOPTIONS\n")[2].partition("\nEXIT STATUS\n")[0]
     shown = re.findall(r"^ {7}(-.*)$", options, re.MULTILINE)

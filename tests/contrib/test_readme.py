@@ -44,7 +44,6 @@ def demo(directory: Path, arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(("arguments", "output"), OUTPUTS, ids=[each[0] for each in OUTPUTS])
 def test_an_output_is_what_the_demo_prints(tmp_path: Path, arguments: str, output: str) -> None:
-    """The output that README shows."""
     done = demo(tmp_path, arguments)
     # Three dots stand for what is left out.
     parts = [re.escape(part) for part in masked(output).split("...")]
@@ -60,15 +59,12 @@ def test_the_demo_gives_the_plugin_what_comes_after_two_dashes(tmp_path: Path) -
 
 
 def test_there_are_two_outputs() -> None:
-    """One that is well, and one that is not."""
     assert [output.split()[1] for _, output in OUTPUTS] == ["OK", "CRITICAL"]
 
 
 def test_it_is_short() -> None:
-    """For somebody who has ten minutes."""
     assert len(README.splitlines()) <= 150
 
 
 def test_every_link_in_a_document_leads_somewhere() -> None:
-    """To a file of the checkout, and to a heading in it."""
     assert dead_links(CHECKOUT, "*.md", "docs/**/*.md", "contrib/**/*.md", "simulator/*.md") == []

@@ -65,7 +65,6 @@ def imported(director) -> Director:
 
 
 def test_basket_is_imported_twice(imported):
-    """The second time changes nothing: above all no field is there twice."""
     tables = ("icinga_command", "icinga_command_argument", "icinga_command_field",
               "icinga_service", "director_datafield")  # fmt: skip
     before = {table: imported.count(table) for table in tables}

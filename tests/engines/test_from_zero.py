@@ -56,7 +56,6 @@ def test_nothing_of_debian_s_is_overwritten(etc):
 
 
 def test_a_page_at_the_end(etc, authority, simulate, post_office):
-    """Three failures of the rehearsal, and its mail is there."""
     ours = etc / "conf.d" / "exchange-mailaccept"
     # Nothing leaves this machine.
     hosts = only("3.", "object Host").replace("192.0.2.25", "127.0.0.1")

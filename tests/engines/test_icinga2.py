@@ -261,7 +261,6 @@ def running(tmp_path_factory, authority, simulate) -> Iterator[Running]:
 
 
 def test_the_examples_are_valid(tmp_path, authority):
-    """Everything that is shipped, together."""
     files = (*FILES, "hosts.conf")
     includes = "".join(f'include "{SHIPPED / file}"\n' for file in files)
     icinga = Icinga2(tmp_path, includes + Icinga2.ALONE, authority)
@@ -281,7 +280,6 @@ def results(running) -> dict[str, Result]:
 
 @pytest.mark.parametrize("name", BY_NAME)
 def test_result(results, name):
-    """State, text and perfdata arrive as the plugin meant them."""
     case, result = BY_NAME[name], results[name]
     assert re.fullmatch(case.first, result.first)
     assert result.state == case.state
@@ -434,7 +432,6 @@ def test_secrets_stay_secret(running):
 
 
 def test_rules_choose_the_services_of_each_host(running):
-    """By role and by dictionary."""
     names = {name for name in running.icinga.services() if name.split("!")[0] in (
         "mailbox and submission", "hub", "edge", "web server", "domains")}  # fmt: skip
     assert names == {
@@ -449,7 +446,6 @@ def test_rules_choose_the_services_of_each_host(running):
 
 
 def test_domains_are_tested_at_their_mail_servers(running):
-    """One of them exists."""
     checked = running.icinga.check('host.name == "domains"')
     found = {name.split()[-1]: Icinga2.result(each) for name, each in checked.items()}
     assert found["contoso.com"].state == OK
@@ -595,7 +591,6 @@ def timeouts(running) -> dict[str, str]:
 
 
 def test_a_timeout_that_is_none_is_left_to_the_plugin(running):
-    """It says in its own words what is wrong."""
     result = running.result("bad timeout!said")
     assert result.state == UNKNOWN
     assert result.first.startswith("MAILACCEPT UNKNOWN - --timeout soon: must be ")

@@ -185,7 +185,6 @@ def test_the_agent_is_told_how_long_it_has(cluster):
 
 
 def test_secrets_travel_in_the_environment(cluster):
-    """To the agent too, which has no configuration of its own."""
     cluster.check(BRANCH)
     noted = cluster.notes[AGENT].read_text()
     assert '"CHECK_EXCHANGE_MAILACCEPT_PASSWORD": "s3cr3t"' in noted

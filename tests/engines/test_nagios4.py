@@ -168,7 +168,6 @@ def results(running) -> dict[str, Result]:
 
 @pytest.mark.parametrize("name", BY_NAME)
 def test_result(results, name):
-    """State, text and perfdata arrive as the plugin meant them, in status.dat."""
     case, result = BY_NAME[name], results[name]
     # Nagios writes a colon for each semicolon.
     assert re.fullmatch(case.first.replace(";", "[:;]"), result.first)
@@ -196,7 +195,6 @@ def test_a_failure_says_what_to_do(results, name):
 
 
 def test_perfdata_file(running, results):
-    """What graphing programs read: label, seconds, thresholds and minimum."""
     path = running.nagios.directory / "perfdata"
 
     def written() -> dict[str, str]:

@@ -107,7 +107,6 @@ def test_what_is_accepted_sooner_is_not_looked_up(generation: Optional[Generatio
 
 
 def test_a_refused_connection_is_not_held_back_by_the_tarpit() -> None:
-    """It answers commands, and at the banner there was none."""
     refusal = Reply(421, ("4.3.2 Service not available",))
     at = {
         stage: signature(StageOutcome(stage, Verdict.REFUSED, 5.05, refusal))

@@ -259,7 +259,6 @@ def test_ehlo_inside_tls_means_what_it_means_without(reply: str, key: Optional[s
 
 
 def test_tls_that_fails_behind_the_handshake_stays_a_matter_of_tls() -> None:
-    """TLS 1.3 asks for the client's certificate as late as that."""
     lost = silent("starttls", Cause.TLS)._replace(second_ehlo=True)
     assert diagnose(lost).kind is Kind.TLS
     gone = silent("starttls", Cause.CLOSED)._replace(second_ehlo=True)

@@ -183,7 +183,6 @@ def test_a_row_can_be_printed_whole(row: Row) -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.key)
 def test_words_without_a_code_lead_to_a_row(row: Row) -> None:
-    """As a server says them that leaves the enhanced codes out."""
     assert not row.words or row.enhanced
     generation = row.generations[0] if row.generations else None
     for words in row.words:

@@ -188,7 +188,6 @@ def test_names_are_those_of_the_command_line() -> None:
 
 
 def test_the_page_about_profiles_is_true() -> None:
-    """Its tables are the data, row by row."""
     page = (Path(__file__).parents[2] / "docs" / "profiles.md").read_text(encoding="utf-8")
     for profile in PROFILES.values():
         before, after = " ".join(profile.required), " ".join(profile.required_after_tls)
@@ -510,7 +509,6 @@ def test_a_later_reply_shows_exchange_behind_a_neutral_connector(
     ],
 )
 def test_a_gateway_that_speaks_like_exchange_is_none(banner: str) -> None:
-    """In what it says to MAIL, or in how it greets."""
     session = session_with("SIZE", banner=banner, hello="mail.contoso.com Hello [203.0.113.10]")
     later = outcome(Stage.MAIL, Reply(250, ("2.1.0 Sender OK",)))
     found = check_keywords("auto", (), session._replace(outcomes=(*session.outcomes, later)))
@@ -604,7 +602,6 @@ def test_exchange_online_goes_by_many_names(host: str) -> None:
 
 
 def test_exchange_online_is_known_by_its_mx_until_it_greets() -> None:
-    """Whatever answers then shows itself."""
     server = Server("contoso-com.mail.protection.outlook.com", ("192.0.2.25",), 25)
     late = StageOutcome(Stage.CONNECT, Verdict.TIMED_OUT, 50.0, None, "within 50s")
     assert check_keywords("auto", (), Session(server, "", (late,))) == KeywordCheck(
@@ -623,7 +620,6 @@ def test_a_refused_banner_of_exchange_online_is_recognised() -> None:
 
 
 def test_a_greeting_that_refuses_does_not_hide_exchange_online() -> None:
-    """Its name is known before it says a word."""
     server = Server("contoso-com.mail.protection.outlook.com", (), 25)
     refused = StageOutcome(
         Stage.BANNER, Verdict.REFUSED, 0.1, Reply(421, ("4.3.2 Service not available",))

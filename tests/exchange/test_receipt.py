@@ -95,7 +95,6 @@ def test_a_wrapped_form_is_read(lines: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("end", [".", ":", ">", "/1"])
 def test_a_number_ends_where_its_digits_end(end: str) -> None:
-    """Whatever a gateway has put behind it."""
     text = f"2.6.0 <1@a.example> Hostname=mbx.contoso.com InternalId=7{end}"
     assert receipt(text) == Receipt("<1@a.example>", "mbx.contoso.com", "7")
 

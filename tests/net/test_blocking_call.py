@@ -89,7 +89,6 @@ def test_a_call_ends_with_the_run():
 
 
 def test_what_comes_too_late_goes_nowhere():
-    """Least of all into a descriptor that has been opened anew meanwhile."""
     go_on, over = threading.Event(), threading.Event()
 
     def function() -> None:
@@ -133,7 +132,6 @@ def looked_up(getaddrinfo: Callable[..., Any]) -> Resolved:
 
 
 def test_a_resolver_that_answers():
-    """Each address comes once."""
     found = looked_up(lambda *_, **__: FOUND)
     assert (found.fault, found.addresses, found.canonical_name) == (
         None,

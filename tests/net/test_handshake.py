@@ -127,7 +127,6 @@ UNTRUSTED = {
 def test_a_certificate_that_fails_verification_is_told_and_the_test_goes_on(
     serve, certificates, kind, mode
 ):
-    """In a second connection; what is measured is that one's."""
     context = getattr(certificates, kind).context()
     peer = serve(Manners(context, implicit=mode == "implicit"))
     plan = PLAN._replace(tls=HANDSHAKES[mode])
@@ -162,7 +161,6 @@ def test_a_certificate_that_passes_verification_needs_one_connection(serve, cert
 
 
 def test_with_verify_there_is_no_second_connection(serve, certificates):
-    """The test ends at the certificate."""
     peer = serve(Manners(certificates.expired.context()))
     failure = session(peer, trusted=certificates.authority.file, verify=True).failure
     assert failure is not None
@@ -202,7 +200,6 @@ def test_the_name_is_compared_where_there_is_one(serve, rsa_files, name, tls_nam
 
 
 def test_servers_of_a_set_keep_their_certificates_apart(serve, certificates):
-    """All share the contexts, and are connected at the same time."""
     kinds = ("good", "expired", "self_signed", "good", "other_name")
     servers = [serve(Manners(getattr(certificates, kind).context())) for kind in kinds]
     walks = [walk(PLAN, Server("mx.test", ("127.0.0.1",), peer.port)) for peer in servers]
@@ -234,7 +231,6 @@ def chain(tmp_path_factory) -> Path:
 @no_chain_on_3_9
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_a_chain_without_its_intermediate_is_named(serve, chain, version):
-    """The commonest mistake; with the intermediate the same certificate passes."""
     files = (str(chain / "alone.pem"), str(chain / "key.pem"))
     context = server_context(*files, maximum_version=version)
     trusted = str(chain / "root.pem")

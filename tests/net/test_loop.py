@@ -131,7 +131,6 @@ def test_nobody_listens():
 
 
 def test_an_address_that_refuses_does_not_keep_from_the_next(peer):
-    """At once, and not after the delay for the silent."""
     server = peer(saying(b"220 ready\r\n"))
     connected, greeted = answers(Connect(("127.0.0.9", "127.0.0.1"), server.port), Command(b""))
     assert connected.addresses[0] == "127.0.0.1"
@@ -140,7 +139,6 @@ def test_an_address_that_refuses_does_not_keep_from_the_next(peer):
 
 @linux
 def test_all_addresses_refuse():
-    """Two in words, the others as a number."""
     port = free_port()
     (failed,) = answers(Connect(("127.0.0.1", "127.0.0.2", "127.0.0.3"), port))
     assert failed.fault == Fault(
@@ -223,7 +221,6 @@ GREETINGS = [
 
 @pytest.mark.parametrize(("sent", "expected"), GREETINGS)
 def test_a_greeting_at_once(peer, sent, expected):
-    """And the end of the connection behind it."""
     server = peer(lambda talk: talk.tell(sent))
     _, greeted = answers(connect(server), Command(b""))
     assert said(greeted) == expected
@@ -243,7 +240,6 @@ def test_a_greeting_byte_by_byte(peer, sent, expected):
 
 
 def test_a_line_at_a_time_without_an_end_is_given_up(peer):
-    """Every line brings hope, and the deadline stays where it is."""
     _, greeted = answers(connect(peer(endless(b"220-a\r\n", 0.01))), Command(b""), timeout=0.6)
     assert greeted.fault is not None
     assert greeted.fault.verdict is Verdict.TIMED_OUT
@@ -273,7 +269,6 @@ def test_a_byte_at_a_time_without_an_end_is_given_up(peer):
     ],
 )
 def test_a_flood_is_refused_at_once(peer, segment, explanation):
-    """And not when the time is over."""
     _, greeted = answers(connect(peer(endless(segment))), Command(b""))
     assert greeted.fault is not None
     assert greeted.fault.verdict is Verdict.BROKEN
@@ -299,7 +294,6 @@ def test_silence_is_given_up(peer):
 
 
 def test_patience_ends_a_request_and_not_the_run(peer):
-    """What comes later is no answer to the next command."""
     go_on = threading.Event()
 
     def what(talk: Talk) -> None:
@@ -382,7 +376,6 @@ def test_the_server_shuts_its_side_and_hears_the_farewell(peer):
     ],
 )
 def test_words_ahead_of_their_command_are_no_answer_to_it(peer, ahead, words):
-    """And the command is not sent."""
     heard = []
 
     def what(talk: Talk) -> None:
@@ -472,7 +465,6 @@ MANY = bytes(range(256)) * 80_000
 
 
 def test_a_server_that_does_not_read(peer):
-    """What does not drain is given up like what does not come."""
     over = threading.Event()
     server = peer(lambda _: over.wait(PATIENCE), room=4096)
     _, sent = answers(connect(server), Command(MANY), timeout=0.5)
@@ -481,7 +473,6 @@ def test_a_server_that_does_not_read(peer):
 
 
 def test_a_server_that_reads_slowly(peer):
-    """Many writes, and not a byte is lost or sent twice."""
     heard = []
 
     def what(talk: Talk) -> None:
@@ -541,7 +532,6 @@ def test_a_reply_to_the_first_piece_is_none_to_the_whole():
 
 
 def test_a_refusal_of_half_a_message_is_heard(peer):
-    """A server that refuses and reads no further is not just silent."""
     over = threading.Event()
 
     def what(talk: Talk) -> None:
@@ -589,7 +579,6 @@ def test_the_final_dot_is_never_alone(size, pieces):
 
 
 def test_a_run_ends_although_the_conversation_goes_on(peer):
-    """After the deadline every request fails at once."""
     server = peer(Talk.wait)
     found = answers(connect(server), *[Command(b"NOOP\r\n")] * 50, timeout=0.3)
     late = Fault(Cause.SILENT, "within 0.3s")
@@ -625,7 +614,6 @@ def test_no_time_has_an_exponent(seconds, words):
 
 
 def test_nothing_is_said_before_there_is_a_connection():
-    """A fault of the program and not of the server."""
     with pytest.raises(RuntimeError, match="a conversation must connect before it speaks"):
         run([asking(Command(b""))], PATIENCE)
 
@@ -655,7 +643,6 @@ def test_a_signal_ends_the_run(peer, number):
 
 
 def test_many_conversations_at_once(peer):
-    """None waits for another: the server greets nobody before all have come."""
     together = threading.Barrier(200)
 
     def greet(talk: Talk) -> None:
@@ -689,8 +676,6 @@ def test_no_more_conversations_at_once_than_wanted():
 
 @linux
 def test_no_descriptor_is_left_open(peer, black_hole):
-    """After all that can go wrong with connections, lookups and questions."""
-
     def descriptors() -> int:
         return len(list(Path("/proc/self/fd").iterdir()))
 
@@ -827,7 +812,6 @@ def where(option: tuple[str, str]) -> tuple[str, int]:
 @linux
 @pytest.mark.parametrize("tcp", [False, True])
 def test_no_name_server_at_the_port(tcp):
-    """The system says so at once."""
     (answer,) = answers(Ask(("127.0.0.1", free_port()), (ONE,), tcp, PATIENCE))
     assert answer.fault == Fault(Cause.REFUSED, "connection refused")
     assert answer.seconds < LATENESS
@@ -877,8 +861,6 @@ def test_a_name_server_that_is_silent_over_tcp(peer):
 
 
 def test_a_name_server_that_drips_over_tcp(peer):
-    """A byte now and then keeps nobody waiting for longer."""
-
     def what(talk: Talk) -> None:
         talk.tell(b"\xff\xff")
         endless(b"\0", 0.01)(talk)

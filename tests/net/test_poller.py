@@ -64,7 +64,6 @@ def poller_of(*waiting: Waiting, signals: int = -1) -> Poller:
 
 
 def test_what_is_ready_is_given_to_its_owner(pipe):
-    """Each with the descriptor that it happened to."""
     pipes = [pipe(), pipe(), pipe()]
     first, second = Waiting(9.0, pipes[0].reading), Waiting(9.0, *(p.reading for p in pipes[1:]))
     poller = poller_of(first, second)
@@ -93,7 +92,6 @@ def test_one_descriptor_of_each_owner_at_a_time(pipe):
 
 
 def test_what_is_ready_of_one_owner_is_told_the_next_time(pipe):
-    """Nothing is lost."""
     pipes = [pipe(), pipe()]
     waiting = Waiting(0.0, *(each.reading for each in pipes))
     poller = poller_of(waiting)
@@ -106,14 +104,12 @@ def test_what_is_ready_of_one_owner_is_told_the_next_time(pipe):
 
 
 def test_what_can_be_written_is_ready(pipe):
-    """The events that are waited for are the owner's to choose."""
     one = pipe()
     waiting = Waiting(9.0, one.writing, events=select.POLLOUT)
     assert poller_of(waiting).wait(0.0) == [(waiting, one.writing)]
 
 
 def test_nothing_is_waited_for_any_more(pipe):
-    """What the owner no longer names is forgotten."""
     first, second = pipe(), pipe()
     waiting = Waiting(0.0, first.reading)
     poller = poller_of(waiting)
@@ -126,7 +122,6 @@ def test_nothing_is_waited_for_any_more(pipe):
 
 
 def test_other_events_of_the_same_descriptor(pipe):
-    """As after a command is out and its reply is to come."""
     one = pipe()
     waiting = Waiting(0.0, one.reading, events=select.POLLPRI)
     poller = poller_of(waiting)
@@ -171,7 +166,6 @@ def test_a_descriptor_that_is_another_file_by_now(pipe):
 
 
 def test_a_descriptor_that_is_closed_by_now(pipe):
-    """There is nothing left to be forgotten."""
     one, other = pipe(), pipe()
     waiting = Waiting(9.0, one.reading)
     poller = poller_of(waiting)
@@ -185,7 +179,6 @@ def test_a_descriptor_that_is_closed_by_now(pipe):
 
 
 def test_who_is_done_is_active_no_more(pipe):
-    """And takes its descriptors along."""
     one = pipe()
     waiting = Waiting(9.0, one.reading)
     poller = poller_of(waiting)
@@ -198,7 +191,6 @@ def test_who_is_done_is_active_no_more(pipe):
 
 
 def test_who_waits_for_nothing_but_the_time():
-    """Is active, and overdue when it is time."""
     waiting = Waiting(1.0)
     poller = poller_of(waiting)
     assert list(poller.active) == [waiting]
@@ -206,7 +198,6 @@ def test_who_waits_for_nothing_but_the_time():
 
 
 def test_overdue_in_the_order_of_the_time():
-    """Each once, however often it was settled."""
     late, early, later = Waiting(2.0), Waiting(1.0), Waiting(3.0)
     poller = poller_of(late, early, later)
     poller.settle(early)
@@ -216,7 +207,6 @@ def test_overdue_in_the_order_of_the_time():
 
 
 def test_who_has_changed_its_mind_is_not_woken_at_the_old_time():
-    """Only the latest time counts, be it later or sooner."""
     waiting = Waiting(1.0)
     poller = poller_of(waiting)
     waiting.due = 5.0
@@ -230,7 +220,6 @@ def test_who_has_changed_its_mind_is_not_woken_at_the_old_time():
 
 
 def test_who_is_done_is_never_overdue():
-    """Whatever it had waited for."""
     waiting = Waiting(1.0)
     poller = poller_of(waiting)
     waiting.done = True
@@ -239,7 +228,6 @@ def test_who_is_done_is_never_overdue():
 
 
 def test_nobody_waits():
-    """Then there is nothing to wait for, not even a moment."""
     assert Poller(-1).wait(0.0) == []
 
 
@@ -253,7 +241,6 @@ def test_waiting_never_ends_too_early(pipe):
 
 
 def test_a_signal_belongs_to_nobody(pipe):
-    """It is given without an owner."""
     signals, one = pipe(), pipe()
     poller = poller_of(Waiting(9.0, one.reading), signals=signals.reading)
     signals.write()

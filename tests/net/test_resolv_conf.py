@@ -28,13 +28,11 @@ from exchange_mailaccept.net.resolv_conf import system_nameservers
     ],
 )  # fmt: skip
 def test_the_name_servers_of_the_system(tmp_path, text, found):
-    """As glibc reads them."""
     path = tmp_path / "resolv.conf"
     path.write_bytes(text.encode("latin-1"))
     assert system_nameservers(str(path)) == found
 
 
 def test_without_a_file_the_name_server_is_here(tmp_path):
-    """As glibc has it; what can't be read is none."""
     assert system_nameservers(str(tmp_path / "none")) == (("127.0.0.1", 53),)
     assert system_nameservers(str(tmp_path)) == (("127.0.0.1", 53),)

@@ -53,7 +53,6 @@ def offers(*mechanisms: str) -> tuple[str, ...]:
 @pytest.mark.parametrize("mode", ["-S", "-s", "--starttls-if-offered"])
 @pytest.mark.parametrize("mechanism", ["login", "plain", "ntlm", "xoauth2"])
 def test_each_mechanism_logs_on(plugin, serve, certificates, files, mechanism, mode):
-    """With the right secret; the server checks it."""
     server = serve(Manners(certificates.good.context(), mode == "-s", logon=logon))
     argv = (
         mode,
@@ -81,7 +80,6 @@ def test_each_mechanism_logs_on(plugin, serve, certificates, files, mechanism, m
 def test_each_mechanism_is_refused_with_a_wrong_secret(
     plugin, serve, certificates, tmp_path, mechanism
 ):
-    """CRITICAL, the reply quoted."""
     wrong = tmp_path / "wrong"
     wrong.write_text("something else\n")
     wrong.chmod(0o600)
@@ -137,7 +135,6 @@ def test_auto_takes_the_strongest(plugin, serve, certificates, files, offered, s
 def test_a_mechanism_that_is_not_offered(
     plugin, serve, certificates, files, offered, auth, secret, words
 ):
-    """CRITICAL; no secret goes out."""
     server = serve(Manners(certificates.good.context(), after=offers(*offered)))
     run = plugin.against(
         server, "-S", *NONE, "-A", auth, "-U", USER, f"--{secret}-file={files / secret}"
@@ -200,7 +197,6 @@ def test_xoauth2_for_exchange_online(plugin, serve, certificates, files):
 
 
 def test_auto_skips_ntlm_without_pyspnego(bare, serve, certificates, files):
-    """There is nothing to speak it with; the next best is taken."""
     server = serve(Manners(certificates.good.context(), after=offers("NTLM", "LOGIN"), logon=logon))
     argv = ("-S", *NONE, "-A", "auto", "-U", USER, f"--password-file={files / 'password'}", "-v")
     run = bare.against(server, *argv, "--until", "auth")
@@ -209,7 +205,6 @@ def test_auto_skips_ntlm_without_pyspnego(bare, serve, certificates, files):
 
 
 def test_ntlm_without_pyspnego_is_a_usage_error(bare, serve, files):
-    """Before the first packet, with what to install."""
     server = serve(Manners())
     argv = ("-S", "-A", "ntlm", "-U", USER, f"--password-file={files / 'password'}")
     run = bare.against(server, *argv)
@@ -264,7 +259,6 @@ def test_a_secret_goes_out_without_tls_if_it_may(plugin, serve, files, mode):
 
 
 def test_a_logon_that_is_offered_before_tls_and_stripped_after(plugin, serve, certificates, files):
-    """CRITICAL: somebody stands between."""
     manners = Manners(
         certificates.good.context(), before=(*offers("LOGIN"), "STARTTLS"), after=offers()
     )
@@ -384,8 +378,6 @@ def test_a_logon_that_fails(plugin, serve, certificates, files, fault):
     ],
 )  # fmt: skip
 def test_an_ntlm_challenge_that_is_none(plugin, serve, certificates, files, challenge):
-    """Is a fault of the server and not of the plugin."""
-
     def answer(talk: Talk, _mechanism: str, _initial: object) -> bytes:
         ask(talk, challenge)
         return b"501 5.7.0 Cancelled\r\n"
@@ -557,7 +549,6 @@ def test_a_secret_of_bytes_that_are_no_text_is_masked(plugin, echo, tmp_path):
 
 
 def test_a_secret_with_spaces_is_masked_where_they_are_lost(plugin, echo):
-    """A fault quotes the server's words with single spaces."""
     answer, server = echo
     answer.challenge, answer.reply = b"", b"wrong: a  b \tcd  efg h\r\n"
     run = plugin.against(
@@ -605,7 +596,6 @@ def test_the_transcript_shows_no_secret_of_ours(plugin, serve, certificates, fil
 
 
 def test_a_secret_that_everybody_may_read_is_refused(plugin, serve, tmp_path):
-    """Before the first packet, and without a look at it."""
     server = serve(Manners())
     file = tmp_path / "password"
     file.write_text("top secret\n")
@@ -632,7 +622,6 @@ def test_no_option_takes_a_secret(plugin):
 
 @pytest.mark.parametrize("mechanism", ["login", "xoauth2"])
 def test_the_environment_is_another_place(plugin, serve, certificates, mechanism):
-    """A file wins over it."""
     server = serve(Manners(certificates.good.context(), logon=logon))
     argv = ("-S", *NONE, "-A", mechanism, "-U", USER, "--until", "auth")
     secrets = {

@@ -60,7 +60,6 @@ def test_dns(names, kind):
 
 
 def test_a_buffer_that_does_not_drain(serve_carelessly, tmp_path):
-    """The message is larger than all buffers, and nobody reads it."""
     headers = "".join(f"header = X-{number}: {'x' * 900}\n" for number in range(300))
     ini = tmp_path / "plugins.ini"
     ini.write_text(f"[probe]\n{headers}")

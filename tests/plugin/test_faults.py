@@ -308,7 +308,6 @@ def giant(code: int) -> str:
 @pytest.mark.parametrize("arguments", [(), ("-vv",)])
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_giant_replies_take_no_memory(transport: str, arguments: tuple[str, ...]) -> None:
-    """At every stage one, and all of them taken."""
     dialogue = [
         giant(220), "C: EHLO probe.client.example", giant(250),
         "C: MAIL FROM:<ExMFA-MailAcceptTest@Fabrikam.com>", giant(250),

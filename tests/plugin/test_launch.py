@@ -192,7 +192,6 @@ def test_modules_for_a_certificate_that_is_not_trusted(sink, plugin, authority):
 
 @pytest.mark.parametrize("argument", ["--version", "-x"])
 def test_modules_for_no_test_at_all(plugin, argument):
-    """As for a host, at most."""
     run = plugin(argument)
     assert run.exit_code == 3
     assert run.loaded("dns", "ipaddress", *TLS_ONLY, *NEVER) == []
@@ -247,7 +246,6 @@ def asked(directory: Path) -> Callable[[bytes, bool], Answer]:
 
 
 def test_a_host_is_connected_before_nagiosplugin_is_imported(sink, plugin, slow_library, tmp_path):
-    """The import waits here until the server has seen the client."""
     server = sink(at={"": opening(tmp_path)})
     run = plugin(*host(server), path=slow_library(WAIT_FOR_THE_GATE))
     assert run.exit_code == 0, run.stdout
@@ -256,7 +254,6 @@ def test_a_host_is_connected_before_nagiosplugin_is_imported(sink, plugin, slow_
 def test_the_installed_command_speaks_before_nagiosplugin_is_imported(
     sink, plugin, slow_library, tmp_path
 ):
-    """The import waits here until the server has heard the client."""
     server = sink(at={"EHLO": opening(tmp_path)})
     (tmp_path / "command").write_text(COMMAND, encoding="ascii")
     arguments = host(server)
@@ -269,7 +266,6 @@ def test_the_installed_command_speaks_before_nagiosplugin_is_imported(
 def test_a_name_is_asked_for_before_nagiosplugin_is_imported(
     sink, names, plugin, slow_library, tmp_path
 ):
-    """The import waits here until the name server has seen the question."""
     run = plugin(*domain(sink(), names(asked(tmp_path))), path=slow_library(WAIT_FOR_THE_GATE))
     assert run.exit_code == 0, run.stdout
 
@@ -277,7 +273,6 @@ def test_a_name_is_asked_for_before_nagiosplugin_is_imported(
 def test_a_server_with_tls_is_connected_before_nagiosplugin_is_imported(
     sink, plugin, slow_library, tmp_path, authority
 ):
-    """TLS or not."""
     server = sink("STARTTLS", at={"": opening(tmp_path)}, context=authority.context)
     arguments = host(server, "-S", "--verify", "--ca-file", authority.file)
     run = plugin(*arguments, path=slow_library(WAIT_FOR_THE_GATE))
@@ -316,7 +311,6 @@ def test_round_trips_with_starttls(sink, plugin, authority, keywords, trips):
 
 
 def test_round_trips_to_the_name_server(sink, names, plugin):
-    """The addresses of both families are asked for in one flight."""
     flights: list[set[str]] = []
 
     def answer(wire: bytes, tcp: bool) -> Answer:
@@ -363,7 +357,6 @@ def test_a_stage_is_no_longer_than_it_was(sink, plugin, slow_library, tmp_path):
 
 @pytest.mark.usefixtures("kernel_stamps")
 def test_a_lookup_is_no_longer_than_it_was(sink, names, plugin, slow_library, tmp_path):
-    """The same of a name server's answer."""
     answered: list[float] = []
 
     def answer(wire: bytes, tcp: bool) -> Answer:

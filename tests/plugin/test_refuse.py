@@ -165,7 +165,6 @@ def test_the_state_is_for_the_user_to_say(serve, key, options, steps, state, cod
     ],
 )
 def test_no_time_left_for_a_refusal(serve, steps):
-    """The message was accepted, which stays so."""
     run = check(serve(BANNER, *TAKEN, *steps), *RELAY, "-t", "1.5")
     assert run.exit_code == WARNING
     assert first_line(run).startswith(
@@ -175,7 +174,6 @@ def test_no_time_left_for_a_refusal(serve, steps):
 
 
 def test_no_mail_is_sent_up_to_rcpt(serve):
-    """Then RSET ends the first transaction."""
     server = serve(BANNER, EHLO, MAIL, RCPT, RSET, MAIL, foreign(YES), RSET, QUIT)
     run = check(server, *RELAY, "--until", "rcpt")
     assert (run.exit_code, first_line(run)) == (

@@ -101,7 +101,6 @@ def test_the_environment_changes_nothing(serve, environment):
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "No/Such_Zone", "America/Sao_Paulo"])
 def test_the_date_of_the_message_is_universal_time(serve, zone):
-    """Whatever time it is where the plugin runs."""
     server = serve(BANNER, *ALL)
     begun = int(time.time())
     accepted(server, {"TZ": zone})
@@ -115,7 +114,6 @@ def test_the_date_of_the_message_is_universal_time(serve, zone):
 
 
 def test_an_empty_environment(serve):
-    """As cron and some a daemon have it."""
     accepted(serve(BANNER, *ALL), env={})
 
 
@@ -127,7 +125,6 @@ def test_a_directory_that_was_deleted(serve, tmp_path):
 
 
 def test_a_directory_with_modules_of_the_same_names(serve, tmp_path):
-    """Only what lies beside the plugin is imported."""
     for name in ("dns", "nagiosplugin", "socket", "select", "exchange_mailaccept"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong module')\n")
     accepted(serve(BANNER, *ALL), cwd=tmp_path)
@@ -187,7 +184,6 @@ def test_a_host_whose_name_is_not_ascii(serve):
 
 @linux
 def test_a_canonical_name_that_is_no_text(tmp_path):
-    """As a hosts file in Latin-1 has it."""
     hosts = tmp_path / "hosts"
     hosts.write_bytes(b"127.0.0.1 m\xfcnchen.example mail1.example\n")
     called = unshared("--mount", f"mount --bind '{hosts}' /etc/hosts")
@@ -351,7 +347,6 @@ def test_a_signal_while_names_are_looked_up(name_server, start, everywhere, tabl
 
 @pytest.mark.parametrize("mode", ["-s", "-S"])
 def test_a_signal_in_the_handshake(start, mode):
-    """Nothing comes after the ClientHello."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         running = start(*arguments(listener.getsockname()[1], mode, *ENDLESS))
         connection, _ = listener.accept()
@@ -433,7 +428,6 @@ def test_sigpipe(serve, disposition):
 
 @pytest.mark.parametrize("number", [signal.SIGALRM, signal.SIGTERM, signal.SIGINT])
 def test_a_signal_that_is_blocked(serve_carelessly, number):
-    """The deadline needs none."""
     server = serve_carelessly(None)
     begun = time.monotonic()
     run = run_plugin(
@@ -523,7 +517,6 @@ def test_the_clock_is_set_during_the_run(wall_clock, start, jump):
 
 
 def test_the_clock_is_set_back_while_nothing_comes(wall_clock, start):
-    """The deadline is not the wall clock's."""
     environment = {**os.environ, **wall_clock(0)}
     with socket.create_server(("127.0.0.1", 0)) as listener:
         running = start(*arguments(listener.getsockname()[1], "-t", "3"), env=environment)

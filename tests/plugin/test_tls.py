@@ -251,7 +251,6 @@ def test_a_certificate_that_is_not_trusted_can_be_given_a_state(plugin, serve, c
 
 
 def test_few_days_left_say_what_to_do(plugin, serve, certificates):
-    """Before the stages; and then where to look."""
     server = serve(Manners(certificates.good.context()))
     run = plugin.against(server, "-S", *NONE, "-D", "200", "--until", "rcpt")
     assert run.exit_code == WARNING
@@ -265,7 +264,6 @@ def test_few_days_left_say_what_to_do(plugin, serve, certificates):
 
 
 def test_an_untrusted_authority_of_the_chain_is_told_apart(plugin, serve, certificates, tmp_path):
-    """The server sends the self-signed certificate of its own authority along."""
     chain = tmp_path / "chain.pem"
     chain.write_bytes(
         Path(certificates.untrusted.file).read_bytes()
@@ -346,7 +344,6 @@ def test_the_authorities_of_the_system_are_trusted(plugin, serve, certificates):
 
 
 def test_the_lowest_version_is_kept(plugin, serve, certificates):
-    """A server that has no higher one is refused, with the reason."""
     context = certificates.good.context(maximum_version=ssl.TLSVersion.TLSv1_2)
     server = serve(Manners(context))
     assert plugin.against(server, "-S", *NONE, "--until", "rcpt").exit_code == OK
@@ -360,7 +357,6 @@ def test_the_lowest_version_is_kept(plugin, serve, certificates):
 
 
 def test_tls_before_1_2_is_never_spoken(plugin, serve, certificates):
-    """Not even if the server knows nothing else."""
     context = certificates.good.context()
     context.set_ciphers("ALL:@SECLEVEL=0")
     with warnings.catch_warnings():
@@ -429,7 +425,6 @@ NO_CLIENT = {
 def test_a_demanded_client_certificate_that_is_not_there(
     plugin, serve, certificates, mode, version
 ):
-    """The alert of the server is put into words."""
     least = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}[version]
     server = serve(Manners(demanding(certificates, least), MODES[mode]))
     run = plugin.against(server, mode, *NONE)
@@ -442,7 +437,6 @@ def test_a_demanded_client_certificate_that_is_not_there(
 
 
 def test_a_client_certificate_that_is_not_trusted(plugin, serve, certificates):
-    """Told apart from one that is missing."""
     server = serve(Manners(demanding(certificates, ssl.TLSVersion.TLSv1_2)))
     argv = ("--client-cert", certificates.strange_client.file)
     run = plugin.against(server, "-S", *NONE, *argv)
@@ -504,7 +498,6 @@ def damaged(pem: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("what", damaged("a\nb\nc\nd\ne\n"))
 def test_a_file_of_authorities_that_is_damaged(plugin, serve, certificates, tmp_path, what):
-    """Nothing is sent to anybody."""
     server = serve(Manners(certificates.good.context()))
     file = tmp_path / "damaged.pem"
     file.write_text(damaged(Path(certificates.authority.file).read_text())[what])
@@ -549,7 +542,6 @@ def test_authorities_among_other_words(plugin, serve, certificates, tmp_path):
 
 
 def test_keywords_before_the_handshake_are_forgotten(plugin, serve, certificates):
-    """Only what was offered inside TLS counts, here for SMTPUTF8."""
     manners = Manners(
         certificates.good.context(), before=("STARTTLS", "SMTPUTF8"), after=("SIZE", "8BITMIME")
     )
@@ -605,8 +597,6 @@ def together(talk: Talk, context: ssl.SSLContext, words: bytes) -> None:
 
 
 def test_a_banner_in_the_last_packet_of_the_handshake_is_read(plugin, serve, certificates):
-    """The socket does not announce it again."""
-
     def play(talk: Talk) -> None:
         together(talk, certificates.good.context(), b"554 5.3.2 Not today\r\n")
         talk.wait()
@@ -693,7 +683,6 @@ FAILING = {
 
 @pytest.mark.parametrize("fault", FAILING)
 def test_starttls_that_fails(plugin, serve_carelessly, fault):
-    """Within the deadline, at its stage, and in words that say why."""
     play, state, words = FAILING[fault]
     server = serve_carelessly(play)
     run = plugin.against(server, "-S", *NONE, "-t", "1" if "within" in words else "10")
@@ -716,7 +705,6 @@ def test_starttls_that_fails(plugin, serve_carelessly, fault):
     [b"\0" * 100, b"\xff" * 100, b"SSH-2.0-x\r\n", b"\x16\x03\x03\xff\xff" + b"\0" * 70_000],
 )
 def test_garbage_as_tls_ends_the_handshake(plugin, serve, garbage):
-    """Of whatever kind, a reason is given."""
     run = plugin.against(serve(after_hello(garbage)), "-s", *NONE)
     assert run.exit_code == CRITICAL
     beginning = "MAILACCEPT CRITICAL - 127.0.0.1 failed at TLS: handshake failed: "
@@ -742,8 +730,6 @@ def test_a_plain_server_where_tls_is_expected_first(plugin, serve):
 
 
 def test_an_ehlo_that_is_refused_inside_tls(plugin, serve, certificates):
-    """Belongs to STARTTLS, as the EHLO before the handshake does not."""
-
     def after(talk: Talk) -> None:
         talk.secure(certificates.good.context())
         assert talk.line().startswith(b"EHLO ")
@@ -761,7 +747,6 @@ def test_an_ehlo_that_is_refused_inside_tls(plugin, serve, certificates):
     "keywords", [(), ("SIZE", "XXXXXXXA", "XXXXXXXXXXXXXXXXXXXXXB", "XXXXXXXXXXXXXXXXXXXXXXXXC")]
 )
 def test_starttls_that_is_required_and_not_offered(plugin, serve, keywords):
-    """CRITICAL, and nothing is sent in clear."""
     server = serve(Manners(before=keywords))
     run = plugin.against(server, "-S", *NONE)
     assert run.exit_code == CRITICAL
@@ -795,8 +780,6 @@ def test_starttls_is_used_only_where_it_is_offered(plugin, serve):
 
 @pytest.mark.parametrize("politely", [False, True])
 def test_a_connection_that_is_lost_inside_tls(plugin, serve, certificates, politely):
-    """With TLS's farewell or without: the connection was closed."""
-
     def after(talk: Talk) -> None:
         talk.secure(certificates.good.context())
         assert talk.line().startswith(b"EHLO ")
@@ -821,8 +804,6 @@ def test_a_connection_that_is_lost_inside_tls(plugin, serve, certificates, polit
     ],
 )
 def test_a_flood_is_bounded(serve, certificates, place, words):
-    """In time and in memory, wherever it comes."""
-
     def inside(talk: Talk) -> None:
         talk.secure(certificates.good.context())
         assert talk.line().startswith(b"EHLO ")
@@ -852,7 +833,6 @@ def test_a_message_is_sent_to_a_server_that_reads_slowly(plugin, serve, certific
 
 
 def test_facts_of_a_certificate_that_is_not_quite_right():
-    """Neither a warning nor an exception, whatever the bytes are."""
     for der in (b"", b"0", b"\x30\x82\x01\x00", bytes(100)):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -909,7 +889,6 @@ def test_without_cryptography_a_verified_certificate_is_known(bare, serve, certi
 
 
 def test_without_cryptography_days_can_not_be_counted_unverified(bare, serve, certificates):
-    """Said before the first packet, with what to install."""
     server = serve(Manners(certificates.good.context()))
     run = bare.against(server, "-S", "-D", "30")
     assert run.exit_code == UNKNOWN

@@ -42,7 +42,6 @@ def test_the_date_knows_no_time_zone(now, expected, zone, monkeypatch):
 
 @pytest.mark.parametrize("name", ["de_DE", "ar_EG"])
 def test_the_date_knows_no_locale(name, tmp_path, monkeypatch):
-    """Names of days and months are English."""
     # Made here, since hardly any machine has it.
     made = [find_program("localedef", "libc-bin"), "-i", name, "-f", "UTF-8", tmp_path / name]
     if subprocess.run(made, capture_output=True, check=False).returncode != 0:

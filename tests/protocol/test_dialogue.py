@@ -116,7 +116,6 @@ def commands(talk: Talk) -> list[str]:
 
 
 def test_seconds_add_up_to_the_last_reply_before_quit() -> None:
-    """The connection took 0.5 s here, and each reply 1 s."""
     talk = Talk([*ACCEPTED, GOODBYE])
     assert talk.session.seconds == 6.5
     assert [each.seconds for each in talk.session.outcomes] == [0.5, 1, 1, 1, 1, 1, 1, 1]
@@ -143,7 +142,6 @@ def test_helo_after_a_refused_ehlo(code: int) -> None:
 
 @pytest.mark.parametrize("code", [421, 501, 503, 504, 550])
 def test_no_helo_after_another_refusal(code: int) -> None:
-    """The server knows EHLO, and does not want us."""
     talk = Talk([BANNER, f"{code} No", GOODBYE])
     assert talk.sent == ["EHLO probe.fabrikam.com", "QUIT"]
 
@@ -229,7 +227,6 @@ def test_quit_never_changes_the_verdict(farewell: Any, quit_: str) -> None:
     ],
 )
 def test_until(until: Stage, sent: list[str]) -> None:
-    """RSET ends a transaction that was begun."""
     # The greeting is heard out in any case: before it QUIT would be out of place.
     number = {Stage.CONNECT: 1, Stage.BANNER: 1, Stage.EHLO: 2, Stage.MAIL: 3, Stage.RCPT: 4}[until]
     reset = ["250 2.0.0 Resetting"] if "RSET" in sent else []
@@ -257,7 +254,6 @@ def test_without_a_name_ehlo_has_an_address_literal(own: str, name: str) -> None
 
 
 def test_nobody_is_bid_farewell_who_was_never_met() -> None:
-    """The connection was refused."""
     conversation = walk(PLAN, SERVER)
     next(conversation)
     with pytest.raises(StopIteration) as end:
@@ -349,7 +345,6 @@ def test_the_turn_of_a_server_includes_both_connections() -> None:
 
 
 def test_nothing_is_said_in_plain_text_where_tls_comes_first() -> None:
-    """Not even QUIT."""
     talk = Talk([], PLAN._replace(tls=Tls.IMPLICIT, until=Stage.CONNECT))
     assert (talk.stages, talk.sent) == ("connect", ["(closes)"])
 

@@ -46,7 +46,6 @@ GREETING = "mail.contoso.com Hello [192.0.2.1]"
     ],
 )
 def test_keywords_are_read_as_servers_write_them(lines, keywords):
-    """Capitals out, whatever came in; what is said twice is joined."""
     expected = Extensions("mail.contoso.com", keywords)
     assert parse_extensions(Reply(250, (GREETING, *lines))) == expected
 
@@ -62,7 +61,6 @@ def test_keywords_are_read_as_servers_write_them(lines, keywords):
     ],
 )
 def test_the_first_line_names_the_server(greeting, domain):
-    """And is no keyword, even if it is empty."""
     assert parse_extensions(Reply(250, (greeting, "DSN"))) == Extensions(domain, {"DSN": ()})
 
 
@@ -86,12 +84,10 @@ def test_a_keyword_is_offered_in_whatever_case(keyword, offered):
     ],
 )
 def test_missing_keywords_stay_in_the_order_required(required, missing):
-    """And as the user wrote them."""
     assert Extensions("a", {"DSN": (), "SIZE": ("1",)}).missing(required) == missing
 
 
 def test_nothing_is_offered_before_ehlo():
-    """Nor after a HELO."""
     assert NO_EXTENSIONS.missing(("DSN",)) == ("DSN",)
 
 

@@ -41,7 +41,6 @@ def test_a_short_secret_is_masked_where_it_stands(secret):
 
 
 def test_less_than_half_of_a_short_secret_is_left():
-    """If four characters are less than that."""
     masked = mask("pa55wor pa55 a55w pa5 ord", ("pa55word",))
     assert masked == "**** **** **** pa5 ord"
 
@@ -81,7 +80,6 @@ def test_a_secret_inside_something_encoded_is_masked(secret, before, after):
     form=st.sampled_from(["clear", "one line", "base64"]),
 )
 def test_no_eight_characters_of_a_secret_are_left(secret, begin, end, around, form):
-    """However a quotation of it was cut."""
     looks = {
         "clear": secret,
         "one line": " ".join(secret.split()),

@@ -32,7 +32,6 @@ def test_what_a_mechanism_says(mechanism, challenges, responses):
 
 @pytest.mark.parametrize(("mechanism", "most"), [("PLAIN", 0), ("LOGIN", 2), ("XOAUTH2", 1)])
 def test_a_mechanism_ends(mechanism, most):
-    """A server that goes on asking gets no more answers."""
     talking = auth.respond(mechanism, PROBE)
     next(talking)
     for _ in range(most):
@@ -91,7 +90,6 @@ CHALLENGE = bytes.fromhex(
     length=st.integers(0, len(CHALLENGE)),
 )
 def test_an_ntlm_challenge_that_is_garbled(places, length):
-    """Gives a response or a ValueError, and nothing else."""
     garbled = bytearray(CHALLENGE)
     for place, value in places:
         garbled[place] = value
@@ -143,7 +141,6 @@ def test_which_mechanisms_have_a_secret(credentials, usable):
     ],
 )
 def test_the_choice_is_ours_and_not_the_servers(offered, chosen):
-    """Whatever the order of what it offers."""
     assert auth.choose(offered, PROBE) == chosen
 
 
@@ -166,7 +163,6 @@ def test_a_challenge_is_decoded(lines, expected):
     "text", ["%%%", "VXNlcm5hbWU", "VXNl cm5h", "ä", "=", "====", "ntlm supported"]
 )
 def test_a_challenge_that_is_not_base64(text):
-    """Is quoted."""
     with pytest.raises(ValueError, match="the challenge is not valid base64: 334 "):
         auth.challenge(Reply(334, (text,)))
 
@@ -177,6 +173,5 @@ def test_encoding_is_undone_by_decoding(data):
 
 
 def test_credentials_keep_their_secrets_to_themselves():
-    """In a traceback, for instance."""
     assert repr(PROBE) == "Credentials('AUTO', 'probe', ...)"
     assert "pass" not in f"{PROBE} {PROBE!r} {(PROBE,)}"

@@ -44,12 +44,10 @@ def _known_version(monkeypatch):
 
 
 def test_the_probe_message_whole():
-    """Harmless by construction: every header that keeps responders silent is there."""
     assert compose(PROBE, Content(), "<1@client.example>", 784_111_777.0) == WHOLE
 
 
 def test_the_users_subject_and_headers():
-    """The subject in its place, the headers after the plugin's own."""
     content = Content("Probe 1", ("X-First: 1", "X-Second: a: b"))
     expected = WHOLE.replace(b"Subject: Mail acceptance test\r\n", b"Subject: Probe 1\r\n").replace(
         b"probe 7.8.9\r\n", b"probe 7.8.9\r\nX-First: 1\r\nX-Second: a: b\r\n"
@@ -157,7 +155,6 @@ def test_the_whole_stream_is_sound(subject, headers, local_part):
 
 
 def test_the_headers_that_nobody_may_add_are_those_of_the_message():
-    """The command line knows them before the message is composed."""
     whole = compose(PROBE, Content(), "<1@client.example>", 0.0)
     lines = whole.partition(b"\r\n\r\n")[0].decode("ascii").split("\r\n")
     assert [line.partition(":")[0].lower() for line in lines] == [*OWN_HEADERS]

@@ -361,7 +361,6 @@ def test_the_case_of_a_name_means_nothing():
 
 
 def test_hosts_of_equal_preference_are_shuffled():
-    """And stay behind those that are preferred."""
     for backwards in (False, True):
         found, _ = play(
             mail_hosts("equal.example", [NS], lambda hosts, b=backwards: hosts.sort(reverse=b))
@@ -382,7 +381,6 @@ def test_chance_is_the_order_among_equals():
 
 
 def test_a_host_listed_twice_is_tried_once():
-    """At its better preference, whatever the case of its letters."""
     assert [(host.preference, host.name.lower()) for host in hosts_of("twice.example").hosts] == [
         (10, "mail1.example"),
         (15, "mail2.example"),
@@ -399,7 +397,6 @@ def _in_letters_of_both_cases(wire: bytes, _tcp: bool) -> bytes:
 
 
 def test_the_case_of_a_host_listed_twice_means_nothing():
-    """It is one host all the same."""
     assert hosts_of("two.example", _in_letters_of_both_cases).hosts == (
         MailHost(10, "MAIL1"),
         MailHost(30, "mail2"),
@@ -449,7 +446,6 @@ def test_an_alias_of_what_is_no_name_is_not_asked_for(target, words):
 
 
 def test_an_alias_into_a_failing_zone_is_broken():
-    """The fault names the server that failed."""
     found = hosts_of("alias-away.example", in_turn(EXAMPLE, saying(dns.rcode.SERVFAIL)))
     assert found == Fault(Cause.SERVFAIL, "SERVFAIL from 192.0.2.53")
 
@@ -537,7 +533,6 @@ def test_nothing_at_all_from_who_can_not_know_means_nothing():
     ],
 )
 def test_the_addresses_of_a_host(name, family, found):
-    """IPv6 and IPv4 by turns, and what stands in their place."""
     got = addresses_of(name, family=family)
     if isinstance(got, Addresses):
         # dnspython shuffles the records that it sends.
@@ -558,7 +553,6 @@ def test_ipv6_and_ipv4_take_turns():
 
 
 def test_both_families_are_asked_for_in_one_flight():
-    """One round trip."""
     _, asked = play(addresses("mail1.example", [NS]))
     assert asked == [("192.0.2.53", "udp", "edns", 2.0, "A AAAA")]
 
@@ -584,7 +578,6 @@ def test_both_families_are_asked_for_in_one_flight():
     ],
 )  # fmt: skip
 def test_one_family_does_not_spoil_the_other(rdtype, behaviour, found):
-    """Mail gets there by the one that is known."""
     assert addresses_of("mail1.example", only(rdtype, behaviour)) == found
 
 
@@ -620,12 +613,10 @@ def test_one_family_does_not_spoil_the_other(rdtype, behaviour, found):
     ],
 )
 def test_a_family_that_fails_beside_one_without_addresses_is_broken(name, rdtype, behaviour, found):
-    """For a name server has answered."""
     assert addresses_of(name, only(rdtype, behaviour)) == found
 
 
 def test_of_two_failing_families_what_was_said_counts():
-    """A silence says less than SERVFAIL."""
     behaviour = only("A", silent, saying(dns.rcode.SERVFAIL))
     assert addresses_of("mail1.example", behaviour) == Fault(
         Cause.SERVFAIL, "SERVFAIL from 192.0.2.53"
@@ -647,7 +638,6 @@ def test_a_name_server_that_looks_up_nothing_for_us_leaves_the_domain_untested(c
 
 
 def test_a_name_server_that_fails_to_find_out_is_broken():
-    """Most often it is the domain's own servers that fail."""
     assert hosts_of("two.example", saying(2)) == Fault(Cause.SERVFAIL, "SERVFAIL from 192.0.2.53")
 
 
@@ -713,7 +703,6 @@ def test_a_response_to_something_else_is_none(behaviour):
 
 
 def test_a_forged_response_is_survived():
-    """Its sender did not know the question."""
     behaviour = in_turn(UNUSABLE["another question"], EXAMPLE)
     assert hosts_of("two.example", behaviour) == MailHosts(TWO)
 
@@ -811,7 +800,6 @@ def test_a_server_that_never_gives_the_whole_response_is_given_up(over_tcp, word
 
 
 def test_a_family_lost_over_tcp_is_asked_for_elsewhere():
-    """For it was not passed over in silence."""
     first = only("AAAA", lambda wire, tcp: None if tcp else _always_truncated(wire, tcp))
     found = addresses_of("mail1.example", {"192.0.2.53": first, "198.51.100.53": EXAMPLE}, BOTH)
     assert found == Addresses(("2001:db8::1", "192.0.2.1"))
@@ -827,7 +815,6 @@ def test_a_port_other_than_53_is_named():
 
 
 def test_a_silent_server_waits_until_the_others_have_had_their_chance():
-    """One that is dead costs 2 s and not 6."""
     found, asked = play(
         mail_hosts("two.example", BOTH), {"192.0.2.53": silent, "198.51.100.53": EXAMPLE}
     )
@@ -839,7 +826,6 @@ def test_a_silent_server_waits_until_the_others_have_had_their_chance():
 
 
 def test_silence_of_all_is_waited_for_twice():
-    """And then it is known that nothing is known."""
     found, asked = play(addresses("mail1.example", BOTH), silent)
     assert found == untested("192.0.2.53 timed out, 198.51.100.53 timed out")
     assert asked == [
@@ -854,7 +840,6 @@ def test_silence_of_all_is_waited_for_twice():
     "first", [saying(2), saying(5), Fault(Cause.REFUSED, "connection refused")]
 )
 def test_a_server_that_fails_leaves_it_to_the_next(first):
-    """And is not asked again."""
     found, asked = play(
         mail_hosts("two.example", BOTH), {"192.0.2.53": first, "198.51.100.53": EXAMPLE}
     )
@@ -863,14 +848,12 @@ def test_a_server_that_fails_leaves_it_to_the_next(first):
 
 
 def test_a_name_that_does_not_exist_is_not_asked_for_elsewhere():
-    """One server's knowledge is enough."""
     found, asked = play(mail_hosts("nowhere.example", BOTH))
     assert found == Fault(Cause.NXDOMAIN, "nowhere.example does not exist (NXDOMAIN)")
     assert len(asked) == 1
 
 
 def test_what_one_server_said_outweighs_the_silence_of_the_other():
-    """It is the domain's fault then."""
     behaviours = {"192.0.2.53": silent, "198.51.100.53": saying(2)}
     found = hosts_of("two.example", behaviours, BOTH)
     assert found == Fault(Cause.SERVFAIL, "192.0.2.53 timed out, SERVFAIL from 198.51.100.53")
@@ -909,7 +892,6 @@ def test_a_server_that_can_not_be_reached_leaves_the_domain_untested(fault, expl
 
 
 def test_without_name_servers_the_domain_is_untested():
-    """Nobody was asked."""
     assert hosts_of("two.example", nameservers=()) == untested("none is known")
 
 
@@ -924,7 +906,6 @@ def test_ids_differ_within_a_flight(monkeypatch):
 @pytest.mark.parametrize("rdtype", ["A", "AAAA", "MX"])
 @pytest.mark.parametrize("name", ["contoso.com", "_a-b.example", "a" * 63 + ".x", "localhost"])
 def test_a_query_is_what_dnspython_would_send(name, rdtype, edns):
-    """To the byte, but for the number of chance."""
     payload = dns_query.PAYLOAD if edns else None
     expected = dns.message.make_query(name, rdtype, payload=payload).to_wire()
     assert dns_query.compose(name, rdtype, 0, edns)[2:] == expected[2:]
@@ -966,7 +947,6 @@ def test_whatever_name_servers_send_a_lookup_ends(data, look_up, count):
     st.integers(),
 )
 def test_hosts_come_by_preference_and_each_but_once(records, seed):
-    """Whatever the domain lists, and however its equals are shuffled."""
     zone = ZONE + "".join(f"it MX {number} host{host}\n" for number, host in records)
     shuffle = random.Random(seed).shuffle
     found, _ = play(mail_hosts("it.example", [NS], shuffle), Zones({"example.": zone}))
@@ -977,7 +957,6 @@ def test_hosts_come_by_preference_and_each_but_once(records, seed):
 
 @given(st.integers(1, 15))
 def test_a_chain_of_aliases_is_followed_to_its_end(length):
-    """Fifteen within one response are too few for a loop."""
     chain = "".join(f"a{number} CNAME a{number + 1}\n" for number in range(length))
     zones = Zones({"example.": f"{ZONE}{chain}a{length} A 192.0.2.9\n"})
     assert addresses_of("a0.example", zones) == Addresses(("192.0.2.9",), f"a{length}.example")
@@ -1002,7 +981,6 @@ def test_a_chain_of_aliases_is_followed_to_its_end(length):
     ],
 )
 def test_a_domain_in_ascii(typed, name):
-    """A-labels for what is beyond ASCII, and no final dot."""
     assert to_ascii(typed) == name
 
 
@@ -1024,7 +1002,6 @@ NO_LABEL = "is not 1 to 63 letters, digits, hyphens or underscores"
     ],
 )  # fmt: skip
 def test_what_is_no_domain_is_said(typed, complaint):
-    """In a sentence that names the part that is wrong."""
     with pytest.raises(ValueError) as caught:  # noqa: PT011 the text is compared whole
         to_ascii(typed)
     assert str(caught.value) == complaint
@@ -1032,13 +1009,11 @@ def test_what_is_no_domain_is_said(typed, complaint):
 
 @pytest.mark.parametrize("typed", ["a\u2028.example", "\udcff.example", "\u00ad.example", "ü" * 99])
 def test_what_idna_does_not_take_is_no_domain(typed):
-    """The words behind the colon are those of the package."""
     with pytest.raises(ValueError, match=r"^'.*' is not a domain: .+"):
         to_ascii(typed)
 
 
 def test_a_domain_beyond_ascii_needs_idna(monkeypatch):
-    """An optional package; the way around it is said."""
     monkeypatch.setitem(sys.modules, "idna", None)
     with pytest.raises(ValueError) as caught:  # noqa: PT011 the text is compared whole
         to_ascii("bücher.example")
@@ -1088,7 +1063,6 @@ def found_over(server: NameServer, *conversations, timeout: float = 30.0):
 
 
 def test_a_real_server_is_asked(serve):
-    """A hundred lookups at the same time find what one does."""
     server = serve(EXAMPLE)
     hosts = [mail_hosts("two.example", [server.address]) for _ in range(50)]
     hosts += [addresses("mail1.example", [server.address]) for _ in range(50)]
@@ -1163,7 +1137,6 @@ def test_a_real_server_that_takes_one_question_in_a_connection(serve):
 )  # fmt: skip
 @pytest.mark.usefixtures("impatient")
 def test_a_real_server_that_misbehaves(serve, behaviour, found, heard):
-    """What is lost, dropped or forged is asked for a second time."""
     server = serve(behaviour())
     assert found_over(server, mail_hosts("two.example", [server.address])) == [found]
     assert server.heard == ["udp"] * heard
@@ -1178,7 +1151,6 @@ def test_a_real_server_that_misbehaves(serve, behaviour, found, heard):
 )
 @pytest.mark.usefixtures("impatient")
 def test_a_real_server_that_fails_for_one_family(serve, behaviour, remark):
-    """The other one is found, and why this one is not."""
     server = serve(only("AAAA", behaviour))
     words = remark.format(server.address[1])
     assert found_over(server, addresses("mail1.example", [server.address])) == [
@@ -1194,14 +1166,12 @@ def test_a_port_where_nobody_listens_leaves_the_domain_untested():
 
 
 def test_a_zone_that_this_host_has_not_leaves_the_domain_untested():
-    """The address is link-local, and there is no such link."""
     (found,) = loop.Run([mail_hosts("two.example", [("fe80::1%nosuch0", 53)])], 30.0).drive()
     assert found.verdict is Verdict.UNTESTED
     assert found.explanation.startswith("no name server answered: fe80::1%nosuch0: ")
 
 
 def test_a_run_that_is_over_ends_the_lookup(serve):
-    """However many name servers are left."""
     server = serve(silent)
     lookup = mail_hosts("two.example", [server.address] * 3)
     (found,) = found_over(server, lookup, timeout=0.2)

@@ -84,5 +84,4 @@ def test_a_command_that_came_too_early_is_data_if_the_refusal_before_was_the_rec
     ],
 )
 def test_a_server_that_closes_or_does_not_know_the_command_proves_nothing(command, said):
-    """Each earlier command was answered in its turn."""
     assert out_of_step.proof(command, answer(said)) == ""

@@ -125,14 +125,12 @@ RUBBISH: list[tuple[bytes, str]] = [
 @pytest.mark.parametrize("in_pieces", [lambda data: [data], single_bytes], ids=["whole", "bytes"])
 @pytest.mark.parametrize(("data", "expected"), SOUND)
 def test_sound_replies_are_read(in_pieces, data, expected):
-    """Each reply comes out once it is whole, and nothing before."""
     assert replies(*in_pieces(data)) == expected
 
 
 @pytest.mark.parametrize("in_pieces", [lambda data: [data], single_bytes], ids=["whole", "bytes"])
 @pytest.mark.parametrize(("data", "explanation"), RUBBISH)
 def test_rubbish_is_a_protocol_error(in_pieces, data, explanation):
-    """What is no reply is at fault, however it is cut."""
     assert replies(*in_pieces(data)) == [explanation]
 
 
@@ -160,12 +158,10 @@ def test_rubbish_is_a_protocol_error(in_pieces, data, explanation):
     ],
 )
 def test_rubbish_is_at_fault_before_its_line_ends(beginning):
-    """A flood without a newline does not have to be waited for."""
     assert replies(beginning) == ["not an SMTP reply"]
 
 
 def test_the_error_quotes_what_was_received():
-    """The offending bytes go with the error, printable."""
     parser = ReplyParser()
     parser.feed(b"SSH-2.0-\xff\r\n")
     with pytest.raises(ProtocolError) as caught:
@@ -211,7 +207,6 @@ def test_a_reply_one_over_the_limit_is_at_fault():
 
 
 def test_the_limit_holds_for_each_reply_anew():
-    """Two replies that are too large together are both read."""
     one = b"250-" + b"x" * 60_000 + b"\r\n"
     reply = one * 3 + b"250 " + b"x" * 60_000 + b"\r\n"
     assert replies(reply + reply) == [Reply(250, ("x" * 60_000,) * 4)] * 2
@@ -241,7 +236,6 @@ def test_a_reply_of_a_thousand_and_one_lines_is_at_fault():
     ],
 )
 def test_pending_is_what_no_reply_was_made_of(data, pending):
-    """For quoting how far a reply had come."""
     parser = ReplyParser()
     parser.feed(data)
     parser.next_reply()
@@ -282,7 +276,6 @@ def test_pending_is_what_no_reply_was_made_of(data, pending):
     ],
 )
 def test_the_enhanced_code_begins_the_text_and_agrees(code, text, expected):
-    """What merely looks like one is none."""
     found = Reply(code, (text,)).enhanced
     assert found == (None if expected is None else EnhancedStatusCode(*expected))
 
@@ -302,7 +295,6 @@ def test_an_enhanced_code_is_written_with_dots():
     ],
 )
 def test_a_reply_is_written_in_one_line(reply, expected):
-    """Its code once, and the text of all lines."""
     assert str(reply) == expected
 
 
@@ -349,7 +341,6 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
 
 @given(conversations(), st.lists(st.integers(0, 10_000), max_size=12))
 def test_however_they_are_cut_the_replies_are_the_same(conversation, places):
-    """The network cuts where it likes."""
     data, expected = conversation
     assert replies(*cut(data, places)) == expected
 
@@ -364,7 +355,6 @@ def test_rubbish_gives_the_same_however_it_is_cut(data, places):
 
 @given(st.text("25034-\r\n .x+_\u0665", max_size=40), st.lists(st.integers(0, 10_000), max_size=8))
 def test_near_replies_give_the_same_however_they_are_cut(text, places):
-    """The same, with bytes that come close to replies."""
     data = text.encode()
     assert replies(*cut(data, places)) == replies(data)
 

@@ -552,7 +552,6 @@ def silence(smtp_port):
 
 @pytest.mark.usefixtures("silence")
 def test_many_silent_servers_are_tried_until_the_time_is_over(check):
-    """Some beside each other; those that had no turn were not tried."""
     run = check("hidden.mx.test", "-t", "6")
 
     assert run.exit_code == 2

@@ -226,7 +226,6 @@ def test_postfix_offers_no_logon_outside_tls(check, postfix, files):
 
 
 def test_postfix_demands_a_client_certificate(check, postfix, files):
-    """It is served with one, and says what is missing without."""
     own = ("--client-cert", files.certificate, "--client-key", files.key)
     assert check(postfix.strict, "-S", *own, "--profile", "none", "--until", "rcpt").exit_code == 0
     run = check(postfix.strict, "-S")

@@ -94,7 +94,6 @@ def test_foreign_text_is_made_harmless(text, expected):
     ],
 )
 def test_foreign_text_is_cut(text, most, expected):
-    """What is counted is what is printed, not what was received."""
     assert printable(text, most) == expected
 
 
@@ -110,7 +109,6 @@ _FOREIGN = st.text(
 @given(_FOREIGN, st.integers(3, 80))
 @example("\\\\x0a\\u000a\\U0000000a", 80)
 def test_whatever_comes_is_one_short_line_of_harmless_ascii(text, most):
-    """The whole promise at once."""
     line = printable(text, most)
     assert re.fullmatch(r"[ -~]*", line)
     assert not set(line) & set("|<>`$\\")
@@ -129,7 +127,6 @@ def test_printf_prints_it_as_it_is(text):
 
 @given(_FOREIGN)
 def test_what_is_printable_stays_as_it_is(text):
-    """To make it printable twice is to do it once."""
     once = printable(text, 1000)
     assert printable(once, 1000) == once
 
@@ -222,7 +219,6 @@ FIRST_LINES: list[tuple[Stage, Verdict, object, str]] = [
 
 @pytest.mark.parametrize(("stage", "verdict", "why", "expected"), FIRST_LINES)
 def test_the_first_line_of_a_failure(stage, verdict, why, expected):
-    """Who, at which stage, and why, in the server's words."""
     by_reply = isinstance(why, Reply)
     cause = Cause.SILENT if str(why).startswith("within") else None
     outcome = StageOutcome(
@@ -249,13 +245,11 @@ def test_the_first_line_of_a_failure(stage, verdict, why, expected):
     ],
 )
 def test_the_first_line_of_a_lookup_that_failed(verdict, why, expected):
-    """The domain, and what became of it."""
     lookup = StageOutcome(Stage.MX, verdict, 1.0, None, why)
     assert failure(Acceptance(lookup), TARGET, PLAN) == expected
 
 
 def test_the_first_line_when_a_host_has_no_address():
-    """The host, which is not the domain."""
     outcome = StageOutcome(Stage.MX, Verdict.BROKEN, 1.0, None, "does not exist or has no address")
     server = Server("mail9.contoso.com", (), 25, 10)
     acceptance = Acceptance(None, (session(outcome, server=server),))
@@ -344,7 +338,6 @@ def test_the_first_line_of_a_lookup_alone():
 
 
 def test_the_first_line_of_a_lookup_that_found_one():
-    """The same for one server."""
     lookup = StageOutcome(Stage.MX, Verdict.PASSED, 0.0123)
     acceptance = Acceptance(lookup, (), HOSTS[:1])
     assert headline.success(acceptance, PLAN, None) == "1 mail server found in 0.012s"
@@ -365,7 +358,6 @@ def test_no_first_line_lets_foreign_text_through(row, name, words, recipient):
 
 
 def test_the_backup_is_named_with_the_reason():
-    """Of several the first, and how many more there are."""
     refused = StageOutcome(Stage.BANNER, Verdict.DEFERRED, 1.0, reply(421, "busy"))
     accepted = StageOutcome(Stage.BANNER, Verdict.PASSED, 1.0, reply(220, "hello"))
     second = session(accepted, server=SERVER._replace(preference=20))
@@ -407,7 +399,6 @@ def test_what_to_do_about_the_keywords_is_said_before_the_stages():
 
 
 def test_a_server_of_a_set_says_what_to_do_about_its_keywords():
-    """In its place among the others, although it accepts."""
     passed = StageOutcome(Stage.CONNECT, Verdict.PASSED, 0.1)
     walked = session(passed, seconds=0.4119)
     member = Member("mail1", Acceptance(None, (walked,)))
@@ -420,7 +411,6 @@ def test_a_server_of_a_set_says_what_to_do_about_its_keywords():
 
 
 def test_the_stage_lines():
-    """One for each stage, in columns."""
     outcomes = (
         StageOutcome(Stage.CONNECT, Verdict.PASSED, 0.0012),
         StageOutcome(Stage.BANNER, Verdict.PASSED, 0.01, reply(220, "mail1.contoso.com <ready>")),
@@ -438,7 +428,6 @@ def test_the_stage_lines():
 
 
 def test_a_farewell_is_missed_only_when_all_was_well():
-    """Of a server that is gone nobody expects one."""
     accepted = StageOutcome(Stage.MAIL, Verdict.PASSED, 0.03, reply(250, "ok"))
     lost = StageOutcome(Stage.QUIT, Verdict.BROKEN, 1.5, None, "connection closed by the server")
     found = report_lines.stage_lines(Acceptance(None, (session(accepted, lost),)))
@@ -448,7 +437,6 @@ def test_a_farewell_is_missed_only_when_all_was_well():
 
 
 def test_a_stage_line_is_followed_by_what_its_time_gives_away():
-    """Also for a reply that came in time."""
     outcome = StageOutcome(Stage.MESSAGE, Verdict.PASSED, 25.639, reply(250, "queued"))
     found = report_lines.stage_lines(Acceptance(None, (session(outcome),)), Generation.E2010)
     assert found[1:] == [
@@ -459,7 +447,6 @@ def test_a_stage_line_is_followed_by_what_its_time_gives_away():
 
 
 def test_the_transcript_lines():
-    """Who said what and when; foreign text made printable, long talk cut."""
     lines = (
         TranscriptLine(0.0012, "~", "connected to 192.0.2.25 port 25"),
         TranscriptLine(0.01, "S", "220 <hello>|"),
@@ -495,7 +482,6 @@ def next_step(recipient: str) -> str:
 
 
 def test_the_next_step_can_be_pasted():
-    """What the run knows is filled in."""
     assert next_step("postmaster@contoso.com") == (
         "Next step: Get-Recipient postmaster@contoso.com; add the alias (Set-Mailbox MAILBOX"
         " -EmailAddresses @{add='postmaster@contoso.com'}), or test an existing one with"
@@ -512,7 +498,6 @@ def test_the_next_step_runs_nothing_else(recipient):
 
 
 def test_the_next_step_names_host_and_port():
-    """Where the connection failed."""
     late = StageOutcome.failed(Stage.CONNECT, Fault(Cause.SILENT, "within 50s"), 50.0)
     examined = examine(Member("", Acceptance(None, (session(late),))), "none", ())
     lines = report_lines.server_lines(examined, PLAN, full=False)
@@ -530,12 +515,10 @@ def test_the_message_id_is_said_when_the_fate_of_the_message_is_unknown(stage):
 
 
 def test_remarks_become_notes():
-    """In their order, without those that are empty."""
     assert report_lines.note_lines("a|b", "", "c") == ["Note: a/b", "Note: c"]
 
 
 def test_more_than_eight_remarks_are_cut():
-    """What matters stands first."""
     assert len(report_lines.note_lines(*["x"] * 20)) == 8
 
 
@@ -556,7 +539,6 @@ def test_the_notes_below_the_stages_have_what_is_weak_about_a_server():
 
 
 def test_the_heading_of_the_stages_is_there_without_a_server():
-    """Then it names what was looked up."""
     lookup = StageOutcome(Stage.MX, Verdict.BROKEN, 0.1, None, "does not exist")
     assert report_lines.stage_lines(Acceptance(lookup), None, "contoso.com") == [
         "Stages at contoso.com:",

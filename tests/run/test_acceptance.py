@@ -243,7 +243,6 @@ def names(sessions: Sequence[Session]) -> list[str]:
 
 
 def test_the_first_server_accepts():
-    """Nobody asks the second."""
     world = World(TWO, {"192.0.2.1": ACCEPTS, "192.0.2.2": ACCEPTS})
     acceptance = world.accept()
     assert stages(acceptance) == "mx connect banner ehlo mail rcpt data message quit"
@@ -264,7 +263,6 @@ def test_seconds_are_those_of_the_lookups_and_of_the_walk():
 
 
 def test_the_order_is_that_of_the_preferences():
-    """And not that of the response."""
     records = {**THREE, ("contoso.com.", "MX"): [
         "300 mail3.contoso.com.", "5 mail1.contoso.com.", "20 mail2.contoso.com.",
     ]}  # fmt: skip
@@ -283,7 +281,6 @@ def test_a_host_given_by_address_is_not_looked_up():
 
 
 def test_a_host_given_by_name_is_found_by_the_system():
-    """Its hosts file included."""
     world = World({}, {"mail1": ["192.0.2.1"], "192.0.2.1": ACCEPTS})
     acceptance = world.accept(Target("contoso.com", "mail1", 25))
     assert stages(acceptance) == "mx connect banner ehlo mail rcpt data message quit"
@@ -375,7 +372,6 @@ def test_no_second_server_after_a_greeting(said):
 
 @pytest.mark.parametrize("farewell", ["500 What?", LOST, SILENT])
 def test_no_second_server_after_a_bad_farewell(farewell):
-    """The message was accepted."""
     said = [*ACCEPTS[:-1], farewell]
     world = World(TWO, {"192.0.2.1": said, "192.0.2.2": ACCEPTS})
     acceptance = world.accept()
@@ -384,7 +380,6 @@ def test_no_second_server_after_a_bad_farewell(farewell):
 
 
 def test_the_one_that_got_furthest_speaks_for_servers_that_all_fail():
-    """That a greeting was refused says more than that nobody listens."""
     world = World(THREE, {"192.0.2.2": ["554 No", "221 Bye"]})
     acceptance = world.accept()
     assert names(acceptance.sessions) == [
@@ -402,7 +397,6 @@ def test_the_first_speaks_for_servers_that_all_fail_alike():
 
 
 def test_a_server_that_refuses_after_others_were_passed_over():
-    """It answers for the domain, though another got as far."""
     world = World(TWO, {"192.0.2.1": ["554 No", "221 Bye"], "192.0.2.2": GREETED[0][1]})
     acceptance = world.accept()
     assert acceptance.decisive is acceptance.sessions[1]
@@ -424,7 +418,6 @@ def test_a_server_of_the_same_preference_is_not_a_better_one():
 
 
 def test_300_hosts_that_refuse():
-    """All are tried, each once, and the run ends."""
     hosts = [f"mail{number}.contoso.com" for number in range(1, 301)]
     records = zone(*hosts)
     for at, host in enumerate(hosts):
@@ -456,7 +449,6 @@ def test_time_that_passes_between_two_answers_is_over_too():
 
 
 def test_an_interrupted_run_does_not_go_on():
-    """The servers left were not tried, and nothing is said of them."""
     world = World(THREE, {"192.0.2.1": INTERRUPTED})
     acceptance = world.accept()
     assert world.tried == ["192.0.2.1"]
@@ -485,7 +477,6 @@ def test_time_beside_one_another_is_counted_once():
 
 
 def test_each_server_has_at_least_a_second():
-    """Even where hundreds share the time."""
     world = World(zone(*(f"mail{number}.contoso.com" for number in range(1, 200))), {}, 0.1)
     world.accept(timeout=10.0)
     assert world.patience[0] == 1.0
@@ -511,7 +502,6 @@ def test_a_single_server_has_all_the_time():
     ],
 )
 def test_a_domain_without_servers(records, verdict, explanation):
-    """Nobody is connected, and least the domain itself."""
     world = World({("contoso.com.", "MX"): records, ("contoso.com.", "A"): ["192.0.2.1"]}, {})
     acceptance = world.accept()
     assert acceptance.failure is not None
@@ -533,7 +523,6 @@ def test_a_domain_without_mx_is_its_own_server():
 
 @pytest.mark.parametrize("lost", ["mail1", "mail2"])
 def test_a_server_that_is_down_weighs_more_than_one_that_could_not_be_tested(lost):
-    """Whichever of them is the better one."""
     zones = {**TWO, (f"{lost}.contoso.com.", "A"): "REFUSED"}
     zones[(f"{lost}.contoso.com.", "AAAA")] = "REFUSED"
     acceptance = World(zones, {}).accept()
@@ -542,7 +531,6 @@ def test_a_server_that_is_down_weighs_more_than_one_that_could_not_be_tested(los
 
 
 def test_who_is_told_to_end_says_nothing_of_the_servers_before():
-    """The next one might have taken the mail."""
     acceptance = World(TWO, {"192.0.2.2": [INTERRUPTED]}).accept()
     assert acceptance.failure is not None
     assert (acceptance.failure.stage, acceptance.failure.verdict) == (
@@ -589,7 +577,6 @@ def test_servers_are_found_without_being_tried():
     ],
 )
 def test_an_mx_that_leads_where_no_other_host_can_send_mail(rdtype, address, what):
-    """It is not connected: what listens there is not the domain's."""
     records = {
         ("contoso.com.", "MX"): ["10 mx.contoso.com."],
         ("mx.contoso.com.", rdtype): [address],
@@ -649,7 +636,6 @@ def test_an_mx_that_is_this_host_by_its_name(name):
 
 
 def test_of_several_addresses_the_special_ones_are_skipped():
-    """And named."""
     records = {
         ("contoso.com.", "MX"): ["10 mx.contoso.com."],
         ("mx.contoso.com.", "A"): ["127.0.0.1"],
@@ -706,7 +692,6 @@ def test_an_mx_that_never_exists_is_no_server():
 
 
 def test_a_domain_with_nothing_else_has_a_server_that_does_not_exist():
-    """As every sender finds."""
     failure = World({("contoso.com.", "MX"): ["10 mx.invalid."]}, {}).accept().failure
     assert failure is not None
     assert failure.stage is Stage.MX
@@ -777,14 +762,12 @@ def test_an_address_is_told_from_a_name(host, expected):
 
 
 def test_nothing_was_tried():
-    """A lookup that passed and no session: there is nothing to fail."""
     acceptance = Acceptance(StageOutcome(Stage.MX, Verdict.PASSED, 0.5))
     assert (acceptance.decisive, acceptance.failure, acceptance.seconds) == (None, None, 0.5)
     assert acceptance.passed_over == ()
 
 
 def test_a_session_that_begins_with_its_own_lookup_has_each_stage_once():
-    """The host that has no address, after the domain's MX were found."""
     failed = StageOutcome(Stage.MX, Verdict.BROKEN, 0.5, None, "mail1 has no address")
     session = Session(Server("mail1", (), 25, 10), "", (failed,))
     acceptance = Acceptance(StageOutcome(Stage.MX, Verdict.PASSED, 0.5), (session,))
@@ -808,7 +791,6 @@ SAYING = st.one_of(
 
 @given(said=st.lists(SAYING, min_size=3, max_size=3))
 def test_the_message_goes_to_one_server_at_most(said):
-    """And OK means that this server took this message after this dot."""
     world = World(THREE, {f"192.0.2.{at}": each for at, each in enumerate(said, 1)})
     acceptance = world.accept(timeout=1000.0)
     assert len(world.messages) <= 1

@@ -101,7 +101,6 @@ Check = Callable[..., PluginRun]
     ],
 )
 def test_the_mx_beside_those_that_are_expected(lab, mx, arguments, line):
-    """They decide the state; the test itself goes to an expected server."""
     run = lab.check(mx, *arguments)
     assert (first_line(run), run.stderr) == (f"MAILACCEPT {line}", "")
     assert lab.connections == (1, 0, 0)
@@ -161,7 +160,6 @@ def test_nothing_is_sent_to_strangers_alone(lab, mx, arguments, state, words, ho
 
 
 def test_severity_does_not_lead_to_strangers(lab):
-    """The state is changed, and neither the words nor what is sent."""
     run = lab.check(
         [STRANGER], "--expect-mx", "mail1.contoso.com", "--severity", "mx-set=ok"
     )  # fmt: skip
@@ -172,7 +170,6 @@ def test_severity_does_not_lead_to_strangers(lab):
 
 
 def test_the_key_of_the_mx_set_is_the_last_that_is_looked_for(lab):
-    """As those of all findings are."""
     run = lab.check(
         [STRANGER], "--expect-mx", "mail1.contoso.com",
         "--severity", "mx-set=ok", "--severity", "mx=unknown",

@@ -131,7 +131,6 @@ def test_two_servers_that_greet_late_are_not_given_up(domain):
 
 
 def test_a_primary_that_greets_while_the_backup_is_walked_is_late(domain):
-    """It has not failed: a note, and no change of state."""
     primary, backup = domain(FIRST), domain(SECOND)
     backup.may_greet.set()
     backup.at_ehlo = primary.may_greet.set
@@ -147,7 +146,6 @@ def test_a_primary_that_greets_while_the_backup_is_walked_is_late(domain):
 
 
 def test_a_connected_primary_has_the_whole_of_the_time(domain):
-    """The backup has accepted long before the primary greets."""
     primary, backup = domain(FIRST), domain(SECOND)
     backup.may_greet.set()
 
@@ -162,7 +160,6 @@ def test_a_connected_primary_has_the_whole_of_the_time(domain):
 
 
 def test_a_primary_that_never_greets_has_failed(domain):
-    """The domain lives on its backup."""
     primary, backup = domain(FIRST), domain(SECOND)
     backup.may_greet.set()
     run = domain.check(FIRST, SECOND, seconds="3")
@@ -224,7 +221,6 @@ def test_no_server_answers_is_said_after_all_of_the_time_only(domain):
 
 
 def test_a_signal_ends_all_of_them(domain):
-    """With the exit code and words of an interruption."""
     hosts = [domain(FIRST), domain(SECOND)]
     run = subprocess.Popen(
         [sys.executable, str(PLUGIN), *domain.arguments(FIRST, SECOND, seconds="4")],

@@ -154,7 +154,6 @@ WORDS = "mail1.contoso.com refused RCPT postmaster@contoso.com: 550 5.1.1 User u
     ],
 )  # fmt: skip
 def test_the_rule_decides(servers, arguments, failing, state, line):
-    """What it means when some of the servers refuse the recipient."""
     for address in (PRIMARY, SECOND, BACKUP):
         servers(address, *(REFUSES if address in failing else ALL))
     run = servers.check(THREE, *arguments)
@@ -201,7 +200,6 @@ def test_one_refuses(servers):
 
 
 def test_one_can_not_be_connected(servers):
-    """A server that is down is down, whatever the others do."""
     servers(PRIMARY, *ALL)
     servers(BACKUP, *ALL)
     run = servers.check(THREE)
@@ -264,7 +262,6 @@ def test_every_address_of_every_host(servers):
 
 
 def test_without_all_addresses_the_first_that_answers_counts(servers):
-    """One message for each host, however many addresses it has."""
     server = servers(PRIMARY, *ALL)
     table = mx((10, "mail1.contoso.com", None))
     table[("mail1.contoso.com.", "A")] = [SECOND, PRIMARY]
@@ -343,7 +340,6 @@ def test_a_black_hole_does_not_eat_the_time_of_the_others(servers):
 
 
 def test_a_black_hole_does_not_keep_those_in_the_queue_from_their_turn(servers):
-    """Tested one after the other, each gets its share of the time."""
     servers(SECOND, *ALL)
     servers(BACKUP, *ALL)
     servers.black_hole(PRIMARY)
@@ -424,7 +420,6 @@ def test_not_more_at_the_same_time_than_allowed(servers, arguments, most):
 
 
 def test_a_message_whose_fate_is_unknown_is_not_sent_again(servers):
-    """One message for each server at most, whatever becomes of it."""
     lost = (MESSAGE, b"")
     first = servers(PRIMARY, *ALL[:4], lost)
     table = mx((10, "mail1.contoso.com", None))
@@ -542,7 +537,6 @@ def test_a_slow_server_makes_up_for_one_that_fails(servers):
     ],
 )
 def test_severity(servers, arguments, script, state):
-    """First what the finding means, then how much the server counts."""
     servers(PRIMARY, *ALL)
     servers(SECOND, *script)
     run = servers.check(TWO, *arguments)
@@ -584,7 +578,6 @@ def test_the_first_line_has_the_failure_that_gives_the_state(servers):
 
 
 def test_what_is_noticed_of_the_domain_is_told_of_a_set_too(servers):
-    """That it has no MX record, say."""
     servers(PRIMARY, *ALL)
     run = servers.check({("contoso.com.", "A"): [PRIMARY]}, "-v")
     assert run.exit_code == OK
@@ -605,7 +598,6 @@ def test_many_hosts_without_an_address_leave_room_for_words(servers, number):
 
 
 def test_a_finding_names_its_server(servers):
-    """Which the words of it do not."""
     hello = ("EHLO .*", b"250 mail1.contoso.com\r\n")
     servers(PRIMARY, hello, QUIT, banner=b"220 ready\r\n")
     servers(SECOND, EHLO, QUIT)
@@ -618,7 +610,6 @@ def test_a_finding_names_its_server(servers):
     ("until", "words"), [("mx", "found"), ("rcpt", "passed up to rcpt"), ("message", "accepts")]
 )
 def test_a_server_is_said_to_do_what_it_was_asked(servers, until, words):
-    """Nobody accepts mail who was given none."""
     servers(PRIMARY, *(UP_TO_RCPT if until == "rcpt" else ALL))
     table = mx((10, "mail1.contoso.com", PRIMARY))
     run = servers.check(table, "--until", until, "-v")
