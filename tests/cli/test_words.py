@@ -112,51 +112,6 @@ def test_a_file_that_may_not_be_read(convert):
         assert refusal(convert, file.name) == "can't be read: Permission denied"
 
 
-# Numbers.
-
-
-@pytest.mark.parametrize(
-    ("convert", "text", "value"),
-    [
-        (words.port, "1", 1),
-        (words.port, "65535", 65535),
-        (words.port, "0025", 25),
-        (words.parallel, "999", 999),
-        (words.timeout, "0.0005", 0.0005),
-        (words.timeout, "0.000000000001", 1e-12),
-        (words.timeout, "0.16666666666666666", 1 / 6),
-        (words.timeout, ".5", 0.5),
-        (words.timeout, "86400", 86400.0),
-        (words.days, "30", (30.0,)),
-        (words.days, "30,7", (30.0, 7.0)),
-        (words.days, "0.5,0", (0.5, 0.0)),
-        (words.days, "7,7", (7.0, 7.0)),
-    ],
-)
-def test_a_number(convert, text, value):
-    assert convert(text) == value
-
-
-@pytest.mark.parametrize(
-    ("convert", "texts"),
-    [
-        (
-            words.port,
-            ["0", "65536", "-1", "25.0", "smtp", "+25", " 25", "\uff12\uff15", "1_0", "", "1e3"],
-        ),
-        (words.parallel, ["0", "1000", "-1", "1.5", "ten", "²"]),
-        (
-            words.timeout,
-            ["0", "0.000", "86400.1", "86401", "nan", "inf", "-1", "1e3", "1,5", "٣", "0x10"],
-        ),
-        (words.days, ["", "x", "7,30", "30,7,1", "-1", "30,", ",7", "nan", "100001", "30;7"]),
-    ],
-)
-def test_what_is_no_number(convert, texts):
-    for text in texts:
-        assert refusal(convert, text).startswith("must be "), text
-
-
 @given(st.text(max_size=12))
 def test_a_number_is_finite_or_refused(text):
     try:
@@ -165,68 +120,6 @@ def test_a_number_is_finite_or_refused(text):
         return
     assert math.isfinite(found)
     assert 0 < found <= 86_400
-
-
-# Thresholds and severities.
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("5", ("total", "5")),
-        ("rcpt=5", ("rcpt", "5")),
-        ("message=1:30", ("message", "1:30")),
-        ("starttls=@1:2", ("starttls", "@1:2")),
-        ("auth=~:2.5", ("auth", "~:2.5")),
-        ("connect=.5", ("connect", ".5")),
-        ("10:", ("total", "10:")),
-    ],
-)
-def test_a_threshold(text, expected):
-    assert words.threshold(text) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("", "'' is no range ([@][start:][end], in seconds)"),
-        ("rcpt=", "'' is no range ([@][start:][end], in seconds)"),
-        ("fast", "'fast' is no range ([@][start:][end], in seconds)"),
-        ("1e3", "'1e3' is no range ([@][start:][end], in seconds)"),
-        ("5:1", "'5:1' starts after its end"),
-    ],
-)
-def test_what_is_no_threshold(text, said):
-    assert refusal(words.threshold, text) == said
-
-
-def test_a_threshold_of_what_is_not_measured():
-    assert refusal(words.threshold, "speed=5").startswith("'speed' is none of mx connect banner ")
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("452=critical", ("452", "critical")),
-        ("4.3.1=OK", ("4.3.1", "ok")),
-        ("Starttls=warning", ("starttls", "warning")),
-        ("tls=unknown", ("tls", "unknown")),
-        ("certificate=ok", ("certificate", "ok")),
-        ("missing=warning", ("missing", "warning")),
-    ],
-)
-def test_a_severity(text, expected):
-    assert words.severity(text) == expected
-
-
-@pytest.mark.parametrize("text", ["250=ok", "passed=ok", "quit=ok", "", "=ok", "4.3=ok", "999=ok"])
-def test_a_severity_of_what_is_no_finding(text):
-    assert "is neither a reply code, an enhanced code nor one of" in refusal(words.severity, text)
-
-
-@pytest.mark.parametrize("text", ["452", "452=", "452=fatal", "452=0"])
-def test_a_severity_without_a_state(text):
-    assert refusal(words.severity, text) == ("the state must be one of ok warning critical unknown")
 
 
 # Everything.

@@ -17,7 +17,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -25,9 +24,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
-import dns.flags
-import dns.message
-import dns.rrset
 import pytest
 import trustme
 from support.programs import find_program
@@ -148,40 +144,6 @@ def install_plugin(directory: Path) -> Path:
     program.chmod(0o755)
     notes.touch()
     return notes
-
-
-class NameServer:
-    """A DNS server that knows ``records``: name and type to the texts of its records."""
-
-    def __init__(self, records: Mapping[tuple[str, str], Sequence[str]]) -> None:
-        self._records = records
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self.port = int(self._socket.getsockname()[1])
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        while True:
-            query, client = self._socket.recvfrom(4096)
-            if not query:
-                return
-            self._socket.sendto(self._answer(dns.message.from_wire(query)).to_wire(), client)
-
-    def _answer(self, query: dns.message.Message) -> dns.message.Message:
-        answer = dns.message.make_response(query)
-        answer.flags |= dns.flags.RA
-        (question,) = query.question
-        kind = dns.rdatatype.to_text(question.rdtype)
-        found = self._records.get((question.name.to_text().rstrip(".").lower(), kind))
-        if found:
-            answer.answer.append(dns.rrset.from_text(question.name, 60, "IN", kind, *found))
-        return answer
-
-    def stop(self) -> None:
-        self._socket.sendto(b"", self._socket.getsockname())
-        self._thread.join(PATIENCE)
-        self._socket.close()
 
 
 class Authority:

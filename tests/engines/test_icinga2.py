@@ -18,11 +18,11 @@ from running import (
     OK,
     UNKNOWN,
     Icinga2,
-    NameServer,
     Result,
     install_plugin,
     wait_for,
 )
+from support.names import NameServer, mx
 
 from exchange_mailaccept.cli.table import OPTIONS
 
@@ -166,12 +166,7 @@ def running(tmp_path_factory, authority, simulate) -> Iterator[Running]:
     secret = directory / "secret"
     secret.write_text("from a file\n")
     secret.chmod(0o600)
-    names = NameServer(
-        {
-            ("contoso.com", "MX"): ["10 mail1.contoso.com."],
-            ("mail1.contoso.com", "A"): ["127.0.0.1"],
-        }
-    )
+    names = NameServer(mx((10, "mail1.contoso.com", "127.0.0.1")))
     values = {
         "port": server.port,
         "dns": names.port,
@@ -257,7 +252,7 @@ def running(tmp_path_factory, authority, simulate) -> Iterator[Running]:
     icinga.start()
     yield running
     icinga.stop()
-    names.stop()
+    names.close()
 
 
 def test_the_examples_are_valid(tmp_path, authority):

@@ -124,12 +124,6 @@ def test_a_source_address_that_is_not_ours_says_nothing_of_the_server(peer, sour
     assert failed.fault.verdict is Verdict.UNTESTED
 
 
-def test_nobody_listens():
-    port = free_port()
-    (failed,) = answers(Connect(("127.0.0.1",), port))
-    assert failed.fault == Fault(Cause.REFUSED, f"127.0.0.1 port {port}: connection refused")
-
-
 def test_an_address_that_refuses_does_not_keep_from_the_next(peer):
     server = peer(saying(b"220 ready\r\n"))
     connected, greeted = answers(Connect(("127.0.0.9", "127.0.0.1"), server.port), Command(b""))
@@ -172,13 +166,6 @@ def test_a_silent_address_costs_a_fraction_of_a_second(black_hole):
 
 
 @linux
-def test_a_silent_address_is_given_up(black_hole):
-    address, port = black_hole
-    (failed,) = answers(Connect((address,), port, patience=0.4))
-    assert failed.fault == Fault(Cause.SILENT, f"within 0.4s ({address} port {port})")
-
-
-@linux
 def test_what_is_broken_outweighs_what_is_silent(black_hole):
     address, port = black_hole
     (failed,) = answers(Connect((address, "127.0.0.3"), port, patience=0.6))
@@ -186,13 +173,6 @@ def test_what_is_broken_outweighs_what_is_silent(black_hole):
         Cause.UNREACHABLE,
         f"127.0.0.3 port {port}: connection refused; {address} port {port}: no answer within 0.6s",
     )
-
-
-@pytest.mark.parametrize("address", ["fe80::1%nonesuch0", "fe80::1"])
-def test_a_zone_that_this_host_has_not(address):
-    (failed,) = answers(Connect((address,), 25))
-    assert failed.fault is not None
-    assert failed.fault.verdict is Verdict.UNTESTED
 
 
 @pytest.mark.parametrize("code", [errno.EAFNOSUPPORT, errno.EINVAL, errno.EPERM])
@@ -585,11 +565,6 @@ def test_a_run_ends_although_the_conversation_goes_on(peer):
     assert [each.fault for each in found] == [None, *[late] * 50]
 
 
-def test_a_run_without_time():
-    (failed,) = answers(Connect(("127.0.0.1",), 25), timeout=0)
-    assert failed.fault == Fault(Cause.NO_TURN, "no time was left to connect")
-
-
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
@@ -768,11 +743,6 @@ def test_a_name_of_the_hosts_file():
     assert found.fault is None
 
 
-def test_an_address_resolves_to_itself():
-    (found,) = answers(Resolve("127.0.0.5", 0))
-    assert found.addresses == ("127.0.0.5",)
-
-
 # Name servers.
 
 ONE, TWO = b"\x00\x01one?", b"\x00\x02two?"
@@ -799,7 +769,7 @@ def test_responses_are_told_by_their_id(names, sent, responses, fault):
         heard.append(query)
         return iter(sent) if len(heard) == 2 else None
 
-    (answered,) = answers(Ask(where(names(answer)), (ONE, TWO), False, 0.3 if fault else PATIENCE))
+    (answered,) = answers(Ask(where(names(answer)), (ONE, TWO), False, 0.3 if fault else 2.0))
     assert heard == [ONE, TWO]
     assert (answered.responses, answered.fault) == (responses, fault)
 
@@ -852,12 +822,6 @@ def test_responses_over_tcp(peer, sent, responses, fault, cut):
     server = peer(what)
     (answer,) = answers(Ask((server.host, server.port), (ONE, TWO), True, PATIENCE))
     assert (answer.responses, answer.fault) == (responses, fault)
-
-
-def test_a_name_server_that_is_silent_over_tcp(peer):
-    server = peer(Talk.wait)
-    (answer,) = answers(Ask((server.host, server.port), (ONE,), True, 0.3))
-    assert (answer.responses, answer.fault) == ((None,), Fault(Cause.SILENT, "within 0.3s"))
 
 
 def test_a_name_server_that_drips_over_tcp(peer):

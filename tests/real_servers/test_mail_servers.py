@@ -490,28 +490,3 @@ def test_server_that_is_no_exchange_is_a_warning_by_default(check, postfix, wait
     assert "accepted mail for good@mx.test" in run.lines[0]
     wait_until(lambda: not postfix.queued(), "an empty queue")
     assert len(postfix.delivered()) == 1
-
-
-def test_two_mails_have_two_message_ids(check, postfix, wait_until, check_probe_message):
-    for _ in range(2):
-        assert check(postfix, "-r", "good@mx.test").exit_code == 0
-    wait_until(lambda: not postfix.queued(), "an empty queue")
-
-    first, second = map(check_probe_message, postfix.delivered())
-
-    assert first["Message-ID"] != second["Message-ID"]
-
-
-def test_every_state_of_a_finding_can_be_chosen(check, postfix):
-    assert check(postfix, "-r", "deferred@mx.test", "--severity", "450=critical").exit_code == 2
-    assert check(postfix, "-r", "deferred@mx.test", "--severity", "deferred=ok").exit_code == 0
-    assert check(postfix, "-r", "unknown@mx.test", "--severity", "5.1.1=unknown").exit_code == 3
-
-
-def test_starttls_that_is_required_and_not_offered_is_critical(check, postfix):
-    run = check(postfix, "-r", "good@mx.test", "-S")
-
-    assert run.exit_code == 2
-    assert run.status.startswith("MAILACCEPT CRITICAL - 127.0.0.1 ")
-    assert "STARTTLS" in run.status
-    assert postfix.delivered() == []

@@ -330,54 +330,7 @@ def test_exim_takes_mail_of_one_who_logged_on(check, exim, files, mechanism):
     assert re.search(r"(?m)^TLS: TLSv1\.3 \S+, certificate verified$", run.stdout)
 
 
-@pytest.mark.parametrize("mechanism", ["plain", "login"])
-def test_exim_refuses_a_wrong_password(check, exim, files, mechanism):
-    run = check(exim, "-S", *files.log_on(mechanism, files.wrong), "-vv")
-    assert (run.exit_code, run.status) == (
-        2,
-        "MAILACCEPT CRITICAL - 127.0.0.1 refused AUTH: 535 Incorrect authentication data",
-    )
-
-
-def test_exim_offers_no_logon_outside_tls(check, exim, files):
-    run = check(exim, *files.log_on("plain"), "--auth-without-tls")
-    assert (run.exit_code, run.status) == (
-        2,
-        "MAILACCEPT CRITICAL - 127.0.0.1 does not offer AUTH PLAIN",
-    )
-
-
 # smtp-sink, which has no TLS.
-
-
-def test_smtp_sink_has_no_tls(check, smtp_sink, files):
-    """Required it is CRITICAL; a secret stays at home; where TLS is only wished for, mail goes."""
-    port = smtp_sink().port
-    run = check(port, "-S", *files.verify, *files.log_on("auto"))
-    assert (run.exit_code, run.status) == (
-        2,
-        "MAILACCEPT CRITICAL - 127.0.0.1 does not offer STARTTLS",
-    )
-    run = check(port, "--starttls-if-offered", *files.log_on("auto"))
-    assert (run.exit_code, run.status) == (
-        2,
-        "MAILACCEPT CRITICAL - 127.0.0.1 offers no TLS, and no secret goes out without it",
-    )
-    run = check(port, "--starttls-if-offered", *files.verify, "--profile", "none")
-    # Mail goes, but the certificate that was to be verified was not shown.
-    assert run.exit_code == 1
-    assert "starttls" not in run.perfdata
-
-
-def test_smtp_sink_speaks_plain_text_first(check, smtp_sink):
-    run = check(smtp_sink().port, "-s")
-    assert run.exit_code == 2
-    assert re.fullmatch(
-        r"MAILACCEPT CRITICAL - 127\.0\.0\.1 failed at TLS: (the server spoke before it was asked:"
-        r" '220 mx\.test ESMTP'|handshake failed: the server answered in plain text"
-        r" \(OpenSSL: wrong version number\))",
-        run.status,
-    ), run.status
 
 
 # OpenSMTPD, whose STARTTLS fails where its lookup process does not have the key.
@@ -440,8 +393,3 @@ def test_starttls_that_is_announced_and_fails(check, opensmtpd, mode):
     )
     assert "starttls" in run.perfdata
     assert "mail" not in run.perfdata
-
-
-def test_without_tls_the_same_server_works(check, opensmtpd):
-    run = check(opensmtpd, "--profile", "none", "--until", "mail")
-    assert run.exit_code == 0

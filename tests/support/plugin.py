@@ -136,8 +136,9 @@ class Plugin:
     def against(self, server: Union[Server, int], *argv: str, **environment: str) -> PluginRun:
         """Test a server on a loopback port, by address."""
         port = server if isinstance(server, int) else server.port
+        recipient = () if "-r" in argv else ("-r", "postmaster@contoso.com")
         run = self(
-            *("-H", "127.0.0.1", "-p", str(port), "-r", "postmaster@contoso.com"),
+            *("-H", "127.0.0.1", "-p", str(port), *recipient),
             *("-F", "probe.client.example", "-t", "10", *argv),
             **environment,
         )
@@ -219,10 +220,12 @@ ACCEPTED = (
 
 def check(server: Server, *arguments: str, **how: Any) -> PluginRun:
     """Test ``server``; the port does not appear in what comes back."""
+    recipient = () if "-r" in arguments else ("-r", "postmaster@contoso.com")
     run = run_plugin(
-        "-H", server.host, "-p", str(server.port), "-r", "postmaster@contoso.com",
-        "-F", "probe.client.example", *arguments, **how,
-    )  # fmt: skip
+        *("-H", server.host, "-p", str(server.port), *recipient),
+        *("-F", "probe.client.example", *arguments),
+        **how,
+    )
     return run._replace(stdout=run.stdout.replace(f"port {server.port}", "port PORT"))
 
 
