@@ -24,7 +24,7 @@ from support.smtp import Server
 
 from exchange_mailaccept.policies import dane, tlsa
 from exchange_mailaccept.policies.conclusion import Effect, Problem
-from exchange_mailaccept.protocol import stages as smtp
+from exchange_mailaccept.protocol import conversation as smtp
 from exchange_mailaccept.protocol.conversation import Session
 from exchange_mailaccept.protocol.security import Security
 
