@@ -215,12 +215,20 @@ def overview() -> str:
                 NOTE,
                 "# When mail is not accepted: what a reply means and what to do",
                 paragraph(
-                    "The plugin looks up the reply that stopped the test in a table made from "
-                    "Microsoft's documents and from logs that administrators have published. "
-                    "These pages are that table. If a reply is not in it, the plugin says so and "
-                    "explains the reply by its class (4yz, 5yz). Where administrators choose the "
-                    "text themselves, or the exact words were never published, an example is "
-                    "shown."
+                    "The plugin looks up the reply that stopped the test in two tables. One has "
+                    "the replies of Exchange itself, from Microsoft's documents and from logs that "
+                    "administrators have published; the other the reasons for which any mail "
+                    "server refuses, in many wordings. These pages are those tables. If a reply "
+                    "is in neither, the plugin says so and explains the reply by its class (4yz, "
+                    "5yz). Where administrators choose the text themselves, or the exact words "
+                    "were never published, an example is shown."
+                ),
+                paragraph(
+                    "Words count more than a code that every server uses. If only such a code "
+                    "fits, the meaning begins with *By its code*. The kind `probe` is used only "
+                    "where the reply says that this client, its name, its sender or its message "
+                    "is meant; a filter, resolver or directory of the server that fails refuses "
+                    "everybody and is of the kind `server`."
                 ),
                 "## Kinds",
                 "\n".join(["| kind | what | entries |", "|---|---|---|", *kinds]),

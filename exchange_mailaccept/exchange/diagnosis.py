@@ -107,7 +107,8 @@ def _by_row(row: Row, match: Match, outcome: StageOutcome, responder: Responder)
     reply = negative_reply(outcome)
     if reply is not None:
         if match.by_code_alone:
-            cause = f"By its code: {cause[0].lower()}{cause[1:]}" if _plain(cause) else cause
+            first = cause[0].lower() if _is_plain(cause) else cause[0]
+            cause = f"By its code: {first}{cause[1:]}"
         codes = [code for code in sub_codes(reply.text) if code not in cause]
         if codes:
             cause = f"{cause} ({', '.join(codes)})"
@@ -116,7 +117,7 @@ def _by_row(row: Row, match: Match, outcome: StageOutcome, responder: Responder)
     return Diagnosis(row.kind, cause, next_step, page, row.begin, row.everybody, row.this_probe)
 
 
-def _plain(cause: str) -> bool:
+def _is_plain(cause: str) -> bool:
     """Whether the first word of a cause has a capital only because it begins the sentence."""
     return cause.split()[0] in ("A", "An", "The", "There", "This", "No", "Over", "Something")
 

@@ -360,3 +360,15 @@ def test_a_very_long_reply_is_known_by_its_beginning() -> None:
     assert matching_entry(refused("rcpt", long)) == matching_entry(
         refused("rcpt", "550 5.1.1 User unknown")
     )
+
+
+@pytest.mark.parametrize(
+    ("reply", "begins"),
+    [
+        ("452 4.3.1 So far", "By its code: Back pressure: "),
+        ("550 5.1.1 So far", "By its code: there is no such recipient"),
+        ("452 4.3.1 Insufficient system resources", "Back pressure: "),
+    ],
+)
+def test_what_is_known_by_its_code_alone_says_so(reply: str, begins: str) -> None:
+    assert diagnose(refused("rcpt", reply)).cause.startswith(begins)
