@@ -152,7 +152,7 @@ CASES = (
         r"MAILACCEPT CRITICAL - 127\.0\.0\.1 did not answer RCPT within 5s",
         {"timeout": 5},
         {"delay": {"rcpt": 300}},
-        labels=TO_RCPT,
+        labels=TO_RCPT.replace(" quit", ""),
     ),
     Case(
         "no-address",

@@ -42,12 +42,13 @@ SAMPLES: dict[str, tuple[Any, dict[str, Any]]] = {
     "all-addresses": (True, {}),
     "expect-mx": (["mail1.contoso.com"], {"domain": "contoso.com"}),
     "refuse": (["a@adatum.com", "b@adatum.com"], {}),
+    "connections": (6, {}),
     "set": ("any", {"domain": "contoso.com", "all-mx": True}),
     "parallel": (2, {"domain": "contoso.com", "all-mx": True}),
     "nameserver": (["127.0.0.1:{dns}", "[::1]:53"], {"domain": "contoso.com"}),
     "source-address": ("127.0.0.1", {}),
     "from": ("<>", {}),
-    "recipient": ("probe@contoso.com", {}),
+    "recipient": (["probe@contoso.com", "sales@contoso.com"], {}),
     "fqdn": ("probe.example.com", {}),
     "until": ("rcpt", {}),
     "subject": ("Probe of the night", {}),
@@ -60,6 +61,8 @@ SAMPLES: dict[str, tuple[Any, dict[str, Any]]] = {
     "starttls": (True, {}),
     "ssl": (True, {}),
     "starttls-if-offered": (True, {}),
+    "dane": (True, {"domain": "contoso.com"}),
+    "mta-sts": (True, {"domain": "contoso.com"}),
     "verify": (True, {"starttls": True}),
     "ca-file": ("{ca}", {"starttls": True, "verify": True}),
     "tls-name": ("mail1.contoso.com", {"starttls": True}),
@@ -261,9 +264,9 @@ def test_the_examples_are_valid(tmp_path, authority):
     icinga = Icinga2(tmp_path, includes + Icinga2.ALONE, authority)
     said = icinga.validate()
     assert "warning" not in said
-    assert re.search(r"Instantiated 6 Services", said)
+    assert re.search(r"Instantiated 9 Services", said)
     assert re.search(r"Instantiated \d+ Dependencies", said)
-    assert re.search(r"Instantiated 6 Notifications", said)
+    assert re.search(r"Instantiated 9 Notifications", said)
 
 
 @pytest.fixture(scope="module")
