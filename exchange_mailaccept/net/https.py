@@ -118,4 +118,6 @@ def _connected(addresses: Sequence[str], port: int, patience: float) -> socket.s
         except OSError as error:
             fault = fault_of(error)
         faults.append(fault._replace(explanation=f"{address} port {port}: {fault.explanation}"))
-    raise _NotConnectedError(faults[0])
+    # A host that refuses is there, even if this one has no way to its other addresses.
+    refused = (fault for fault in faults if fault.cause is Cause.REFUSED)
+    raise _NotConnectedError(next(refused, faults[0]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..record import TYPE_CHECKING, Enum, NamedTuple
-from ..vocabulary import Stage, Verdict
+from ..vocabulary import Cause, Stage, Verdict
 
 if TYPE_CHECKING:
     from typing import Optional
@@ -109,3 +109,11 @@ def knows_of_tls(session: Session) -> bool:
     if failure is None or session.security is not None:
         return True
     return failure.stage not in _BEFORE_TLS and failure.verdict is not Verdict.UNTESTED
+
+
+def why_no_tls(session: Session) -> str:
+    """How a server behaved in whose session TLS was not begun."""
+    stage = session.outcome(Stage.STARTTLS)
+    if stage is None or stage.cause is Cause.NOT_OFFERED:
+        return "does not offer STARTTLS"
+    return f"fails at STARTTLS: {stage.reply or stage.explanation}"

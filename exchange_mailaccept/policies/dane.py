@@ -13,9 +13,9 @@ from ..protocol import mx
 from ..protocol.conversation import Fault
 from ..protocol.further_requests import Await, Begin
 from ..record import TYPE_CHECKING, NamedTuple
-from ..vocabulary import Cause, Stage, Verdict
+from ..vocabulary import Verdict
 from . import tlsa
-from .conclusion import Conclusion, Effect, Problem, knows_of_tls
+from .conclusion import Conclusion, Effect, Problem, knows_of_tls, why_no_tls
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -148,11 +148,7 @@ def _judge(found: Found, domain: str, session: Session, now: float) -> Conclusio
         return _concluded(found.problem, found.why)
     security = session.security
     if security is None:
-        stage = session.outcome(Stage.STARTTLS)
-        why = "does not offer STARTTLS"
-        if stage is not None and stage.cause is not Cause.NOT_OFFERED:
-            why = f"fails at STARTTLS: {stage.reply or stage.explanation}"
-        return _concluded(Problem.NO_STARTTLS, why)
+        return _concluded(Problem.NO_STARTTLS, why_no_tls(session))
     records = tlsa.usable(found.records)
     if not records:
         # TLS is required all the same, and there was TLS (RFC 7672 2.2).

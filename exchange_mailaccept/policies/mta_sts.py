@@ -13,7 +13,7 @@ from ..protocol.further_requests import Call
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Cause, Verdict
 from . import sts_policy
-from .conclusion import Conclusion, Effect, Problem, knows_of_tls
+from .conclusion import Conclusion, Effect, Problem, knows_of_tls, why_no_tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -120,10 +120,11 @@ def judge(published: Published, hosts: Sequence[str], sessions: Sequence[Session
     :param hosts: the names of all MX hosts, whether their servers were tested or not
     """
     problem, policy = published.problem, published.policy
-    if problem is not None or policy is None:
+    if problem is not None:
         untested = problem in (Problem.NOT_REACHED, Problem.RESOLVER_SILENT)
         effect = Effect.UNTESTED if untested else Effect.NOTHING
-        return Conclusion(NAME, effect, problem or Problem.NO_TXT, published.why)
+        return Conclusion(NAME, effect, problem, published.why)
+    assert policy is not None
     defects = [_defect(host, policy, sessions) for host in hosts]
     wrong = [each for each in defects if each is not None]
     listed = " ".join(policy.patterns)
@@ -162,4 +163,4 @@ def _of_session(session: Session) -> tuple[Problem, str]:
         return Problem.NONE, ""
     if failure is not None and failure.cause in OF_THE_CERTIFICATE:
         return Problem.UNTRUSTED, failure.explanation
-    return Problem.NO_STARTTLS, "does not offer STARTTLS"
+    return Problem.NO_STARTTLS, why_no_tls(session)

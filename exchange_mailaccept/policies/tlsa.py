@@ -48,8 +48,8 @@ def digest(content: bytes) -> str:
 
 def parse(text: str) -> Record:
     """Read a record as it is in a zone file, for example ``3 1 1 0123...``."""
-    usage, selector, matching_type, data = text.split(maxsplit=3)
-    return Record(int(usage), int(selector), int(matching_type), bytes.fromhex(data))
+    usage, selector, matching_type, *data = text.split()
+    return Record(int(usage), int(selector), int(matching_type), bytes.fromhex("".join(data)))
 
 
 def usable(records: Iterable[Record]) -> tuple[Record, ...]:

@@ -163,6 +163,13 @@ def test_published_records_demand_tls(check, serve_carelessly):
     )
 
 
+def test_starttls_that_fails_is_quoted(check, serve_carelessly):
+    server = serve_carelessly(Manners(starttls=b"454 4.7.0 TLS not available\r\n"))
+    run = check(server, [record(b"")])
+    assert run.exit_code == 2
+    assert "\nDANE: mx.test fails at STARTTLS: 454 4.7.0 TLS not available\n" in run.stdout
+
+
 def test_a_server_that_nobody_reaches_is_no_matter_of_dane(check, serve_carelessly):
     server = serve_carelessly(Manners(banner=b"554 5.3.2 not now\r\n"))
     run = check(server, [record(b"")])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dns.rdata
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exchange_mailaccept.policies.tlsa import Record, parse, usable
 
@@ -25,6 +28,13 @@ SHA512 = (
 )
 def test_a_record_is_read_as_it_is_in_a_zone_file(text, record):
     assert parse(text) == record
+
+
+@given(st.binary(min_size=3, max_size=400))
+def test_every_record_that_dns_can_carry_is_read(wire):
+    """Even one without data; what comes first are the three numbers (RFC 6698 2.1)."""
+    text = dns.rdata.from_wire("IN", "TLSA", wire, 0, len(wire)).to_text()
+    assert parse(text) == Record(wire[0], wire[1], wire[2], wire[3:])
 
 
 def test_a_record_is_shown_by_its_numbers_and_its_beginning():
