@@ -166,6 +166,8 @@ class Simulator:
         port = self._listeners[0].sockets[0].getsockname()[1]
         file = Path(self._directory.name) / "mailbox.pem"
         file.write_bytes(authority)
+        # The plugin may run as another user.
+        file.parent.chmod(0o755)
         host = f"[{self.host}]" if ":" in self.host else self.host
         self.options += (
             *("--delivered", f"imaps://{USER}@{host}:{port}/INBOX,Junk%20Email"),

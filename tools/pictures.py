@@ -15,12 +15,15 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import urllib.parse
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(CHECKOUT / "tests" / "engines"))
+sys.path[:0] = [str(CHECKOUT / "tests"), str(CHECKOUT / "tests" / "engines")]
 
 from running import (  # noqa: E402 found by the lines above
     CONTRIB,
@@ -37,11 +40,14 @@ from surroundings import (  # noqa: E402
     start_icingaweb,
 )
 
+from simulator.mailbox import PASSWORD  # noqa: E402
 from simulator.server import Simulator  # noqa: E402
 
-HOST, SERVICE = "mbx01.contoso.com", "mail acceptance"
+HOST, SERVICE, DELIVERY = "mbx01.contoso.com", "mail acceptance", "mail delivery"
 #: Seconds for which all is well, and for which it is not.
 WELL, ILL = 90, 45
+#: Seconds after which accepted mail is delivered at first, then ever later; ``None`` for never.
+LAGS = ((0, 40), (2, 10), (5, 12), (9, 14), (None, 55), (0, 24))
 DELAY = {"banner": 0.06, "mail": 0.03, "rcpt": 0.09, "message": 0.12}
 REFUSAL = "550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain"
 
@@ -90,6 +96,69 @@ object Service "{SERVICE}" {{
 {Icinga2.ALONE}"""
 
 
+def service_of(simulator: Simulator) -> str:
+    """A service that looks into the mailbox of ``simulator`` too."""
+    options = dict(zip(simulator.options[::2], simulator.options[1::2]))
+    return f"""
+object Service "{DELIVERY}" {{
+  host_name = "{HOST}"
+  check_command = "exchange_mailaccept"
+  check_interval = 2s
+  retry_interval = 2s
+  max_check_attempts = 1
+  vars.exchange_mailaccept_port = {simulator.port}
+  vars.exchange_mailaccept_recipient = "mailaccept-probe@contoso.com"
+  vars.exchange_mailaccept_timeout = 3
+  vars.exchange_mailaccept_delivered = "{options["--delivered"].replace("$", "$$")}"
+  vars.exchange_mailaccept_ca_file = "{options["--ca-file"]}"
+  vars.exchange_mailaccept_mailbox_password = "{PASSWORD}"
+  vars.exchange_mailaccept_warning = [ "delivered=15" ]
+  vars.exchange_mailaccept_critical = [ "delivered=30" ]
+}}
+"""
+
+
+def deliver_ever_later(simulator: Simulator) -> None:
+    """Let accepted mail arrive at once, then later and later, then never, then at once again."""
+    box = simulator.mailbox
+    assert box is not None
+    accept = type(box).accept
+    begun = time.monotonic()
+
+    def later(content: bytes, server: str) -> None:
+        passed = time.monotonic() - begun
+        for lag, seconds in LAGS:
+            if passed < seconds or (lag, seconds) == LAGS[-1]:
+                break
+            passed -= seconds
+        if lag is not None:
+            threading.Timer(lag, accept, (box, content, server)).start()
+
+    box.accept = later  # type: ignore[method-assign]
+
+
+def draw_delivery(graphite: int, picture: Path) -> None:
+    """Have Graphite draw what its template for Icinga Web draws of the mailbox."""
+    values = f"icinga2.{HOST.replace('.', '_')}.services.{DELIVERY.replace(' ', '_')}"
+    values += ".exchange_mailaccept.perfdata"
+    targets = [
+        f"alias(color({values}.delivered.value,'#1a7dd7'),'delivered')",
+        f"alias(color({values}.delay.value,'#4b9b5f'),'delay')",
+        f"alias(color({values}.delivered.warn,'#ffaa44'),'warning')",
+        f"alias(color({values}.delivered.crit,'#ff5566'),'critical')",
+    ]
+    query = [
+        *(("target", target) for target in targets),
+        *(("from", f"-{sum(seconds for _, seconds in LAGS) - 25}s"), ("width", "900")),
+        *(("height", "300"), ("lineWidth", "2"), ("bgcolor", "white"), ("fgcolor", "black")),
+        *(("title", "Age of the newest probe that arrived, and its delay, s"), ("yMin", "0")),
+        *(("lineMode", "connected"), ("fontName", "DejaVu Sans"), ("fontSize", "10")),
+    ]
+    address = f"http://127.0.0.1:{graphite}/render?{urllib.parse.urlencode(query)}"
+    with urllib.request.urlopen(address, timeout=60) as response:
+        picture.write_bytes(response.read())
+
+
 def take(directory: Path, running: list[Any]) -> None:
     """Start everything, wait, and take the pictures."""
     database = MariaDB(directory / "mariadb")
@@ -99,14 +168,16 @@ def take(directory: Path, running: list[Any]) -> None:
     running.append(carbon)
     graphite, graphite_port = start_graphite_web(directory / "carbon")
     running.append(graphite)
-    with Simulator(delay=DELAY) as well, Simulator(delay=DELAY, reply={"rcpt": REFUSAL}) as ill:
+    well, ill = Simulator(delay=DELAY), Simulator(delay=DELAY, reply={"rcpt": REFUSAL})
+    with well, ill, Simulator(mailbox="delivered") as delivering:
         icinga = Icinga2(
             directory / "icinga2",
-            configuration(well.port, database.port, carbon_port),
+            service_of(delivering) + configuration(well.port, database.port, carbon_port),
             Authority(),
             schedules=True,
         )
         install_plugin(directory / "icinga2" / "plugins")
+        deliver_ever_later(delivering)
         icinga.start()
         running.append(icinga)
         report = {"type": "Host", "filter": "true", "exit_status": 0, "plugin_output": "up"}
@@ -123,7 +194,9 @@ def take(directory: Path, running: list[Any]) -> None:
         )
         rest(ILL)
         photograph(f"{page}&graph_range={WELL + ILL}", directory / "service-failing.png", 780)
-        for picture in directory.glob("service-*.png"):
+        rest(sum(seconds for _, seconds in LAGS) - WELL - ILL)
+        draw_delivery(graphite_port, directory / "delivery.png")
+        for picture in directory.glob("*.png"):
             (CHECKOUT / "docs" / "pictures" / picture.name).write_bytes(picture.read_bytes())
         # Before the servers that it tests.
         running.remove(icinga)

@@ -285,12 +285,6 @@ class _Imap(imaplib.IMAP4):
             return self._session.context.wrap_socket(connection, server_hostname=self.host)
         return connection
 
-    def send(self, data: Any) -> None:
-        """Send, unless the run is over."""
-        if self._session.over:
-            raise self.abort("the time is up")
-        super().send(data)
-
     def read(self, size: int) -> bytes:
         """Read exactly ``size`` bytes."""
         self._spend(size)

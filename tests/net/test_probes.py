@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exchange_mailaccept.net.probes import (
     Hop,
@@ -157,6 +159,16 @@ def test_the_newest_probe_is_the_one_that_was_sent_last(probes, expected):
 def test_the_delay_is_told_unless_the_clocks_differ(sent, arrived, delay, skew):
     found = newest([at(sent, arrived)], OWN, NOW, NOW)
     assert (found.delay, found.skew) == (delay, skew)
+
+
+@given(st.lists(st.none() | st.binary() | st.tuples(st.binary(), st.binary())), st.binary())
+def test_whatever_a_server_says_can_be_read(answer, text):
+    """Also where the right beginning is followed by anything."""
+    about = b'1 (UID 7 INTERNALDATE "' + text + b'" BODY[] {9}'
+    parse([*answer, (about, header()), (answer[0] if answer else None)], "INBOX")
+    parse(fetched(header().replace(b"28 Nov", text)), "INBOX")
+    ways([*answer, (about, text)])
+    hops(WAY.replace(b"28 Nov", text) + text, EIGHT)
 
 
 @pytest.mark.parametrize(

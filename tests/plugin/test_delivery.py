@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+import trustme
 from support.names import NameServer
 from support.plugin import CRITICAL, OK, UNKNOWN, WARNING, PluginRun, run_plugin
 from support.smtp import PATIENCE, PortOfAll
@@ -25,6 +26,7 @@ from support.smtp import PATIENCE, PortOfAll
 pytest.importorskip("aiosmtpd")
 
 from simulator.mailbox import INBOX, JUNK, PASSWORD, ImapSession, Letter, Mailbox
+from simulator.poses import Answer, Behaviour
 from simulator.server import Simulator
 
 ENVIRONMENT = {"CHECK_EXCHANGE_MAILACCEPT_MAILBOX_PASSWORD": PASSWORD}
@@ -123,7 +125,8 @@ def test_a_warning_range_is_a_warning(simulator, earlier):
 def test_after_a_pause_the_message_of_this_run_is_waited_for(simulator, earlier):
     """It is enough, and -v tells the gap."""
     backdate(earlier, 7200, 7200)
-    del mailbox(simulator).accept
+    box = mailbox(simulator)
+    box.accept = lambda *message: threading.Timer(1, Mailbox.accept, (box, *message)).start()
     run = check(simulator, "-v")
     assert run.exit_code == OK, run.stdout
     assert "; delivered in" in run.first_line
@@ -132,7 +135,10 @@ def test_after_a_pause_the_message_of_this_run_is_waited_for(simulator, earlier)
 
 @pytest.mark.parametrize(
     ("severity", "state"),
-    [((), UNKNOWN), (("--severity", "delivered=ok"), OK), (("--severity", "probe=ok"), UNKNOWN)],
+    [
+        *(((), UNKNOWN), (("--severity", "delivered=ok"), OK)),
+        *((("--severity", "probe=ok"), UNKNOWN), (("-w", "total=@0:99"), WARNING)),
+    ],
 )
 def test_no_probe_has_ever_arrived(simulator, severity, state):
     deliver_nothing(simulator)
@@ -217,6 +223,22 @@ def test_what_smtp_shows_leads(simulator, reply, state):
     assert "delivered" in run.perfdata
 
 
+def test_a_message_that_goes_to_other_recipients_only(simulator, earlier, monkeypatch):
+    """The mailbox is that of the first; the message that it did not get is not waited for."""
+    backdate(earlier, 7200, 7200)
+    answer = Behaviour.answer
+
+    def refuse(behaviour: Behaviour, stage: str, **fields: object) -> Answer:
+        if fields.get("address") == "postmaster@contoso.com":
+            return Answer("550 5.1.1 User unknown")
+        return answer(behaviour, stage, **fields)
+
+    monkeypatch.setattr(Behaviour, "answer", refuse)
+    run = check(simulator, "-r", "other@contoso.com", "--severity", "550=ok")
+    assert run.exit_code == OK, run.stdout
+    assert run.perfdata["delivered"].startswith("72")
+
+
 @pytest.mark.parametrize(
     ("arguments", "state"),
     [
@@ -269,6 +291,15 @@ def test_old_probes_are_deleted(simulator, monkeypatch, uidplus):
         assert [letter.flags for letter in left] == [{"\\Deleted"}, {"\\Deleted"}, set()]
     assert own in box.folders[INBOX]
     assert own.flags == set()
+
+
+def test_the_newest_probe_is_never_deleted(simulator, earlier):
+    """Not even in an outage that lasts for days."""
+    older = mailbox(simulator).put(earlier.content)
+    backdate(older, 300_000, 300_000)
+    backdate(earlier, 200_000, 200_000)
+    assert check(simulator, "-t", "2").exit_code == CRITICAL
+    assert mailbox(simulator).folders[INBOX] == [earlier]
 
 
 def test_twice_the_largest_limit_is_kept(simulator, earlier):
@@ -433,6 +464,19 @@ def test_a_certificate_that_is_not_trusted(simulator, authority):
     assert ": its certificate is not valid: " in run.first_line
 
 
+def test_a_certificate_for_another_host(simulator, tmp_path):
+    """The authority is trusted."""
+    signer = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    signer.issue_cert("192.0.2.1", "mail.contoso.com").configure_cert(context)
+    signer.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    with playing(hold, context) as port:
+        place = ("--delivered", f"imaps://probe@127.0.0.1:{port}")
+        run = check(simulator, *place, "--ca-file", str(tmp_path / "ca.pem"), "-t", "5")
+    assert run.exit_code == UNKNOWN
+    assert ": its certificate is not valid: IP address mismatch" in run.first_line
+
+
 def test_no_secret_goes_out_without_tls(simulator):
     """``imap:`` requires STARTTLS."""
     heard = []
@@ -498,6 +542,15 @@ def test_each_server_of_a_set_has_probes_of_its_own(simulator, two_servers):
     for name in (rb"Message-ID", rb"X-Exchange-Mailaccept"):
         found = {re.search(rb"\r\n" + name + rb": (.*)\r\n", each.content)[1] for each in letters}
         assert len(found) == 2
+
+
+def test_several_connections_to_each_server_of_a_set(simulator, two_servers):
+    """One message to each, with its own mark."""
+    *_, check_all = two_servers
+    run = check_all("--connections", "2")
+    assert run.exit_code == OK, run.stdout
+    assert run.perfdata["arrived"] == "2;;;0"
+    assert len(mailbox(simulator).folders[INBOX]) == 2
 
 
 def test_the_server_whose_probe_is_missing_is_named(two_servers):
