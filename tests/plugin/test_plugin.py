@@ -500,7 +500,7 @@ def test_many_mistakes_are_one_short_line():
         "MAILACCEPT UNKNOWN - unknown option -Q;"
         " -t x: must be... up to 86400;"
         " -d x..de: 'x.... underscores;"
-        " -w foo=1: 'fo...e quit total;"
+        " -w foo=1: 'fo...ivered delay;"
         " -p y: must be...m 1 to 65535;"
         " --profile foo...mission none;"
         " --until foo: ...data message;"
