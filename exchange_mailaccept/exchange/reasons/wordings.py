@@ -47,6 +47,9 @@ said-relaying:
 said-sender-verify:
     sender (?:e-?mail )?(?:address )?(?:verif|call-?(?:out|back))|verification failed for
     sender address rejected: un(?:verified|deliverable)
+said-sender-denied:
+    sender\b.{0,20}\bdomain\b.{0,30}(?:not allowed|blocked|reject|refused|denied)
+    \byour (?:domain|e-?mail(?: address)?)\b.{0,20}(?:black|block|reject|denied)
 said-error:
     server configuration (?:error|problem)
 said-greylisting:
@@ -94,7 +97,7 @@ said-licence:
 said-tls-required:
     must issue (?:an? )?starttls
     (?:tls|ssl(?:v\d)?|encrypt\w+)\b.{0,40}(?:required|needed|mandatory|enforced|necessary)
-    (?:require|need|must use|demand|only accept|enforc)\w*\b.{0,40}(?:tls\b|ssl|encrypt)
+    (?:require|need|must use|demand|only accept|enforc)\w*\b.{0,40}(?:tls\b|ssl|encrypt|cipher)
     (?:plain ?text|unencrypted|insecure) (?:connection|session|smtp)s? (?:is |are )?(?:not|re)
     \bmust\b.{0,30}(?:tls\b|ssl|encrypt)
 said-tls-unavailable:
@@ -220,7 +223,7 @@ said-relaying:
     domain\b.{0,50}(?:not|n't) (?:\w+ )?(?:serviced|known|ours|defined|managed|allowed|exist)
     domain\b.{0,50}(?:not|n't) (?:in (?:my|our|the) |on (?:my|our|the) |a |one of )
     \bno[-_ ](?:such[-_ ])?domain\b
-    (?:unknown|invalid|unregistered|unrecogni[sz]ed|bad) (?:local |recipient |destination )?domain
+    (?:unknown|invalid|unregistered|unrecogni[sz]ed|bad) (?:local |recipient |destination )?domain\b(?! name)
     not (?:an? |the )?(?:gateway|mx|mail exchanger|mail host) for
     (?:do not|don't) (?:handle|host|serve|know|accept)\b.{0,30}domain
 said-ehlo-name:
@@ -321,7 +324,7 @@ said-client-refused:
     (?:you are|you're|you have been) (?:blocked|banned|rejected|denied)(?! by (?:the )?(?:recipient|user))
     (?:mail|messages?|traffic|connections?) from [^\s@]+.{0,30}(?:block|reject|denied|refused|deferred|not (?:allow|accept|permit))
     not (?:\w+ )?accept\w* (?:mail|messages|traffic|connections) from
-    go away|policy reject|anti-?spam|\bspam
+    go away|policy reject|anti-?spam|\bspam|:blocked\b
     (?:blocked|rejected|denied|refused)\b.{0,10}(?:abuse|\bsee\b|visit|contact)
     geo-?(?:ip|location|block)|country
     action (?:aborted|not taken) \[?\d
