@@ -97,6 +97,8 @@ def look(expected: Sequence[Expected], watch: Watch) -> Generator[Request, Answe
         return Delivery(seen)
     notes = seen.notes + (yield from _tidy(session, watch, marks, seen))
     seen = yield from _wait(session, expected, watch, seen)
+    if isinstance(seen, Fault):
+        return Delivery(seen)
     now = yield from _now(watch)
     yield from _call(session, session.leave)
     return Delivery(None, _newest(expected, watch, seen.probes, now), notes)
@@ -104,8 +106,11 @@ def look(expected: Sequence[Expected], watch: Watch) -> Generator[Request, Answe
 
 def _wait(
     session: MailboxSession, expected: Sequence[Expected], watch: Watch, seen: Seen
-) -> Generator[Request, Answer, Seen]:
-    """Look again until nothing is to be waited for, or the run ends."""
+) -> Generator[Request, Answer, Union[Seen, Fault]]:
+    """Look again until nothing is to be waited for, or the time is up.
+
+    If the wait ends early, nobody knows whether this run's message would have arrived.
+    """
     marks = frozenset(each.mark for each in expected)
     pause = PAUSE
     while True:
@@ -120,8 +125,7 @@ def _wait(
         pause = min(2 * pause, LONGEST_PAUSE)
         again = yield from _read(session, marks)
         if isinstance(again, Fault):
-            # At the end of the run, or the connection is lost: what was seen before stands.
-            return seen
+            return seen if again.cause is Cause.SILENT else again
         seen = again
 
 

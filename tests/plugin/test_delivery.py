@@ -346,6 +346,26 @@ def test_a_mailbox_server_that_falls_silent(simulator, earlier, monkeypatch, com
     assert older in mailbox(simulator).folders[INBOX]
 
 
+def test_a_mailbox_that_is_lost_while_a_probe_is_waited_for(simulator, earlier, monkeypatch):
+    """The probe might have arrived, so nobody is woken."""
+    backdate(earlier, 7200, 7200)
+    answer = ImapSession._answer
+    heard = []
+
+    async def lose(session: ImapSession, said: str, arguments: str) -> str:
+        heard.append(said)
+        # The first look and the tidying have two folders each.
+        if heard.count("EXAMINE") > 4:
+            raise ConnectionAbortedError
+        return await answer(session, said, arguments)
+
+    monkeypatch.setattr(ImapSession, "_answer", lose)
+    run = check(simulator)
+    assert run.exit_code == UNKNOWN
+    words = "could not look into the mailbox at 127.0.0.1: the connection is lost: "
+    assert run.first_line.startswith(f"MAILACCEPT UNKNOWN - {words}")
+
+
 Play = Callable[[ssl.SSLSocket], None]
 
 
