@@ -133,6 +133,14 @@ POLICIES = (
     "exchange_mailaccept.policies", "exchange_mailaccept.net.https",
     "exchange_mailaccept.report.policies",
 )  # fmt: skip
+#: What several connections, recipients and senders need, and what is expected of MX and refusals.
+DOORS = tuple(
+    f"exchange_mailaccept.{each}"
+    for each in (
+        *("protocol.further_transactions", "exchange.senders", "report.addresses", "report.nodes"),
+        *("run.doors", "run.expected_mx", "run.nodes"),
+    )
+)
 FAILURES = tuple(
     f"exchange_mailaccept.{each}"
     for each in ("details", "diagnosis", "failures", "masks", "resources", "timing")
@@ -150,7 +158,7 @@ def test_modules_for_a_host(sink, plugin):
     """Neither dnspython nor TLS, nor any of the heavy ones, nor what failures mean."""
     run = plugin(*host(sink()))
     assert run.exit_code == 0, run.stdout
-    assert run.loaded("dns", *TLS_ONLY, *NEVER, *FAILURES, *DELIVERY, *POLICIES) == []
+    assert run.loaded("dns", *TLS_ONLY, *NEVER, *FAILURES, *DELIVERY, *POLICIES, *DOORS) == []
     assert run.loaded("nagiosplugin", "exchange_mailaccept.net.loop") != []
 
 
@@ -168,7 +176,7 @@ def test_modules_for_a_domain(sink, names, plugin):
     """Of dnspython what reads and writes messages; no second resolver with its own sockets."""
     run = plugin(*domain(sink(), names(TABLE)))
     assert run.exit_code == 0, run.stdout
-    unwanted = (*POLICIES, *(each for each in NEVER if each not in FOR_DNS))
+    unwanted = (*POLICIES, *DOORS, *(each for each in NEVER if each not in FOR_DNS))
     assert run.loaded(*TLS_ONLY, *unwanted) == []
     assert run.loaded("dns.message") == ["dns.message"]
 

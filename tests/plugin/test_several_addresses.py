@@ -25,6 +25,11 @@ from support.plugin import (
 from support.scripts import Step
 from support.smtp import PortOfAll, Server
 
+from exchange_mailaccept.protocol import conversation
+from exchange_mailaccept.protocol.conversation import Asked, Session, StageOutcome
+from exchange_mailaccept.protocol.reply import Reply
+from exchange_mailaccept.vocabulary import Stage
+
 YES = b"250 2.1.5 Recipient OK\r\n"
 UNKNOWN_USER = b"550 5.1.1 User unknown\r\n"
 BUSY = b"450 4.2.1 Mailbox busy\r\n"
@@ -338,3 +343,13 @@ def test_each_server_of_a_set_is_judged_by_itself(serve, names, how, words):
         "mail1.contoso.com: 1 of 2 recipients refused: b@contoso.com: 550 5.1.1 User unknown;"
         f" {words}",
     )
+
+
+def test_secrets_are_masked_in_the_replies_to_several_addresses():
+    """A server may echo what it was told."""
+    echo = StageOutcome.answered(Stage.RCPT, Reply(550, ("5.7.1 hunter22 may not",)), 0.1)
+    asked = (Asked("a@contoso.com", echo),)
+    session = Session(conversation.Server("mail1", (), 25), "", (), recipients=asked, senders=asked)
+    masked = session.masked(lambda text: text.replace("hunter22", "****"))
+    for each in (*masked.recipients, *masked.senders):
+        assert str(each.outcome.reply) == "550 5.7.1 **** may not"
