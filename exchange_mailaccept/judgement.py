@@ -35,9 +35,7 @@ if TYPE_CHECKING:
     from .options import Judging, Options
     from .policies.conclusion import Conclusion
     from .protocol.conversation import Session, StageOutcome
-    from .protocol.message import Envelope
     from .run.acceptance import ServerSet
-    from .run.doors import Doors
     from .run.expected_mx import MxSet
 
     #: The judgements of each server of a set.
@@ -457,27 +455,11 @@ def _addresses(examined: Examined, judging: Judging) -> Iterator[Judgement]:
 
 def _doors(examined: Examined, options: Options) -> Iterator[Judgement]:
     """Judge the recipients that must be refused and were not."""
-    for kind in open_doors(examined, options):
+    from .run.doors import open_doors
+
+    for kind in open_doors(examined, options.target, options.probe.envelope):
         severe = kind.open and kind.key == RELAY
         yield _finding(kind.key, State.CRITICAL if severe else State.WARNING, options.judging)
-
-
-def open_doors(examined: Examined, options: Options) -> list[Doors]:
-    """The kinds of recipients that must be refused and were not.
-
-    If the test itself failed, recipients that could not be tested are not a finding.
-    """
-    from .run.doors import doors
-
-    assert examined.session is not None
-    domains = {options.target.domain.lower(), *own_domains(options.probe.envelope)}
-    found = doors(examined.session.refusals, domains)
-    return [kind for kind in found if kind.open or examined.member.accepts]
-
-
-def own_domains(envelope: Envelope) -> set[str]:
-    """The domains of the recipients, in lower case."""
-    return {each.rpartition("@")[2].lower() for each in envelope.recipients}
 
 
 def _mx_set(mx_set: MxSet, judging: Judging) -> Iterator[Judgement]:

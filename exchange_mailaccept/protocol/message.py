@@ -38,6 +38,11 @@ class Envelope(NamedTuple):
         return (self.recipient, *self.others)
 
     @property
+    def domains(self) -> set[str]:
+        """The domains of the recipients, in lower case."""
+        return {each.rpartition("@")[2].lower() for each in self.recipients}
+
+    @property
     def needs_smtputf8(self) -> bool:
         """Whether a local part is not ASCII, so that SMTPUTF8 must be offered (RFC 6531 3.4)."""
         return not (self.sender + "".join(self.recipients)).isascii()

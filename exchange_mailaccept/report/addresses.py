@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ..cli.words import RELAY
-from ..judgement import open_doors, own_domains
 from ..protocol.conversation import Asked, Session, StageOutcome
 from ..record import TYPE_CHECKING
 from ..run.acceptance import Examined
+from ..run.doors import is_shut, open_doors
 from ..vocabulary import Stage, Verdict
 from .text import printable, quote
 
@@ -66,7 +66,7 @@ def contrast_of(session: Session, plan: Plan) -> Optional[Contrast]:
 def _contrast(tried: Sequence[Asked], plan: Plan) -> Optional[Contrast]:
     from ..exchange.senders import contrast
 
-    return contrast(tried, own_domains(plan.envelope))
+    return contrast(tried, plan.envelope.domains)
 
 
 def _tried(session: Session, plan: Plan) -> tuple[Asked, ...]:
@@ -108,7 +108,8 @@ def answer_in_words(outcome: StageOutcome, most: int) -> str:
 def door(key: str, examined: Examined, options: Options) -> str:
     """The recipients that must be refused and were accepted, or could not be tested."""
     host = printable(examined.name, _ADDRESS)
-    (kind,) = (kind for kind in open_doors(examined, options) if kind.key == key)
+    doors = open_doors(examined, options.target, options.probe.envelope)
+    (kind,) = (kind for kind in doors if kind.key == key)
     asked = kind.open or kind.untested
     addresses = " and ".join(_name(recipient.address) for recipient in asked)
     if not kind.open:
@@ -126,8 +127,6 @@ def address_lines(session: Session, most: int) -> list[str]:
 
     :param most: characters of a reply
     """
-    from ..run.doors import is_shut
-
     lines = []
     for each in session.recipients:
         apart = " (in a transaction of its own, without a message)" if each.apart else ""

@@ -38,7 +38,6 @@ from ..judgement import (
     SENDERS,
     Assessment,
     Ground,
-    open_doors,
 )
 from ..protocol.conversation import MailHost, Server, Session, TranscriptLine
 from ..protocol.dialogue import Plan
@@ -131,8 +130,7 @@ def _remedies(assessment: Assessment, options: Options) -> list[tuple[Diagnosis,
             found.append((_remedy_of_certificate(examined), None))
         if judgement.name in (RELAY, UNKNOWN_RECIPIENT):
             examined = assessment.server(judgement.server)
-            (kind,) = (e for e in open_doors(examined, options) if e.key == judgement.name)
-            found.append((DOORS[kind.key] if kind.open else NOT_TESTED, None))
+            found.append((_remedy_of_doors(judgement.name, examined, options), None))
         if judgement.name in (RECIPIENTS, SENDERS):
             examined = assessment.server(judgement.server)
             found.append((_remedy_of_addresses(judgement.name, examined, options.probe), None))
@@ -167,6 +165,13 @@ def _remedies_of_nodes(examined: Examined) -> list[tuple[Diagnosis, Optional[Ser
     keywords = examined.keywords
     why = diagnose(failed.failure, keywords.generation, keywords.gateway)
     return [(why, failed.server), (ONE_NODE, None)]
+
+
+def _remedy_of_doors(key: str, examined: Examined, options: Options) -> Diagnosis:
+    from ..run.doors import open_doors
+
+    doors = open_doors(examined, options.target, options.probe.envelope)
+    return DOORS[key] if any(kind.key == key and kind.open for kind in doors) else NOT_TESTED
 
 
 def _remedy_of_certificate(examined: Examined) -> Diagnosis:

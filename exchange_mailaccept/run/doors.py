@@ -8,7 +8,11 @@ from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Stage, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
+
+    from ..protocol.conversation import Target
+    from ..protocol.message import Envelope
+    from .acceptance import Examined
 
 
 class Doors(NamedTuple):
@@ -22,21 +26,21 @@ class Doors(NamedTuple):
     untested: tuple[Asked, ...]
 
 
-def doors(asked: Sequence[Asked], domains: Collection[str]) -> tuple[Doors, ...]:
-    """What is wrong with the refusals that were ``asked`` for.
+def open_doors(examined: Examined, target: Target, envelope: Envelope) -> list[Doors]:
+    """The kinds of recipients that a server must refuse and did not.
 
-    :param domains: the domains whose mail is tested, in lower case
+    If the test itself failed, recipients that could not be tested are not a finding.
     """
+    assert examined.session is not None
+    own = {target.domain.lower(), *envelope.domains}
     kinds = []
     for key in (RELAY, UNKNOWN_RECIPIENT):
-        mine = [recipient for recipient in asked if key == _key(recipient, domains)]
-        accepted = tuple(recipient for recipient in mine if recipient.outcome.passed)
-        untested = tuple(
-            recipient for recipient in mine if not (recipient.outcome.passed or is_shut(recipient))
-        )
-        if accepted or untested:
+        mine = [each for each in examined.session.refusals if key == _key(each, own)]
+        accepted = tuple(each for each in mine if each.outcome.passed)
+        untested = tuple(each for each in mine if not (each.outcome.passed or is_shut(each)))
+        if accepted or (untested and examined.member.accepts):
             kinds.append(Doors(key, accepted, untested))
-    return tuple(kinds)
+    return kinds
 
 
 def is_shut(asked: Asked) -> bool:
