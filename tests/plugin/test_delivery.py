@@ -6,7 +6,6 @@ do with it is in ``tests/real_servers``.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import email.utils
 import itertools
@@ -332,7 +331,8 @@ def test_a_mailbox_server_that_falls_silent(simulator, earlier, monkeypatch, com
     async def silent(session: ImapSession, said: str, arguments: str) -> str:
         heard.append(said)
         if said == command:
-            await asyncio.sleep(PATIENCE)
+            # Until the client goes.
+            await session._reader.read()
         return await answer(session, said, arguments)
 
     monkeypatch.setattr(ImapSession, "_answer", silent)
