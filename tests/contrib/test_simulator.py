@@ -130,13 +130,6 @@ def test_a_session_is_in_the_words_of_its_generation(pose: str) -> None:
     assert "C: .Hello" in simulator.transcript
 
 
-def test_a_message_without_an_id_gets_one() -> None:
-    with Simulator(pose="2016") as simulator, Client(simulator) as client:
-        client.at("data")
-        reply = client.send(b"Subject: x\r\n\r\n.\r\n")
-    assert re.match(r"250 2\.6\.0 <[-0-9a-f]{36}@mail1\.contoso\.com> ", reply)
-
-
 @pytest.mark.parametrize(
     ("without", "stage", "command", "expected"),
     [
@@ -793,17 +786,6 @@ def test_the_plugin_gets_the_options_of_the_scenario(name: str, seen: str) -> No
     first = ended.stdout.split("\n")[0]
     assert first.startswith("MAILACCEPT CRITICAL - ")
     assert seen in first
-
-
-def test_options_of_a_scenario_are_told_to_those_who_run_the_plugin_themselves() -> None:
-    ended = run("--verbose", "--scenario", "tls-not-offered", "--run", sys.executable, "-c", "")
-    assert ended.stdout.splitlines()[1] == "the plugin needs: -S"
-
-
-def test_scenario_on_the_command_line() -> None:
-    send = "import smtplib; c = smtplib.SMTP('{host}', {port}); c.ehlo(); print(c.mail('a@b.c'))"
-    ended = run("--scenario", "back-pressure", "--run", sys.executable, "-c", send)
-    assert ended.stdout == "(452, b'4.3.1 Insufficient system resources')\n"
 
 
 def test_tls_and_auth_on_the_command_line() -> None:

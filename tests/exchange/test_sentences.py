@@ -46,7 +46,7 @@ def keys(outcomes: list[StageOutcome], generation: Generation) -> list[object]:
     ]
 
 
-@pytest.mark.parametrize("seed", range(1, 6))
+@pytest.mark.parametrize("seed", range(1, 4))
 @pytest.mark.parametrize("generation", [Generation.ONLINE, Generation.E2010])
 def test_explanations_are_not_read(seed: int, generation: Generation) -> None:
     assert keys(failures(seed), generation) == keys(failures(0), generation)
@@ -54,11 +54,11 @@ def test_explanations_are_not_read(seed: int, generation: Generation) -> None:
 
 def replies() -> list[StageOutcome]:
     return [
-        StageOutcome(stage, Verdict.REFUSED, 0.1, Reply(int(entry.sample[:3]), (entry.sample[4:],)))
+        StageOutcome(
+            entry.stage, Verdict.REFUSED, 0.1, Reply(int(entry.sample[:3]), (entry.sample[4:],))
+        )
         for entry in (*ROWS, *REASONS)
         if entry.sample[:3].isdigit()
-        for stage in Stage
-        if stage is not Stage.QUIT
     ]
 
 

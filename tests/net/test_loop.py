@@ -116,14 +116,6 @@ def test_a_source_address_may_have_a_zone(peer, source):
     assert (connected.fault, server.clients[0]) == (None, "::1")
 
 
-@pytest.mark.parametrize("source", ["192.0.2.1", "2001:db8::1", "fe80::1%nonesuch0"])
-def test_a_source_address_that_is_not_ours_says_nothing_of_the_server(peer, source):
-    server = peer(saying(b"220 ready\r\n"))
-    (failed,) = answers(connect(server)._replace(source_address=source))
-    assert failed.fault is not None
-    assert failed.fault.verdict is Verdict.UNTESTED
-
-
 def test_an_address_that_refuses_does_not_keep_from_the_next(peer):
     server = peer(saying(b"220 ready\r\n"))
     connected, greeted = answers(Connect(("127.0.0.9", "127.0.0.1"), server.port), Command(b""))
@@ -219,43 +211,6 @@ def test_a_greeting_byte_by_byte(peer, sent, expected):
         assert said(greeted) == expected
 
 
-def test_a_line_at_a_time_without_an_end_is_given_up(peer):
-    _, greeted = answers(connect(peer(endless(b"220-a\r\n", 0.01))), Command(b""), timeout=0.6)
-    assert greeted.fault is not None
-    assert greeted.fault.verdict is Verdict.TIMED_OUT
-    assert greeted.fault.explanation.startswith("within 0.6s, its reply had begun: '220-a")
-
-
-def test_a_byte_at_a_time_without_an_end_is_given_up(peer):
-    def what(talk: Talk) -> None:
-        talk.tell(b"220 ")
-        endless(b"a", 0.01)(talk)
-
-    _, greeted = answers(connect(peer(what)), Command(b""), timeout=0.6)
-    assert greeted.fault is not None
-    assert greeted.fault.verdict is Verdict.TIMED_OUT
-    assert greeted.fault.explanation.startswith("within 0.6s, its reply had begun: '220 a")
-
-
-@pytest.mark.parametrize(
-    ("segment", "explanation"),
-    [
-        (b"a" * 65_536, "not an SMTP reply: 'aaa"),
-        (b"\0" * 65_536, "not an SMTP reply: '\0\0\0"),
-        (b"220 " * 16_384, "reply line over 65536 bytes: '220 220"),
-        (b"220-a\r\n" * 9_000, "reply over 1000 lines: '220-a'"),
-        (b"220-" + b"a" * 8_000 + b"\r\n", "reply over 262144 bytes: '220-aaa"),
-        (b"\r\n" * 32_768, "not an SMTP reply: ''"),
-    ],
-)
-def test_a_flood_is_refused_at_once(peer, segment, explanation):
-    _, greeted = answers(connect(peer(endless(segment))), Command(b""))
-    assert greeted.fault is not None
-    assert greeted.fault.verdict is Verdict.BROKEN
-    assert greeted.fault.explanation.startswith(explanation)
-    assert greeted.seconds < PATIENCE / 2
-
-
 def test_a_reply_and_a_flood_behind_it(peer):
     """The reply counts, and the next command is not sent into the flood."""
 
@@ -266,11 +221,6 @@ def test_a_reply_and_a_flood_behind_it(peer):
     _, greeted, hello = answers(connect(peer(what)), Command(b""), Command(b"EHLO a\r\n"))
     assert said(greeted) == "220 ready"
     assert said(hello).explanation.startswith("the server spoke before it was asked: '250 a 250 a")
-
-
-def test_silence_is_given_up(peer):
-    _, greeted = answers(connect(peer(Talk.wait)), Command(b""), timeout=0.3)
-    assert greeted.fault == Fault(Cause.SILENT, "within 0.3s")
 
 
 def test_patience_ends_a_request_and_not_the_run(peer):
@@ -313,61 +263,6 @@ def test_the_connection_is_reset_in_place_of_the_greeting(peer):
     ((connected, greeted),) = run([conversation()], PATIENCE)
     assert connected.fault is None
     assert greeted.fault == RESET
-
-
-@pytest.mark.parametrize("said_before", [b"", b"25", b"250-one\r\n"])
-def test_the_connection_ends_within_a_reply(peer, said_before):
-    def what(talk: Talk) -> None:
-        talk.tell(b"220 ready\r\n")
-        talk.line()
-        talk.tell(said_before)
-
-    *_, hello = answers(connect(peer(what)), Command(b""), Command(b"EHLO a\r\n"))
-    begun = said_before.decode().strip()
-    after = f" after '{begun}'" if begun else ""
-    assert hello.fault == Fault(Cause.CLOSED, f"connection closed by the server{after}")
-
-
-def test_the_server_shuts_its_side_and_hears_the_farewell(peer):
-    """A server that has nothing more to say may still listen."""
-    heard = []
-
-    def what(talk: Talk) -> None:
-        talk.tell(b"220 ready\r\n")
-        talk.shut()
-        heard.append(talk.wait())
-
-    server = peer(what)
-    *_, left = answers(connect(server), Command(b""), Command(b"QUIT\r\n", farewell=True))
-    server.close()
-    assert left.fault == CLOSED
-    assert heard == [b"QUIT\r\n"]
-
-
-@pytest.mark.parametrize(
-    ("ahead", "words"),
-    [
-        (b"250 Hello\r\n", "'250 Hello'"),
-        (b"220 ready\r\n", "'220 ready'"),
-        (b"421 Bye\r\n", "'421 Bye'"),
-        (b"2", "'2'"),
-        (b"\r\n", "''"),
-        (b"\0", "'\0'"),
-    ],
-)
-def test_words_ahead_of_their_command_are_no_answer_to_it(peer, ahead, words):
-    heard = []
-
-    def what(talk: Talk) -> None:
-        talk.tell(b"220 ready\r\n" + ahead)
-        heard.append(talk.wait())
-
-    server = peer(what)
-    *_, hello = answers(connect(server), Command(b""), Command(b"EHLO a\r\n"))
-    server.close()
-    explanation = f"the server spoke before it was asked: {words}"
-    assert hello.fault == Fault(Cause.OUT_OF_TURN, explanation, ahead.decode("ascii"))
-    assert heard == [b""]
 
 
 @pytest.mark.parametrize(
@@ -422,21 +317,6 @@ def test_a_farewell_is_said_to_a_server_that_speaks_out_of_turn(peer):
     answers(connect(server), Command(b""), Command(b"QUIT\r\n", farewell=True))
     server.close()
     assert heard == [b"QUIT\r\n"]
-
-
-def test_the_reply_to_what_was_pipelined(peer):
-    """It has come with the one before it, and is asked for without a word."""
-
-    def what(talk: Talk) -> None:
-        while talk.line() != b"QUIT":
-            pass
-        talk.tell(b"250 queued\r\n221 bye\r\n")
-        talk.wait()
-
-    _, queued, left = answers(
-        connect(peer(what)), Command(b".\r\nQUIT\r\n"), Command(b"", farewell=True)
-    )
-    assert (said(queued), said(left)) == ("250 queued", "221 bye")
 
 
 # Sending.
@@ -556,13 +436,6 @@ def test_the_final_dot_is_never_alone(size, pieces):
 
 
 # The run.
-
-
-def test_a_run_ends_although_the_conversation_goes_on(peer):
-    server = peer(Talk.wait)
-    found = answers(connect(server), *[Command(b"NOOP\r\n")] * 50, timeout=0.3)
-    late = Fault(Cause.SILENT, "within 0.3s")
-    assert [each.fault for each in found] == [None, *[late] * 50]
 
 
 @pytest.mark.parametrize(

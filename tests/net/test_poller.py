@@ -91,24 +91,6 @@ def test_one_descriptor_of_each_owner_at_a_time(pipe):
     assert poller.wait(0.0) == []
 
 
-def test_what_is_ready_of_one_owner_is_told_the_next_time(pipe):
-    pipes = [pipe(), pipe()]
-    waiting = Waiting(0.0, *(each.reading for each in pipes))
-    poller = poller_of(waiting)
-    for each in pipes:
-        each.write()
-    ((_, told),) = poller.wait(0.0)
-    os.read(told, 1)
-    (untold,) = {each.reading for each in pipes} - {told}
-    assert poller.wait(0.0) == [(waiting, untold)]
-
-
-def test_what_can_be_written_is_ready(pipe):
-    one = pipe()
-    waiting = Waiting(9.0, one.writing, events=select.POLLOUT)
-    assert poller_of(waiting).wait(0.0) == [(waiting, one.writing)]
-
-
 def test_nothing_is_waited_for_any_more(pipe):
     first, second = pipe(), pipe()
     waiting = Waiting(0.0, first.reading)
@@ -190,13 +172,6 @@ def test_who_is_done_is_active_no_more(pipe):
     assert poller.wait(0.0) == []
 
 
-def test_who_waits_for_nothing_but_the_time():
-    waiting = Waiting(1.0)
-    poller = poller_of(waiting)
-    assert list(poller.active) == [waiting]
-    assert (poller.overdue(0.9), poller.overdue(1.0)) == ([], [waiting])
-
-
 def test_overdue_in_the_order_of_the_time():
     late, early, later = Waiting(2.0), Waiting(1.0), Waiting(3.0)
     poller = poller_of(late, early, later)
@@ -225,10 +200,6 @@ def test_who_is_done_is_never_overdue():
     waiting.done = True
     poller.settle(waiting)
     assert poller.overdue(9.0) == []
-
-
-def test_nobody_waits():
-    assert Poller(-1).wait(0.0) == []
 
 
 def test_waiting_never_ends_too_early(pipe):

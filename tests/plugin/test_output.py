@@ -50,7 +50,7 @@ ANYTHING = st.lists(st.one_of(st.sampled_from(SPELLS), st.binary(max_size=12)), 
     b"".join
 )
 MANY = settings(
-    max_examples=80,
+    max_examples=50,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
