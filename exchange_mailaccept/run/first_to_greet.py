@@ -129,12 +129,11 @@ class FirstToGreet:
             self._race.wins(attempt.server)
 
     def meet_nodes(self, session: Session) -> Generator[Request, Answer, Session]:
-        """Meet other nodes at the address of the decisive ``session``."""
+        """Meet other nodes of the server of the decisive ``session``."""
         from .nodes import meet
 
-        server = session.server._replace(addresses=(session.address,))
         # Begun, because a conversation numbers those that it begins.
-        yield Begin(meet(self._plan, [server], session))
+        yield Begin(meet(self._plan, [session.server], session))
         _, (decisive,) = yield from next_end()
         return decisive  # type: ignore[no-any-return]
 

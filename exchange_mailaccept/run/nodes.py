@@ -48,10 +48,10 @@ def meet(
         if passes(first):
             messages[0].wins(first.server)
     order = [
-        position
-        for number in range(plan.connections)
+        (position, _beginning_with(number, server))
+        for number in range(MAX_CONNECTIONS)
         for position, server in enumerate(servers)
-        if number + len(sessions[position]) < _number(plan, server, servers)
+        if len(sessions[position]) <= number < _number(plan, server, servers)
     ]
     rounds = -(-len(order) // plan.at_once)
     left = (yield from time()).left
@@ -60,15 +60,13 @@ def meet(
     ended: dict[int, Session] = {}
     while len(ended) < len(order):
         while begun < len(order) and begun - len(ended) < plan.at_once:
-            position = order[begun]
-            # A copy, by which the race knows the session.
-            server = servers[position]._replace()
+            position, server = order[begun]
             own = plans[position] if plans else plan
             yield Begin(walk(own, server, turn, message=messages[position]))
             begun += 1
         number, session = yield from next_end()
         ended[number] = session
-    for number, position in enumerate(order):
+    for number, (position, _) in enumerate(order):
         sessions[position].append(ended[number])
     decisive = []
     for met, message in zip(sessions, messages):
@@ -76,14 +74,27 @@ def meet(
     return decisive
 
 
+def _beginning_with(number: int, server: Server) -> Server:
+    """A copy, by which the race knows a session, whose addresses begin with another one.
+
+    The others follow, because this host may have no route to one of them.
+    """
+    first = number % len(server.addresses)
+    return server._replace(addresses=server.addresses[first:] + server.addresses[:first])
+
+
 def _number(plan: Plan, server: Server, servers: Sequence[Server]) -> int:
-    """How many sessions ``server`` has: fewer if it is in ``servers`` by several addresses."""
+    """How many sessions ``server`` has: so many for each address, as far as it may have them.
+
+    It may be in ``servers`` several times, by different addresses.
+    """
     same = [
         each
         for each in servers
         if each.name == server.name or {*each.addresses} & {*server.addresses}
     ]
-    return max(1, min(plan.connections, MAX_CONNECTIONS // len(same)))
+    wanted = plan.connections * len(server.addresses)
+    return max(1, min(wanted, MAX_CONNECTIONS // len(same)))
 
 
 def _decisive(

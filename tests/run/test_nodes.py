@@ -333,6 +333,23 @@ def test_a_server_with_several_addresses_has_fifteen_connections_at_most(serve, 
     assert [server.connections for server in servers] == [5, 5, 5]
 
 
+@pytest.mark.parametrize(("number", "connections"), [(3, [3, 3]), (15, [8, 7])])
+@pytest.mark.parametrize("how", [(), ("--all-mx",)])
+def test_each_address_of_a_server_has_its_connections(serve, names, how, number, connections):
+    """One message for all that, and fifteen connections at most."""
+    held = PortOfAll()
+    servers = [serve(Manners(), host=f"127.0.0.{last}", port=held.number) for last in (2, 3)]
+    table = {
+        ("contoso.com.", "MX"): ["10 mail1.contoso.com."],
+        ("mail1.contoso.com.", "A"): ["127.0.0.2", "127.0.0.3"],
+    }
+    run = domain(names, table, held.number, "--connections", str(number), *how)
+    held.close()
+    assert run.exit_code == OK
+    assert sorted(server.connections for server in servers) == sorted(connections)
+    assert sum(server.heard.count(b"DATA\r\n") for server in servers) == 1
+
+
 def test_the_server_that_greets_first_is_the_one_whose_nodes_are_met(serve, names):
     held = PortOfAll()
     ill = serve(
