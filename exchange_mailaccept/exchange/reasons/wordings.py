@@ -36,7 +36,7 @@ _PARTS = {
     # Words for a failed connection.
     "BROKEN": r"(?:refused|time[d ]*out|fail|reset|lost|no route|unreachable)",
     # Names for a client.
-    "CLIENT": r"\b(?:client|host|ip|connection|your (?:server|network|address|mta)|sending mta)",
+    "CLIENT": r"\b(?:client|host|ip|your (?:server|network|address|mta)|sending mta)",
 }
 
 #: The keys of the reasons with their wordings, in the order of the search.  More exact wordings come
@@ -75,7 +75,7 @@ said-next-hop:
     \b(?:connect(?:ing|ion)?|conversation|handshake)\b.{0,8} (?:to|with) \S+.{0,40}BROKEN
     lost connection with|communicating with (?:the )?(?:\w+ )?(?:host|server|destination)
     time[d -]*out\b.{0,12}\b(?:connecting|contacting|reaching)
-    next[- ]hop
+    next[- ]hop|socket error
     (?:host|remote)\b.{0,50}unreachable
     BEHIND\b.{0,50}(?:unreachable|unavailable|not (?:reach|respond|available|ready)|is down)
     (?<!ldap )\bserver\b.{0,50}(?:not respond|is down)
@@ -313,8 +313,10 @@ said-malformed:
     \brfc ?(?:5322|2822|822)\b
     (?:missing|\bno|invalid|multiple|malformed|duplicate|bad|several|more than one)\b.{0,30}\bheader
     header\b.{0,40}(?:missing|invalid|malformed|not accept|illegal|syntax|empty|address)
-    message-?id\b|8-?bit|\bnul char|line length|lines? (?:is |are )?too long
+    (?:multiple|several|more than one) from\b|message-?id\b|8-?bit|\bnul char|line length|lines? (?:is |are )?too long
 said-client-refused:
+    connection\b.{0,60}(?:reject|block|denied|banned|forbidden|not (?:allowed|permitted|authori[sz]ed|accepted|welcome))
+    ^(?:5|421).*connection\b.{0,60}refused|connection refused (?:by|due|from|because|for)\b
     CLIENT\b.{0,60}(?:reject|block|denied|banned|refused|forbidden)
     CLIENT\b.{0,60}not (?:allowed|permitted|authori[sz]ed|accepted|welcome)
     (?:reject|refus|block|deny|denied|ban)\w*\b.{0,50}(?:client|\bip\b|your (?:host|address))
