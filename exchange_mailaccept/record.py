@@ -32,12 +32,15 @@ else:
         def __new__(cls, *values, **named):
             """Take the values in the order of the fields, by their names, or by default."""
             fields, defaults = cls._fields, cls._field_defaults
-            if named or len(values) != len(fields):
+            if named:
                 left = fields[len(values) :]
                 rest = [named.pop(f) if f in named else defaults.get(f, _MISSING) for f in left]
-                values = [*values, *rest]
-                if named or _MISSING in rest or len(values) != len(fields):
-                    raise TypeError(f"{cls.__name__} has the fields {', '.join(fields)}")
+                values = () if _MISSING in rest else (*values, *rest)
+            elif len(values) < len(fields):
+                # Fields with a default are the last ones.
+                values += tuple(defaults.values())[len(values) - len(fields) :]
+            if named or len(values) != len(fields):
+                raise TypeError(f"{cls.__name__} has the fields {', '.join(fields)}")
             return tuple.__new__(cls, values)
 
         def _replace(self, **changes):

@@ -89,8 +89,8 @@ class Acceptance(NamedTuple):
         It is the last one if its server greeted, or if the run was interrupted then; else the one
         that got furthest.
         """
-        if not self.sessions:
-            return None
+        if len(self.sessions) < 2:
+            return self.sessions[0] if self.sessions else None
         last = self.sessions[-1]
         if last.greeted or last.interrupted:
             return last
