@@ -97,12 +97,12 @@ class Judgement(NamedTuple):
 
     #: A stage, ``total``, or one of the findings that have a key of their own.
     name: str
-    state: State = State.OK
-    #: ``None`` if nothing is wrong.
-    ground: Optional[Ground] = None
     #: The value in perfdata; ``None`` for no perfdata.
     value: Optional[float] = None
     unit: str = ""
+    state: State = State.OK
+    #: ``None`` if nothing is wrong.
+    ground: Optional[Ground] = None
     #: The range that the value violates.
     violated: Optional[Threshold] = None
     #: The key of ``--severity`` that gave the state; empty for the default.
@@ -254,17 +254,17 @@ def _stages(examined: Examined, judging: Judging) -> Iterator[Judgement]:
             if failure.stage is Stage.RCPT:
                 stopped += [(server.outcome, why) for server, why in examined.recipients]
             state, key = _worst_of(stopped, judging)
-            yield Judgement(name, state, Ground.FAILURE, value, "s", key=key)
+            yield Judgement(name, value, "s", state, Ground.FAILURE, key=key)
         elif outcome.passed:
             yield measured(name, outcome.seconds, judging)
         else:
-            yield Judgement(name, value=value, unit="s")
+            yield Judgement(name, value, "s")
     if failure is None:
         yield measured(TOTAL, acceptance.seconds, judging)
     elif not (examined.member.label and failure.stage is Stage.MX):
         # The time of a failed test is reported but not judged.  A member without an address
         # would have the best total of all.
-        yield Judgement(TOTAL, value=round(acceptance.seconds, 4), unit="s")
+        yield Judgement(TOTAL, round(acceptance.seconds, 4), "s")
 
 
 def _worst_of(
@@ -293,8 +293,8 @@ def measured(name: str, seconds: float, judging: Judging) -> Judgement:
 
         threshold = Threshold.of(ranges[name])
         if not threshold.allows(value):
-            return Judgement(name, state, Ground.RANGE, value, "s", threshold)
-    return Judgement(name, value=value, unit="s")
+            return Judgement(name, value, "s", state, Ground.RANGE, threshold)
+    return Judgement(name, value, "s")
 
 
 def is_late(age: float, judging: Judging) -> bool:
@@ -341,7 +341,7 @@ def _finding(
 ) -> Judgement:
     given = name in judging.severities
     state = State(judging.severities[name]) if given else default
-    return Judgement(name, state, Ground.FINDING, value, key=name if given else "")
+    return Judgement(name, value, "", state, Ground.FINDING, key=name if given else "")
 
 
 def _extensions(examined: Examined, judging: Judging) -> Iterator[Judgement]:
@@ -352,7 +352,7 @@ def _extensions(examined: Examined, judging: Judging) -> Iterator[Judgement]:
     if examined.keywords.is_wrong:
         yield _finding(EXTENSIONS, State.WARNING, judging, missing)
     else:
-        yield Judgement(EXTENSIONS, value=missing)
+        yield Judgement(EXTENSIONS, missing)
 
 
 def _certificate(examined: Examined, options: Options) -> Iterator[Judgement]:
@@ -365,7 +365,7 @@ def _certificate(examined: Examined, options: Options) -> Iterator[Judgement]:
             finding = _finding(CERTIFICATE, violated[-1], judging, left)
             yield finding._replace(ground=Ground.RANGE)
         else:
-            yield Judgement(CERTIFICATE, value=left)
+            yield Judgement(CERTIFICATE, left)
     elif examined.security is not None and judging.certificate_days:
         yield _finding(CERTIFICATE, State.UNKNOWN, judging)
     elif examined.security is None and judging.expects_tls and _passed_by_tls(examined):
@@ -419,7 +419,7 @@ def _nodes(session: Session, judging: Judging) -> Iterator[Judgement]:
         return
     slow = slow_nodes(session, judging)
     if slow:
-        yield Judgement(NODE, worst([why for _, why in slow]), Ground.FINDING)
+        yield Judgement(NODE, state=worst([why for _, why in slow]), ground=Ground.FINDING)
 
 
 def slow_nodes(session: Session, judging: Judging) -> list[tuple[Session, Judgement]]:
@@ -450,7 +450,7 @@ def _addresses(examined: Examined, judging: Judging) -> Iterator[Judgement]:
         if addresses:
             outcomes = [(each.outcome, why) for each, why in addresses]
             state, key = _worst_of(outcomes, judging)
-            yield Judgement(name, state, Ground.FINDING, key=key)
+            yield Judgement(name, state=state, ground=Ground.FINDING, key=key)
 
 
 def _doors(examined: Examined, options: Options) -> Iterator[Judgement]:
@@ -482,7 +482,7 @@ def _delivery(examined: Examined, options: Options) -> Iterator[Judgement]:
         return
     age = measured(DELIVERED, newest.age, judging)
     if not newest.accepted:
-        age = Judgement(DELIVERED, value=age.value, unit="s")
+        age = Judgement(DELIVERED, age.value, "s")
     elif age.state is State.OK and newest.probe.folder != options.mailbox.folders[0]:
         age = _finding(DELIVERED, State.WARNING, judging, age.value)._replace(unit="s")
     yield age
@@ -501,4 +501,4 @@ def _of_the_mailbox(
         yield finding._replace(state=State.OK) if failed else finding
     elif judging.rule is not None:
         arrived = [each for each in judgements if each.name == DELIVERED and each.value is not None]
-        yield Judgement(ARRIVED, value=sum(each.ground is not Ground.RANGE for each in arrived))
+        yield Judgement(ARRIVED, sum(each.ground is not Ground.RANGE for each in arrived))

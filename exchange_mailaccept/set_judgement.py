@@ -54,7 +54,7 @@ def _weighed(judged: Judged, judging: Judging) -> Iterator[Judgement]:
                 state = State.WARNING
             elif hopeless and judgement.ground is Ground.FAILURE and not judgement.key:
                 state = State.CRITICAL
-            yield judgement._replace(state=state)
+            yield judgement if state is judgement.state else judgement._replace(state=state)
 
 
 def nobody_accepts(examined: Sequence[Examined]) -> bool:
@@ -74,7 +74,7 @@ def nobody_accepts(examined: Sequence[Examined]) -> bool:
 def _of_the_set(found: ServerSet, judging: Judging) -> Iterator[Judgement]:
     """The judgements about a set as a whole."""
     members = [member for member in found.members if member.acceptance.decisive]
-    yield Judgement(SERVERS, value=len(members))
-    yield Judgement(ACCEPTING, value=sum(member.accepts for member in members))
+    yield Judgement(SERVERS, len(members))
+    yield Judgement(ACCEPTING, sum(member.accepts for member in members))
     if found.lookup is not None:
         yield measured(Stage.MX.value, found.lookup.seconds, judging)

@@ -89,10 +89,10 @@ class StageOutcome(NamedTuple):
     reply: Optional[Reply] = None
     #: What happened, in words, if the reply does not say it.
     explanation: str = ""
-    #: Whether the EHLO after the handshake failed, at STARTTLS.
-    second_ehlo: bool = False
     #: Why it did not pass, if no reply says so; or what else is known of it.
     cause: Optional[Cause] = None
+    #: Whether the EHLO after the handshake failed, at STARTTLS.
+    second_ehlo: bool = False
     #: What the server had said, if that is the reason.
     received: str = ""
 
@@ -277,7 +277,7 @@ class Session(NamedTuple):
         QUIT never does, nor does RCPT if another recipient was accepted.
         """
         for each in self.outcomes:
-            if each.passed or each.stage is Stage.QUIT:
+            if each.verdict is Verdict.PASSED or each.stage is Stage.QUIT:
                 continue
             if each.stage is Stage.RCPT and goes_on(self.recipients):
                 continue

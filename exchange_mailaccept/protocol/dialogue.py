@@ -509,7 +509,7 @@ class _Walk:
         cause: Optional[Cause] = None,
     ) -> None:
         self._outcomes.append(
-            StageOutcome(stage, Verdict.PASSED, seconds, reply, explanation, cause=cause)
+            StageOutcome(stage, Verdict.PASSED, seconds, reply, explanation, cause)
         )
 
     def _miss(self, stage: Stage, explanation: str) -> NoReturn:
