@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Optional
 
-    from ..exchange.senders import Contrast
+    from ..exchange.remedies import Contrast
     from ..options import Options
     from ..protocol.dialogue import Plan
 
@@ -64,7 +64,7 @@ def contrast_of(session: Session, plan: Plan) -> Optional[Contrast]:
 
 
 def _contrast(tried: Sequence[Asked], plan: Plan) -> Optional[Contrast]:
-    from ..exchange.senders import contrast
+    from ..exchange.remedies import contrast
 
     return contrast(tried, plan.envelope.domains)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exchange_mailaccept.exchange.senders import contrast
+from exchange_mailaccept.exchange.remedies import contrast
 from exchange_mailaccept.protocol.conversation import Asked, StageOutcome
 from exchange_mailaccept.protocol.reply import Reply
 from exchange_mailaccept.vocabulary import Stage

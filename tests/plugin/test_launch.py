@@ -137,7 +137,7 @@ POLICIES = (
 DOORS = tuple(
     f"exchange_mailaccept.{each}"
     for each in (
-        *("protocol.further_transactions", "exchange.senders", "report.addresses", "report.nodes"),
+        *("protocol.further_transactions", "exchange.remedies", "report.addresses", "report.nodes"),
         *("run.doors", "run.expected_mx", "run.nodes"),
     )
 )
