@@ -349,6 +349,7 @@ def test_an_ntlm_challenge_that_is_none(plugin, serve, certificates, files, chal
     ("user", "password"),
     [("CONTOSO\\probe", "secret"), ("probe@contoso.com", "\udce4\udcf6"), ("jörg", "pässwörd")],
 )
+@pytest.mark.usefixtures("files")  # pyspnego's server wants users.
 def test_ntlm_takes_any_name_and_password(plugin, serve, certificates, user, password):
     """Its hashes are made of characters; bytes that are no UTF-8 are no reason to give up."""
     seen = []
