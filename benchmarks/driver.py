@@ -16,8 +16,8 @@ sys.path.insert(0, f"{sys.path[0]}/..")
 
 from exchange_mailaccept.net import loop
 from exchange_mailaccept.protocol.conversation import Server
-from exchange_mailaccept.protocol.dialogue import Plan, walk
-from exchange_mailaccept.protocol.message import Content, Envelope
+from exchange_mailaccept.protocol.dialogue import walk
+from exchange_mailaccept.protocol.message import Content, Envelope, Plan
 from exchange_mailaccept.vocabulary import Tls
 
 # As the plugin does (``launch``).

@@ -86,6 +86,12 @@ def address(text: str) -> str:
     return f"{canonical}{percent}{zone}"
 
 
+def address_literal(address: str) -> str:
+    """An IP address as an argument of EHLO (RFC 5321 4.1.3), without its zone."""
+    address = address.partition("%")[0]
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+
 def is_label(text: str) -> bool:
     """Whether ``text`` can be a label: 1 to 63 letters, digits, hyphens and underscores."""
     return consists_of(_LABEL, text) and len(text) <= 63

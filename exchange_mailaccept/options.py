@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .net.trust import TlsSettings
     from .protocol import auth
     from .protocol.conversation import Target
-    from .protocol.dialogue import Plan
+    from .protocol.message import Plan
 
 
 class Judging(NamedTuple):
@@ -144,8 +144,7 @@ def read(
 
 
 def _probe(line: CommandLine, message_id: str, now: float) -> Plan:
-    from .protocol.dialogue import Plan
-    from .protocol.message import Content, Envelope
+    from .protocol.message import Content, Envelope, Plan
 
     sender, *senders = line.senders
     recipient, *others = line.recipients

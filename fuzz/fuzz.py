@@ -33,9 +33,9 @@ with atheris.instrument_imports(include=["exchange_mailaccept"]):
         Target,
         Time,
     )
-    from exchange_mailaccept.protocol.dialogue import Plan, walk
+    from exchange_mailaccept.protocol.dialogue import walk
     from exchange_mailaccept.protocol.further_requests import Responses, Secured, StartTls
-    from exchange_mailaccept.protocol.message import Content, Envelope
+    from exchange_mailaccept.protocol.message import Content, Envelope, Plan
     from exchange_mailaccept.protocol.reply import ProtocolError, Reply, ReplyParser
     from exchange_mailaccept.protocol.security import Security
     from exchange_mailaccept.report import headline, lines

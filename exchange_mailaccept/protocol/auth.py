@@ -15,8 +15,8 @@ import itertools
 
 from ..cli.words import is_installed
 from ..record import TYPE_CHECKING, NamedTuple
-from ..vocabulary import Cause, Mechanism
-from .conversation import Fault
+from ..vocabulary import Cause, Mechanism, Stage
+from .conversation import Fault, StageOutcome
 from .reply import Reply, decode
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Optional
 
     from .conversation import Command, Replied
+    from .reply import Extensions
 
     _Asking = Generator[Command, Replied, Replied]
 
@@ -66,6 +67,54 @@ class Credentials(NamedTuple):
     def mask(self, text: str) -> str:
         """``text`` without the secrets, which a server may echo (see :func:`mask`)."""
         return mask(text, (self.password, self.token))
+
+
+def authenticate(
+    credentials: Credentials,
+    secured: bool,
+    offers: Extensions,
+    in_plain: Extensions,
+    ask: Callable[[str, str], _Asking],
+) -> Generator[Command, Replied, StageOutcome]:
+    """Log on if that is possible, and return the outcome of the stage.
+
+    :param secured: whether the session is inside TLS
+    :param offers: what the server offers now
+    :param in_plain: what it offered before TLS
+    :param ask: as for :func:`log_on`
+    """
+    if not secured and not credentials.without_tls:
+        return _missing("offers no TLS, and no secret goes out without it")
+    offered = offers.keywords.get("AUTH", ())
+    mechanism = choose(offered, credentials)
+    if not mechanism:
+        wanted = " or ".join(credentials.usable)
+        only = f" but {' '.join(offered)}" if offered else ""
+        if in_plain.offers("AUTH") and not offers.offers("AUTH"):
+            only = " inside TLS, though it offered AUTH before"
+        return _missing(f"does not offer AUTH {wanted}{only}")
+    seconds = 0.0
+
+    def timed(line: str, shown: str) -> _Asking:
+        nonlocal seconds
+        answer = yield from ask(line, shown)
+        seconds += answer.seconds
+        return answer
+
+    answer, why = yield from log_on(mechanism, credentials, timed)
+    if answer.reply is None:
+        fault = answer.fault or Fault(Cause.NETWORK, "no reply")
+        if fault.cause is Cause.AUTH:
+            # RFC 4954 4: so the client cancels AUTH.
+            yield from ask("*", "*")
+        return StageOutcome.failed(Stage.AUTH, fault, seconds)
+    outcome = StageOutcome.answered(Stage.AUTH, answer.reply, seconds)
+    words = f"AUTH {mechanism}"
+    return outcome._replace(explanation=words if outcome.passed else f"{words}{why}")
+
+
+def _missing(explanation: str) -> StageOutcome:
+    return StageOutcome.failed(Stage.AUTH, Fault(Cause.NOT_OFFERED, explanation), 0.0)
 
 
 def log_on(

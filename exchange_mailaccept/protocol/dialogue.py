@@ -9,7 +9,8 @@ PIPELINING is offered.
 
 from __future__ import annotations
 
-from ..record import TYPE_CHECKING, Enum, NamedTuple
+from ..names import address_literal
+from ..record import TYPE_CHECKING, Enum
 from ..vocabulary import Cause, Stage, Tls, Verdict
 from .conversation import (
     CLOSING,
@@ -27,12 +28,9 @@ from .conversation import (
     one_too_many,
 )
 from .message import (
-    Content,
-    Envelope,
     compose,
     data_stream,
     mail_command,
-    mark_of,
     rcpt_command,
 )
 from .reply import (
@@ -47,9 +45,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from typing import Any, NoReturn, Optional
 
-    from . import auth
     from .conversation import Connected, Replied
     from .further_requests import Answer, Race, Request, Secured, StartTls
+    from .message import Plan
     from .security import Security
 
     Conversation = Generator[Request, Answer, Session]
@@ -60,54 +58,6 @@ if TYPE_CHECKING:
 _TRANSACTION = (Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.MESSAGE)
 #: Why a handshake fails that would succeed without verification.
 OF_THE_CERTIFICATE = (Cause.CERTIFICATE, Cause.CHAIN, Cause.WEAK_CERTIFICATE)
-
-
-class Plan(NamedTuple):
-    """What the client says, and how far it goes."""
-
-    envelope: Envelope
-    #: Argument of EHLO: a fully qualified name or an address literal; empty for the literal of the
-    #: address that the connection comes from.
-    ehlo_name: str
-    content: Content
-    #: With its angle brackets, unique to this run.
-    message_id: str
-    #: The time of the Date header, in seconds since the epoch.
-    now: float
-    #: Last stage to walk.
-    until: Stage = Stage.MESSAGE
-    source_address: str = ""
-    tls: Tls = Tls.NEVER
-    #: Name to ask for and to find in the certificate; empty for the server's own.
-    tls_name: str = ""
-    #: Whether a certificate that fails verification ends the test.
-    verify: bool = False
-    #: ``None`` for no logon.
-    credentials: Optional[auth.Credentials] = None
-    #: Whether to keep a transcript.
-    transcript: bool = True
-    #: Further senders, each in a transaction of its own after the test.
-    senders: tuple[str, ...] = ()
-    #: Recipients that must be refused, each in a transaction of its own after the test.
-    refuse: tuple[str, ...] = ()
-    #: Sessions with each server, and how many of them at the same time.
-    connections: int = 1
-    at_once: int = 1
-
-    def at(self, label: str) -> Plan:
-        """The plan for the server of a set that has ``label``.
-
-        If the probes are looked for in a mailbox, those of each server have a mark of their own,
-        and a Message-ID: of two messages with the same one Exchange delivers only the first.
-        """
-        if not (label and self.content.mark):
-            return self
-
-        mark = mark_of(self.content.mark, label)
-        return self._replace(
-            content=self.content._replace(mark=mark),
-            message_id=f"<{mark}.{self.message_id[1:]}",
-        )
 
 
 class _StoppedError(Exception):
@@ -285,7 +235,7 @@ class _Walk:
             self._race.connect(server)
         if self._plan.tls is Tls.IMPLICIT:
             self._state = _State.MUTE
-        self._ehlo_name = self._plan.ehlo_name or _address_literal(own_address)
+        self._ehlo_name = self._plan.ehlo_name or address_literal(own_address)
         self._note("~", f"connected to {self._address} port {server.port}")
         self._pass(Stage.CONNECT, answer.seconds)
 
@@ -371,28 +321,14 @@ class _Walk:
         credentials = self._plan.credentials
         if credentials is None:
             return
-        from . import auth
+        from .auth import authenticate
 
-        if self._security is None and not credentials.without_tls:
-            self._miss(Stage.AUTH, "offers no TLS, and no secret goes out without it")
-        offered = self._extensions.keywords.get("AUTH", ())
-        mechanism = auth.choose(offered, credentials)
-        if not mechanism:
-            wanted = " or ".join(credentials.usable)
-            only = f" but {' '.join(offered)}" if offered else ""
-            if self._offered_in_plain.offers("AUTH") and not self._extensions.offers("AUTH"):
-                only = " inside TLS, though it offered AUTH before"
-            self._miss(Stage.AUTH, f"does not offer AUTH {wanted}{only}")
-        begun = self._seconds
-        answer, why = yield from auth.log_on(mechanism, credentials, self._ask)
-        if answer.fault is not None and answer.fault.cause is Cause.AUTH:
-            seconds = self._seconds - begun
-            # RFC 4954 4: so the client cancels AUTH.
-            yield from self._ask("*")
-            self._fail(Stage.AUTH, seconds, answer.fault)
-        explanation = f"AUTH {mechanism}"
-        reply = self._expect(Stage.AUTH, answer, begun, explanation=f"{explanation}{why}")
-        self._pass(Stage.AUTH, self._seconds - begun, reply, explanation)
+        offers = (self._extensions, self._offered_in_plain)
+        secured = self._security is not None
+        outcome = yield from authenticate(credentials, secured, *offers, self._ask)
+        self._outcomes.append(outcome)
+        if not outcome.passed:
+            raise _StoppedError
 
     def _mail(self) -> Generator[Command, Replied, None]:
         envelope = self._plan.envelope
@@ -540,19 +476,11 @@ class _Walk:
             yield from self._reset()
         if self._state is not _State.READY or self._outcomes[-1] is not last:
             return
-        from .further_transactions import ask_again, transactions
+        from .further_transactions import after_the_test
 
-        plan, offered, ask = self._plan, self._extensions, self._ask
-        sender = plan.envelope.sender
-        self._recipients = yield from ask_again(sender, self._recipients, offered, ask)
-        accepted = (each.address for each in self._recipients if each.outcome.passed)
-        recipient = next(accepted, plan.envelope.recipient)
-        envelopes = [Envelope(each, recipient) for each in plan.senders]
-        outcomes = yield from transactions(envelopes, offered, ask)
-        self._senders = tuple(map(Asked, plan.senders, outcomes))
-        envelopes = [Envelope(sender, recipient) for recipient in plan.refuse]
-        outcomes = yield from transactions(envelopes, offered, ask)
-        self._refusals = tuple(map(Asked, plan.refuse, outcomes))
+        self._recipients, self._senders, self._refusals = yield from after_the_test(
+            self._plan, self._recipients, self._extensions, self._ask
+        )
 
     def _reset(self) -> Generator[Command, Replied, None]:
         """End a transaction."""
@@ -621,9 +549,3 @@ def _refusal_of_ehlo(answer: Replied) -> str:
     if reply is not None:
         return str(reply) if reply.code in UNKNOWN_COMMAND else ""
     return "OK" if fault is not None and fault.cause is Cause.BARE_OK else ""
-
-
-def _address_literal(address: str) -> str:
-    """An IP address as an argument of EHLO (RFC 5321 4.1.3), without its zone."""
-    address = address.partition("%")[0]
-    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"

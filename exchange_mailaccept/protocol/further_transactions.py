@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from .conversation import Command, Replied
+    from .message import Plan
     from .reply import Extensions
 
     #: Sends a line, and receives the reply to it.
@@ -34,6 +35,26 @@ def ask_for_all(
         if outcome.reply is None or outcome.reply.code == CLOSING:
             break
     return tuple(asked)
+
+
+def after_the_test(
+    plan: Plan, recipients: tuple[Asked, ...], offered: Extensions, ask: Ask
+) -> Generator[Command, Replied, tuple[tuple[Asked, ...], ...]]:
+    """The transactions that ``plan`` has after the test.
+
+    :param recipients: those that were asked for in it, if there are several
+    :returns: the recipients, the further senders, and the recipients that must be refused
+    """
+    sender = plan.envelope.sender
+    recipients = yield from ask_again(sender, recipients, offered, ask)
+    accepted = (each.address for each in recipients if each.outcome.passed)
+    recipient = next(accepted, plan.envelope.recipient)
+    envelopes = [Envelope(each, recipient) for each in plan.senders]
+    of_senders = yield from transactions(envelopes, offered, ask)
+    envelopes = [Envelope(sender, refused) for refused in plan.refuse]
+    of_refusals = yield from transactions(envelopes, offered, ask)
+    senders = tuple(map(Asked, plan.senders, of_senders))
+    return recipients, senders, tuple(map(Asked, plan.refuse, of_refusals))
 
 
 def ask_again(

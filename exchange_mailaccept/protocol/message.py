@@ -1,4 +1,6 @@
-"""Envelope commands and the probe message as bytes (RFC 5321 4.1.1, RFC 5322, RFC 3461).
+"""What the client says: the plan, the commands of the envelope, and the probe message.
+
+The commands and the message are bytes (RFC 5321 4.1.1, RFC 5322, RFC 3461).
 
 The message is harmless: it tells automatic responders not to reply (RFC 3834, [MS-OXCMAIL]
 2.1.3.2.20), has a header by which a rule can drop it, and a short 7-bit body.
@@ -11,8 +13,12 @@ import time
 from .. import __version__
 from ..cli.words import DEFAULT_SUBJECT
 from ..record import TYPE_CHECKING, NamedTuple
+from ..vocabulary import Stage, Tls
 
 if TYPE_CHECKING:
+    from typing import Optional
+
+    from .auth import Credentials
     from .reply import Extensions
 
 #: The header by which a transport or mailbox rule can recognise and drop the probe.
@@ -64,6 +70,53 @@ def mark_of(*facts: str) -> str:
 
     data = "\0".join(facts).encode("utf-8", "surrogateescape")
     return hashlib.sha256(data).hexdigest()[:12]
+
+
+class Plan(NamedTuple):
+    """What the client says, and how far it goes."""
+
+    envelope: Envelope
+    #: Argument of EHLO: a fully qualified name or an address literal; empty for the literal of the
+    #: address that the connection comes from.
+    ehlo_name: str
+    content: Content
+    #: With its angle brackets, unique to this run.
+    message_id: str
+    #: The time of the Date header, in seconds since the epoch.
+    now: float
+    #: Last stage to walk.
+    until: Stage = Stage.MESSAGE
+    source_address: str = ""
+    tls: Tls = Tls.NEVER
+    #: Name to ask for and to find in the certificate; empty for the server's own.
+    tls_name: str = ""
+    #: Whether a certificate that fails verification ends the test.
+    verify: bool = False
+    #: ``None`` for no logon.
+    credentials: Optional[Credentials] = None
+    #: Whether to keep a transcript.
+    transcript: bool = True
+    #: Further senders, each in a transaction of its own after the test.
+    senders: tuple[str, ...] = ()
+    #: Recipients that must be refused, each in a transaction of its own after the test.
+    refuse: tuple[str, ...] = ()
+    #: Sessions with each server, and how many of them at the same time.
+    connections: int = 1
+    at_once: int = 1
+
+    def at(self, label: str) -> Plan:
+        """The plan for the server of a set that has ``label``.
+
+        If the probes are looked for in a mailbox, those of each server have a mark of their own,
+        and a Message-ID: of two messages with the same one Exchange delivers only the first.
+        """
+        if not (label and self.content.mark):
+            return self
+        mark = mark_of(self.content.mark, label)
+        return self._replace(
+            content=self.content._replace(mark=mark),
+            message_id=f"<{mark}.{self.message_id[1:]}",
+        )
 
 
 def mail_command(envelope: Envelope) -> str:

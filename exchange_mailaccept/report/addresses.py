@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..exchange.remedies import Contrast
     from ..options import Options
-    from ..protocol.dialogue import Plan
+    from ..protocol.message import Plan
 
 #: Characters of an address, and of a reply to one of several.
 _ADDRESS, _REPLY = 80, 110

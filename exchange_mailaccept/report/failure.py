@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..protocol.conversation import CLOSING, EXPECTED, Session, StageOutcome, Target
-from ..protocol.dialogue import Plan
+from ..protocol.message import Plan
 from ..run.acceptance import Acceptance
 from ..vocabulary import Cause, Stage, Tls, Verdict
 from .text import QUOTED, printable, quote

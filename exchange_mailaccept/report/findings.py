@@ -16,8 +16,7 @@ from ..cli.words import (
 from ..exchange.recognition import KeywordCheck
 from ..judgement import RECIPIENTS, SENDERS, Ground
 from ..protocol.conversation import Session
-from ..protocol.dialogue import Plan
-from ..protocol.message import rfc5322_date
+from ..protocol.message import Plan, rfc5322_date
 from ..record import TYPE_CHECKING
 from ..run.acceptance import Acceptance, Examined
 from ..vocabulary import Cause, Stage, Tls

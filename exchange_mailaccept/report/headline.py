@@ -7,7 +7,7 @@ from ..exchange import LEAST_DELAY
 from ..exchange.evidence import receipt_of
 from ..judgement import RECIPIENTS, SENDERS, Assessment, Ground, Judgement
 from ..protocol.conversation import Session
-from ..protocol.dialogue import Plan
+from ..protocol.message import Plan
 from ..record import TYPE_CHECKING
 from ..run.acceptance import Acceptance
 from ..vocabulary import Generation, Stage, State

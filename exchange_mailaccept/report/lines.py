@@ -40,8 +40,7 @@ from ..judgement import (
     Ground,
 )
 from ..protocol.conversation import MailHost, Server, Session, TranscriptLine
-from ..protocol.dialogue import Plan
-from ..protocol.message import rfc5322_date
+from ..protocol.message import Plan, rfc5322_date
 from ..protocol.security import Security
 from ..record import TYPE_CHECKING
 from ..run.acceptance import Acceptance, Examined

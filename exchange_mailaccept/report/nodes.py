@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..options import Options
-    from ..protocol.dialogue import Plan
+    from ..protocol.message import Plan
 
 
 def failed_nodes(session: Session, options: Options) -> str:

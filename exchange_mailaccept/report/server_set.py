@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..options import Judging, Options
     from ..protocol.conversation import Target
-    from ..protocol.dialogue import Plan
+    from ..protocol.message import Plan
     from ..run.acceptance import Member, ServerSet
 
 #: Maximum number of bytes, so that there is room for text.

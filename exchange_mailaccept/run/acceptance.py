@@ -21,7 +21,8 @@ from ..protocol.conversation import (
     Target,
     time,
 )
-from ..protocol.dialogue import Plan, walk
+from ..protocol.dialogue import walk
+from ..protocol.message import Plan
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Stage, Verdict
 

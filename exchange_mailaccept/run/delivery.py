@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
     from typing import Union
 
-    from ..protocol.dialogue import Plan
     from ..protocol.further_requests import Answer, Request, Returned
+    from ..protocol.message import Plan
     from .acceptance import Member, ServerSet
 
 #: Seconds between two looks into the mailbox: the first, and at most.

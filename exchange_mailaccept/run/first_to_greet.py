@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from typing import Any, Optional, Union
 
-    from ..protocol.dialogue import Plan
     from ..protocol.further_requests import Answer, Ended, Request
+    from ..protocol.message import Plan
 
     #: Returns a server with its addresses, or the failed session of one without.
     Locate = Callable[[MailHost], Generator[Request, Answer, Union[Server, Session]]]

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from typing import Optional
 
     from ..protocol.conversation import Server, Session
-    from ..protocol.dialogue import Plan
     from ..protocol.further_requests import Answer, Request
+    from ..protocol.message import Plan
 
 #: Seconds that a session has at least, if others wait for its end.
 LEAST_PATIENCE = 1.0

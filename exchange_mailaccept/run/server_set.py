@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from ..net.loop import Conversation
     from ..net.trust import Contexts
-    from ..protocol.dialogue import Plan
+    from ..protocol.message import Plan
 
     #: A server with its addresses, or the failed session of one without.
     Reached = Union[Server, Session]

@@ -23,10 +23,10 @@ from exchange_mailaccept.net.trust import TlsSettings
 from exchange_mailaccept.options import Judging, Limits, Options
 from exchange_mailaccept.protocol.auth import Credentials
 from exchange_mailaccept.protocol.conversation import Target
-from exchange_mailaccept.protocol.dialogue import Plan
 from exchange_mailaccept.protocol.message import (
     Content,
     Envelope,
+    Plan,
     compose,
     mail_command,
     rcpt_command,

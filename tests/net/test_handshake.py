@@ -20,8 +20,8 @@ from support.smtp import Server as Peer
 from exchange_mailaccept.net.loop import Run
 from exchange_mailaccept.net.trust import Contexts, TlsSettings
 from exchange_mailaccept.protocol.conversation import Server, Session
-from exchange_mailaccept.protocol.dialogue import Plan, walk
-from exchange_mailaccept.protocol.message import Content, Envelope
+from exchange_mailaccept.protocol.dialogue import walk
+from exchange_mailaccept.protocol.message import Content, Envelope, Plan
 from exchange_mailaccept.protocol.security import Security
 from exchange_mailaccept.vocabulary import Cause, Stage, Tls
 

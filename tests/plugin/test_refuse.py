@@ -28,8 +28,8 @@ from support.scripts import Step
 from support.smtp import PortOfAll
 
 from exchange_mailaccept.protocol.conversation import Connect, Connected, Replied, Server
-from exchange_mailaccept.protocol.dialogue import Plan, walk
-from exchange_mailaccept.protocol.message import Content, Envelope
+from exchange_mailaccept.protocol.dialogue import walk
+from exchange_mailaccept.protocol.message import Content, Envelope, Plan
 from exchange_mailaccept.protocol.reply import Reply
 from exchange_mailaccept.vocabulary import Stage
 

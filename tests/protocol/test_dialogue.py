@@ -19,9 +19,9 @@ from exchange_mailaccept.protocol.conversation import (
     Session,
     Time,
 )
-from exchange_mailaccept.protocol.dialogue import Plan, walk
+from exchange_mailaccept.protocol.dialogue import walk
 from exchange_mailaccept.protocol.further_requests import Secured, StartTls
-from exchange_mailaccept.protocol.message import Content, Envelope
+from exchange_mailaccept.protocol.message import Content, Envelope, Plan
 from exchange_mailaccept.protocol.reply import Reply
 from exchange_mailaccept.protocol.security import Security
 from exchange_mailaccept.vocabulary import Cause, Stage, Tls, Verdict

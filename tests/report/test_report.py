@@ -18,8 +18,7 @@ from exchange_mailaccept.protocol.conversation import (
     StageOutcome,
     Target,
 )
-from exchange_mailaccept.protocol.dialogue import Plan
-from exchange_mailaccept.protocol.message import Content, Envelope
+from exchange_mailaccept.protocol.message import Content, Envelope, Plan
 from exchange_mailaccept.protocol.reply import Reply
 from exchange_mailaccept.protocol.security import Security
 from exchange_mailaccept.report import headline

@@ -31,7 +31,6 @@ from exchange_mailaccept.protocol.conversation import (
     Target,
     Time,
 )
-from exchange_mailaccept.protocol.dialogue import Plan
 from exchange_mailaccept.protocol.further_requests import (
     Ask,
     Await,
@@ -42,7 +41,7 @@ from exchange_mailaccept.protocol.further_requests import (
     Resolved,
     Responses,
 )
-from exchange_mailaccept.protocol.message import Content, Envelope
+from exchange_mailaccept.protocol.message import Content, Envelope, Plan
 from exchange_mailaccept.protocol.reply import Reply
 from exchange_mailaccept.report.findings import backup
 from exchange_mailaccept.run.acceptance import Acceptance, accept_mail, find_servers

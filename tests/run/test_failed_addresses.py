@@ -9,8 +9,7 @@ from support.smtp import BlackHole, PortOfAll
 
 from exchange_mailaccept.net import loop
 from exchange_mailaccept.protocol.conversation import Server
-from exchange_mailaccept.protocol.dialogue import Plan
-from exchange_mailaccept.protocol.message import Content, Envelope
+from exchange_mailaccept.protocol.message import Content, Envelope, Plan
 from exchange_mailaccept.run import silent_addresses
 from exchange_mailaccept.run.acceptance import walk_through
 from exchange_mailaccept.vocabulary import Cause, Stage
