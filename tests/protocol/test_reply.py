@@ -185,6 +185,14 @@ def test_a_line_one_over_the_limit_is_at_fault(end):
     assert replies(data) == ["reply line over 65536 bytes"]
 
 
+def test_a_reply_of_exactly_the_limit_is_read():
+    """262,144 bytes in all: 256 lines of 1,024, line ends included."""
+    lines = [b"250-" + b"x" * 1018 + b"\r\n"] * 255 + [b"250 " + b"y" * 1018 + b"\r\n"]
+    data = b"".join(lines)
+    assert len(data) == 262_144
+    assert replies(data) == [Reply(250, ("x" * 1018,) * 255 + ("y" * 1018,))]
+
+
 def test_a_reply_one_over_the_limit_is_at_fault():
     """262,145 bytes in all."""
     lines = [b"250-" + b"x" * 1018 + b"\r\n"] * 255 + [b"250 " + b"y" * 1019 + b"\r\n"]
