@@ -10,8 +10,8 @@ PIPELINING is offered.
 from __future__ import annotations
 
 from ..names import address_literal
-from ..record import TYPE_CHECKING, Enum
-from ..vocabulary import Cause, Stage, Tls, Verdict
+from ..record import TYPE_CHECKING
+from ..vocabulary import Cause, Stage, Tls
 from .conversation import (
     CLOSING,
     EXPECTED,
@@ -22,8 +22,6 @@ from .conversation import (
     Fault,
     Server,
     Session,
-    StageOutcome,
-    TranscriptLine,
     goes_on,
     one_too_many,
 )
@@ -40,10 +38,11 @@ from .reply import (
     lists_keywords,
     parse_extensions,
 )
+from .talk import State, StoppedError, Talk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from typing import Any, NoReturn, Optional
+    from typing import Any, Optional
 
     from .conversation import Connected, Replied
     from .further_requests import Answer, Race, Request, Secured, StartTls
@@ -51,7 +50,6 @@ if TYPE_CHECKING:
     from .security import Security
 
     Conversation = Generator[Request, Answer, Session]
-    _Asking = Generator[Command, Replied, Replied]
     _Step = Callable[[], Generator[Request, Any, None]]
 
 #: The stages of a transaction (RFC 5321 3.3).
@@ -60,25 +58,8 @@ _TRANSACTION = (Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.MESSAGE)
 OF_THE_CERTIFICATE = (Cause.CERTIFICATE, Cause.CHAIN, Cause.WEAK_CERTIFICATE)
 
 
-class _StoppedError(Exception):
-    """A stage did not pass, and what depends on it is not tried."""
-
-
 class _UntrustedError(Exception):
     """The certificate failed verification, which does not end the test; ``str()`` says why."""
-
-
-class _State(Enum):
-    """What the client may say next."""
-
-    #: Nothing, until the greeting has come or the wait for it is over (RFC 5321 4.3.1).
-    UNGREETED = "ungreeted"
-    #: A command.
-    READY = "ready"
-    #: Nothing: the server would take it for a part of the message or of a handshake.
-    MUTE = "mute"
-    #: Nothing more, because QUIT was sent with the message.
-    QUIT_SENT = "quit sent"
 
 
 def walk(
@@ -99,7 +80,7 @@ def walk(
     return _Walk(plan, server, turn, race, message).run()
 
 
-class _Walk:
+class _Walk(Talk):
     """One walk in progress."""
 
     def __init__(
@@ -110,9 +91,9 @@ class _Walk:
         race: Optional[Race],
         message: Optional[Race],
     ) -> None:
+        super().__init__(turn, plan.transcript)
         self._plan = plan
         self._server = server
-        self._turn = turn
         self._race = race
         self._one_message = message
         #: Whether this session may go on after RCPT.
@@ -125,17 +106,12 @@ class _Walk:
         #: Addresses that had not answered when another one was connected.
         self._silent: tuple[str, ...] = ()
         self._ehlo_name = plan.ehlo_name
-        self._outcomes: list[StageOutcome] = []
         self._extensions = NO_EXTENSIONS
         #: The keywords offered before TLS.
         self._offered_in_plain = NO_EXTENSIONS
         self._security: Optional[Security] = None
         #: Why the certificate failed verification, if it did and the test goes on.
         self._untrusted = ""
-        self._transcript: list[TranscriptLine] = []
-        #: Seconds of all answers so far.
-        self._seconds = 0.0
-        self._state = _State.UNGREETED
         #: Whether other transactions came after the test.
         self._went_on = False
         self._recipients: tuple[Asked, ...] = ()
@@ -146,7 +122,7 @@ class _Walk:
         """Walk, quit, and return the session, in which all secrets are masked."""
         try:  # noqa: SIM105 contextlib takes long to import
             yield from self._stages_with_any_certificate()
-        except _StoppedError:
+        except StoppedError:
             # The last outcome says what stopped it.
             pass
         # What comes after the test is not part of its time.
@@ -188,7 +164,7 @@ class _Walk:
             self._addresses, self._address = (self._address,), ""
             self._outcomes.clear()
             self._extensions = NO_EXTENSIONS
-            self._state = _State.UNGREETED
+            self._state = State.UNGREETED
             if self._turn is not None:
                 self._turn -= self._seconds
             self._seconds = 0.0
@@ -234,7 +210,7 @@ class _Walk:
         if self._race is not None:
             self._race.connect(server)
         if self._plan.tls is Tls.IMPLICIT:
-            self._state = _State.MUTE
+            self._state = State.MUTE
         self._ehlo_name = self._plan.ehlo_name or address_literal(own_address)
         self._note("~", f"connected to {self._address} port {server.port}")
         self._pass(Stage.CONNECT, answer.seconds)
@@ -242,15 +218,15 @@ class _Walk:
     def _tls_first(self) -> Generator[Request, Answer, None]:
         begun = self._seconds
         yield from self._handshake(begun)
-        self._state = _State.UNGREETED
+        self._state = State.UNGREETED
         self._pass_starttls(begun)
 
     def _banner(self) -> Generator[Command, Replied, None]:
         answer = yield from self._send(Command(b"", self._left()), "")
-        self._state = _State.READY
+        self._state = State.READY
         self._judge(Stage.BANNER, answer)
         if self._race is not None and not self._race.wins(self._server):
-            raise _StoppedError
+            raise StoppedError
 
     def _hello(self) -> Generator[Command, Replied, None]:
         name = self._ehlo_name
@@ -284,11 +260,11 @@ class _Walk:
         begun = self._seconds
         self._expect(Stage.STARTTLS, (yield from self._ask("STARTTLS")), begun)
         yield from self._handshake(begun)
-        self._state = _State.READY
+        self._state = State.READY
         answer = yield from self._ask(f"EHLO {self._ehlo_name}")
         try:
             reply = self._expect(Stage.STARTTLS, answer, begun, EXPECTED[Stage.EHLO])
-        except _StoppedError:
+        except StoppedError:
             self._outcomes[-1] = self._outcomes[-1]._replace(second_ehlo=True)
             raise
         # RFC 3207 4.2: what was offered without TLS is discarded, because anybody may have sent it.
@@ -299,7 +275,7 @@ class _Walk:
     def _handshake(self, begun: float) -> Generator[StartTls, Secured, None]:
         from .further_requests import StartTls
 
-        self._state = _State.MUTE
+        self._state = State.MUTE
         name = self._plan.tls_name or self._server.name
         answer = yield StartTls(name, self._left(), verify=not self._untrusted)
         self._seconds += answer.seconds
@@ -328,7 +304,7 @@ class _Walk:
         outcome = yield from authenticate(credentials, secured, *offers, self._ask)
         self._outcomes.append(outcome)
         if not outcome.passed:
-            raise _StoppedError
+            raise StoppedError
 
     def _mail(self) -> Generator[Command, Replied, None]:
         envelope = self._plan.envelope
@@ -349,11 +325,11 @@ class _Walk:
         lost = last.reply is None or last.reply.code == CLOSING
         self._outcomes.append(last if lost else first)
         if not goes_on(self._recipients):
-            raise _StoppedError
+            raise StoppedError
 
     def _data(self) -> Generator[Command, Replied, None]:
         self._judge(Stage.DATA, (yield from self._ask("DATA")))
-        self._state = _State.MUTE
+        self._state = State.MUTE
 
     def _message(self) -> Generator[Command, Replied, None]:
         plan = self._plan
@@ -364,99 +340,14 @@ class _Walk:
         flight = data_stream(message)
         # RFC 2920 3.1: the next command may follow the message at once.  With QUIT that saves a
         # round trip and falsifies no time but its own.
-        afterwards = _State.READY
+        afterwards = State.READY
         if self._extensions.offers("PIPELINING") and not self._has_more:
             flight += b"QUIT\r\n"
-            afterwards = _State.QUIT_SENT
+            afterwards = State.QUIT_SENT
         answer = yield from self._send(Command(flight, self._left()), ".")
         if answer.reply is not None:
             self._state = afterwards
         self._judge(Stage.MESSAGE, answer)
-
-    def _ask(self, line: str, shown: str = "") -> _Asking:
-        """Send one line, and receive the reply.
-
-        :param shown: the line as the transcript shows it
-        """
-        data = line.encode("utf-8") + b"\r\n"
-        return self._send(Command(data, self._left()), shown or line)
-
-    def _left(self) -> Optional[float]:
-        """Seconds until the turn is over; ``None`` if it lasts as long as the run."""
-        return None if self._turn is None else max(0.0, self._turn - self._seconds)
-
-    def _send(self, command: Command, shown: str) -> _Asking:
-        if shown:
-            self._note("C", shown)
-        answer = yield command
-        self._seconds += answer.seconds
-        if answer.reply is not None and self._plan.transcript:
-            *first, last = answer.reply.lines
-            for line in first:
-                self._note("S", f"{answer.reply.code}-{line}")
-            self._note("S", f"{answer.reply.code} {last}")
-        if answer.fault is not None:
-            self._note("~", f"{answer.fault.verdict.value}: {answer.fault.explanation}")
-        return answer
-
-    def _note(self, speaker: str, text: str) -> None:
-        if not self._plan.transcript:
-            return
-        self._transcript.append(TranscriptLine(self._seconds, speaker, text))
-
-    def _judge(
-        self, stage: Stage, answer: Replied, explanation: str = "", cause: Optional[Cause] = None
-    ) -> Reply:
-        """Record the outcome of a stage, and return its reply if it passed."""
-        begun = self._seconds - answer.seconds
-        reply = self._expect(stage, answer, begun, explanation=explanation)
-        self._pass(stage, answer.seconds, reply, explanation, cause)
-        return reply
-
-    def _expect(
-        self,
-        stage: Stage,
-        answer: Replied,
-        begun: float,
-        expected: tuple[int, ...] = (),
-        explanation: str = "",
-    ) -> Reply:
-        """Return the reply if its code is one of ``expected``; otherwise the stage has failed.
-
-        :param begun: seconds of all answers before the stage
-        :param expected: codes, if they are not those that pass the stage
-        """
-        seconds = self._seconds - begun
-        reply = answer.reply
-        if reply is None:
-            # An answer has a reply or a fault; without either the stage must not pass.
-            self._fail(stage, seconds, answer.fault or Fault(Cause.NETWORK, "no reply"))
-        outcome = StageOutcome.answered(stage, reply, seconds, expected, explanation)
-        if not outcome.passed:
-            self._stop(outcome)
-        return reply
-
-    def _pass(
-        self,
-        stage: Stage,
-        seconds: float,
-        reply: Optional[Reply] = None,
-        explanation: str = "",
-        cause: Optional[Cause] = None,
-    ) -> None:
-        self._outcomes.append(
-            StageOutcome(stage, Verdict.PASSED, seconds, reply, explanation, cause)
-        )
-
-    def _miss(self, stage: Stage, explanation: str) -> NoReturn:
-        self._stop(StageOutcome.failed(stage, Fault(Cause.NOT_OFFERED, explanation), 0.0))
-
-    def _fail(self, stage: Stage, seconds: float, fault: Fault) -> NoReturn:
-        self._stop(StageOutcome.failed(stage, fault, seconds))
-
-    def _stop(self, outcome: StageOutcome) -> NoReturn:
-        self._outcomes.append(outcome)
-        raise _StoppedError
 
     @property
     def _has_more(self) -> bool:
@@ -469,12 +360,12 @@ class _Walk:
         last = self._outcomes[-1]
         if last.stage not in _TRANSACTION or last.reply is None or last.reply.code == CLOSING:
             return
-        if self._state is not _State.READY:
+        if self._state is not State.READY:
             return
         self._went_on = True
         if last.stage in (Stage.RCPT, Stage.DATA):
             yield from self._reset()
-        if self._state is not _State.READY or self._outcomes[-1] is not last:
+        if self._state is not State.READY or self._outcomes[-1] is not last:
             return
         from .further_transactions import after_the_test
 
@@ -482,65 +373,28 @@ class _Walk:
             self._plan, self._recipients, self._extensions, self._ask
         )
 
-    def _reset(self) -> Generator[Command, Replied, None]:
-        """End a transaction."""
-        answer = yield from self._exchange_quietly(b"RSET\r\n", "RSET")
-        self._check_step("RSET", answer)
-
     def _quit(self) -> Generator[Request, Answer, None]:
         """Quit if possible; neither slowness nor failure changes the result."""
         if not self._address:
             return
         last = self._outcomes[-1]
-        if self._state is _State.UNGREETED:
+        if self._state is State.UNGREETED:
             # The plan ends before the greeting.
             yield from self._exchange_quietly(b"", "")
         if last.passed and last.stage in (Stage.MAIL, Stage.RCPT) and not self._went_on:
             # The plan ends in a transaction, which would end with the session anyway.
             yield from self._reset()
-        if self._state is _State.MUTE:
+        if self._state is State.MUTE:
             # A server discards a message that is unfinished when the connection ends (RFC 5321
             # 4.1.1.4).
             yield Close()
         else:
-            flight = b"" if self._state is _State.QUIT_SENT else b"QUIT\r\n"
+            flight = b"" if self._state is State.QUIT_SENT else b"QUIT\r\n"
             answer = yield from self._send(Command(flight, self._left(), farewell=True), "QUIT")
             # After other transactions, a reply may come late to one that was given up.
             if not self._went_on:
                 self._check_step("QUIT", answer)
             self._end(answer)
-
-    def _check_step(self, command: str, answer: Replied) -> None:
-        """Let the last stage fail if the ``answer`` shows that the replies are out of step."""
-        last = self._outcomes[-1]
-        # After a 354 the replies were in step, because it answers only DATA.
-        refused = last.stage is Stage.DATA and last.reply is not None and not last.passed
-        if last.stage is Stage.MESSAGE or not (last.passed or refused):
-            return
-        from . import out_of_step
-
-        proof = out_of_step.proof(command, answer, refused)
-        if proof and refused:
-            proof = f"{proof}, after '{last.reply}' to DATA"
-        if proof:
-            failed = StageOutcome.failed(last.stage, out_of_step.fault(proof), last.seconds)
-            self._outcomes[-1] = failed
-
-    def _end(self, answer: Replied) -> None:
-        """Record how QUIT was answered."""
-        reply, fault = answer.reply, answer.fault
-        if reply is not None:
-            verdict = Verdict.PASSED if reply.code in EXPECTED[Stage.QUIT] else Verdict.BROKEN
-            self._outcomes.append(StageOutcome(Stage.QUIT, verdict, answer.seconds, reply))
-        elif fault is not None:
-            self._outcomes.append(StageOutcome.failed(Stage.QUIT, fault, answer.seconds))
-
-    def _exchange_quietly(self, data: bytes, shown: str) -> _Asking:
-        """Send ``data`` and receive a reply that no stage depends on."""
-        answer = yield from self._send(Command(data, self._left(), farewell=True), shown)
-        # If that reply does not come, the next one would not belong to QUIT.
-        self._state = _State.MUTE if answer.reply is None else _State.READY
-        return answer
 
 
 def _refusal_of_ehlo(answer: Replied) -> str:
