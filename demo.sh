@@ -26,7 +26,7 @@ inserted=
 while [ "$arguments" -gt 0 ]; do
     if [ -z "$inserted" ] && [ "$1" = -- ]; then
         set -- "$@" --run "$python" "$checkout/check_exchange_mailaccept.py" \
-            -H '{host}' -p '{port}' -r postmaster@contoso.com '{options}'
+            '{target}' -p '{port}' -r postmaster@contoso.com '{options}'
         inserted=yes
     else
         set -- "$@" "$1"
@@ -36,7 +36,7 @@ while [ "$arguments" -gt 0 ]; do
 done
 if [ -z "$inserted" ]; then
     set -- "$@" --run "$python" "$checkout/check_exchange_mailaccept.py" \
-        -H '{host}' -p '{port}' -r postmaster@contoso.com '{options}'
+        '{target}' -p '{port}' -r postmaster@contoso.com '{options}'
 fi
 
 case " $* " in *" --help "* | *" -h "* | *" --list-scenarios "*) exec "$python" -m simulator "$@" ;; esac

@@ -86,8 +86,9 @@ def _parser() -> _Parser:
         help=f"deliver to a mailbox that --delivered can look into: {' '.join(FATES)}")  # fmt: skip
     add("--verbose", action="store_true", help="print the dialogue with --run too")
     add("--run", nargs=argparse.REMAINDER, metavar="COMMAND",
-        help="run COMMAND, {host} and {port} replaced in its words, {options} by what the plugin "
-        "needs for the scenario, and exit with its status; must be the last option")  # fmt: skip
+        help="run COMMAND, {host} and {port} replaced in its words, {target} by -H HOST or what "
+        "finds the domain of the scenario, {options} by what else the plugin needs for it, and "
+        "exit with its status; must be the last option")  # fmt: skip
     return parser
 
 
@@ -128,7 +129,9 @@ def _run(command: list[str], simulator: Simulator) -> int:
     host, port = simulator.host, str(simulator.port)
     words: list[str] = []
     for word in command:
-        if word == "{options}":
+        if word == "{target}":
+            words += simulator.target
+        elif word == "{options}":
             words += simulator.options
         else:
             words.append(word.replace("{host}", host).replace("{port}", port))

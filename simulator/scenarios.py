@@ -1,7 +1,7 @@
 """Faults by name: each row of the plugin's diagnosis table, each profile, and some middleboxes.
 
-Rows and profiles come from the plugin's own tables, so a new row is a new scenario.  Failures of
-DNS and of the connection cannot be played.
+Rows and profiles come from the plugin's own tables, so a new row is a new scenario.  Rows about DNS
+and the connection cannot be played.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from exchange_mailaccept.exchange.reasons import REASONS
 from exchange_mailaccept.exchange.reasons.reason import Reason
 from exchange_mailaccept.vocabulary import Cause, Generation, Stage
 
+from .names import DOMAIN
 from .poses import POSES, Behaviour, Credentials, Pose
 
 #: Seconds; longer than any client waits.
@@ -58,6 +59,9 @@ class Scenario(NamedTuple):
     tls: str = ""
     #: What becomes of an accepted message; empty if there is no mailbox.
     mailbox: str = ""
+    #: Records that the domain has beside or instead of its MX, which is this server (see
+    #: ``names``); without any, the server is tested by its address.
+    published: Mapping[tuple[str, str], str] = {}
 
     @property
     def logs_on(self) -> bool:
@@ -317,6 +321,7 @@ def _beside_the_table() -> Iterator[Scenario]:
     yield Scenario("healthy", "nothing is wrong")
     yield from _doors()
     yield from _nodes()
+    yield from _domains()
 
 
 #: How Exchange refuses to relay, and an unknown recipient.
@@ -340,6 +345,23 @@ def _nodes() -> Iterator[Scenario]:
     yield Scenario(
         "one-node-seen", "a balancer that always leads the same client to the same server", group,
         options=("--connections", "6"), nodes=((first, ""),),
+    )  # fmt: skip
+
+
+def _domains() -> Iterator[Scenario]:
+    """Yield what is wrong with the records of a domain whose server is well."""
+    group = "What the domain publishes in DNS"
+    yield Scenario(
+        "dane-mismatch", "the TLSA record has the digest of another key", group,
+        options=("--dane",), published={("_{port}._tcp.{name}", "TLSA"): f"3 1 1 {'5a' * 32}"},
+    )  # fmt: skip
+    yield Scenario(
+        "mta-sts-malformed", "the TXT record of MTA-STS has no id", group,
+        options=("--mta-sts",), published={(f"_mta-sts.{DOMAIN}", "TXT"): '"v=STSv1;"'},
+    )  # fmt: skip
+    yield Scenario(
+        "mx-lost", "the domain has no MX record any more", group, stage="mx",
+        options=("--expect-mx", "mail1.contoso.com"), published={(DOMAIN, "MX"): ""},
     )  # fmt: skip
 
 

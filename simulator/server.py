@@ -12,11 +12,12 @@ import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Union
 
 from .certificates import CannotMakeError, Certificate, self_signed
 from .dialogues import Server
 from .mailbox import USER, Mailbox, serve
+from .names import ADDRESS, DOMAIN, Records, publish
 from .poses import POSES, Behaviour, Credentials
 from .scenarios import find
 
@@ -74,12 +75,16 @@ class Simulator:
             addresses={name.lower(): text for name, text in (address or {}).items()},
         )
         self._certificate = certificate or Certificate()
-        #: Options that the plugin needs to see the scenario.
+        #: Options that name what the plugin tests: the server, or its domain by a name server.
+        self.target: tuple[str, ...] = ("-H", self.host)
+        #: Other options that the plugin needs to see the scenario.
         self.options: tuple[str, ...] = ()
+        self._published: Records = {}
         if scenario:
             played = find(scenario)
             self.options = played.options
             mailbox = mailbox or played.mailbox
+            self._published = played.published
             self.behaviour = played.mixed_with(self.behaviour, hurry)
         if not self.behaviour.name:
             self.behaviour = self.behaviour._replace(name="mail1.contoso.com")
@@ -95,7 +100,7 @@ class Simulator:
         #: Accepted messages, without dot stuffing.
         self.messages: list[bytes] = []
         self.connections: set[asyncio.WriteTransport] = set()
-        self._listeners: list[asyncio.Server] = []
+        self._listeners: list[Union[asyncio.Server, asyncio.BaseTransport]] = []
         self._directory = tempfile.TemporaryDirectory(prefix="simulator-")
         self.numbers = itertools.count(5111011082268)
         #: The numbers of the connections.
@@ -162,8 +167,9 @@ class Simulator:
     async def _serve_mailbox(self, mailbox: Mailbox) -> None:
         """Start the IMAP server, and tell the plugin how it looks into the mailbox."""
         context, authority = self_signed(self.host)
-        self._listeners.append(await serve(mailbox, context, self.host, self.connections))
-        port = self._listeners[0].sockets[0].getsockname()[1]
+        listener = await serve(mailbox, context, self.host, self.connections)
+        self._listeners.append(listener)
+        port = listener.sockets[0].getsockname()[1]
         file = Path(self._directory.name) / "mailbox.pem"
         file.write_bytes(authority)
         # The plugin may run as another user.
@@ -174,6 +180,14 @@ class Simulator:
             *("--ca-file", str(file), "-w", "delivered=900", "-c", "delivered=1800"),
         )
 
+    async def _serve_names(self, at: int) -> None:
+        """Start the name server, and tell the plugin how it finds the domain."""
+        listener, port = await publish(
+            self._published, self.behaviour.name.lower(), self.host, self.port, at
+        )
+        self._listeners.append(listener)
+        self.target = ("-d", DOMAIN, "--nameserver", f"{ADDRESS}:{port}")
+
     async def _serve(self, started: Future[Callable[[], object]]) -> None:
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
@@ -182,13 +196,17 @@ class Simulator:
             server = await loop.create_server(
                 lambda: Server(self, loop), self.host, self.port, ssl=secured
             )
-            self.port = server.sockets[0].getsockname()[1]
+            given, self.port = self.port, server.sockets[0].getsockname()[1]
             if self.mailbox is not None:
                 await self._serve_mailbox(self.mailbox)
+            if self._published:
+                # A monitoring system can be told a port that stays the same.
+                await self._serve_names(given)
             # Here and not after the start, so that it comes before the lines of any connection.
             self._say(f"listening on {self.host} port {self.port}")
-            if self.options:
-                self._say(f"the plugin needs: {' '.join(self.options)}")
+            needed = (*(self.target if self._published else ()), *self.options)
+            if needed:
+                self._say(f"the plugin needs: {' '.join(needed)}")
         except Exception as error:
             started.set_exception(error)
             return

@@ -17,6 +17,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import dns.flags
+import dns.message
+import dns.query
+import dns.rcode
 import pytest
 from support.plugin import PLUGIN, Plugin, PluginRun
 
@@ -644,13 +648,19 @@ REMARKS = {
     "one-node-fails": "2 of 6 connections to 127.0.0.1 failed; nodes seen: mbx01 2, mbx02 2; ",
     "open-relay": "127.0.0.1 accepts mail for somebody@adatum.com from this host; 127.0.0.1 acc",
     "relay-untested": "could not test that 127.0.0.1 refuses somebody@adatum.com: 451 4.7.0 Temp",
+    "dane-mismatch": "MAILACCEPT CRITICAL - senders that enforce DANE defer: the certificate of ma",
+    "mta-sts-malformed": "MTA-STS is not in effect: senders ignore the TXT record at _mta-sts.cont",
     "accepts-unknown-recipient": "127.0.0.1 accepts an unknown recipient, nobody@contoso.com; ",
 }
 
 
 #: Their states, where it is no WARNING.
 STATES = dict.fromkeys(
-    ("open-relay", "some-recipients-refused", "own-senders-refused", "bounces-refused"), 2
+    (
+        *("open-relay", "some-recipients-refused", "own-senders-refused", "bounces-refused"),
+        "dane-mismatch",
+    ),
+    2,
 )
 
 
@@ -660,7 +670,7 @@ def play(plugin: Plugin, name: str) -> PluginRun:
     timeout = "1" if "-t" in scenario.options else "20"
     with Simulator(scenario=name, hurry=5 if "-w" in scenario.options else 50) as simulator:
         return plugin(
-            *("-H", "127.0.0.1", "-p", str(simulator.port), "-r", "probe@contoso.com"),
+            *(*simulator.target, "-p", str(simulator.port), "-r", "probe@contoso.com"),
             *(*scenario.options, "-t", timeout),
             CHECK_EXCHANGE_MAILACCEPT_PASSWORD="secret",
         )
@@ -724,7 +734,8 @@ def test_a_failing_scenario(plugin: Plugin, name: str) -> None:
 def test_a_scenario_in_which_mail_is_taken(plugin: Plugin, name: str) -> None:
     ended = play(plugin, name)
     first = ended.stdout.split("\n")[0]
-    assert "127.0.0.1 accepted mail for probe@contoso.com" in first
+    server = "mail1.contoso.com" if scenarios.find(name).published else "127.0.0.1"
+    assert f"{server} accepted mail for probe@contoso.com" in first
     assert REMARKS.get(name, "MAILACCEPT OK - 127.0.0.1 accepted") in first
     assert ended.exit_code == STATES.get(name, 1 if name in REMARKS else 0)
 
@@ -777,15 +788,37 @@ def test_list_of_scenarios() -> None:
         ("tls-certificate", "certificate"),
         ("tarpit-logon", "535 5.7.3 Authentication unsuccessful"),
         ("silent-at-message", "the message"),
+        ("mx-lost", "contoso.com has no MX record (expected: mail1.contoso.com)"),
     ],
 )
 def test_the_plugin_gets_the_options_of_the_scenario(name: str, seen: str) -> None:
     """What demo.sh runs: without these options all is well, or it takes a minute."""
-    plugin = (sys.executable, str(PLUGIN), "-H", "{host}", "-p", "{port}")
+    plugin = (sys.executable, str(PLUGIN), "{target}", "-p", "{port}")
     ended = run("--scenario", name, "--hurry", "50", "--run", *plugin, "-r", "a@b.cc", "{options}")
     first = ended.stdout.split("\n")[0]
     assert first.startswith("MAILACCEPT CRITICAL - ")
     assert seen in first
+
+
+@pytest.mark.parametrize(
+    ("name", "rdtype", "expected"),
+    [
+        ("contoso.com", "MX", "NOERROR 10 mail1.contoso.com."),
+        ("MAIL1.contoso.com", "A", "NOERROR 127.0.0.1"),
+        ("mail1.contoso.com", "AAAA", "NOERROR"),
+        ("mail2.contoso.com", "A", "NXDOMAIN"),
+    ],
+)
+def test_the_name_server_answers_as_one_that_validates(
+    name: str, rdtype: str, expected: str
+) -> None:
+    with Simulator(scenario="dane-mismatch") as simulator:
+        host, port = simulator.target[-1].split(":")
+        query = dns.message.make_query(name, rdtype)
+        response = dns.query.udp(query, host, port=int(port), timeout=30)
+    assert "AD" in dns.flags.to_text(response.flags).split()
+    records = [str(record) for answer in response.answer for record in answer]
+    assert " ".join([dns.rcode.to_text(response.rcode()), *records]) == expected
 
 
 def test_tls_and_auth_on_the_command_line() -> None:
