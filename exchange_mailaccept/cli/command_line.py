@@ -240,7 +240,11 @@ class CommandLine:
         try:
             self._keep(option, option.convert(value))
         except ValueError as error:
-            self.mistakes.append(f"{flag} {value}: {error}")
+            # The monitoring system keeps what is printed, and a URL may have a password in it.
+            scheme, _, rest = value.partition("://")
+            _, at, after = rest.rpartition("@")
+            shown = f"{scheme}://***@{after}" if at else value
+            self.mistakes.append(f"{flag} {shown}: {error}")
 
     def _keep(self, option: Option, value: Any) -> None:
         self._tried.add(option.name)

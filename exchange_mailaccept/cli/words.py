@@ -103,7 +103,7 @@ def parallel(text: str) -> int:
 
 def connections(text: str) -> int:
     """The number of sessions with each address."""
-    if not consists_of(DIGITS, text) or not 1 <= int(text[:3]) <= MAX_CONNECTIONS:
+    if not consists_of(DIGITS, text) or len(text) > 3 or not 1 <= int(text) <= MAX_CONNECTIONS:
         raise ValueError(f"must be a number from 1 to {MAX_CONNECTIONS}")
     return int(text)
 

@@ -362,7 +362,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["-6", "--source-address", "192.0.2.1"], "--source-address 192.0.2.1 is no IPv6 address"),
     # Connections.
     *((["--connections", value], f"--connections {value}: must be a number from 1 to 15")
-      for value in ("0", "16", "150", "-1", "2.0", "x", "9" * 5000)),
+      for value in ("0", "16", "150", "0150", "-1", "2.0", "x", "9" * 5000)),
     (["--connections", "2", "--until", "mx"],
      "--connections needs --until connect or a later stage"),
     # What is to be refused.
@@ -664,7 +664,7 @@ def test_without_a_mailbox_there_is_no_mark():
         (MAILBOX[2:], SECRET, "delivered=... needs --delivered"),
         (("-c", "delay=5"), SECRET, "delay=... needs --delivered"),
         (("--delivered-user", "a"), SECRET, "--delivered-user needs --delivered"),
-        (("--delivered", "imaps://a:b@c.example"), SECRET, "--delivered imaps://a:b@c.example: must"
+        (("--delivered", "imaps://a:b@c.example"), SECRET, "--delivered imaps://***@c.example: must"
          " have no password in it; there is --delivered-password-file; --delivered needs a range of"
          " at least three check intervals in seconds: -w delivered=900 or -c delivered=900 for one"
          " of 5 minutes"),
