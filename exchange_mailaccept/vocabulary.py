@@ -194,9 +194,9 @@ class State(Enum):
     """How bad something is, in the words of Nagios; the value is its name in ``--severity``."""
 
     OK = "ok"
-    UNKNOWN = "unknown"
     WARNING = "warning"
     CRITICAL = "critical"
+    UNKNOWN = "unknown"
 
 
 class Rule(Enum):

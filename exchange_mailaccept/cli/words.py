@@ -11,11 +11,11 @@ import stat
 import sys
 
 from ..names import DIGITS, DNS_PORT, LETTERS, address, consists_of, is_address, to_ascii
-from ..vocabulary import Kind, Mechanism, Rule, Stage, Verdict
+from ..vocabulary import Kind, Mechanism, Rule, Stage, State, Verdict
 
 #: The option that is replaced by the options of a file (see ``ini_file``).
 EXTRA_OPTS = "--extra-opts"
-STATES = ("ok", "warning", "critical", "unknown")
+STATES = tuple(state.value for state in State)
 STAGES = tuple(stage.value for stage in Stage)
 #: Stages that can be the last one of a walk.
 UNTIL = STAGES[:-1]
