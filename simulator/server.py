@@ -207,6 +207,7 @@ class Simulator:
             needed = (*(self.target if self._published else ()), *self.options)
             if needed:
                 self._say(f"the plugin needs: {' '.join(needed)}")
+        # Whatever it is, the thread that waits for the start has to hear of it.
         except Exception as error:
             started.set_exception(error)
             return
