@@ -180,7 +180,7 @@ def _identity(line: CommandLine) -> tuple[str, ...]:
         line.secured,
         repr(line.all("nameserver")),
         line.senders[0],
-        line.recipients[0],
+        *line.recipients,
     )
 
 

@@ -636,6 +636,8 @@ def test_how_long_probes_are_kept(limits, keep):
         *((["-H", "mail1.contoso.com"], False), (["-p", "26"], False), (["-4"], False)),
         *((["--source-address", "192.0.2.9"], False), (["-S"], False), (["-s"], False)),
         *((["--nameserver", "192.0.2.53"], False), (["-f", "<>"], False), (["-r", "a"], False)),
+        *((["-r", "postmaster", "-r", "a"], False), (["-r", "postmaster"], True)),
+        *((["-f", "ExMFA-MailAcceptTest@Fabrikam.com", "-f", "<>"], True), (["--dane"], False)),
         *((["-v"], True), (["-t", "9"], True), (["-w", "5"], True), (["--subject", "x"], True)),
     ],
 )
