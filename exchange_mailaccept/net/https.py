@@ -101,7 +101,8 @@ def fetch(source: Source) -> Union[Response, Fault]:
         return Fault(Cause.SILENT, within(source.patience))
     except http.client.RemoteDisconnected:
         return Fault(Cause.CLOSED, "the connection was closed without an answer")
-    except http.client.HTTPException as error:
+    # ValueError for a chunk of a negative size.
+    except (http.client.HTTPException, ValueError) as error:
         return Fault(Cause.NETWORK, f"not an answer of HTTP ({type(error).__name__})")
     finally:
         connection.close()

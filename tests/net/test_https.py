@@ -75,6 +75,8 @@ def test_the_second_address_is_tried(certificates, serve_carelessly):
          "it was cut off after 5 bytes"),
         (["HTTP/1.1 200 OK", "Transfer-Encoding: chunked", "", "9", "short"],
          "not an answer of HTTP (IncompleteRead)"),
+        (["HTTP/1.1 200 OK", "Transfer-Encoding: chunked", "", "-5", "short"],
+         "not an answer of HTTP (ValueError)"),
         (["HTTP/1.1 200 OK", *(f"X-{number}: 1" for number in range(200)), "", ""],
          "not an answer of HTTP (HTTPException)"),
     ],
