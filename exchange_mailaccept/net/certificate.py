@@ -107,19 +107,28 @@ def _validity(certificate: Any) -> tuple[float, float]:
 def _alternative_names(certificate: Any) -> tuple[str, ...]:
     from cryptography import x509
 
+    names = _extension(certificate, x509.SubjectAlternativeName)
+    if names is None:
+        return ()
+    return (
+        *names.get_values_for_type(x509.DNSName),
+        *(str(address) for address in names.get_values_for_type(x509.IPAddress)),
+    )
+
+
+def _extension(certificate: Any, kind: Any) -> Any:
+    """The value of an extension; ``None`` if there is none, or if one of them can't be read."""
+    from cryptography import x509
+
     try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        return certificate.extensions.get_extension_for_class(kind).value
     except (
         ValueError,
         x509.ExtensionNotFound,
         x509.DuplicateExtension,
         x509.UnsupportedGeneralNameType,
     ):
-        return ()
-    return (
-        *names.get_values_for_type(x509.DNSName),
-        *(str(address) for address in names.get_values_for_type(x509.IPAddress)),
-    )
+        return None
 
 
 class Link:
@@ -150,7 +159,10 @@ class Link:
         from cryptography.x509.oid import NameOID
 
         names = _alternative_names(self._certificate)
-        common = self._certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        try:
+            common = self._certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        except ValueError:
+            return names
         return names or tuple(str(each.value) for each in common)
 
     def is_valid_at(self, now: float) -> bool:
@@ -160,11 +172,12 @@ class Link:
 
     def is_issued_by(self, issuer: Link) -> bool:
         """Whether ``issuer`` is an authority, has the issuer's name, and its key signed this."""
-        return (
-            self._certificate.issuer == issuer._certificate.subject
-            and issuer._is_authority
-            and self.is_signed_by(issuer.public_key)
-        )
+        try:
+            named = bool(self._certificate.issuer == issuer._certificate.subject)
+        except ValueError:
+            # The package is stricter about names than OpenSSL; the signature proves it as well.
+            named = True
+        return named and issuer._is_authority and self.is_signed_by(issuer.public_key)
 
     def is_signed_by(self, public_key: bytes) -> bool:
         """Whether the key (SubjectPublicKeyInfo in DER) made the signature."""
@@ -192,11 +205,8 @@ class Link:
     def _is_authority(self) -> bool:
         from cryptography import x509
 
-        try:
-            found = self._certificate.extensions.get_extension_for_class(x509.BasicConstraints)
-        except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
-            return False
-        return bool(found.value.ca)
+        found = _extension(self._certificate, x509.BasicConstraints)
+        return found is not None and bool(found.ca)
 
 
 def _unsupported() -> type[Exception]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from support.plugin import PluginRun
 from support.scripts import Manners
 from support.smtp import Server
 
+from exchange_mailaccept.net import certificate
 from exchange_mailaccept.policies import dane, tlsa
 from exchange_mailaccept.policies.conclusion import Effect, Problem
 from exchange_mailaccept.protocol import conversation as smtp
@@ -239,6 +241,39 @@ def test_an_authority_must_have_signed_and_not_only_have_the_name(certificates, 
     )
     found = published(record(impostor, usage=2, selector=0))
     assert judged(found, session(own, impostor))[:2] == (Effect.DEFERS, Problem.NO_MATCH)
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_an_authority_whose_name_can_not_be_read_is_known_by_its_key(certificates, sent):
+    """OpenSSL takes names that are not quite right, so senders do."""
+    own, authority = (
+        each.public_bytes(serialization.Encoding.DER)
+        for each in (certificates.good.certificate, certificates.authority.certificate)
+    )
+    # No UTF-8; the second name is that of the holder.
+    assert authority.count(b"Test CA") == 2
+    unreadable = b"\xff\xff\xff\xff CA".join(authority.rsplit(b"Test CA", 1))
+    found = published(f"2 0 0 {unreadable.hex()}")
+    of = session(own, unreadable) if sent else session(own)
+    conclusion = dane.judge(
+        dane.Published("contoso.com", hosts={"mx.test": found}), "", of, time.time()
+    )
+    assert conclusion is not None
+    assert (conclusion.effect, conclusion.problem) == (Effect.HOLDS, Problem.NONE)
+
+
+def test_a_certificate_without_a_name_that_can_be_read_has_none(tmp_path):
+    authority = Authority(tmp_path, "Test CA")
+    own, other = (
+        each.public_bytes(serialization.Encoding.DER)
+        for each in (authority.issue("mx.test").certificate, authority.certificate)
+    )
+    unreadable = b"\xff\xff.test".join(own.rsplit(b"mx.test", 1))
+    link = certificate.Link.read(unreadable)
+    assert link is not None
+    assert link.names == ()
+    found = published(record(other, usage=2, selector=0))
+    assert judged(found, session(unreadable, other))[:2] == (Effect.DEFERS, Problem.NO_MATCH)
 
 
 def test_a_certificate_that_can_not_be_read_is_compared_as_it_is():
