@@ -880,12 +880,12 @@ def found_over(server: NameServer, *conversations, timeout: float = 30.0):
 
 def test_a_real_server_is_asked(serve):
     server = serve(EXAMPLE)
-    hosts = [mail_hosts("two.example", [server.address]) for _ in range(50)]
-    hosts += [addresses("mail1.example", [server.address]) for _ in range(50)]
+    hosts = [mail_hosts("two.example", [server.address]) for _ in range(10)]
+    hosts += [addresses("mail1.example", [server.address]) for _ in range(10)]
     assert found_over(server, *hosts) == (
-        [MailHosts(TWO)] * 50 + [Addresses(("2001:db8::1", "192.0.2.1"))] * 50
+        [MailHosts(TWO)] * 10 + [Addresses(("2001:db8::1", "192.0.2.1"))] * 10
     )
-    assert server.heard == ["udp"] * 150
+    assert server.heard == ["udp"] * 30
 
 
 def test_aaaa_without_an_answer_does_not_hold_up_a(serve):
