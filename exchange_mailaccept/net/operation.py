@@ -79,14 +79,12 @@ _OUR_OWN = (
 )
 
 
-class TlsError(ConnectionError):
-    """TLS broke after a good handshake, which ends the connection; the text says how."""
-
-
 def fault_of(error: OSError) -> Fault:
     """What an error of the operating system means for the test."""
-    if isinstance(error, TlsError):
-        return Fault(Cause.TLS, str(error))
+    cause: Optional[Cause] = getattr(error, "cause", None)
+    if cause is not None:
+        # An error of ``tls``.
+        return Fault(cause, str(error))
     code = error.errno
     if code is None or code < 0:
         # Something given to this host is not an address or an interface.

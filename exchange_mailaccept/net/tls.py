@@ -17,7 +17,7 @@ from ..record import TYPE_CHECKING
 from ..vocabulary import Cause
 from . import certificate
 from .connection import Line
-from .operation import CLOSED, Operation, TlsError, fault_of
+from .operation import CLOSED, Operation, fault_of
 from .sockets import CHUNK
 
 if TYPE_CHECKING:
@@ -234,6 +234,13 @@ def distrust(error: ssl.SSLCertVerificationError, alone: bool = False) -> Fault:
     if alone:
         cause, words = Cause.CHAIN, _SENT_ALONE
     return Fault(cause, f"{words} (OpenSSL: {error.verify_message})")
+
+
+class TlsError(ConnectionError):
+    """TLS broke after a good handshake, which ends the connection; the text says how."""
+
+    #: For ``fault_of``.
+    cause = Cause.TLS
 
 
 class TlsHandshake(Operation):
