@@ -201,7 +201,7 @@ def contrast(tried: Sequence[Asked], own: Collection[str]) -> Optional[Contrast]
         return _PRESSURE
     if _Sender.OWN in refused and _Sender.OWN not in passed and _Sender.OTHER in passed:
         return _DIRECT_SEND
-    if _Sender.NULL in refused | deferred and passed:
+    if _Sender.NULL in refused and passed:
         return _BOUNCES
     return None
 

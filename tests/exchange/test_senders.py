@@ -34,7 +34,8 @@ BOUNCES = "only the null sender is refused: bounces are lost"
         ({OTHER: 250, OWN: 550, ALSO_OWN: 250}, None),
         ({OTHER: 550, OWN: 550}, None),
         ({OTHER: 250, NULL: 550}, BOUNCES),
-        ({OWN: 250, NULL: 451}, BOUNCES),
+        # Bounces that are deferred only wait.
+        ({OWN: 250, NULL: 451}, None),
         ({NULL: 250, OTHER: 550}, None),
         ({NULL: 550, OTHER: 550}, None),
         # A subdomain is another domain.
