@@ -27,7 +27,7 @@ _WORDS = {
     Problem.RESOLVER_ELSEWHERE: "the resolver {why} is not on this host",
     Problem.RESOLVER_DOES_NOT_VALIDATE: "the resolver {why} does not validate",
     Problem.RESOLVER_SILENT: "{why}",
-    Problem.NO_TXT: "there is no TXT record at _mta-sts.{domain}",
+    Problem.NO_TXT: "there is no TXT record with 'v=STSv1;' at _mta-sts.{domain}",
     Problem.TXT_FAILED: "the TXT record at _mta-sts.{domain} can't be looked up: {why}",
     Problem.BAD_TXT: "senders ignore the TXT record at _mta-sts.{domain}: {why}",
     Problem.NOT_FETCHED: "the policy of {domain} can't be fetched: {why}",
@@ -173,7 +173,7 @@ _REMEDIES = {
     ),
     Problem.NO_TXT: (
         "Senders that know MTA-STS treat the domain like any other: the TXT record was never"
-        " published, or has been removed",
+        " published, has been removed, or does not begin as it must",
         "dig TXT _mta-sts.DOMAIN. Where it is expected give --severity mta-sts=ok.",
         "dns",
     ),

@@ -91,10 +91,12 @@ CASES = {
                       ".example does not offer STARTTLS", policy("enforce", "*.one-notls.example"),
                       ("mx.{case}.example", "mx-notls.{case}.example"), arguments=("--all-mx",)),
     # Nothing published, or nothing that senders take for a policy.
-    "without-txt": Case(1, NOTHING + "there is no TXT record at _mta-sts.without-txt.example",
+    "without-txt": Case(1, NOTHING + "there is no TXT record with 'v=STSv1;' at"
+                        " _mta-sts.without-txt.example",
                         OWN_MX, txt=()),
     "expected-without": Case(0, HOLDS, OWN_MX, txt=(), arguments=("--severity", "mta-sts=ok")),
-    "other-txt": Case(1, NOTHING + "there is no TXT record", OWN_MX, txt=('"v=spf1 -all"',)),
+    "other-txt": Case(1, NOTHING + "there is no TXT record with 'v=STSv1;' at"
+                      " _mta-sts.other-txt.example", OWN_MX, txt=('"v=spf1 -all"',)),
     "two-txt": Case(1, NOTHING + "senders ignore the TXT record at _mta-sts.two-txt.example: there"
                     " are 2 of them", OWN_MX, txt=(TXT, '"v=STSv1; id=2;"')),
     "bad-txt": Case(1, NOTHING + "senders ignore the TXT record at _mta-sts.bad-txt.example: it has"
