@@ -78,9 +78,10 @@ def exit_unknown(words: str, details: Sequence[str] = ()) -> NoReturn:
 
 def missing_library(error: ImportError) -> str:
     """The words for a library that can't be imported."""
-    why = printable(str(error), 140)
-    remedy = printable(how_to_install("nagiosplugin", "dnspython"), 120)
-    return f"a library is missing: {why} ({remedy})"
+    remedy = how_to_install("nagiosplugin", "dnspython")
+    # The reason is cut, so that the command, which may have a long path in it, stays whole.
+    room = MAX_LINE - len(f"a library is missing:  ({remedy})")
+    return f"a library is missing: {printable(str(error), max(room, 40))} ({remedy})"
 
 
 def guard(step: Callable[[], Result], verbosity: int = 0) -> Result:
