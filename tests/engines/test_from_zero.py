@@ -142,7 +142,7 @@ def test_nagios_takes_the_objects(open_directory, packaged):
 
     theirs = checked(f"{program} -v {etc}/nagios.cfg")
     before = {path.name for path in (etc / "conf.d").iterdir()}
-    assert checked(steps) == theirs + 4
+    assert checked(steps) == theirs + 6
     ours = {"contacts.cfg", "exchange-services.cfg", "exchange-hosts.cfg"}
     if not packaged:
         ours.add("commands.cfg")

@@ -56,7 +56,8 @@ def start_influxdb(directory: Path) -> tuple[Child, int]:
 
 @pytest.fixture(scope="module")
 def databases(tmp_path_factory, authority, simulate) -> Iterator[Databases]:
-    """Both, after some checks of a service with TLS, a logon and thresholds."""
+    """Both, after some checks of a service with TLS, a logon, a mailbox and thresholds."""
+    from simulator.mailbox import PASSWORD
     from simulator.poses import Credentials
 
     directory = tmp_path_factory.mktemp("graphs")
@@ -72,8 +73,12 @@ def databases(tmp_path_factory, authority, simulate) -> Iterator[Databases]:
         found.ask("CREATE DATABASE icinga2", post=True)
 
         server = simulate(
-            tls="starttls", auth=("LOGIN",), credentials=Credentials("probe", "s3cr3t")
+            tls="starttls",
+            auth=("LOGIN",),
+            credentials=Credentials("probe", "s3cr3t"),
+            mailbox="delivered",
         )
+        mailbox = dict(zip(server.options[::2], server.options[1::2]))
         writer = (CONTRIB / "icinga2" / "influxdb.conf").read_text()
         for theirs, ours in (("8086", str(port)), ("= 10s", "= 1s")):
             assert theirs in writer
@@ -96,6 +101,9 @@ template Service "probe" {{
   vars.exchange_mailaccept_auth = "login"
   vars.exchange_mailaccept_user = "probe"
   vars.exchange_mailaccept_password = "s3cr3t"
+  vars.exchange_mailaccept_delivered = [ "{mailbox["--delivered"]}" ]
+  vars.exchange_mailaccept_mailbox_password = "{PASSWORD}"
+  vars.exchange_mailaccept_ca_file = "{mailbox["--ca-file"]}"
   vars.exchange_mailaccept_certificate = "0"
   vars.exchange_mailaccept_warning = [ "30" ]
   vars.exchange_mailaccept_critical = [ "60" ]
@@ -170,7 +178,7 @@ def test_metrics_of_the_template(databases):
         if section.endswith(".metrics_filters")
         for metric in template[section].values()
     ]
-    assert len(metrics) == 14
+    assert len(metrics) == 18
     where = databases.whisper / "icinga2" / "mail1_contoso_com" / "services" / "mail_acceptance"
     missing = []
     for _, metric in metrics:
