@@ -75,8 +75,6 @@ def test_the_second_address_is_tried(certificates, serve_carelessly):
          "it was cut off after 5 bytes"),
         (["HTTP/1.1 200 OK", "Transfer-Encoding: chunked", "", "9", "short"],
          "not an answer of HTTP (IncompleteRead)"),
-        (["HTTP/1.1 200 OK", "Transfer-Encoding: chunked", "", "-5", "short"],
-         "not an answer of HTTP (ValueError)"),
         (["HTTP/1.1 200 OK", *(f"X-{number}: 1" for number in range(200)), "", ""],
          "not an answer of HTTP (HTTPException)"),
     ],
@@ -86,6 +84,15 @@ def test_what_is_not_a_small_file_is_a_fault(certificates, serve_carelessly, sai
     found = fetch(source(certificates, server))
     assert isinstance(found, Fault)
     assert found.explanation == explanation
+
+
+def test_a_chunk_of_negative_size_is_a_fault(certificates, serve_carelessly):
+    said = ["HTTP/1.1 200 OK", "Transfer-Encoding: chunked", "", "-5", "short"]
+    server = serve_carelessly(web(certificates.good.context(), *said))
+    found = fetch(source(certificates, server))
+    assert isinstance(found, Fault)
+    # Which exception it is depends on the version of Python.
+    assert found.explanation.startswith("not an answer of HTTP (")
 
 
 @pytest.mark.parametrize(
