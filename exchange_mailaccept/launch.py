@@ -95,8 +95,7 @@ def guard(step: Callable[[], Result], verbosity: int = 0) -> Result:
         exit_unknown(f"{joined(error.mistakes, room)} {error.hint}")
     except ImportError as error:
         exit_unknown(missing_library(error))
-    # Anything else is a fault of the plugin, which must not look like a fault of the mail server.
-    except Exception as error:
+    except Exception as error:  # A fault of the plugin must not look like one of the mail server.
         words = f"fault of the plugin itself: {type(error).__name__}: {error}"
         if verbosity < 3:
             exit_unknown(words)
@@ -132,7 +131,7 @@ def begin(argv: Sequence[str]) -> Begun:
     """
     # Raises OSError if standard output is closed.  Otherwise a socket would get its descriptor.
     os.fstat(1)
-    line = command_line.read(argv)
+    line = command_line.read(argv, _read_to_end)
     begun = time.monotonic()
     # Before the first packet, because the run may be interrupted as soon as it is sent.
     signals = _signal_pipe()
@@ -255,10 +254,15 @@ def _import_plugin() -> Any:
         from . import plugin
     except ImportError:
         raise
-    # A library that is broken on this Python must not end in a traceback and exit code 1 (WARNING).
-    except Exception as error:
+    except Exception as error:  # A traceback would exit with 1, which is WARNING.
         exit_unknown(f"a library can't be used: {type(error).__name__}: {error}")
     return plugin
+
+
+def _read_to_end(descriptor: int, patience: float, most: int) -> bytes:
+    from .net.blocking_call import read_to_end
+
+    return read_to_end(descriptor, patience, most)
 
 
 def _send_ahead(line: CommandLine) -> Optional[HeadStart]:

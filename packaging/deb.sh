@@ -20,8 +20,9 @@ if [ "${1-}" = --throwaway ]; then
 fi
 target=$(CDPATH='' cd -- "${1-.}" && pwd -P)
 scratch=$(mktemp -d)
+debian=$scratch/debian
 # If debootstrap was interrupted, what it mounted is still there.
-trap 'umount "$scratch/root/proc" "$scratch/root/sys" 2>/dev/null || :
+trap 'umount "$debian/proc" "$debian/sys" 2>/dev/null || :
     rm -rf --one-file-system "$scratch"' EXIT
 export DEB_BUILD_PROFILES="${DEB_BUILD_PROFILES-nocheck}"
 [ -z "$DEB_BUILD_PROFILES" ] || export DEB_BUILD_OPTIONS="$DEB_BUILD_PROFILES"
@@ -29,7 +30,7 @@ export DEB_BUILD_PROFILES="${DEB_BUILD_PROFILES-nocheck}"
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 unset PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-# Built from a copy, because debian/ has to stand at its top; without what others left behind.
+# Built from a copy, because debian/ must be at its top; without what others left behind.
 copy_checkout() {
     mkdir "$1"
     tar -c -C "$checkout" --exclude-vcs --exclude=./.venv --exclude=./.ci/cache \
@@ -47,20 +48,19 @@ if [ -n "$throwaway" ]; then
         echo "debootstrap is needed: apt install debootstrap" >&2
         exit 1
     fi
-    root=$scratch/root
-    echo "Making a throwaway Debian in $root and building there: two to four minutes"
-    sh "$checkout/packaging/bare_debian.sh" "$root" >"$scratch/log" 2>&1 || fail
+    echo "Making a throwaway Debian in $debian and building there: two to four minutes"
+    sh "$checkout/packaging/bare_debian.sh" "$debian" >"$scratch/log" 2>&1 || fail
     # It is deleted anyway.
-    echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/throwaway"
-    copy_checkout "$root/source"
+    echo force-unsafe-io >"$debian/etc/dpkg/dpkg.cfg.d/throwaway"
+    copy_checkout "$debian/source"
     # shellcheck disable=SC2016 # for the inner shell to expand
-    chroot "$root" env LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive sh -euc '
+    chroot "$debian" env LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive sh -euc '
         cd /source
         apt-get -q update
         apt-get -q -y --no-install-recommends -P "$DEB_BUILD_PROFILES" build-dep ./packaging
         sh packaging/deb.sh
     ' </dev/null >"$scratch/log" 2>&1 || fail
-    made=$root/source
+    made=$debian/source
 else
     copy_checkout "$scratch/source"
     cp -r "$scratch/source/packaging/debian" "$scratch/source/debian"

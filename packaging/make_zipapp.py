@@ -83,7 +83,7 @@ def cache_tag(python: str) -> str:
         done = subprocess.run([python, "-c", program], capture_output=True, text=True, check=False)
     except OSError:
         return ""
-    # What stands in front of a Python and can't find it may print too.
+    # A wrapper of a Python may print something too when it can't find it.
     return done.stdout.strip() if done.returncode == 0 else ""
 
 

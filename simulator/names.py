@@ -19,7 +19,7 @@ import dns.rrset
 DOMAIN = "contoso.com"
 ADDRESS = "127.0.0.1"
 #: Text of a record by its name, in lower case without a final dot, and its type; an empty text
-#: stands for no such record.
+#: means that there is no such record.
 Records = Mapping[tuple[str, str], str]
 
 

@@ -207,8 +207,7 @@ class Simulator:
             needed = (*(self.target if self._published else ()), *self.options)
             if needed:
                 self._say(f"the plugin needs: {' '.join(needed)}")
-        # Whatever it is, the thread that waits for the start has to hear of it.
-        except Exception as error:
+        except Exception as error:  # The thread that waits for the start must hear of it.
             started.set_exception(error)
             return
         started.set_result(lambda: loop.call_soon_threadsafe(stop.set))

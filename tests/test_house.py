@@ -39,10 +39,12 @@ RESERVED = {
     "socket": {"net.https", "net.mailbox"},
     "imaplib": {"net.mailbox"},
     "_socket": {"net.sockets", "net.connection", "net.blocking_call"},
-    # ``--extra-opts`` waits for standard input before the run and its loop begin.
     "select": {
-        *("net.operation", "net.connection", "net.tls", "net.name_server", "net.blocking_call"),
-        "cli.ini_file",
+        "net.operation",
+        "net.connection",
+        "net.tls",
+        "net.name_server",
+        "net.blocking_call",
     },
     "ssl": {"net.trust", "net.tls", "net.https", "net.mailbox"},
     "_ssl": {"net.trust"},
@@ -182,7 +184,7 @@ def test_only_four_modules_read_clocks():
             f"time.{c}" for c in clocks
         }
 
-    assert places(reads, {"launch", "net.loop", "net.sockets", "cli.ini_file"}) == []
+    assert places(reads, {"launch", "net.loop", "net.sockets", "net.blocking_call"}) == []
 
 
 def test_the_plugin_prints_and_exits_in_one_place():

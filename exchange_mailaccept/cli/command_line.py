@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any, NoReturn, Optional
 
+    from .ini_file import ReadToEnd
     from .table import Option
 
 
@@ -51,9 +52,14 @@ class Answered(Exception):  # noqa: N818 it is not an error
     """The command line asked for a text instead of a test; ``str()`` is the text."""
 
 
-def read(argv: Sequence[str], environment: Optional[Mapping[str, str]] = None) -> CommandLine:
+def read(
+    argv: Sequence[str],
+    read_to_end: ReadToEnd,
+    environment: Optional[Mapping[str, str]] = None,
+) -> CommandLine:
     """Read and check ``argv``, which does not have the program's name.
 
+    :param read_to_end: reads standard input, if ``--extra-opts`` names that
     :param environment: its variables can hold secrets and name the ini file (default: the
         process's own)
     :raises UsageError: the command line can't be used
@@ -65,7 +71,7 @@ def read(argv: Sequence[str], environment: Optional[Mapping[str, str]] = None) -
             from . import ini_file
 
             long_forms = {flag: option.flags[-1] for flag, option in BY_FLAG.items()}
-            argv = ini_file.expand(argv, PROGRAM, environment, long_forms)
+            argv = ini_file.expand(argv, PROGRAM, environment, long_forms, read_to_end)
         line = CommandLine(argv, environment)
     except ValueError as error:
         _refuse([str(error)])

@@ -9,14 +9,15 @@ so the command line overrides them.
 from __future__ import annotations
 
 import os
-import select
-import time
 
 from ..record import TYPE_CHECKING
 from .words import EXTRA_OPTS, readable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    #: Reads a descriptor to its end: its number, seconds of patience, maximum number of bytes.
+    ReadToEnd = Callable[[int, float, int], bytes]
 
 #: Names of the file in the directories of ``NAGIOS_CONFIG_PATH``.
 _NAMES = ("monitoring-plugins.ini", "plugins.ini", "nagios-plugins.ini")
@@ -44,11 +45,13 @@ def expand(
     program: str,
     environment: Mapping[str, str],
     long_forms: Mapping[str, str],
+    read_to_end: ReadToEnd,
 ) -> list[str]:
     """``argv`` with the options of the files in place of ``--extra-opts``.
 
     :param program: name of the default section
     :param long_forms: long form of each flag: ``--port`` of ``-p``
+    :param read_to_end: reads standard input, which the caller may leave open and never write to
     :raises ValueError: there is no such file or section, or the file is not an ini file
     """
     options: list[str] = []
@@ -65,7 +68,7 @@ def expand(
         if equals and not value:
             continue  # An unset macro of Nagios or Icinga counts as not given.
         section, _, path = value.partition("@")
-        lines = _read(path or _default_file(environment), section or program)
+        lines = _read(path or _default_file(environment), section or program, read_to_end)
         options += [_word(line, long_forms) for line in lines]
     return options + rest
 
@@ -85,14 +88,14 @@ def _default_file(environment: Mapping[str, str]) -> str:
     raise ValueError(f"{EXTRA_OPTS}: no config file in any standard location")
 
 
-def _read(path: str, section: str) -> list[str]:
+def _read(path: str, section: str, read_to_end: ReadToEnd) -> list[str]:
     """The lines of a section; the path ``-`` is standard input.
 
     :raises ValueError: see :func:`expand`
     """
     where = "standard input" if path == "-" else path
     try:
-        data = _standard_input() if path == "-" else _file(path)
+        data = read_to_end(0, _PATIENCE, _MAX_SIZE) if path == "-" else _file(path)
     except OSError as error:
         raise ValueError(f"{EXTRA_OPTS}: {where} can't be read: {error.strerror}") from None
     except ValueError as error:
@@ -118,28 +121,6 @@ def _read(path: str, section: str) -> list[str]:
 def _file(path: str) -> bytes:
     with open(readable(path), "rb") as file:
         return file.read()
-
-
-def _standard_input() -> bytes:
-    """All of standard input.
-
-    The program that started this one may leave it open and never write to it, and the deadline of
-    the run is not set yet.
-    """
-    arrivals = select.poll()
-    arrivals.register(0, select.POLLIN)
-    ends = time.monotonic() + _PATIENCE
-    data = b""
-    while (left := ends - time.monotonic()) > 0:
-        if not arrivals.poll(left * 1000):
-            continue
-        some = os.read(0, 65_536)
-        data += some
-        if not some:
-            return data
-        if len(data) > _MAX_SIZE:
-            raise ValueError(f"has more than {_MAX_SIZE} bytes")
-    raise ValueError(f"did not end within {_PATIENCE}s")
 
 
 def _word(line: str, long_forms: Mapping[str, str]) -> str:

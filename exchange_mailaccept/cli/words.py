@@ -143,7 +143,7 @@ def domain(text: str) -> str:
 
 
 def mx(text: str) -> str:
-    """The name of an MX, in ASCII and lower case; ``*.`` in front stands for one or more labels."""
+    """The name of an MX, in ASCII and lower case; a leading ``*.`` matches one or more labels."""
     bare = text.removeprefix("*.")
     if is_address(bare):
         raise ValueError("must be a name, as MX records have")

@@ -9,7 +9,7 @@ from ..vocabulary import Kind
 from .diagnosis import Diagnosis
 from .pages import PAGES
 
-#: The newest probe that has arrived is too old; START stands for the time when it was sent.
+#: The newest probe that has arrived is too old.  START is replaced by the time when it was sent.
 LATE = Diagnosis(
     Kind.SERVER,
     "Mail is accepted and not delivered: it waits inside, or is lost there. Senders see nothing of"

@@ -1,7 +1,7 @@
 """Calls that block, each in a thread, under the deadline of the run.
 
 This is for ``getaddrinfo``, and for libraries that do their own I/O.  When the time is up, the
-thread is abandoned.
+thread is abandoned.  :func:`read_to_end` has a limit of its own, because it comes before the run.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import _socket
 import os
 import select
 import threading
+import time
 
 from ..protocol.conversation import Fault
 from ..protocol.further_requests import Call, Resolved, Returned
@@ -25,6 +26,30 @@ if TYPE_CHECKING:
     from .operation import Deadline
 
 _FAMILIES = {0: _socket.AF_UNSPEC, 4: _socket.AF_INET, 6: _socket.AF_INET6}
+
+
+def read_to_end(descriptor: int, patience: float, most: int) -> bytes:
+    """All that comes from ``descriptor``, outside of a run and its deadline.
+
+    :param patience: seconds until it must have ended
+    :param most: maximum number of bytes
+    :raises OSError: it can't be read
+    :raises ValueError: there is more, or it did not end in time
+    """
+    arrivals = select.poll()
+    arrivals.register(descriptor, select.POLLIN)
+    ends = time.monotonic() + patience
+    data = b""
+    while (left := ends - time.monotonic()) > 0:
+        if not arrivals.poll(left * 1000):
+            continue
+        some = os.read(descriptor, 65_536)
+        data += some
+        if not some:
+            return data
+        if len(data) > most:
+            raise ValueError(f"has more than {most} bytes")
+    raise ValueError(f"did not end within {patience}s")
 
 
 class BlockingCall(Operation):
@@ -77,8 +102,7 @@ class BlockingCall(Operation):
     def _work(self) -> None:
         try:
             self._value = self._function()
-        # It is raised again by ``ready``; in a thread Python would print it to standard error.
-        except Exception as error:
+        except Exception as error:  # ``ready`` raises it again; here Python would print it.
             self._error = error
         with self._lock:
             if not self._left_behind:

@@ -1,7 +1,7 @@
 """DANE for SMTP (RFC 7672): what a domain publishes, and whether a session keeps it.
 
 :func:`look_up` goes on beside the test of the servers.  An answer counts only if the resolver says
-that it is authentic, and only from a resolver that nobody can stand in for.
+that it is authentic, and only from a resolver that nobody can impersonate.
 """
 
 from __future__ import annotations

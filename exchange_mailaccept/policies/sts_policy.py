@@ -23,7 +23,7 @@ class Policy(NamedTuple):
     """A policy that was read."""
 
     mode: str
-    #: Names of MX hosts; ``*.`` in front stands for one label.
+    #: Names of MX hosts; a leading ``*.`` matches one label.
     patterns: tuple[str, ...]
     #: Seconds for which senders keep it.
     max_age: int

@@ -14,6 +14,7 @@ from support.plugin import PLUGIN, PluginRun, run_plugin
 from support.smtp import PATIENCE
 
 from exchange_mailaccept.cli import ini_file
+from exchange_mailaccept.net.blocking_call import read_to_end
 from exchange_mailaccept.vocabulary import Tls
 
 PROGRAM = "check_exchange_mailaccept"
@@ -21,7 +22,7 @@ LONG_FORMS = {"-p": "--port", "--port": "--port", "-v": "--verbose"}
 
 
 def expand(*argv: str, **environment: str) -> list[str]:
-    return ini_file.expand(argv, PROGRAM, environment, LONG_FORMS)
+    return ini_file.expand(argv, PROGRAM, environment, LONG_FORMS, read_to_end)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from exchange_mailaccept.cli.command_line import Answered, UsageError
 from exchange_mailaccept.cli.delivered import place
 from exchange_mailaccept.cli.help import help_text
 from exchange_mailaccept.cli.table import OPTIONS
+from exchange_mailaccept.net.blocking_call import read_to_end
 from exchange_mailaccept.net.trust import TlsSettings
 from exchange_mailaccept.options import Judging, Limits, Options
 from exchange_mailaccept.protocol.auth import Credentials
@@ -575,7 +576,7 @@ def test_a_help_that_is_a_value_is_no_help():
 
 
 def test_the_help_names_every_option():
-    """Each in a line of its own, as it stands in the contract."""
+    """Each in a line of its own, as in the contract."""
     found = re.findall(r"^  (-.*)$", help_text(), re.MULTILINE)
     assert [re.findall(r"(?<!\S)-[-\w]+", line)[-1] for line in found] == [
         flags[-1] for flags in (option.flags for option in OPTIONS)
@@ -776,7 +777,7 @@ def tls(mode: Tls, port: int = 25, name: str = "", days=(), expected=False, **se
 
 
 def parse_tls(*argv: str) -> tuple[Options, object]:
-    line = command_line.read(["-d", "contoso.com", *argv], {})
+    line = command_line.read(["-d", "contoso.com", *argv], read_to_end, {})
     return options.read(line), options.security(line)
 
 

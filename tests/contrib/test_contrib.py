@@ -204,7 +204,7 @@ def test_table_of_nagios_readme():
 
 
 def test_ini_file_of_nagios_is_understood(tmp_path):
-    """Each line of it is an option, and no secret stands in it."""
+    """Each line of it is an option, and it has no secret."""
     secret = tmp_path / "secret"
     secret.write_text("s3cr3t\n", encoding="utf-8")
     secret.chmod(0o600)

@@ -218,7 +218,7 @@ def test_asked_for_a_text(running, name):
 
 
 def test_secrets_by_extra_opts(running):
-    """Who logs on and with which password stands in files, and not in the list of processes."""
+    """User and password are read from files, so they are not in the list of processes."""
     result = running.result("submission!mail submission")
     assert result.state == OK, result.text
     assert "auth" in result.labels

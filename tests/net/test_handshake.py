@@ -286,7 +286,7 @@ def weak_certificate(directory: Path) -> str:
     reason="this host's OpenSSL takes keys of 1024 bits",
 )
 def test_a_key_that_is_too_weak_is_named(serve, tmp_path):
-    """And stands in nobody's way without ``--verify``."""
+    """And does no harm without ``--verify``."""
     file = weak_certificate(tmp_path)
     peer = serve(Manners(server_context(file, ciphers="DEFAULT:@SECLEVEL=0")))
     failure = session(peer, trusted=file, verify=True).failure

@@ -567,7 +567,7 @@ def test_a_secret_that_everybody_may_read_is_refused(plugin, serve, tmp_path):
 
 
 def test_no_option_takes_a_secret(plugin):
-    """What stands in argv stands in ``ps``."""
+    """``ps`` shows the whole of argv."""
     run = plugin("--help")
     assert not re.search(r"--(password|token)[ =]", run.stdout)
     for option in ("--password", "--token", "--secret"):

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from exchange_mailaccept import options
 from exchange_mailaccept.cli import command_line
+from exchange_mailaccept.net.blocking_call import read_to_end
 from exchange_mailaccept.options import Options
 
 
 def parse(argv: Sequence[str], **environment: str) -> Options:
     """The options of ``argv`` in an environment in which nothing else is set."""
-    return options.read(command_line.read(argv, environment))
+    return options.read(command_line.read(argv, read_to_end, environment))
