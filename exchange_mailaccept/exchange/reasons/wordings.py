@@ -19,7 +19,7 @@ _PARTS = {
     "GAP": r"(?:[\s:.,;'\"()=-]|<[^>]*>|\[[^\]]*\]|x@y)*",
     # Services that a server asks before it accepts.
     "ASKED": (
-        r"(?:milter|filter|scann(?:er|ing)|anti-?virus|clam\w*|amavis\w*|r?spamd|spamassassin"
+        r"(?:milter|filter|scann(?:er|ing)|anti-?virus|anti-?spam (?:daemon|engine|service|server)|clam\w*|amavis\w*|r?spamd|spamassassin"
         r"|policyd|policy (?:service|server|daemon)|ldap|directory|data ?base|mysql|postgres\w*|sql"
         r"|look-?up)"
     ),
@@ -57,7 +57,7 @@ said-greylisting:
     first time sender
     internal resources? (?:is |are )?temporarily unavailable
     (?:new|unknown) (?:sender|triplet)\b.*later
-    (?:try|come) (?:again|back) in \d+ ?(?:s|sec|seconds|min|minutes)\b
+    ^4.*\b(?:policy|delivery|initial) delay
 said-resolver-failed:
     open resolver
     public(?:/open)? resolver
@@ -71,6 +71,9 @@ said-resolver-failed:
     \bquer(?:y|ies) (?:is |are |was |were )?(?:refused|blocked|denied)
 said-loop:
     \bloop(?:s|ing|ed)?\b|too many hops|hop count|too many received
+said-filter-failed:
+    ^4.*ASKED\b.{0,20}connection (?:was |is |has been )?BROKEN
+    ^4.*connect\w*\b.{0,30}ASKED\b.{0,20}BROKEN
 said-next-hop:
     \b(?:connect(?:ing|ion)?|conversation|handshake)\b.{0,8} (?:to|with) \S+.{0,40}BROKEN
     lost connection with|communicating with (?:the )?(?:\w+ )?(?:host|server|destination)
@@ -192,6 +195,8 @@ said-filter-failed:
     (?:unable|can ?not|can't|could not|failed) (?:to )?(?:check|scan|query|contact|connect|reach)\b
     ^4.*(?:unable|can ?not|can't|could not|failed) (?:to )?verify\b
     (?:temporary|temp|transient)\b.{0,12}(?:look-?up|configuration|policy|resource|directory|filter|scan)\b
+said-greylisting:
+    (?:try|come|retry|wait)(?: again| back)?(?: in| after| for)? \d+ ?(?:s|sec|seconds|min|minutes)\b
 said-line-ends:
     (?:bare|stray|naked|lone|isolated) ?(?:lf|cr|line ?feeds?|carriage|newline)
     line ?feeds?\b|line end
