@@ -21,6 +21,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
@@ -282,15 +283,22 @@ object ApiListener "api" { bind_host = "127.0.0.1"; bind_port = ApiPort }
             self._child.stop()
 
     def call(self, path: str, body: Any = None, method: str = "") -> Any:
-        """Call the API."""
+        """Call the API.
+
+        :raises OSError: the node does not answer, or it stopped while it did (it starts again
+            when it gets its configuration)
+        """
         credentials = base64.b64encode(b"test:test").decode()
         headers = {"Accept": "application/json", "Authorization": f"Basic {credentials}"}
         if method:
             headers["X-HTTP-Method-Override"] = method
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"https://127.0.0.1:{self.port}{path}", data, headers)
-        with urllib.request.urlopen(request, context=self._trusted, timeout=PATIENCE) as answer:
-            return json.load(answer)
+        try:
+            with urllib.request.urlopen(request, context=self._trusted, timeout=PATIENCE) as answer:
+                return json.load(answer)
+        except HTTPException as error:
+            raise ConnectionError(f"{path}: {error}") from error
 
     def services(self, expression: str = "true", **variables: Any) -> dict[str, Any]:
         """Name to attributes of the services for which ``expression`` holds."""
