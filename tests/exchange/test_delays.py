@@ -2,115 +2,92 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 import pytest
+from support.outcomes import answered, unanswered
 
 from exchange_mailaccept.exchange import LEAST_DELAY
-from exchange_mailaccept.exchange.delays import Signature, signature
-from exchange_mailaccept.protocol.conversation import StageOutcome
-from exchange_mailaccept.protocol.reply import Reply
-from exchange_mailaccept.vocabulary import Generation, Stage, Verdict
+from exchange_mailaccept.exchange.delays import signature
+from exchange_mailaccept.vocabulary import Cause, Generation, Stage
 
-
-def timed(
-    stage: Stage,
-    verdict: Verdict,
-    seconds: float,
-    code: Optional[int],
-    generation: Optional[Generation] = None,
-) -> Optional[Signature]:
-    reply = Reply(code, ("text",)) if code else None
-    return signature(StageOutcome(stage, verdict, seconds, reply), generation)
+E2010, E2016 = Generation.E2010, Generation.E2016
 
 
 @pytest.mark.parametrize(
-    ("stage", "verdict", "seconds", "code", "generation", "name", "number"),
+    ("stage", "code", "seconds", "generation", "name", "number"),
     [
-        (Stage.RCPT, Verdict.REFUSED, 5.016, 550, None, "tarpit", "5.0s"),
-        (Stage.AUTH, Verdict.REFUSED, 5.3, 504, None, "tarpit", "5.3s"),
-        (Stage.MAIL, Verdict.DEFERRED, 5.0, 451, None, "tarpit", "5.0s"),
+        ("rcpt", 550, 5.016, None, "tarpit", "5.0s"),
+        ("auth", 504, 5.3, None, "tarpit", "5.3s"),
+        ("mail", 451, 5.0, None, "tarpit", "5.0s"),
+        ("mail", 421, 5.05, None, "tarpit", "5.0s"),
         *(
-            (stage, Verdict.PASSED, step + 0.1, 250, generation, "back pressure", f"{step}.1s")
+            (stage, 250, step + 0.1, generation, "back pressure", f"{step}.1s")
             for step in range(10, 60, 5)
-            for stage, generation in (
-                (Stage.MAIL, None),
-                (Stage.MAIL, Generation.E2010),
-                (Stage.MESSAGE, Generation.E2016),
-            )
+            for stage, generation in (("mail", None), ("mail", E2010), ("message", E2016))
         ),
-        (Stage.MESSAGE, Verdict.PASSED, 14.9, 250, None, "back pressure", "14.9s"),
-        # The session of which this is the time is in tests/transcripts.
-        (Stage.MESSAGE, Verdict.PASSED, 25.639, 250, Generation.E2010, "delayed ackn", "25.6s"),
-        (Stage.MESSAGE, Verdict.PASSED, 30.2, 250, Generation.E2010, "delayed ackn", "30.2s"),
-        (Stage.MESSAGE, Verdict.PASSED, 35.0, 250, Generation.E2010, "back pressure", "35.0s"),
-        (Stage.MESSAGE, Verdict.PASSED, 22.5, 250, None, "slow shadow copy", "22.5s"),
-        (Stage.MESSAGE, Verdict.PASSED, 3.0, 250, Generation.E2016, "slow shadow copy", "3.0s"),
-        (Stage.MAIL, Verdict.TIMED_OUT, 45.0, None, None, "back pressure", "45.0s"),
-        (Stage.MESSAGE, Verdict.TIMED_OUT, 30.0, None, None, "back pressure", "30.0s"),
-        (Stage.MESSAGE, Verdict.TIMED_OUT, 3.0, None, None, "back pressure", "3.0s"),
-        (Stage.MAIL, Verdict.TIMED_OUT, 3.9, None, None, "tarpit", "3.9s"),
-        (Stage.RCPT, Verdict.TIMED_OUT, 4.9, None, None, "tarpit", "4.9s"),
-        (Stage.AUTH, Verdict.TIMED_OUT, 2.0, None, None, "tarpit", "2.0s"),
-    ],
-)  # fmt: skip
-def test_times_that_tell(
-    stage: Stage,
-    verdict: Verdict,
-    seconds: float,
-    code: Optional[int],
-    generation: Optional[Generation],
-    name: str,
-    number: str,
-) -> None:
-    found = timed(stage, verdict, seconds, code, generation)
-    assert found is not None
-    assert found.name.startswith(name)
-    assert number in found.hint
-    assert found.hint.endswith(".")
-    assert not set(found.hint) & set("|<>`$\\")
-
-
-@pytest.mark.parametrize(
-    ("stage", "verdict", "seconds", "code"),
-    [
-        (Stage.RCPT, Verdict.REFUSED, 0.1, 550),
-        (Stage.RCPT, Verdict.REFUSED, 9.0, 550),
-        (Stage.RCPT, Verdict.PASSED, 5.0, 250),
-        (Stage.MAIL, Verdict.PASSED, 5.0, 250),
-        (Stage.MAIL, Verdict.PASSED, 12.5, 250),
-        (Stage.MESSAGE, Verdict.PASSED, 0.4, 250),
-        (Stage.MESSAGE, Verdict.PASSED, 33.0, 250),
-        (Stage.MAIL, Verdict.PASSED, 60.0, 250),
-        (Stage.EHLO, Verdict.PASSED, 10.0, 250),
-        (Stage.RCPT, Verdict.TIMED_OUT, 45.0, None),
-        (Stage.BANNER, Verdict.TIMED_OUT, 5.0, None),
-        (Stage.CONNECT, Verdict.BROKEN, 5.0, None),
+        ("message", 250, 14.9, None, "back pressure", "14.9s"),
+        # The session of which this is the time is in delayed_acknowledgement.txt.
+        ("message", 250, 25.639, E2010, "delayed acknowledgement", "25.6s"),
+        ("message", 250, 30.2, E2010, "delayed acknowledgement", "30.2s"),
+        ("message", 250, 35.0, E2010, "back pressure", "35.0s"),
+        ("message", 250, 22.5, None, "slow shadow copy", "22.5s"),
+        ("message", 250, 3.0, E2016, "slow shadow copy", "3.0s"),
+        ("mail", None, 45.0, None, "back pressure", "45.0s"),
+        ("message", None, 30.0, None, "back pressure", "30.0s"),
+        ("message", None, 3.0, None, "back pressure", "3.0s"),
+        ("mail", None, 3.9, None, "tarpit", "3.9s"),
+        ("rcpt", None, 4.9, None, "tarpit", "4.9s"),
+        ("auth", None, 2.0, None, "tarpit", "2.0s"),
     ],
 )
-def test_times_that_tell_nothing(
-    stage: Stage, verdict: Verdict, seconds: float, code: Optional[int]
-) -> None:
-    assert timed(stage, verdict, seconds, code) is None
+def test_times_that_tell(stage, code, seconds, generation, name, number):
+    """``code`` is that of the reply, and None where the time was over."""
+    timed_out = unanswered(stage, Cause.SILENT, seconds=seconds)
+    delay = signature(answered(stage, f"{code} x", seconds) if code else timed_out, generation)
+    assert (delay.name, number in delay.hint, delay.hint[-1]) == (name, True, ".")
+    assert not set(delay.hint) & set("|<>`$\\")
 
 
-@pytest.mark.parametrize("generation", [None, Generation.E2010])
-def test_what_is_accepted_sooner_is_not_looked_up(generation: Optional[Generation]) -> None:
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        answered("rcpt", "550 too soon", 0.1),
+        answered("rcpt", "550 too late", 9.0),
+        answered("rcpt", "250 accepted, and back pressure is not at RCPT", 5.0),
+        answered("mail", "250 as long as the tarpit", 5.0),
+        answered("mail", "250 between two steps", 12.5),
+        answered("mail", "250 beyond the last step", 60.0),
+        answered("message", "250 at once", 0.4),
+        answered("message", "250 between two steps", 33.0),
+        answered("ehlo", "250 not at EHLO", 10.0),
+        # The tarpit holds back replies to commands, and the banner is none.
+        answered("banner", "421 4.3.2 Service not available", 5.05),
+        unanswered("rcpt", Cause.SILENT, seconds=45.0),
+        unanswered("banner", Cause.SILENT, seconds=5.0),
+        unanswered("connect", Cause.CLOSED, seconds=5.0),
+    ],
+)
+def test_times_that_tell_nothing(outcome):
+    assert signature(outcome) is None
+
+
+@pytest.mark.parametrize("generation", [None, E2010])
+def test_what_is_accepted_sooner_is_not_looked_up(generation):
     """The first line asks for no delay below ``LEAST_DELAY``, where there is none to be found."""
-    found = [
+    known = [
         tenths / 10
         for stage in Stage
+        if stage not in (Stage.MX, Stage.CONNECT)
         for tenths in range(10 * LEAST_DELAY + 1)
-        if timed(stage, Verdict.PASSED, tenths / 10, 250, generation)
+        if signature(answered(stage.value, PASSING.get(stage, "250 x"), tenths / 10), generation)
     ]
-    assert found == [LEAST_DELAY]
+    assert known == [LEAST_DELAY]
 
 
-def test_a_refused_connection_is_not_held_back_by_the_tarpit() -> None:
-    refusal = Reply(421, ("4.3.2 Service not available",))
-    at = {
-        stage: signature(StageOutcome(stage, Verdict.REFUSED, 5.05, refusal))
-        for stage in (Stage.BANNER, Stage.MAIL)
-    }
-    assert at[Stage.BANNER] is None
-    assert at[Stage.MAIL] is not None
+#: Replies that pass a stage, if 250 does not.
+PASSING = {
+    Stage.BANNER: "220 x",
+    Stage.STARTTLS: "220 x",
+    Stage.AUTH: "235 x",
+    Stage.DATA: "354 x",
+    Stage.QUIT: "221 x",
+}

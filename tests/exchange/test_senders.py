@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from support.outcomes import answered
 
 from exchange_mailaccept.exchange.remedies import contrast
-from exchange_mailaccept.protocol.conversation import Asked, StageOutcome
-from exchange_mailaccept.protocol.reply import Reply
-from exchange_mailaccept.vocabulary import Stage
+from exchange_mailaccept.protocol.conversation import Asked
 
 OWN, ALSO_OWN, OTHER, THIRD, NULL = (
     *("probe@contoso.com", "device@CONTOSO.com"),
@@ -43,9 +42,6 @@ BOUNCES = "only the null sender is refused: bounces are lost"
     ],
 )
 def test_the_contrast_between_kinds_of_senders(replies, words):
-    tried = [
-        Asked(address, StageOutcome.answered(Stage.MAIL, Reply(code, ("So be it",)), 0.1))
-        for address, code in replies.items()
-    ]
-    found = contrast(tried, {"contoso.com"})
-    assert (found.words if found else None) == words
+    tried = [Asked(address, answered("mail", f"{code} x")) for address, code in replies.items()]
+    contrasted = contrast(tried, {"contoso.com"})
+    assert (contrasted and contrasted.words) == words
