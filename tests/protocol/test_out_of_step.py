@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Union
 
 import pytest
+from support.outcomes import reply
 
 from exchange_mailaccept.protocol import out_of_step
 from exchange_mailaccept.protocol.conversation import Fault, Replied
-from exchange_mailaccept.protocol.reply import Reply
 from exchange_mailaccept.vocabulary import Cause
 
 
@@ -16,8 +16,7 @@ def answer(said: Union[str, Fault]) -> Replied:
     """A reply of one line, or why there is none."""
     if isinstance(said, Fault):
         return Replied(0.1, said)
-    code, _, text = said.partition(" ")
-    return Replied(0.1, reply=Reply(int(code), (text,)))
+    return Replied(0.1, reply=reply(said))
 
 
 def unasked(received: str) -> Fault:
@@ -47,21 +46,22 @@ def test_the_reply_to_an_address_after_another_command_is_a_proof(command, said)
     assert out_of_step.proof(command, answer(said)) != ""
 
 
-def test_a_farewell_is_not_answered_250():
-    """RFC 5321 4.3.2; to RSET it is the right answer, whatever its enhanced code."""
-    assert out_of_step.proof("QUIT", answer("250 2.0.0 Resetting")) == (
-        "QUIT was answered with '250 2.0.0 Resetting'"
-    )
-    assert out_of_step.proof("RSET", answer("250 2.1.5 Flushed")) == ""
-
-
-@pytest.mark.parametrize("command", ["RSET", "QUIT"])
-def test_only_data_is_answered_354(command):
-    assert out_of_step.proof(command, answer("354 Start mail input")) != ""
-
-
-def test_a_command_that_came_too_early_is_data_if_the_refusal_before_was_the_recipients():
-    assert out_of_step.proof("QUIT", answer("503 5.5.2 Need rcpt command"), True) != ""
+@pytest.mark.parametrize(
+    ("command", "said", "refused", "expected"),
+    [
+        # A farewell is not answered 250 (RFC 5321 4.3.2); RSET is, whatever the enhanced code.
+        ("QUIT", "250 2.0.0 Resetting", False, True),
+        ("RSET", "250 2.1.5 Flushed", False, False),
+        # Only DATA is answered 354.
+        ("QUIT", "354 Start mail input", False, True),
+        ("RSET", "354 Start mail input", False, True),
+        # And with 503 if the refusal before was the recipient's.
+        ("QUIT", "503 5.5.2 Need rcpt command", True, True),
+    ],
+)
+def test_the_reply_to_another_command_is_a_proof(command, said, refused, expected):
+    words = f"{command} was answered with '{said}'" if expected else ""
+    assert out_of_step.proof(command, answer(said), refused) == words
 
 
 @pytest.mark.parametrize("command", ["RSET", "QUIT"])

@@ -16,23 +16,19 @@ from exchange_mailaccept.protocol.reply import (
     decode,
 )
 
-Parsed = Union[Reply, str, None]
 
-
-def replies(*pieces: bytes) -> list[Parsed]:
+def replies(*pieces: bytes) -> list[Union[Reply, str]]:
     """All that comes out of a parser fed with ``pieces``; an error in words ends it."""
     parser = ReplyParser()
-    found: list[Parsed] = []
+    parsed: list[Union[Reply, str]] = []
     for piece in pieces:
         parser.feed(piece)
         try:
-            reply = parser.next_reply()
-            while reply is not None:
-                found.append(reply)
-                reply = parser.next_reply()
+            while (reply := parser.next_reply()) is not None:
+                parsed.append(reply)
         except ProtocolError as error:
-            return [*found, str(error)]
-    return found
+            return [*parsed, str(error)]
+    return parsed
 
 
 def single_bytes(data: bytes) -> list[bytes]:
@@ -79,46 +75,20 @@ SOUND: list[tuple[bytes, list[Reply]]] = [
     (b"250 OK\r\n5", [Reply(250, ("OK",))]),
 ]
 
-# Bytes that are at fault, and what is said of them.
-RUBBISH: list[tuple[bytes, str]] = [
-    (b"\r\n", "not an SMTP reply"),
-    (b"\n", "not an SMTP reply"),
-    (b" 250 OK\r\n", "not an SMTP reply"),
-    (b"25\r\n", "not an SMTP reply"),
-    (b"25 OK\r\n", "not an SMTP reply"),
-    (b"2500 OK\r\n", "not an SMTP reply"),
-    (b"250OK\r\n", "not an SMTP reply"),
-    (b"250_OK\r\n", "not an SMTP reply"),
-    (b"250\tOK\r\n", "not an SMTP reply"),
-    (b"250\0OK\r\n", "not an SMTP reply"),
-    (b"100 too low\r\n", "not an SMTP reply"),
-    (b"199 too low\r\n", "not an SMTP reply"),
-    (b"000 zero\r\n", "not an SMTP reply"),
-    (b"600 too high\r\n", "not an SMTP reply"),
-    (b"999 too high\r\n", "not an SMTP reply"),
-    (b"+25 signed\r\n", "not an SMTP reply"),
-    (b"-25 signed\r\n", "not an SMTP reply"),
-    (b"2_5 Python's own\r\n", "not an SMTP reply"),
-    (b"2.5 decimal\r\n", "not an SMTP reply"),
-    (b"0x2 hexadecimal\r\n", "not an SMTP reply"),
-    (b"2e1 exponent\r\n", "not an SMTP reply"),
-    ("\uff12\uff15\uff10 full-width\r\n".encode(), "not an SMTP reply"),
-    ("\u0662\u0665\u0660 Arabic\r\n".encode(), "not an SMTP reply"),
-    ("2\u0665\u0660 half Arabic\r\n".encode(), "not an SMTP reply"),
-    (b"\xb2\xb3\xb9 superscript Latin-1\r\n", "not an SMTP reply"),
-    (b"\xef\xbb\xbf250 byte order mark\r\n", "not an SMTP reply"),
-    (b"SSH-2.0-OpenSSH_9.2\r\n", "not an SMTP reply"),
-    (b"HTTP/1.1 400 Bad Request\r\n", "not an SMTP reply"),
-    (b"+OK POP3 ready\r\n", "not an SMTP reply"),
-    (b"* OK IMAP4rev1\r\n", "not an SMTP reply"),
-    (b"\x15\x03\x01\x00\x02\x02\x46", "not an SMTP reply"),
-    (b"2002*******2***0*00\r\n", "not an SMTP reply"),
-    (b"250-a\r\n251 b\r\n", "reply changes its code from 250"),
-    (b"550-a\r\n250 b\r\n", "reply changes its code from 550"),
-    (b"250-a\r\n550-b\r\n250 c\r\n", "reply changes its code from 550"),
-    (b"250-a\r\nb\r\n", "not an SMTP reply"),
-    (b"250-a\r\n\r\n", "not an SMTP reply"),
-    (b"250-a\r\n b\r\n250 c\r\n", "not an SMTP reply"),
+#: Lines that are no reply.
+RUBBISH = [
+    *(b"", b" 250 OK", b"25", b"25 OK", b"2500 OK", b"250OK", b"250_OK", b"250\tOK", b"250\0OK"),
+    *(b"100 too low", b"199 too low", b"000 zero", b"600 too high", b"999 too high"),
+    *(b"+25 signed", b"-25 signed", b"2_5 Python's own", b"2.5 decimal", b"0x2 hexadecimal"),
+    *(
+        b"2e1 exponent",
+        "\uff12\uff15\uff10 full-width".encode(),
+        "\u0662\u0665\u0660 Arabic".encode(),
+    ),
+    *("2\u0665\u0660 half Arabic".encode(), b"\xb2\xb3\xb9 superscript Latin-1"),
+    *(b"\xef\xbb\xbf250 byte order mark", b"SSH-2.0-OpenSSH_9.2", b"HTTP/1.1 400 Bad Request"),
+    *(b"+OK POP3 ready", b"* OK IMAP4rev1", b"\x15\x03\x01\x00\x02\x02\x46", b"2002***2***0*00"),
+    *(b"250-a\r\nb", b"250-a\r\n", b"250-a\r\n b\r\n250 c"),
 ]
 
 
@@ -129,88 +99,92 @@ def test_sound_replies_are_read(in_pieces, data, expected):
 
 
 @pytest.mark.parametrize("in_pieces", [lambda data: [data], single_bytes], ids=["whole", "bytes"])
-@pytest.mark.parametrize(("data", "explanation"), RUBBISH)
-def test_rubbish_is_a_protocol_error(in_pieces, data, explanation):
-    assert replies(*in_pieces(data)) == [explanation]
+@pytest.mark.parametrize("line", RUBBISH)
+def test_rubbish_is_a_protocol_error(in_pieces, line):
+    assert replies(*in_pieces(line + b"\r\n")) == ["not an SMTP reply"]
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"250-a\r\n251 b\r\n", 250),
+        (b"550-a\r\n250 b\r\n", 550),
+        (b"250-a\r\n550-b\r\n250 c\r\n", 550),
+    ],
+)
+def test_a_reply_that_changes_its_code_is_at_fault(data, code):
+    assert replies(data) == [f"reply changes its code from {code}"]
 
 
 @pytest.mark.parametrize(
     "beginning",
     [
-        b"S",
-        b"\0",
-        b" ",
-        b"\xff",
-        b"1",
-        b"6",
-        b"2a",
-        b"2 ",
-        b"2\r",
-        b"25x",
-        b"25\r",
-        b"2500",
-        b"250x",
-        b"250\t",
-        b"\x16\x03\x01",
-        "\uff12".encode(),
-        b"A" * 60_000,
-        b"250-a\r\nx",
+        *(b"S", b"\0", b" ", b"\xff", b"1", b"6", b"2a", b"2 ", b"2\r", b"25x", b"25\r", b"2500"),
+        *(b"250x", b"250\t", b"\x16\x03\x01", "\uff12".encode(), b"A" * 60_000, b"250-a\r\nx"),
     ],
 )
 def test_rubbish_is_at_fault_before_its_line_ends(beginning):
     assert replies(beginning) == ["not an SMTP reply"]
 
 
-def test_the_error_quotes_what_was_received():
+@pytest.mark.parametrize(
+    ("data", "received"),
+    [
+        (b"SSH-2.0-\xff\r\n", r"SSH-2.0-\xff"),
+        # Of a line over the limit, eighty bytes, whether it has ended or not.
+        (b"250 " + b"x" * 65_533 + b"\r\n", "250 " + "x" * 76),
+        (b"250 " + b"x" * 65_534, "250 " + "x" * 76),
+    ],
+    ids=["SSH", "long line", "endless line"],
+)
+def test_the_error_quotes_what_was_received(data, received):
     parser = ReplyParser()
-    parser.feed(b"SSH-2.0-\xff\r\n")
+    parser.feed(data)
     with pytest.raises(ProtocolError) as caught:
         parser.next_reply()
-    assert caught.value.received == r"SSH-2.0-\xff"
+    assert caught.value.received == received
+
+
+@pytest.mark.parametrize("word", [b"OK\r\n", b"OK \r\n"])
+def test_a_bare_ok_is_at_fault_and_out_of_the_way(word):
+    """A PIX of old says it to what it does not know, and answers HELO after it."""
+    parser = ReplyParser()
+    parser.feed(word)
+    with pytest.raises(ProtocolError, match="not an SMTP reply"):
+        parser.next_reply()
+    parser.feed(b"250 mail.contoso.com\r\n")
+    assert str(parser.next_reply()) == "250 mail.contoso.com"
 
 
 # The limits, from the outside: each size is a number of bytes that was counted by hand.
 
-
-@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
-def test_a_line_of_exactly_the_limit_is_read(end):
-    """65,536 bytes, code included and line end not."""
-    assert replies(b"250 " + b"x" * 65_532 + end) == [Reply(250, ("x" * 65_532,))]
+#: 255 lines of 1,024 bytes, line ends included.
+LINES = (b"250-" + b"x" * 1018 + b"\r\n") * 255
 
 
-@pytest.mark.parametrize("end", [b"\r\n", b"\n", b""])
-def test_a_line_one_over_the_limit_is_at_fault(end):
-    """65,537 bytes: at fault when the line ends, and if it does not, one byte later."""
-    data = b"250 " + b"x" * 65_533 + (end or b"x")
-    assert replies(data) == ["reply line over 65536 bytes"]
-
-
-def test_a_reply_of_exactly_the_limit_is_read():
-    """262,144 bytes in all: 256 lines of 1,024, line ends included."""
-    lines = [b"250-" + b"x" * 1018 + b"\r\n"] * 255 + [b"250 " + b"y" * 1018 + b"\r\n"]
-    data = b"".join(lines)
-    assert len(data) == 262_144
-    assert replies(data) == [Reply(250, ("x" * 1018,) * 255 + ("y" * 1018,))]
-
-
-def test_a_reply_one_over_the_limit_is_at_fault():
-    """262,145 bytes in all."""
-    lines = [b"250-" + b"x" * 1018 + b"\r\n"] * 255 + [b"250 " + b"y" * 1019 + b"\r\n"]
-    data = b"".join(lines)
-    assert len(data) == 262_145
-    assert replies(data) == ["reply over 262144 bytes"]
-
-
-def test_a_reply_of_exactly_a_thousand_lines_is_read():
-    """1,000 lines."""
-    data = b"250-x\r\n" * 999 + b"250 y\r\n"
-    assert replies(data) == [Reply(250, ("x",) * 999 + ("y",))]
-
-
-def test_a_reply_of_a_thousand_and_one_lines_is_at_fault():
-    """1,001 lines, whether the last one ends the reply or not."""
-    assert replies(b"250-x\r\n" * 1000 + b"250 y\r\n") == ["reply over 1000 lines"]
-    assert replies(b"250-x\r\n" * 1001) == ["reply over 1000 lines"]
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        # 65,536 bytes, code included and line end not.
+        (b"250 " + b"x" * 65_532 + b"\r\n", Reply(250, ("x" * 65_532,))),
+        (b"250 " + b"x" * 65_532 + b"\n", Reply(250, ("x" * 65_532,))),
+        # One more: at fault when the line ends, and if it does not, one byte later.
+        (b"250 " + b"x" * 65_533 + b"\r\n", "reply line over 65536 bytes"),
+        (b"250 " + b"x" * 65_533 + b"\n", "reply line over 65536 bytes"),
+        (b"250 " + b"x" * 65_534, "reply line over 65536 bytes"),
+        # 262,144 bytes in all, and one more.
+        (LINES + b"250 " + b"y" * 1018 + b"\r\n", Reply(250, ("x" * 1018,) * 255 + ("y" * 1018,))),
+        (LINES + b"250 " + b"y" * 1019 + b"\r\n", "reply over 262144 bytes"),
+        # A thousand lines, and one more, whether it ends the reply or not.
+        (b"250-x\r\n" * 999 + b"250 y\r\n", Reply(250, ("x",) * 999 + ("y",))),
+        (b"250-x\r\n" * 1000 + b"250 y\r\n", "reply over 1000 lines"),
+        (b"250-x\r\n" * 1001, "reply over 1000 lines"),
+    ],
+    ids=["line", "line with LF", "longer line", "longer line with LF", "line without end", "reply",
+         "longer reply", "lines", "more lines", "lines without end"],
+)  # fmt: skip
+def test_what_is_as_long_as_the_limit_is_read_and_what_is_longer_is_at_fault(data, expected):
+    assert replies(data) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -265,8 +239,7 @@ def test_pending_is_what_no_reply_was_made_of(data, pending):
     ],
 )
 def test_the_enhanced_code_begins_the_text_and_agrees(code, text, expected):
-    found = Reply(code, (text,)).enhanced
-    assert found == (None if expected is None else EnhancedStatusCode(*expected))
+    assert Reply(code, (text,)).enhanced == (expected and EnhancedStatusCode(*expected))
 
 
 def test_an_enhanced_code_is_written_with_dots():
@@ -275,16 +248,11 @@ def test_an_enhanced_code_is_written_with_dots():
 
 
 @pytest.mark.parametrize(
-    ("reply", "expected"),
-    [
-        (Reply(250, ("OK",)), "250 OK"),
-        (Reply(250, ("",)), "250"),
-        (Reply(250, ("a", "", "b")), "250 a b"),
-        (Reply(250, ("", "")), "250"),
-    ],
+    ("lines", "expected"),
+    [(("OK",), "250 OK"), (("",), "250"), (("a", "", "b"), "250 a b"), (("", ""), "250")],
 )
-def test_a_reply_is_written_in_one_line(reply, expected):
-    assert str(reply) == expected
+def test_a_reply_is_written_in_one_line(lines, expected):
+    assert str(Reply(250, lines)) == expected
 
 
 @pytest.mark.parametrize(
@@ -315,11 +283,12 @@ def conversations(draw: st.DrawFn) -> tuple[bytes, list[Reply]]:
     for _ in range(draw(st.integers(1, 4))):
         code = draw(st.integers(200, 599))
         texts = draw(st.lists(_TEXT, min_size=1, max_size=5))
-        for number, text in enumerate(texts):
-            separator = b" " if number == len(texts) - 1 else b"-"
+        for number, text in enumerate(texts, 1):
+            separator = b" " if number == len(texts) else b"-"
             data += b"%d" % code + separator + text + draw(st.sampled_from([b"\r\n", b"\n"]))
-        lines = tuple(text.decode("utf-8", "backslashreplace") for text in texts)
-        expected.append(Reply(code, lines))
+        expected.append(
+            Reply(code, tuple(text.decode("utf-8", "backslashreplace") for text in texts))
+        )
     return data, expected
 
 
@@ -338,14 +307,3 @@ def test_however_they_are_cut_the_replies_are_the_same(conversation, places):
 def test_near_replies_give_the_same_however_they_are_cut(text, places):
     data = text.encode()
     assert replies(*cut(data, places)) == replies(data)
-
-
-@pytest.mark.parametrize("word", [b"OK\r\n", b"OK \r\n"])
-def test_a_bare_ok_is_at_fault_and_out_of_the_way(word):
-    """A PIX of old says it to what it does not know, and answers HELO after it."""
-    parser = ReplyParser()
-    parser.feed(word)
-    with pytest.raises(ProtocolError, match="not an SMTP reply"):
-        parser.next_reply()
-    parser.feed(b"250 mail.contoso.com\r\n")
-    assert str(parser.next_reply()) == "250 mail.contoso.com"
