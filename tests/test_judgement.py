@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Optional
 
 import pytest
+from support.outcomes import answered, unanswered
 from support.parsing import parse
 
 from exchange_mailaccept.cli.threshold import Threshold
 from exchange_mailaccept.exchange.diagnosis import Diagnosis
 from exchange_mailaccept.exchange.recognition import KeywordCheck
-from exchange_mailaccept.judgement import (
-    Assessment,
-    Ground,
-    Judgement,
-    assess,
-    failure_state,
-    judge,
-)
+from exchange_mailaccept.judgement import Ground, Judgement, assess, failure_state, judge
 from exchange_mailaccept.options import Options
+from exchange_mailaccept.policies import mta_sts
+from exchange_mailaccept.policies.conclusion import Problem
 from exchange_mailaccept.protocol.conversation import Fault, Server, Session, StageOutcome
-from exchange_mailaccept.protocol.reply import Extensions, Reply
+from exchange_mailaccept.protocol.reply import Extensions
 from exchange_mailaccept.protocol.security import Certificate, Security
 from exchange_mailaccept.report.headline import first_line
 from exchange_mailaccept.run.acceptance import Acceptance, Examined, Member, ServerSet
@@ -34,11 +29,15 @@ SERVER = Server("mail1.contoso.com", ("192.0.2.25",), 25, 10)
 PASSED = tuple(
     StageOutcome(stage, Verdict.PASSED, 0.5) for stage in (Stage.CONNECT, Stage.BANNER, Stage.EHLO)
 )
-DAY = 86_400
 
 
 def options(*argv: str) -> Options:
     return parse(["-d", "contoso.com", *argv])
+
+
+def walked(*outcomes: StageOutcome) -> Session:
+    """A session that passed the first stages and came to ``outcomes``."""
+    return Session(SERVER, "192.0.2.25", (*PASSED, *outcomes), seconds=2.0)
 
 
 def examined(
@@ -46,27 +45,25 @@ def examined(
     label: str = "",
     diagnosis: Diagnosis = DIAGNOSIS,
     primary: bool = True,
-    **session: object,
+    **changes: object,
 ) -> Examined:
-    """A server that passed the first stages and came to ``outcomes``."""
-    walked = Session(SERVER, "192.0.2.25", (*PASSED, *outcomes), seconds=2.0)._replace(**session)
-    acceptance = Acceptance(None, (walked,))
+    """A server with such a session."""
+    session = walked(*outcomes)._replace(**changes)
+    acceptance = Acceptance(None, (session,))
     why = None if acceptance.failure is None else diagnosis
-    member = Member(label, acceptance, primary)
-    return Examined(member, walked, KeywordCheck(), why)
+    return Examined(Member(label, acceptance, primary), session, KeywordCheck(), why)
 
 
-def refused(code: int, text: str = "no", stage: Stage = Stage.RCPT) -> StageOutcome:
-    verdict = Verdict.DEFERRED if code < 500 else Verdict.REFUSED
-    return StageOutcome(stage, verdict, 1.0, Reply(code, (text,)))
+def refused(code: int, text: str = "no", stage: str = "rcpt") -> StageOutcome:
+    return answered(stage, f"{code} {text}", 1.0)
 
 
-def failed(cause: Cause, stage: Stage = Stage.RCPT) -> StageOutcome:
-    return StageOutcome.failed(stage, Fault(cause, "it happened"), 1.0)
+def failed(cause: Cause, stage: str = "rcpt") -> StageOutcome:
+    return unanswered(stage, cause, seconds=1.0)
 
 
-def wrong(judgements: Sequence[Judgement]) -> list[tuple[str, State, Optional[Ground]]]:
-    return [(each.name, each.state, each.ground) for each in judgements if each.state is not OK]
+def wrong(judgements: Sequence[Judgement]) -> list[tuple[str, State]]:
+    return [(each.label, each.state) for each in judgements if each.state is not OK]
 
 
 # Ranges.
@@ -89,10 +86,10 @@ def wrong(judgements: Sequence[Judgement]) -> list[tuple[str, State, Optional[Gr
     ],
 )
 def test_a_range_is_that_of_the_guidelines(text, inside, outside, words, short):
-    found = Threshold.of(text)
-    assert [value for value in inside if not found.allows(value)] == []
-    assert [value for value in outside if found.allows(value)] == []
-    assert (str(found), found.short) == (words, short)
+    threshold = Threshold.of(text)
+    assert [value for value in inside if not threshold.allows(value)] == []
+    assert [value for value in outside if threshold.allows(value)] == []
+    assert (str(threshold), threshold.short) == (words, short)
 
 
 # A stage that failed.
@@ -105,7 +102,7 @@ def test_a_range_is_that_of_the_guidelines(text, inside, outside, words, short):
         (refused(450), True, {}, (CRITICAL, "")),
         (refused(550), False, {}, (CRITICAL, "")),
         (refused(421), False, {}, (CRITICAL, "")),
-        (refused(450, stage=Stage.BANNER), False, {}, (CRITICAL, "")),
+        (refused(450, stage="banner"), False, {}, (CRITICAL, "")),
         (failed(Cause.CLOSED), False, {}, (CRITICAL, "")),
         (failed(Cause.SILENT), False, {}, (CRITICAL, "")),
         (failed(Cause.NOT_OFFERED), False, {}, (CRITICAL, "")),
@@ -126,11 +123,12 @@ def test_the_state_of_a_failure(outcome, everybody, severities, expected):
 
 def test_the_time_of_a_failure_is_no_finding():
     """Neither that of the stage nor the whole; a stage that passed before it is judged."""
-    found = judge(examined(refused(550)), options("-c", "total=0", "-c", "rcpt=0", "-w", "ehlo=0"))
-    assert wrong(found) == [
-        ("ehlo", WARNING, Ground.RANGE),
-        ("rcpt", CRITICAL, Ground.FAILURE),
-    ]
+    limits = options("-c", "total=0", "-c", "rcpt=0", "-w", "ehlo=0")
+    judgements = judge(examined(refused(550)), limits)
+    assert wrong(judgements) == [("ehlo", WARNING), ("rcpt", CRITICAL)]
+    assert [each.ground for each in judgements if each.state is not OK] == (
+        [Ground.RANGE, Ground.FAILURE]
+    )
 
 
 @pytest.mark.parametrize(
@@ -141,21 +139,21 @@ def test_the_time_of_a_failure_is_no_finding():
         (failed(Cause.NOT_SMTP), 1.0),
         (failed(Cause.CLOSED), None),
         (failed(Cause.RESET), None),
-        (failed(Cause.REFUSED, Stage.CONNECT), None),
-        (failed(Cause.NO_ANSWER, Stage.CONNECT), 1.0),
-        (failed(Cause.NXDOMAIN, Stage.MX), 1.0),
+        (failed(Cause.REFUSED, "connect"), None),
+        (failed(Cause.NO_ANSWER, "connect"), 1.0),
+        (failed(Cause.NXDOMAIN, "mx"), 1.0),
     ],
 )
 def test_perfdata_are_of_stages_that_were_answered_or_ran_out_of_time(outcome, value):
-    found = {each.name: each.value for each in judge(examined(outcome), options())}
-    assert found[outcome.stage.value] == value
+    values = {each.name: each.value for each in judge(examined(outcome), options())}
+    assert values[outcome.stage.value] == value
 
 
 # Findings.
 
-
-def security(**changes: object) -> Security:
-    return Security("TLSv1.3", "TLS_AES_256_GCM_SHA384", False)._replace(**changes)
+SECURITY = Security("TLSv1.3", "TLS_AES_256_GCM_SHA384", False)
+EXPIRED = SECURITY._replace(untrusted="expired")
+DEAD = (("192.0.2.9", Fault(Cause.REFUSED, "refused")),)
 
 
 @pytest.mark.parametrize(
@@ -171,26 +169,24 @@ def security(**changes: object) -> Security:
     ],
 )
 def test_the_days_of_a_certificate(argv, days, state):
-    certificate = Certificate("CN=mail1", "CN=ca", (), 0, days * DAY)
-    server = examined(security=security(certificate=certificate))
-    found = {each.name: each for each in judge(server, options("-S", *argv))}
-    assert (found["certificate"].state, found["certificate"].value) == (state, days)
+    certificate = Certificate("CN=mail1", "CN=ca", (), 0, days * 86_400)
+    server = examined(security=SECURITY._replace(certificate=certificate))
+    (judged,) = (it for it in judge(server, options("-S", *argv)) if it.name == "certificate")
+    assert (judged.state, judged.value) == (state, days)
 
 
 @pytest.mark.parametrize(
     ("argv", "session", "expected"),
     [
-        (["-S", "-D", "3"], {"security": security()}, [("certificate", UNKNOWN)]),
-        (["-S", "--verify"], {"security": security()}, []),
+        (["-S", "-D", "3"], {"security": SECURITY}, [("certificate", UNKNOWN)]),
+        (["-S", "--verify"], {"security": SECURITY}, []),
         (["--starttls-if-offered", "--verify"], {}, [("certificate", WARNING)]),
         (["--starttls-if-offered"], {}, []),
-        (["-S"], {"security": security(untrusted="expired")}, []),
-        (["-S", "--severity", "untrusted=critical"], {"security": security(untrusted="expired")},
+        (["-S"], {"security": EXPIRED}, []),
+        (["-S", "--severity", "untrusted=critical"], {"security": EXPIRED},
          [("untrusted", CRITICAL)]),
-        ([], {"failed_addresses": (("192.0.2.9", Fault(Cause.REFUSED, "refused")),)}, []),
-        (["--severity", "address=warning"],
-         {"failed_addresses": (("192.0.2.9", Fault(Cause.REFUSED, "refused")),)},
-         [("address", WARNING)]),
+        ([], {"failed_addresses": DEAD}, []),
+        (["--severity", "address=warning"], {"failed_addresses": DEAD}, [("address", WARNING)]),
         ([], {"server": SERVER._replace(skipped=("127.0.0.1",))}, [("address", WARNING)]),
         ([], {"extensions": Extensions("mail1", {"SIZE": ("999999",)})}, [("size", WARNING)]),
         ([], {"extensions": Extensions("mail1", {"SIZE": ("9",)})}, [("size", CRITICAL)]),
@@ -199,8 +195,22 @@ def test_the_days_of_a_certificate(argv, days, state):
     ],
 )  # fmt: skip
 def test_findings_besides_a_failure(argv, session, expected):
-    found = judge(examined(**session), options(*argv))
-    assert [(name, state) for name, state, _ in wrong(found)] == expected
+    assert wrong(judge(examined(**session), options(*argv))) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "of_another", "expected"),
+    [
+        (0.1, 0.2, []),
+        (0.1, 0.9, [("node", WARNING)]),
+        # If it is slow here too, this is nothing about a node.
+        (0.9, 0.9, [("mail", WARNING)]),
+    ],
+)
+def test_a_node_is_slow_only_where_others_are_not(seconds, of_another, expected):
+    beside = (walked(answered("mail", "250 x", of_another)),)
+    server = examined(answered("mail", "250 x", seconds), beside=beside)
+    assert wrong(judge(server, options("-w", "mail=0.5"))) == expected
 
 
 # Sets.
@@ -209,8 +219,9 @@ def test_findings_besides_a_failure(argv, session, expected):
 def states(rule: str, *servers: Examined, argv: Sequence[str] = ()) -> list[State]:
     """What the failures of ``servers`` come to."""
     asked = options("--all-mx", "--set", rule, *argv)
-    found = ServerSet(None, tuple(each.member for each in servers))
-    weighed = weigh(found, [(each, judge(each, asked)) for each in servers], asked.judging)
+    tested = ServerSet(None, tuple(server.member for server in servers))
+    judged = [(server, judge(server, asked)) for server in servers]
+    weighed = weigh(tested, judged, asked.judging)
     return [each.state for each in weighed if each.ground is Ground.FAILURE]
 
 
@@ -239,17 +250,15 @@ def test_what_a_failure_counts_for_a_set(rule, servers, expected):
 
 
 def test_a_given_state_is_kept_where_no_server_accepts():
-    found = states("worst", examined(refused(450)), argv=["--severity", "450=warning"])
-    assert found == [WARNING]
+    given = ["--severity", "450=warning"]
+    assert states("worst", examined(refused(450)), argv=given) == [WARNING]
 
 
 # The whole.
 
 
-def assessed(outcome: Optional[StageOutcome], *argv: str) -> Assessment:
-    asked = options(*argv)
-    server = examined(*([outcome] if outcome is not None else []))
-    return assess(ServerSet(None, (server.member,)), asked)
+def assessed(outcome: StageOutcome, *argv: str):
+    return assess(ServerSet(None, (examined(outcome).member,)), options(*argv))
 
 
 @pytest.mark.parametrize(
@@ -258,26 +267,33 @@ def assessed(outcome: Optional[StageOutcome], *argv: str) -> Assessment:
 )
 def test_a_slow_lookup_is_said_of_a_set_too(looking, until, said):
     asked = options("--all-mx", "--until", until)
-    found = ServerSet(None, (ACCEPTS.member,), seconds=3.0, looking=looking)
-    assert first_line(assess(found, asked, weigh), asked).endswith(f" in 3.000s{said}")
+    servers = ServerSet(None, (ACCEPTS.member,), seconds=3.0, looking=looking)
+    assert first_line(assess(servers, asked, weigh), asked).endswith(f" in 3.000s{said}")
 
 
 def test_no_range_turns_unknown_into_something_else():
-    found = assessed(failed(Cause.OWN_SIDE), "-w", "ehlo=0", "-c", "connect=0")
-    assert (found.state, [each.name for each in found.wrong]) == (UNKNOWN, ["rcpt"])
+    assessment = assessed(failed(Cause.OWN_SIDE), "-w", "ehlo=0", "-c", "connect=0")
+    assert (assessment.state, wrong(assessment.judgements)) == (UNKNOWN, [("rcpt", UNKNOWN)])
 
 
 def test_a_failure_leads_although_a_range_decides():
-    found = assessed(refused(450, "4.2.1 x"), "-c", "connect=0")
-    assert (found.state, found.failure_leads) == (CRITICAL, True)
-    assert [each.name for each in found.deciding] == ["connect"]
+    assessment = assessed(refused(450, "4.2.1 x"), "-c", "connect=0")
+    assert (assessment.state, assessment.failure_leads) == (CRITICAL, True)
+    assert wrong(assessment.deciding) == [("connect", CRITICAL)]
 
 
 def test_critical_is_worse_than_unknown():
     """Nagiosplugin has it the other way round, and would hide a dead server behind a doubt."""
-    asked = options("--all-mx")
-    members = (
+    servers = (
         examined(refused(550), label="one").member,
         examined(failed(Cause.OWN_SIDE), label="two").member,
     )
-    assert assess(ServerSet(None, members), asked, weigh).state is CRITICAL
+    assert assess(ServerSet(None, servers), options("--all-mx"), weigh).state is CRITICAL
+
+
+def test_a_policy_of_the_domain_is_judged_once_for_a_set():
+    servers = (ACCEPTS.member, examined(label="two").member)
+    published = mta_sts.Published("contoso.com", Problem.NO_TXT)
+    found = ServerSet(None, servers, published=(published,))
+    assessment = assess(found, options("--all-mx", "--mta-sts"), weigh)
+    assert wrong(assessment.judgements) == [("mta-sts", WARNING)]

@@ -6,7 +6,7 @@ import os
 import select
 import time
 from collections.abc import Iterator
-from typing import Callable, Optional
+from typing import Callable
 
 import pytest
 
@@ -16,16 +16,10 @@ from exchange_mailaccept.net.operation import Poller
 class Waiting:
     """One who waits as the test says."""
 
-    def __init__(self, due: float, *descriptors: int, events: int = select.POLLIN) -> None:
+    def __init__(self, due: float, *descriptors: int) -> None:
         self.due = due
-        self.watched = dict.fromkeys(descriptors, events)
+        self.watched = dict.fromkeys(descriptors, select.POLLIN)
         self.done = False
-
-    def ready(self, descriptor: int) -> bool:
-        raise NotImplementedError
-
-    def expire(self) -> None:
-        raise NotImplementedError
 
 
 class Pipe:
@@ -37,40 +31,75 @@ class Pipe:
     def write(self) -> None:
         os.write(self.writing, b".")
 
-    def close(self) -> None:
-        for descriptor in (self.reading, self.writing):
-            os.close(descriptor)
-
 
 @pytest.fixture
 def pipe() -> Iterator[Callable[[], Pipe]]:
     """Make pipes."""
-    made: list[Pipe] = []
+    pipes: list[Pipe] = []
 
     def make() -> Pipe:
-        made.append(Pipe())
-        return made[-1]
+        pipes.append(Pipe())
+        return pipes[-1]
 
     yield make
-    for each in made:
-        each.close()
+    for made in pipes:
+        os.close(made.reading)
+        os.close(made.writing)
 
 
-def poller_of(*waiting: Waiting, signals: int = -1) -> Poller:
+def poller_of(*channels: Waiting, signals: int = -1) -> Poller:
     poller = Poller(signals)
-    for each in waiting:
-        poller.settle(each)
+    for channel in channels:
+        poller.settle(channel)
     return poller
 
 
 def test_what_is_ready_is_given_to_its_owner(pipe):
+    """And a signal to nobody."""
     pipes = [pipe(), pipe(), pipe()]
+    signals = pipe()
     first, second = Waiting(9.0, pipes[0].reading), Waiting(9.0, *(p.reading for p in pipes[1:]))
-    poller = poller_of(first, second)
-    pipes[0].write()
-    pipes[2].write()
-    found: list[tuple[Optional[object], int]] = sorted(poller.wait(0.0), key=lambda pair: pair[1])
-    assert found == [(first, pipes[0].reading), (second, pipes[2].reading)]
+    poller = poller_of(first, second, signals=signals.reading)
+    for written in (pipes[0], pipes[2], signals):
+        written.write()
+    assert sorted(poller.wait(0.0), key=lambda pair: pair[1]) == [
+        (first, pipes[0].reading),
+        (second, pipes[2].reading),
+        (None, signals.reading),
+    ]
+
+
+def test_what_is_waited_for_may_change(pipe):
+    """The descriptor, the events of the same one, and nothing any more."""
+    first, second = pipe(), pipe()
+    channel = Waiting(0.0, first.reading)
+    poller = poller_of(channel)
+    first.write()
+    channel.watched = {second.reading: select.POLLIN}
+    poller.settle(channel)
+    assert poller.wait(0.0) == []
+    second.write()
+    assert poller.wait(0.0) == [(channel, second.reading)]
+    channel.watched = {second.reading: select.POLLPRI}
+    poller.settle(channel)
+    assert poller.wait(0.0) == []
+    channel.watched = {second.reading: select.POLLIN}
+    poller.settle(channel)
+    assert poller.wait(0.0) == [(channel, second.reading)]
+    assert list(poller.active) == [channel]
+    channel.done, channel.watched = True, {}
+    poller.settle(channel)
+    assert (poller.wait(0.0), list(poller.active)) == ([], [])
+
+
+# The numbers of descriptors that were closed are given to new ones.
+
+
+def open_anew(pipe: Callable[[], Pipe], descriptor: int) -> Pipe:
+    """A pipe whose reading end has the number of ``descriptor``, which is closed for it."""
+    another = pipe()
+    os.dup2(another.reading, descriptor)
+    return another
 
 
 def test_one_descriptor_of_each_owner_at_a_time(pipe):
@@ -79,46 +108,16 @@ def test_one_descriptor_of_each_owner_at_a_time(pipe):
     So a black hole that got the number of an attempt given up would count as connected.
     """
     pipes = [pipe(), pipe()]
-    waiting = Waiting(0.0, *(each.reading for each in pipes))
-    poller = poller_of(waiting)
-    for each in pipes:
-        each.write()
+    channel = Waiting(0.0, *(one.reading for one in pipes))
+    poller = poller_of(channel)
+    for one in pipes:
+        one.write()
     ((_, told),) = poller.wait(0.0)
-    (untold,) = {each.reading for each in pipes} - {told}
-    opened_anew(pipe, untold)
-    waiting.watched = {untold: select.POLLIN}
-    poller.settle(waiting)
+    (untold,) = {one.reading for one in pipes} - {told}
+    open_anew(pipe, untold)
+    channel.watched = {untold: select.POLLIN}
+    poller.settle(channel)
     assert poller.wait(0.0) == []
-
-
-def test_nothing_is_waited_for_any_more(pipe):
-    first, second = pipe(), pipe()
-    waiting = Waiting(0.0, first.reading)
-    poller = poller_of(waiting)
-    waiting.watched = {second.reading: select.POLLIN}
-    poller.settle(waiting)
-    first.write()
-    assert poller.wait(0.0) == []
-    second.write()
-    assert poller.wait(0.0) == [(waiting, second.reading)]
-
-
-def test_other_events_of_the_same_descriptor(pipe):
-    one = pipe()
-    waiting = Waiting(0.0, one.reading, events=select.POLLPRI)
-    poller = poller_of(waiting)
-    one.write()
-    assert poller.wait(0.0) == []
-    waiting.watched = {one.reading: select.POLLIN}
-    poller.settle(waiting)
-    assert poller.wait(0.0) == [(waiting, one.reading)]
-
-
-def opened_anew(pipe, descriptor: int) -> Pipe:
-    """A pipe whose reading end has the number of ``descriptor``, which is closed for it."""
-    another = pipe()
-    os.dup2(another.reading, descriptor)
-    return another
 
 
 def test_a_descriptor_that_is_another_owners_by_now(pipe):
@@ -126,7 +125,7 @@ def test_a_descriptor_that_is_another_owners_by_now(pipe):
     one = pipe()
     first = Waiting(9.0, one.reading)
     poller = poller_of(first)
-    another = opened_anew(pipe, one.reading)
+    another = open_anew(pipe, one.reading)
     second = Waiting(9.0, one.reading)
     poller.settle(second)
     first.watched = {}
@@ -138,81 +137,57 @@ def test_a_descriptor_that_is_another_owners_by_now(pipe):
 def test_a_descriptor_that_is_another_file_by_now(pipe):
     """Closed and opened by the same owner, as when the next address gets the socket's number."""
     one = pipe()
-    waiting = Waiting(9.0, one.reading)
-    poller = poller_of(waiting)
-    another = opened_anew(pipe, one.reading)
-    waiting.watched = dict(waiting.watched)
-    poller.settle(waiting)
+    channel = Waiting(9.0, one.reading)
+    poller = poller_of(channel)
+    another = open_anew(pipe, one.reading)
+    channel.watched = dict(channel.watched)
+    poller.settle(channel)
     another.write()
-    assert poller.wait(0.0) == [(waiting, one.reading)]
+    assert poller.wait(0.0) == [(channel, one.reading)]
 
 
 def test_a_descriptor_that_is_closed_by_now(pipe):
     one, other = pipe(), pipe()
-    waiting = Waiting(9.0, one.reading)
-    poller = poller_of(waiting)
+    channel = Waiting(9.0, one.reading)
+    poller = poller_of(channel)
     os.close(one.reading)
-    waiting.watched = {other.reading: select.POLLIN}
-    poller.settle(waiting)
+    channel.watched = {other.reading: select.POLLIN}
+    poller.settle(channel)
     other.write()
-    assert poller.wait(0.0) == [(waiting, other.reading)]
+    assert poller.wait(0.0) == [(channel, other.reading)]
     # For whoever closes it at the end of the test.
     os.dup2(other.reading, one.reading)
 
 
-def test_who_is_done_is_active_no_more(pipe):
-    one = pipe()
-    waiting = Waiting(9.0, one.reading)
-    poller = poller_of(waiting)
-    assert list(poller.active) == [waiting]
-    waiting.done, waiting.watched = True, {}
-    poller.settle(waiting)
-    assert list(poller.active) == []
-    one.write()
-    assert poller.wait(0.0) == []
+# Times.
 
 
 def test_overdue_in_the_order_of_the_time():
-    late, early, later = Waiting(2.0), Waiting(1.0), Waiting(3.0)
-    poller = poller_of(late, early, later)
+    late, early, later, done = Waiting(2.0), Waiting(1.0), Waiting(3.0), Waiting(1.0)
+    poller = poller_of(late, early, later, done)
     poller.settle(early)
+    done.done = True
+    poller.settle(done)
     assert poller.overdue(2.5) == [early, late]
     assert poller.overdue(2.5) == []
     assert poller.overdue(3.0) == [later]
 
 
 def test_who_has_changed_its_mind_is_not_woken_at_the_old_time():
-    waiting = Waiting(1.0)
-    poller = poller_of(waiting)
-    waiting.due = 5.0
-    poller.settle(waiting)
-    assert (poller.overdue(4.0), poller.overdue(5.0)) == ([], [waiting])
-    waiting.due = 9.0
-    poller.settle(waiting)
-    waiting.due = 6.0
-    poller.settle(waiting)
-    assert poller.overdue(6.0) == [waiting]
-
-
-def test_who_is_done_is_never_overdue():
-    waiting = Waiting(1.0)
-    poller = poller_of(waiting)
-    waiting.done = True
-    poller.settle(waiting)
-    assert poller.overdue(9.0) == []
+    channel = Waiting(1.0)
+    poller = poller_of(channel)
+    channel.due = 5.0
+    poller.settle(channel)
+    assert (poller.overdue(4.0), poller.overdue(5.0)) == ([], [channel])
+    for channel.due in (9.0, 6.0):
+        poller.settle(channel)
+    assert poller.overdue(6.0) == [channel]
 
 
 def test_waiting_never_ends_too_early(pipe):
     """Poll counts in milliseconds; a time between two of them must not be woken for in vain."""
     begun = time.monotonic()
-    waiting = Waiting(begun + 0.0205, pipe().reading)
-    poller = poller_of(waiting)
+    channel = Waiting(begun + 0.0205, pipe().reading)
+    poller = poller_of(channel)
     assert poller.wait(begun) == []
-    assert poller.overdue(time.monotonic()) == [waiting]
-
-
-def test_a_signal_belongs_to_nobody(pipe):
-    signals, one = pipe(), pipe()
-    poller = poller_of(Waiting(9.0, one.reading), signals=signals.reading)
-    signals.write()
-    assert poller.wait(0.0) == [(None, signals.reading)]
+    assert poller.overdue(time.monotonic()) == [channel]
