@@ -11,9 +11,8 @@ from . import EXMFA
 from .profiles import PROFILES, Profile
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Optional
-
-    from .evidence import Evidence
 
 
 class Obstacle(NamedTuple):
@@ -32,37 +31,44 @@ _LEAVE_ALONE = (
 )
 
 
-def obstacle_of(evidence: Evidence, gateway: Optional[str]) -> Obstacle:
-    """What shows that no Exchange server answers, or that a middlebox stands before it."""
-    if evidence.masked:
-        hidden = evidence.behind_masks or [*evidence.masked][:8]
-        return Obstacle(
-            f"a Cisco firewall (inspect esmtp) masks {', '.join(hidden)}", _LEAVE_ALONE, "cisco"
-        )
-    if evidence.spoke_helo:
-        pix = evidence.starred_banner or evidence.old_pix_banner or not evidence.is_exchange
-        who = (
-            "as a Cisco PIX (fixup protocol smtp) or an old mail proxy does; every ESMTP "
-            "keyword is lost behind it"
-        )
-        why = who if pix else "which Exchange never does: a middlebox does"
-        return Obstacle(f"EHLO was refused and HELO accepted, {why}", _LEAVE_ALONE, "cisco")
-    scanner = evidence.scanner
-    if scanner and not evidence.x_verbs:
-        return Obstacle(
-            f"a mail proxy or virus scanner ({scanner}) answers in place of Exchange",
-            f"Exclude port 25 from what {scanner} scans, or have it scan within Exchange "
-            "(Get-TransportAgent).",
-        )
-    if evidence.plain_iis:
-        return Obstacle(
-            "this is the plain SMTP service of IIS; no Exchange keyword is left, so Exchange "
-            "is not installed or its tie to the service is damaged",
-            "On the server: Get-Service SMTPSVC, MSExchangeTransport. Since Exchange 2007 "
-            "SMTPSVC must not run; 2000 and 2003 are installed again over themselves.",
-        )
+def masked(keywords: Iterable[str]) -> Obstacle:
+    """A Cisco firewall masks ``keywords``, or lines that may be any of them."""
+    return Obstacle(
+        f"a Cisco firewall (inspect esmtp) masks {', '.join(keywords)}", _LEAVE_ALONE, "cisco"
+    )
+
+
+def helo_only(by_pix: bool) -> Obstacle:
+    """EHLO was refused and HELO accepted, ``by_pix`` or another middlebox."""
+    pix = (
+        "as a Cisco PIX (fixup protocol smtp) or an old mail proxy does; every ESMTP keyword is "
+        "lost behind it"
+    )
+    why = pix if by_pix else "which Exchange never does: a middlebox does"
+    return Obstacle(f"EHLO was refused and HELO accepted, {why}", _LEAVE_ALONE, "cisco")
+
+
+def scanned(scanner: str) -> Obstacle:
+    """The mail proxy or virus scanner answers."""
+    return Obstacle(
+        f"a mail proxy or virus scanner ({scanner}) answers in place of Exchange",
+        f"Exclude port 25 from what {scanner} scans, or have it scan within Exchange "
+        "(Get-TransportAgent).",
+    )
+
+
+PLAIN_IIS = Obstacle(
+    "this is the plain SMTP service of IIS; no Exchange keyword is left, so Exchange "
+    "is not installed or its tie to the service is damaged",
+    "On the server: Get-Service SMTPSVC, MSExchangeTransport. Since Exchange 2007 "
+    "SMTPSVC must not run; 2000 and 2003 are installed again over themselves.",
+)
+
+
+def no_exchange(starred_banner: bool, gateway: Optional[str]) -> Obstacle:
+    """Nothing shows an Exchange server; the ``gateway`` may have no known name."""
     reason = "neither banner, EHLO reply nor keywords show an Exchange server"
-    if evidence.starred_banner:
+    if starred_banner:
         return Obstacle(
             f"{reason}; the banner is masked by a Cisco firewall", _LEAVE_ALONE, "cisco"
         )

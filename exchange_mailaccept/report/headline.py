@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..cli.words import ADDRESS, IN_MAILBOX, MX_SET, NODE, RELAY, UNTRUSTED
 from ..exchange import LEAST_DELAY
-from ..exchange.evidence import receipt_of
+from ..exchange.recognition import receipt_of
 from ..judgement import RECIPIENTS, SENDERS, Assessment, Ground, Judgement
 from ..protocol.conversation import Session
 from ..protocol.message import Plan

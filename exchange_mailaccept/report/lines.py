@@ -19,9 +19,8 @@ from ..cli.words import (
 )
 from ..exchange.delays import signature
 from ..exchange.diagnosis import diagnose
-from ..exchange.evidence import receipt_of
 from ..exchange.pages import PAGES, TROUBLESHOOTING
-from ..exchange.recognition import KeywordCheck
+from ..exchange.recognition import KeywordCheck, receipt_of
 from ..exchange.remedies import (
     DOORS,
     EXPIRING,

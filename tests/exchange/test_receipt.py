@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.outcomes import reply
 
-from exchange_mailaccept.exchange.evidence import Receipt, parse_receipt
+from exchange_mailaccept.exchange.recognition import Receipt, parse_receipt
 
 FORMS = Path(__file__).parent / "transcripts" / "final_replies.txt"
 #: Message-ID, host and InternalId in each, in their order; a dash for what is not there.
