@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import ssl
 import sys
 from pathlib import Path
@@ -10,10 +9,7 @@ from typing import Any
 
 import pytest
 import trustme
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
 from support.scripts import Manners
 from support.smtp import Server as Peer
 
@@ -80,14 +76,11 @@ def security(*arguments: Any, **named: Any) -> Security:
 
 
 @pytest.fixture(scope="module")
-def rsa_files(tmp_path_factory) -> tuple[str, str]:
+def rsa_files(certificates) -> tuple[str, str]:
     """A certificate with an RSA key, as old servers have it, and the authority's."""
-    directory = tmp_path_factory.mktemp("rsa")
-    authority = trustme.CA()
-    issued = authority.issue_cert("mx.test", key_type=trustme.KeyType.RSA)
-    issued.private_key_and_cert_chain_pem.write_to_path(directory / "mx.pem")
-    authority.cert_pem.write_to_path(directory / "ca.pem")
-    return str(directory / "mx.pem"), str(directory / "ca.pem")
+    key = rsa.generate_private_key(65537, 2048)
+    authority = certificates.authority
+    return authority.issue("mx.test", "mx.test", "127.0.0.1", key=key).file, authority.file
 
 
 @pytest.mark.parametrize("verify", [False, True])
@@ -162,16 +155,17 @@ def test_a_certificate_that_passes_verification_needs_one_connection(serve, cert
 
 
 @pytest.mark.parametrize(
-    ("settings", "cause"),
-    [({"verify": True}, Cause.CERTIFICATE), ({"least_version": "1.3"}, Cause.TLS)],
+    ("verify", "least_version", "cause"),
+    [(True, "1.2", Cause.CERTIFICATE), (False, "1.3", Cause.TLS)],
 )
 def test_there_is_no_second_connection_that_would_fail_as_well(
-    serve, certificates, settings, cause
+    serve, certificates, verify, least_version, cause
 ):
     """With ``--verify``, and for another reason than the certificate."""
     peer = serve(Manners(certificates.expired.context(maximum_version=ssl.TLSVersion.TLSv1_2)))
-    found = session(peer, trusted=certificates.authority.file, **settings)
-    assert (found.failure.stage, found.failure.cause) == (Stage.STARTTLS, cause)
+    trusted = certificates.authority.file if verify else ""
+    failure = session(peer, trusted=trusted, verify=verify, least_version=least_version).failure
+    assert (failure.stage, failure.cause) == (Stage.STARTTLS, cause)
     assert len(peer.talks) == 1
 
 
@@ -244,41 +238,14 @@ def test_a_chain_without_its_intermediate_is_named(serve, chain, certificates, v
     assert stranger.cause is Cause.CERTIFICATE
 
 
-def weak_certificate(directory: Path) -> str:
-    """Certificate and key in one file: RSA of 1024 bits, signed by itself."""
-    key = rsa.generate_private_key(65537, 1024)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mx.test")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=30))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("mx.test")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    file = directory / "weak.pem"
-    file.write_bytes(
-        signed.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return str(file)
-
-
 @pytest.mark.skipif(
     getattr(ssl.create_default_context(), "security_level", 0) < 2,
     reason="this host's OpenSSL takes keys of 1024 bits",
 )
-def test_a_key_that_is_too_weak_is_named(serve, tmp_path):
+def test_a_key_that_is_too_weak_is_named(serve, certificates):
     """And does no harm without ``--verify``."""
-    file = weak_certificate(tmp_path)
+    key = rsa.generate_private_key(65537, 1024)
+    file = certificates.authority.issue("mx.test", "mx.test", itself=True, key=key).file
     peer = serve(Manners(server_context(file, ciphers="DEFAULT:@SECLEVEL=0")))
     failure = session(peer, trusted=file, verify=True).failure
     assert (failure.cause, failure.explanation) == (

@@ -51,18 +51,22 @@ def test_a_file_comes_with_status_and_type(certificates, serve_carelessly):
     ]  # fmt: skip
 
 
-def test_a_redirect_is_not_followed(certificates, serve_carelessly):
-    location = "Location: https://127.0.0.1/"
-    server = serve_carelessly(
-        web(certificates.good.context(), "HTTP/1.1 302 Found", location, PLAIN, "", "")
-    )
-    assert fetch(source(certificates, server)) == Response(302, "text/plain", b"")
-
-
-def test_the_second_address_is_tried(certificates, serve_carelessly):
-    server = serve_carelessly(web(certificates.good.context(), "HTTP/1.1 200 OK", PLAIN, "", ""))
-    found = fetch(source(certificates, server, addresses=("127.0.0.9", "127.0.0.1")))
-    assert found == Response(200, "text/plain", b"")
+@pytest.mark.parametrize(
+    ("addresses", "status", "headers"),
+    [
+        # A redirect is not followed.
+        (LOOPBACK, 302, ["Location: https://127.0.0.1/"]),
+        # The second address is tried.
+        (("127.0.0.9", "127.0.0.1"), 200, []),
+    ],
+)
+def test_what_the_server_says_is_the_answer(
+    certificates, serve_carelessly, addresses, status, headers
+):
+    said = [f"HTTP/1.1 {status} So be it", *headers, PLAIN, "", ""]
+    server = serve_carelessly(web(certificates.good.context(), *said))
+    fetched = fetch(source(certificates, server, addresses=addresses))
+    assert fetched == Response(status, "text/plain", b"")
 
 
 @pytest.mark.parametrize(
@@ -75,41 +79,33 @@ def test_the_second_address_is_tried(certificates, serve_carelessly):
          "it was cut off after 5 bytes"),
         (["HTTP/1.1 200 OK", "Transfer-Encoding: chunked", "", "9", "short"],
          "not an answer of HTTP (IncompleteRead)"),
+        # Which exception it is depends on the version of Python.
+        (["HTTP/1.1 200 OK", "Transfer-Encoding: chunked", "", "-5", "short"],
+         "not an answer of HTTP ("),
         (["HTTP/1.1 200 OK", *(f"X-{number}: 1" for number in range(200)), "", ""],
          "not an answer of HTTP (HTTPException)"),
     ],
 )  # fmt: skip
 def test_what_is_not_a_small_file_is_a_fault(certificates, serve_carelessly, said, explanation):
     server = serve_carelessly(web(certificates.good.context(), *said))
-    found = fetch(source(certificates, server))
-    assert isinstance(found, Fault)
-    assert found.explanation == explanation
-
-
-def test_a_chunk_of_negative_size_is_a_fault(certificates, serve_carelessly):
-    said = ["HTTP/1.1 200 OK", "Transfer-Encoding: chunked", "", "-5", "short"]
-    server = serve_carelessly(web(certificates.good.context(), *said))
-    found = fetch(source(certificates, server))
-    assert isinstance(found, Fault)
-    # Which exception it is depends on the version of Python.
-    assert found.explanation.startswith("not an answer of HTTP (")
+    assert fetch(source(certificates, server)).explanation.startswith(explanation)
 
 
 @pytest.mark.parametrize(
-    ("kind", "cause", "explanation"),
+    ("kind", "explanation"),
     [
-        ("other_name", Cause.CERTIFICATE, "the certificate is for another name"),
-        ("expired", Cause.CERTIFICATE, "the certificate has expired"),
-        ("self_signed", Cause.CERTIFICATE, "the certificate is self-signed"),
+        ("other_name", "the certificate is for another name ("),
+        ("expired", "the certificate has expired ("),
+        ("self_signed", "the certificate is self-signed ("),
     ],
 )
 def test_the_certificate_must_be_valid_for_the_host(
-    certificates, serve_carelessly, kind, cause, explanation
+    certificates, serve_carelessly, kind, explanation
 ):
     server = serve_carelessly(web(getattr(certificates, kind).context(), ""))
-    found = fetch(source(certificates, server))
-    assert isinstance(found, Fault)
-    assert (found.cause, found.explanation.partition(" (")[0]) == (cause, explanation)
+    fault = fetch(source(certificates, server))
+    assert fault.cause is Cause.CERTIFICATE
+    assert fault.explanation.startswith(explanation)
 
 
 def test_a_server_without_tls_is_a_fault(certificates, serve_carelessly):
@@ -117,9 +113,7 @@ def test_a_server_without_tls_is_a_fault(certificates, serve_carelessly):
         talk.tell(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         talk.wait()
 
-    found = fetch(source(certificates, serve_carelessly(play)))
-    assert isinstance(found, Fault)
-    assert found.cause is Cause.TLS
+    assert fetch(source(certificates, serve_carelessly(play))).cause is Cause.TLS
 
 
 def test_a_silent_server_is_not_waited_for(certificates, serve_carelessly):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
 import os
 import select
 import signal
@@ -12,14 +11,13 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
-from support.names import Answer
 from support.scripts import Servers, endless
-from support.smtp import PATIENCE, BlackHole, PortOfAll, Server, Talk, free_port
+from support.smtp import PATIENCE, Server, Talk, free_port
 
 from exchange_mailaccept.net import sockets
 from exchange_mailaccept.net.connection import CommandExchange, Line
@@ -90,36 +88,23 @@ def saying(words: bytes) -> Callable[[Talk], object]:
 # Connections.
 
 
-def test_a_connection_has_both_addresses(peer):
-    server = peer(saying(b"220 ready\r\n"))
-    connected, greeted = answers(connect(server), Command(b""))
-    assert connected.addresses == ("127.0.0.1", "127.0.0.1")
-    assert said(greeted) == "220 ready"
-
-
-@linux
-def test_the_source_address_is_used(peer):
-    """All of 127.0.0.0/8 is this host."""
-    server = peer(saying(b"220 ready\r\n"))
-    request = connect(server)._replace(source_address="127.0.0.7")
-    connected, _ = answers(request, Command(b""))
-    assert connected.addresses == ("127.0.0.1", "127.0.0.7")
-    assert server.clients[0] == "127.0.0.7"
-
-
-@linux
-@pytest.mark.parametrize("source", ["::1", "::1%lo", "::1%1"])
-def test_a_source_address_may_have_a_zone(peer, source):
-    """A link-local one must have; on the loopback it need not mean anything."""
-    server = peer(saying(b"220 ready\r\n"), host="::1")
-    connected, _ = answers(connect(server)._replace(source_address=source), Command(b""))
-    assert (connected.fault, server.clients[0]) == (None, "::1")
-
-
-def test_an_address_that_refuses_does_not_keep_from_the_next(peer):
-    server = peer(saying(b"220 ready\r\n"))
-    connected, greeted = answers(Connect(("127.0.0.9", "127.0.0.1"), server.port), Command(b""))
-    assert connected.addresses[0] == "127.0.0.1"
+@pytest.mark.parametrize(
+    ("host", "source", "expected"),
+    [
+        ("127.0.0.1", "", "127.0.0.1"),
+        # All of 127.0.0.0/8 is this host.
+        pytest.param("127.0.0.1", "127.0.0.7", "127.0.0.7", marks=linux),
+        pytest.param("::1", "::1", "::1", marks=linux),
+        # A link-local address must have a zone; on the loopback it need not mean anything.
+        pytest.param("::1", "::1%lo", "::1", marks=linux),
+        pytest.param("::1", "::1%1", "::1", marks=linux),
+    ],
+)
+def test_a_connection_has_both_addresses(peer, host, source, expected):
+    server = peer(saying(b"220 ready\r\n"), host=host)
+    request = connect(server)._replace(source_address=source)
+    connected, greeted = answers(request, Command(b""))
+    assert (connected.addresses, server.clients) == ((host, expected), [expected])
     assert said(greeted) == "220 ready"
 
 
@@ -132,15 +117,6 @@ def test_all_addresses_refuse():
         f"127.0.0.1 port {port}: connection refused; 127.0.0.2 port {port}: connection refused;"
         " 3 of 3 addresses tried",
     )
-
-
-@pytest.fixture
-def black_hole() -> Iterator[tuple[str, int]]:
-    """An address that answers no connection attempt."""
-    with contextlib.ExitStack() as stack:
-        held = stack.enter_context(contextlib.closing(PortOfAll()))
-        stack.enter_context(contextlib.closing(BlackHole("127.0.0.2", held.number)))
-        yield "127.0.0.2", held.number
 
 
 @linux
@@ -191,22 +167,13 @@ GREETINGS = [
 ]
 
 
+@pytest.mark.parametrize("say", [Talk.tell, Talk.drip], ids=["at once", "byte by byte"])
 @pytest.mark.parametrize(("sent", "expected"), GREETINGS)
-def test_a_greeting_at_once(peer, sent, expected):
-    server = peer(lambda talk: talk.tell(sent))
-    _, greeted = answers(connect(server), Command(b""))
-    assert said(greeted) == expected
-
-
-@pytest.mark.parametrize(("sent", "expected"), GREETINGS[:-1])
-def test_a_greeting_byte_by_byte(peer, sent, expected):
-    def what(talk: Talk) -> None:
-        talk.drip(sent)
-
-    _, greeted = answers(connect(peer(what)), Command(b""))
-    if expected == Fault(Cause.BARE_OK, "not an SMTP reply: 'OK'", "OK"):
+def test_a_greeting(peer, say, sent, expected):
+    _, greeted = answers(connect(peer(lambda talk: say(talk, sent))), Command(b""))
+    if say is Talk.drip and isinstance(expected, Fault) and expected.cause is not Cause.CLOSED:
         # It is noticed as soon as it can be.
-        assert said(greeted).explanation.startswith("not an SMTP reply: 'O")
+        assert greeted.fault.explanation.startswith(f"not an SMTP reply: '{sent[:1].decode()}")
     else:
         assert said(greeted) == expected
 
@@ -268,11 +235,7 @@ def test_the_connection_is_reset_in_place_of_the_greeting(peer):
 @pytest.mark.parametrize(
     ("ahead", "cause", "explanation"),
     [
-        (
-            b"250 Hello\r\n",
-            Cause.OUT_OF_TURN,
-            "the server spoke before it was asked: '250 Hello'",
-        ),
+        (b"250 Hi\r\n", Cause.OUT_OF_TURN, "the server spoke before it was asked: '250 Hi'"),
         (b"421 Bye\r\n", Cause.OUT_OF_TURN, "the server spoke before it was asked: '421 Bye'"),
         (b"", Cause.CLOSED, "connection closed by the server"),
     ],
@@ -280,7 +243,6 @@ def test_the_connection_is_reset_in_place_of_the_greeting(peer):
 def test_words_that_wait_before_the_command_are_no_answer_to_it(peer, ahead, cause, explanation):
     """They came long after the greeting, in a segment of their own; nor is the command sent."""
     greeted, waiting = threading.Event(), threading.Event()
-    heard = []
 
     def what(talk: Talk) -> None:
         talk.tell(b"220 ready\r\n")
@@ -288,7 +250,7 @@ def test_words_that_wait_before_the_command_are_no_answer_to_it(peer, ahead, cau
         talk.tell(ahead)
         talk.shut()
         waiting.set()
-        heard.append(talk.wait())
+        talk.wait()
 
     def conversation() -> Conversation:
         yield connect(server)
@@ -300,23 +262,16 @@ def test_words_that_wait_before_the_command_are_no_answer_to_it(peer, ahead, cau
     server = peer(what)
     ((hello,),) = run([conversation()], PATIENCE)
     server.close()
-    assert hello.fault is not None
     assert (hello.fault.cause, hello.fault.explanation) == (cause, explanation)
-    assert heard == [b""]
+    assert server.heard == []
 
 
 def test_a_farewell_is_said_to_a_server_that_speaks_out_of_turn(peer):
     """It is a courtesy and needs no answer."""
-    heard = []
-
-    def what(talk: Talk) -> None:
-        talk.tell(b"220 ready\r\n250 and more\r\n")
-        heard.append(talk.wait())
-
-    server = peer(what)
+    server = peer(saying(b"220 ready\r\n250 and more\r\n"))
     answers(connect(server), Command(b""), Command(b"QUIT\r\n", farewell=True))
     server.close()
-    assert heard == [b"QUIT\r\n"]
+    assert server.heard == [b"QUIT\r\n"]
 
 
 # Sending.
@@ -349,28 +304,21 @@ def test_a_server_that_reads_slowly(peer):
 
 
 def test_the_connection_is_reset_while_we_send(peer):
-    def what(talk: Talk) -> None:
-        talk.read()
-        talk.reset()
-
-    _, sent = answers(connect(peer(what, room=4096)), Command(MANY))
+    server = peer(lambda talk: (talk.read(), talk.reset()), room=4096)
+    _, sent = answers(connect(server), Command(MANY))
     assert sent.fault in (RESET, CLOSED)
-
-
-def early(talk: Talk, reply: bytes) -> None:
-    """Reply to a message that has only begun, and read it to its end."""
-    talk.read()
-    talk.tell(reply)
-    talk.wait()
 
 
 def test_a_reply_to_half_a_message_is_none_to_the_whole(peer):
     """Who says 250 before the final dot was sent has not accepted what came before it."""
-    server = peer(lambda talk: early(talk, b"250 queued\r\n"), room=4096)
-    _, sent = answers(connect(server), Command(MANY))
-    assert sent.reply is None
-    assert sent.fault is not None
-    assert sent.fault.verdict is Verdict.BROKEN
+
+    def early(talk: Talk) -> None:
+        talk.read()
+        talk.tell(b"250 queued\r\n")
+        talk.wait()
+
+    _, sent = answers(connect(peer(early, room=4096)), Command(MANY))
+    assert (sent.reply, sent.fault.verdict) == (None, Verdict.BROKEN)
     assert "250 queued" in sent.fault.explanation
 
 
@@ -386,8 +334,6 @@ def test_a_reply_to_the_first_piece_is_none_to_the_whole():
         server.sendall(b"250 queued\r\n")
         select.select([wire], [], [], PATIENCE)
         answer = exchanging.ready(wire.fileno())
-    assert answer is not None
-    assert answer.fault is not None
     assert "before it had heard all: '250 queued'" in answer.fault.explanation
 
 
@@ -443,11 +389,8 @@ def test_the_final_dot_is_never_alone(size, pieces):
     [
         (86400.0, "within 86400s"),
         (1234.5, "within 1234s"),
-        (1000.0, "within 1000s"),
         (999.6, "within 1000s"),
-        (100.0, "within 100s"),
         (99.96, "within 100s"),
-        (50.0, "within 50s"),
         (16.666666, "within 16.7s"),
         (0.25, "within 0.25s"),
         (0.00012345, "within 0.000123s"),
@@ -461,15 +404,12 @@ def test_no_time_has_an_exponent(seconds, words):
     assert within(seconds) == words
 
 
-def test_nothing_is_said_before_there_is_a_connection():
+@pytest.mark.parametrize("closed", [False, True])
+def test_nothing_is_said_without_a_connection(peer, closed):
+    """Neither before there is one, nor after it was closed."""
+    before = [connect(peer(Talk.wait)), Close()] if closed else []
     with pytest.raises(RuntimeError, match="a conversation must connect before it speaks"):
-        run([asking(Command(b""))], PATIENCE)
-
-
-def test_after_the_close_there_is_no_connection(peer):
-    server = peer(Talk.wait)
-    with pytest.raises(RuntimeError, match="a conversation must connect before it speaks"):
-        run([asking(connect(server), Close(), Command(b""))], PATIENCE)
+        run([asking(*before, Command(b""))], PATIENCE)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -611,103 +551,5 @@ def test_a_chore_waits_until_something_new_is_on_its_way(peer):
 
 
 def test_a_name_of_the_hosts_file():
-    (found,) = answers(Resolve("localhost", 4))
-    assert found.addresses == ("127.0.0.1",)
-    assert found.fault is None
-
-
-# Name servers.
-
-ONE, TWO = b"\x00\x01one?", b"\x00\x02two?"
-BOTH = (b"\x00\x01I", b"\x00\x02II")
-
-
-@pytest.mark.parametrize(
-    ("sent", "responses", "fault"),
-    [
-        ([b"\x00\x02II", b"\x00\x01I"], BOTH, None),
-        ([b"\xff\xff?", b"", b"\x00", b"\x00\x01I", b"\x00\x02II"], BOTH, None),
-        ([b"\x00\x01I", b"\x00\x01forged", b"\x00\x02II"], BOTH, None),
-        ([b"\x00\x02II"], (None, b"\x00\x02II"), None),
-        ([b"\xff\xff?"], (None, None), Fault(Cause.SILENT, "within 0.3s")),
-        # A flood of them; the time is looked at in between.
-        (itertools.repeat(b"\xff\xff?"), (None, None), Fault(Cause.SILENT, "within 0.3s")),
-    ],
-)  # fmt: skip
-def test_responses_are_told_by_their_id(names, sent, responses, fault):
-    """In the order of the questions; a foreign id is passed over, and the first of an id counts."""
-    heard: list[bytes] = []
-
-    def answer(query: bytes, _: bool) -> Answer:
-        heard.append(query)
-        return iter(sent) if len(heard) == 2 else None
-
-    (answered,) = answers(Ask(where(names(answer)), (ONE, TWO), False, 0.3 if fault else 2.0))
-    assert heard == [ONE, TWO]
-    assert (answered.responses, answered.fault) == (responses, fault)
-
-
-def where(option: tuple[str, str]) -> tuple[str, int]:
-    address, _, port = option[1].partition(":")
-    return address, int(port)
-
-
-@linux
-@pytest.mark.parametrize("tcp", [False, True])
-def test_no_name_server_at_the_port(tcp):
-    (answer,) = answers(Ask(("127.0.0.1", free_port()), (ONE,), tcp, PATIENCE))
-    assert answer.fault == Fault(Cause.REFUSED, "connection refused")
-    assert answer.seconds < LATENESS
-
-
-def read_all(talk: Talk, size: int) -> bytes:
-    heard = b""
-    while len(heard) < size:
-        heard += talk.read()
-    return heard
-
-
-def framed(*messages: bytes) -> bytes:
-    return b"".join(len(each).to_bytes(2, "big") + each for each in messages)
-
-
-@pytest.mark.parametrize(
-    ("sent", "responses", "fault"),
-    [
-        (framed(b"\x00\x01I", b"\x00\x02II"), BOTH, None),
-        (framed(b"\x00\x02II", b"\x00\x01I"), BOTH, None),
-        (framed(b"", b"\xff\xff", b"\x00\x01I", b"\x00\x02II"), BOTH, None),
-        (framed(b"\x00\x01I"), (b"\x00\x01I", None), None),
-        (framed(b"\x00\x01I")[:-1], (None, None), CLOSED),
-        (b"\xff", (None, None), CLOSED),
-        (b"", (None, None), CLOSED),
-    ],
-)  # fmt: skip
-@pytest.mark.parametrize("cut", [1, 3, 1000])
-def test_responses_over_tcp(peer, sent, responses, fault, cut):
-    """However they are cut, the length in front of them included."""
-
-    def what(talk: Talk) -> None:
-        assert read_all(talk, len(framed(ONE, TWO))) == framed(ONE, TWO)
-        for at in range(0, len(sent), cut):
-            talk.tell(sent[at : at + cut])
-
-    server = peer(what)
-    (answer,) = answers(Ask((server.host, server.port), (ONE, TWO), True, PATIENCE))
-    assert (answer.responses, answer.fault) == (responses, fault)
-
-
-def test_a_name_server_that_drips_over_tcp(peer):
-    def what(talk: Talk) -> None:
-        talk.tell(b"\xff\xff")
-        endless(b"\0", 0.01)(talk)
-
-    server = peer(what)
-    (answer,) = answers(Ask((server.host, server.port), (ONE,), True, 0.4))
-    assert (answer.responses, answer.fault) == ((None,), Fault(Cause.SILENT, "within 0.4s"))
-
-
-@linux
-def test_a_name_server_that_answers_no_connection_attempt(black_hole):
-    (answer,) = answers(Ask(black_hole, (ONE,), True, 0.3))
-    assert answer.fault == Fault(Cause.SILENT, "within 0.3s")
+    (resolved,) = answers(Resolve("localhost", 4))
+    assert (resolved.addresses, resolved.fault) == (("127.0.0.1",), None)

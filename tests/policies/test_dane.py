@@ -16,6 +16,7 @@ from typing import Any
 import dns.flags
 import dns.message
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from support.certificates import Authority, Certified
 from support.names import NameServer, knowing, question
@@ -76,14 +77,23 @@ def check(plugin) -> Iterator[Check]:
         yield check
 
 
-def spki(certified: Certified) -> bytes:
-    return certified.key.public_key().public_bytes(
+def der(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.DER)
+
+
+def record(content: bytes, usage: int = 3, selector: int = 0) -> str:
+    return f"{usage} {selector} 1 {hashlib.sha256(content).hexdigest()}"
+
+
+def record_of_key(certified: Certified) -> str:
+    key = certified.key.public_key().public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
+    return record(key, selector=1)
 
 
-def record(content: bytes, usage: int = 3, selector: int = 1) -> str:
-    return f"{usage} {selector} 1 {hashlib.sha256(content).hexdigest()}"
+#: Records that match nothing; the first sorts before any other.
+OLD, WRONG = f"3 1 1 {'00' * 32}", f"3 1 1 {'ab' * 32}"
 
 
 def line(run: PluginRun) -> str:
@@ -96,10 +106,8 @@ def server(certificates, serve_carelessly) -> Server:
 
 
 def test_one_matching_record_is_enough(check, server, certificates):
-    right = record(spki(certificates.good))
-    # It sorts before any other.
-    old = f"3 1 1 {'00' * 32}"
-    run = check(server, [right, old], "-v")
+    right = record_of_key(certificates.good)
+    run = check(server, [right, OLD], "-v")
     assert run.exit_code == 0
     assert (
         f"\nDANE: holds for mx.test ({right[:14]}... matches)\n"
@@ -108,42 +116,39 @@ def test_one_matching_record_is_enough(check, server, certificates):
     ) in run.stdout
 
 
-def test_without_a_matching_record_such_senders_defer(check, server, certificates):
-    run = check(server, [record(b"the old key")])
-    assert run.exit_code == 2
-    assert line(run) == (
-        "senders that enforce DANE defer: the certificate of mx.test does not match its TLSA record"
-    )
-    right = hashlib.sha256(spki(certificates.good)).hexdigest()
-    assert f"\n  the record of its certificate is 3 1 1 {right}\n" in run.stdout
-    assert "\nMeaning: The certificate was renewed or replaced and the TLSA records were not;" in (
-        run.stdout
-    )
+DEFER = "senders that enforce DANE defer: the certificate of mx.test does not match its TLSA record"
 
 
-def test_the_severity_of_it_can_be_changed(check, server):
-    run = check(server, [record(b"the old key")], "--severity", "dane=warning")
-    assert run.exit_code == 1
-
-
-def test_each_server_of_a_set_is_judged(check, server):
-    run = check(server, [record(b"the old key")], "--all-mx")
-    assert run.exit_code == 2
-    assert run.stdout.startswith(
-        "MAILACCEPT CRITICAL - senders that enforce DANE defer: the certificate of mx.test does not"
-        " match its TLSA record; 1 of 1 mail server of contoso.com accept"
-    )
+@pytest.mark.parametrize(
+    ("argv", "exit_code", "line"),
+    [
+        ([], 2, f"MAILACCEPT CRITICAL - {DEFER}; mx.test accepted mail"),
+        (["--all-mx"], 2,
+         f"MAILACCEPT CRITICAL - {DEFER}; 1 of 1 mail server of contoso.com accept"),
+        (["--severity", "dane=warning"], 1, f"MAILACCEPT WARNING - {DEFER}; mx.test accepted mail"),
+    ],
+    ids=["one server", "set", "severity"],
+)  # fmt: skip
+def test_without_a_matching_record_such_senders_defer(
+    check, server, certificates, argv, exit_code, line
+):
+    run = check(server, [WRONG], *argv)
+    assert run.exit_code == exit_code
+    assert run.stdout.startswith(line)
+    right = record_of_key(certificates.good)
+    assert f"\n  the record of its certificate is {right}\n" in run.stdout
+    assert "The certificate was renewed or replaced and the TLSA records were not;" in run.stdout
 
 
 @pytest.mark.parametrize(
     ("tlsa", "how", "exit_code", "said"),
     [
         ([], {}, 1, "DANE is not in effect: there is no signed TLSA record at _PORT._tcp.mx.test"),
-        ([record(b"")], {"unsigned": ("contoso.com.",)}, 1,
+        ([WRONG], {"unsigned": ("contoso.com.",)}, 1,
          "DANE is not in effect: the MX records of contoso.com are not signed"),
-        ([record(b"")], {"unsigned": ("mx.test.",)}, 1,
+        ([WRONG], {"unsigned": ("mx.test.",)}, 1,
          "DANE is not in effect: the addresses of mx.test are not signed"),
-        ([record(b"")], {"validates": False}, 3,
+        ([WRONG], {"validates": False}, 3,
          "can't judge DANE: the resolver 127.0.0.1 does not validate"),
         (2, {}, 2, "senders that enforce DANE defer: the TLSA records of mx.test can't be looked"
          " up: SERVFAIL from 127.0.0.1 port PORT"),
@@ -156,25 +161,23 @@ def test_what_dns_lacks_is_said_first(check, server, tlsa, how, exit_code, said)
     assert (run.exit_code, line(run)) == (exit_code, said)
 
 
-def test_published_records_demand_tls(check, serve_carelessly):
-    server = serve_carelessly(Manners(before=("SIZE", "PIPELINING")))
-    run = check(server, [f"1 1 1 {'00' * 32}"])
-    assert (run.exit_code, line(run)) == (
-        2,
-        "senders that enforce DANE defer: mx.test does not offer STARTTLS",
-    )
-
-
-def test_starttls_that_fails_is_quoted(check, serve_carelessly):
-    server = serve_carelessly(Manners(starttls=b"454 4.7.0 TLS not available\r\n"))
-    run = check(server, [record(b"")])
+@pytest.mark.parametrize(
+    ("manners", "said"),
+    [
+        (Manners(before=("SIZE", "PIPELINING")), "does not offer STARTTLS"),
+        (Manners(starttls=b"454 4.7.0 TLS not available\r\n"),
+         "fails at STARTTLS: 454 4.7.0 TLS not available"),
+    ],
+    ids=["not offered", "refused"],
+)  # fmt: skip
+def test_published_records_demand_tls(check, serve_carelessly, manners, said):
+    run = check(serve_carelessly(manners), [OLD.replace("3", "1", 1)])
     assert run.exit_code == 2
-    assert "\nDANE: mx.test fails at STARTTLS: 454 4.7.0 TLS not available\n" in run.stdout
+    assert f"\nDANE: mx.test {said}\n" in run.stdout
 
 
 def test_a_server_that_nobody_reaches_is_no_matter_of_dane(check, serve_carelessly):
-    server = serve_carelessly(Manners(banner=b"554 5.3.2 not now\r\n"))
-    run = check(server, [record(b"")])
+    run = check(serve_carelessly(Manners(banner=b"554 5.3.2 not now\r\n")), [WRONG])
     assert line(run) == "mx.test refused the connection: 554 5.3.2 not now"
     assert "DANE" not in run.stdout
 
@@ -182,13 +185,12 @@ def test_a_server_that_nobody_reaches_is_no_matter_of_dane(check, serve_careless
 def test_a_record_may_name_the_authority_whose_certificate_is_sent(
     check, serve_carelessly, certificates, tmp_path
 ):
-    authority = certificates.authority.certificate
-    sent = authority.public_bytes(serialization.Encoding.PEM)
+    authority = certificates.authority
     file = tmp_path / "chain.pem"
-    file.write_bytes(Path(certificates.good.file).read_bytes() + sent)
+    file.write_text(Path(certificates.good.file).read_text() + Path(authority.file).read_text())
     server = serve_carelessly(Manners(certificates.good._replace(file=str(file)).context()))
-    der = authority.public_bytes(serialization.Encoding.DER)
-    run = check(server, [record(der, usage=2, selector=0)])
+    named = [record(der(authority.certificate), usage=2)]
+    run = check(server, named)
     if sys.version_info < (3, 10):
         assert run.exit_code == 3
         assert line(run).startswith("can't judge DANE: this Python can't tell which chain mx.test")
@@ -196,7 +198,10 @@ def test_a_record_may_name_the_authority_whose_certificate_is_sent(
     assert run.exit_code == 0
     # Without it, nothing leads there.
     server = serve_carelessly(Manners(certificates.good.context()))
-    assert check(server, [record(der, usage=2, selector=0)]).exit_code == 2
+    assert check(server, named).exit_code == 2
+
+
+# Without a run.
 
 
 def session(*chain: bytes, whole: bool = True) -> Session:
@@ -205,89 +210,60 @@ def session(*chain: bytes, whole: bool = True) -> Session:
     return Session(smtp.Server("MX.test", ("192.0.2.1",), 25), "192.0.2.1", (), security=security)
 
 
-def judged(found: dane.Found, of: Session) -> tuple[Effect, Problem, str]:
+def judged(of: Session, *records: str, now: float = 0.0) -> tuple[Effect, Problem, str]:
+    found = dane.Found(base="mx.test", records=tuple(map(tlsa.parse, records)))
     published = dane.Published("contoso.com", hosts={"mx.test": found})
-    conclusion = dane.judge(published, "", of, 0.0)
-    assert conclusion is not None
+    conclusion = dane.judge(published, "", of, now)
     return conclusion.effect, conclusion.problem, conclusion.why
 
 
-def published(*records: str) -> dane.Found:
-    return dane.Found(base="mx.test", records=tuple(map(tlsa.parse, records)))
+HOLDS, NO_MATCH = (Effect.HOLDS, Problem.NONE), (Effect.DEFERS, Problem.NO_MATCH)
 
 
 def test_a_python_that_does_not_know_the_chain_can_not_judge_by_an_authority(certificates):
-    own = certificates.good.certificate.public_bytes(serialization.Encoding.DER)
-    of = session(own, whole=False)
+    own = der(certificates.good.certificate)
     authority = f"2 1 1 {'00' * 32}"
-    assert judged(published(authority), of) == (
-        Effect.UNTESTED, Problem.CHAIN_UNKNOWN, "2 1 1 00000000..."
-    )  # fmt: skip
+    of = session(own, whole=False)
+    untested = (Effect.UNTESTED, Problem.CHAIN_UNKNOWN, "2 1 1 00000000...")
+    assert judged(of, authority) == untested
     # By a record of the server itself it can.
-    right = record(own, selector=0)
-    assert judged(published(authority, right), of)[:2] == (Effect.HOLDS, Problem.NONE)
+    assert judged(of, authority, record(own))[:2] == HOLDS
 
 
-def test_a_record_of_an_authority_is_not_about_the_certificate_of_the_server(certificates):
-    own = certificates.good.certificate.public_bytes(serialization.Encoding.DER)
-    found = published(record(own, usage=2, selector=0))
-    assert judged(found, session(own))[:2] == (Effect.DEFERS, Problem.NO_MATCH)
-
-
-def test_an_authority_must_have_signed_and_not_only_have_the_name(certificates, tmp_path):
-    own, impostor = (
-        each.public_bytes(serialization.Encoding.DER)
-        for each in (certificates.good.certificate, Authority(tmp_path, "Test CA").certificate)
-    )
-    found = published(record(impostor, usage=2, selector=0))
-    assert judged(found, session(own, impostor))[:2] == (Effect.DEFERS, Problem.NO_MATCH)
+def test_an_authority_is_one_that_has_signed(certificates, tmp_path):
+    """The server itself is none, nor is another one with the same name."""
+    own = der(certificates.good.certificate)
+    assert judged(session(own), record(own, usage=2))[:2] == NO_MATCH
+    impostor = der(Authority(tmp_path, "Test CA").certificate)
+    assert judged(session(own, impostor), record(impostor, usage=2))[:2] == NO_MATCH
 
 
 @pytest.mark.parametrize("sent", [True, False])
 def test_an_authority_whose_name_can_not_be_read_is_known_by_its_key(certificates, sent):
     """OpenSSL takes names that are not quite right, so senders do."""
-    own, authority = (
-        each.public_bytes(serialization.Encoding.DER)
-        for each in (certificates.good.certificate, certificates.authority.certificate)
-    )
+    own, authority = der(certificates.good.certificate), der(certificates.authority.certificate)
     # No UTF-8; the second name is that of the holder.
     assert authority.count(b"Test CA") == 2
     unreadable = b"\xff\xff\xff\xff CA".join(authority.rsplit(b"Test CA", 1))
-    found = published(f"2 0 0 {unreadable.hex()}")
     of = session(own, unreadable) if sent else session(own)
-    conclusion = dane.judge(
-        dane.Published("contoso.com", hosts={"mx.test": found}), "", of, time.time()
-    )
-    assert conclusion is not None
-    assert (conclusion.effect, conclusion.problem) == (Effect.HOLDS, Problem.NONE)
+    assert judged(of, f"2 0 0 {unreadable.hex()}", now=time.time())[:2] == HOLDS
 
 
 def test_a_certificate_without_a_name_that_can_be_read_has_none(tmp_path):
     authority = Authority(tmp_path, "Test CA")
-    own, other = (
-        each.public_bytes(serialization.Encoding.DER)
-        for each in (authority.issue("mx.test").certificate, authority.certificate)
-    )
+    own, other = der(authority.issue("mx.test").certificate), der(authority.certificate)
     unreadable = b"\xff\xff.test".join(own.rsplit(b"mx.test", 1))
-    link = certificate.Link.read(unreadable)
-    assert link is not None
-    assert link.names == ()
-    found = published(record(other, usage=2, selector=0))
-    assert judged(found, session(unreadable, other))[:2] == (Effect.DEFERS, Problem.NO_MATCH)
+    assert certificate.Link.read(unreadable).names == ()
+    assert judged(session(unreadable, other), record(other, usage=2))[:2] == NO_MATCH
 
 
 def test_a_certificate_that_can_not_be_read_is_compared_as_it_is():
-    assert judged(published("3 0 0 616263"), session(b"abc")) == (
-        Effect.HOLDS, Problem.NONE, "3 0 0 616263..."
-    )  # fmt: skip
-    assert judged(published("3 1 0 616263"), session(b"abc")) == (
-        Effect.DEFERS, Problem.NO_MATCH, "does not match, and can't be read"
-    )  # fmt: skip
+    assert judged(session(b"abc"), "3 0 0 616263") == (*HOLDS, "3 0 0 616263...")
+    unread = (*NO_MATCH, "does not match, and can't be read")
+    assert judged(session(b"abc"), "3 1 0 616263") == unread
 
 
 def test_a_host_about_which_nothing_was_found_out_is_not_ok():
     conclusion = dane.judge(dane.Published("contoso.com"), "", session(b"abc"), 0.0)
-    assert conclusion is not None
-    assert (conclusion.effect, conclusion.why) == (
-        Effect.UNTESTED, "nothing was found out about MX.test"
-    )  # fmt: skip
+    assert conclusion.effect is Effect.UNTESTED
+    assert conclusion.why == "nothing was found out about MX.test"

@@ -8,19 +8,21 @@ import re
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional, Union
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
+
+Key = Union[ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey]
 
 
 class Certified(NamedTuple):
     """A certificate with its key, each in a file of PEM."""
 
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
+    key: Key
     #: Certificate and key in one file.
     file: str
 
@@ -53,13 +55,14 @@ class Authority:
         ends: float = 90,
         itself: bool = False,
         subject: str = "",
+        key: Optional[Key] = None,
     ) -> Certified:
         """A certificate for ``names`` from ``begins`` to ``ends``, in days from now.
 
         ``itself``: signed with its own key and not by the authority.  ``subject``: its common name,
-        if that is not ``name``.
+        if that is not ``name``.  ``key``: if it is to be of another kind.
         """
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = key or ec.generate_private_key(ec.SECP256R1())
         holder = _distinguished(subject or name)
         signed = self._sign(holder, key, names, begins, ends, itself=itself)
         file = self._directory / f"{name}-{signed.serial_number}.pem"
@@ -76,7 +79,7 @@ class Authority:
     def _sign(
         self,
         subject: x509.Name,
-        key: ec.EllipticCurvePrivateKey,
+        key: Key,
         names: Sequence[str],
         begins: float,
         ends: float,
