@@ -20,17 +20,17 @@ QUOTED = 160
 #: Bytes of output below ``-vv`` (Monitoring Plugins' guidelines: 4 KB).
 MAX_OUTPUT = 4096
 
-# The bar begins perfdata, angle brackets make Icinga Web show HTML, and the dollar and the backtick
-# are special in Nagios' macros and in a shell.
-_FORBIDDEN = str.maketrans(
+# The bar begins perfdata, angle brackets make Icinga Web show HTML, and the dollar, the backtick and
+# the backslash are special in Nagios' macros or in a shell.
+_HARMLESS = str.maketrans(
     {
-        **{chr(code): f"/x{code:02x}" for code in (*range(0x20), 0x7F)},
         **dict.fromkeys("\t\r\n\v\f", " "),
         "|": "/",
         "<": "[",
         ">": "]",
         "`": "'",
         "$": "/x24",
+        "\\": "/",
     }
 )
 
@@ -42,9 +42,16 @@ def printable(text: str, most: int) -> str:
     Nagios and Icinga 2 use ``printf %b`` for their mails, Nagios also for its perfdata file, and
     NSCA turns ``\n`` into a line end.
     """
-    text = " ".join(filter(None, text.strip().translate(_FORBIDDEN).split(" ")))
-    text = text.encode("ascii", "backslashreplace").decode("ascii").replace("\\", "/")
+    text = " ".join(filter(None, text.strip().translate(_HARMLESS).split(" ")))
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(map(_shown, text))
     return shorten(text, most)
+
+
+def _shown(character: str) -> str:
+    if character.isascii():
+        return character if character.isprintable() else f"/x{ord(character):02x}"
+    return character.encode("ascii", "backslashreplace").decode("ascii").replace("\\", "/")
 
 
 def bounded(output: str) -> str:
