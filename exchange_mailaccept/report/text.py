@@ -20,8 +20,8 @@ QUOTED = 160
 #: Bytes of output below ``-vv`` (Monitoring Plugins' guidelines: 4 KB).
 MAX_OUTPUT = 4096
 
-# The bar begins perfdata, angle brackets make Icinga Web show HTML, and the dollar, the backtick and
-# the backslash are special in Nagios' macros or in a shell.
+# The bar begins perfdata, angle brackets make Icinga Web show HTML, and the dollar, the backtick
+# and the backslash are special in Nagios' macros or in a shell.
 _HARMLESS = str.maketrans(
     {
         **dict.fromkeys("\t\r\n\v\f", " "),
