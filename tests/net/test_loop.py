@@ -1,4 +1,7 @@
-"""Sockets, clock and deadline, on real sockets of this host: whatever comes, the run ends."""
+"""Sockets, clock and deadline, on real sockets of this host: whatever comes, the run ends.
+
+What servers do wrong within a session is in ``plugin/faults``.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
-from support.scripts import Servers, endless
+from support.scripts import Servers
 from support.smtp import PATIENCE, Server, Talk, free_port
 
 from exchange_mailaccept.net import sockets
@@ -151,44 +154,6 @@ def test_what_this_host_itself_refuses_says_nothing_of_the_server(code):
 
 # Replies.
 
-GREETINGS = [
-    (b"220 ready\r\n", "220 ready"),
-    (b"220 ready\n", "220 ready"),
-    (b"220\r\n", "220"),
-    (b"220-one\r\n220-two\r\n220 three\r\n", "220 one two three"),
-    (b"", CLOSED),
-    (b"2", CLOSED._replace(explanation="connection closed by the server after '2'")),
-    (
-        b"220-one\r\n22",
-        CLOSED._replace(explanation="connection closed by the server after '220-one 22'"),
-    ),
-    (b"OK\r\n", Fault(Cause.BARE_OK, "not an SMTP reply: 'OK'", "OK")),
-    (b"HTTP/1.1 400", Fault(Cause.NOT_SMTP, "not an SMTP reply: 'HTTP/1.1 400'", "HTTP/1.1 400")),
-]
-
-
-@pytest.mark.parametrize("say", [Talk.tell, Talk.drip], ids=["at once", "byte by byte"])
-@pytest.mark.parametrize(("sent", "expected"), GREETINGS)
-def test_a_greeting(peer, say, sent, expected):
-    _, greeted = answers(connect(peer(lambda talk: say(talk, sent))), Command(b""))
-    if say is Talk.drip and isinstance(expected, Fault) and expected.cause is not Cause.CLOSED:
-        # It is noticed as soon as it can be.
-        assert greeted.fault.explanation.startswith(f"not an SMTP reply: '{sent[:1].decode()}")
-    else:
-        assert said(greeted) == expected
-
-
-def test_a_reply_and_a_flood_behind_it(peer):
-    """The reply counts, and the next command is not sent into the flood."""
-
-    def what(talk: Talk) -> None:
-        talk.tell(b"220 ready\r\n" + b"250 a\r\n" * 100)
-        endless(b"250 a\r\n")(talk)
-
-    _, greeted, hello = answers(connect(peer(what)), Command(b""), Command(b"EHLO a\r\n"))
-    assert said(greeted) == "220 ready"
-    assert said(hello).explanation.startswith("the server spoke before it was asked: '250 a 250 a")
-
 
 def test_patience_ends_a_request_and_not_the_run(peer):
     go_on = threading.Event()
@@ -266,25 +231,9 @@ def test_words_that_wait_before_the_command_are_no_answer_to_it(peer, ahead, cau
     assert server.heard == []
 
 
-def test_a_farewell_is_said_to_a_server_that_speaks_out_of_turn(peer):
-    """It is a courtesy and needs no answer."""
-    server = peer(saying(b"220 ready\r\n250 and more\r\n"))
-    answers(connect(server), Command(b""), Command(b"QUIT\r\n", farewell=True))
-    server.close()
-    assert server.heard == [b"QUIT\r\n"]
-
-
 # Sending.
 
 MANY = bytes(range(256)) * 80_000
-
-
-def test_a_server_that_does_not_read(peer):
-    over = threading.Event()
-    server = peer(lambda _: over.wait(PATIENCE), room=4096)
-    _, sent = answers(connect(server), Command(MANY), timeout=0.5)
-    over.set()
-    assert sent.fault == Fault(Cause.SILENT, "within 0.5s")
 
 
 def test_a_server_that_reads_slowly(peer):

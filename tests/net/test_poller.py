@@ -69,29 +69,6 @@ def test_what_is_ready_is_given_to_its_owner(pipe):
     ]
 
 
-def test_what_is_waited_for_may_change(pipe):
-    """The descriptor, the events of the same one, and nothing any more."""
-    first, second = pipe(), pipe()
-    channel = Waiting(0.0, first.reading)
-    poller = poller_of(channel)
-    first.write()
-    channel.watched = {second.reading: select.POLLIN}
-    poller.settle(channel)
-    assert poller.wait(0.0) == []
-    second.write()
-    assert poller.wait(0.0) == [(channel, second.reading)]
-    channel.watched = {second.reading: select.POLLPRI}
-    poller.settle(channel)
-    assert poller.wait(0.0) == []
-    channel.watched = {second.reading: select.POLLIN}
-    poller.settle(channel)
-    assert poller.wait(0.0) == [(channel, second.reading)]
-    assert list(poller.active) == [channel]
-    channel.done, channel.watched = True, {}
-    poller.settle(channel)
-    assert (poller.wait(0.0), list(poller.active)) == ([], [])
-
-
 # The numbers of descriptors that were closed are given to new ones.
 
 
@@ -157,31 +134,6 @@ def test_a_descriptor_that_is_closed_by_now(pipe):
     assert poller.wait(0.0) == [(channel, other.reading)]
     # For whoever closes it at the end of the test.
     os.dup2(other.reading, one.reading)
-
-
-# Times.
-
-
-def test_overdue_in_the_order_of_the_time():
-    late, early, later, done = Waiting(2.0), Waiting(1.0), Waiting(3.0), Waiting(1.0)
-    poller = poller_of(late, early, later, done)
-    poller.settle(early)
-    done.done = True
-    poller.settle(done)
-    assert poller.overdue(2.5) == [early, late]
-    assert poller.overdue(2.5) == []
-    assert poller.overdue(3.0) == [later]
-
-
-def test_who_has_changed_its_mind_is_not_woken_at_the_old_time():
-    channel = Waiting(1.0)
-    poller = poller_of(channel)
-    channel.due = 5.0
-    poller.settle(channel)
-    assert (poller.overdue(4.0), poller.overdue(5.0)) == ([], [channel])
-    for channel.due in (9.0, 6.0):
-        poller.settle(channel)
-    assert poller.overdue(6.0) == [channel]
 
 
 def test_waiting_never_ends_too_early(pipe):
