@@ -94,7 +94,7 @@ def diagnose(
     :param gateway: the mail server that answers instead of Exchange (``KeywordCheck.gateway``)
     """
     responder = Responder.of(generation, gateway, outcome)
-    entry, match = _search(outcome, generation)
+    entry, match = _search(outcome, generation, foreign=responder.gateway is not None)
     if entry is None:
         return _fallback(outcome, responder)
     if isinstance(entry, Reason):
@@ -142,8 +142,9 @@ def matching_reason(outcome: StageOutcome) -> Optional[Reason]:
     reply = negative_reply(outcome)
     if reply is None:
         return None
-    words = meaning_of(reply)
-    said = {reason.key: reason for reason in REASONS if _may_say(reason, said_at(outcome), reply)}
+    stage = said_at(outcome)
+    words = meaning_of(reply, stage)
+    said = {reason.key: reason for reason in REASONS if _may_say(reason, stage, reply)}
     for key, wordings in SEARCHED:
         if key in said and any(re.search(wording, words) for wording in wordings):
             return said[key]
@@ -211,11 +212,14 @@ def matching_entry(
 
 
 def _search(
-    outcome: StageOutcome, generation: Optional[Generation]
+    outcome: StageOutcome, generation: Optional[Generation], foreign: bool = False
 ) -> tuple[Optional[Union[Row, Reason]], Match]:
+    """The entry for ``outcome``; ``foreign`` if another server than Exchange gave the reply."""
     row, match = best_row(outcome, generation)
-    # Words say more than a code that is used for anything.
-    reason = None if match.is_exact else matching_reason(outcome)
+    # Words say more than a code that is used for anything, and words of Exchange are not another
+    # server's.
+    exact = match.own_code or match.sub_code if foreign else match.is_exact
+    reason = None if exact else matching_reason(outcome)
     return reason or row, match
 
 

@@ -82,14 +82,14 @@ def status_of(reply: Reply) -> Optional[EnhancedStatusCode]:
     return None
 
 
-def meaning_of(reply: Reply) -> str:
-    """The code and words of a reply in lower case, to be searched for the wordings of ``reasons``.
+def meaning_of(reply: Reply, stage: Stage) -> str:
+    """Code, stage and words of a reply, ``550@RCPT no such user``, to be searched for ``reasons``.
 
-    Names are removed: an address becomes ``x@y``, and the server's own name, with which a 421 and a
-    greeting begin (RFC 5321 4.2), is left out.
+    The words are in lower case and without names: an address becomes ``x@y``, and the server's own
+    name, with which a 421 and a greeting begin (RFC 5321 4.2), is left out.
     """
     words = re.sub(r"[^\s<>@:\"'(\[]+@[\w.-]+\w", "x@y", words_of(reply))
-    return f"{reply.code} {re.sub(_OWN_NAME, '', words)}".lower()
+    return f"{reply.code}@{stage.name} {re.sub(_OWN_NAME, '', words).lower()}"
 
 
 def words_of(reply: Reply) -> str:

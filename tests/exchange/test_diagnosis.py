@@ -190,7 +190,7 @@ def test_what_is_said_of_a_refused_recipient(reply, begins):
         ("ehlo", "571 No", Kind.PROTOCOL),
         # Codes of RFC 3463 and words of everyday that Exchange uses for something else.
         ("rcpt", "550 5.1.6 He has moved to example.com", Kind.RECIPIENT),
-        ("rcpt", "554 Message refused", Kind.RECIPIENT),
+        ("rcpt", "554 Not today", Kind.RECIPIENT),
         # What looks like a sub-code, in a name or an address, or as the end of a word.
         ("rcpt", "450 4.1.1 <mattross@contoso.com>: so far", Kind.LOAD),
         ("mail", "451 4.3.0 Sorry. CPRX1", Kind.SERVER),
@@ -295,6 +295,22 @@ def test_a_very_long_reply_is_known_by_its_beginning():
 def test_whom_a_deferral_meets(stage, reply, everybody, this_probe):
     diagnosis = diagnose(answered(stage, reply))
     assert (diagnosis.everybody, diagnosis.this_probe) == (everybody, this_probe)
+
+
+@pytest.mark.parametrize(
+    ("reply", "of_exchange", "of_another"),
+    [
+        ("421 Service not available", "component of Exchange", "takes no mail just now"),
+        ("452 4.3.1 Insufficient system resources", "version buckets", "disk space"),
+        # Codes of Microsoft's own a gateway passes on.
+        ("451 4.7.0 Temporary server error. PRX4", "PRX4", "PRX4"),
+        ("550 5.7.54 Unable to relay", "accepted domain", "accepted domain"),
+    ],
+)
+def test_words_of_exchange_are_not_those_of_another_server(reply, of_exchange, of_another):
+    outcome = answered("mail", reply)
+    assert of_exchange in diagnose(outcome, E2016).cause
+    assert of_another in diagnose(outcome, None, "Sophos").cause
 
 
 # The next step, which is one for the server that answered.

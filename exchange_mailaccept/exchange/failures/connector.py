@@ -57,14 +57,14 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "auth-basic-retired",
-        ANYWHERE,
+        # Gmail has the same code for a message without DKIM.
+        (Stage.AUTH, Stage.MAIL),
         Kind.CONNECTOR,
         "Exchange Online has basic authentication for SMTP switched off",
         "Use --auth xoauth2 with a token for SMTP.Send, or SMTP.SendAsApp for an application.",
         "550 5.7.30 Basic authentication is not supported for Client Submission",
         enhanced=("5.7.30",),
         page="ndr-online",
-        played_at=Stage.AUTH,
     ),
     Row(
         "exchange-auth",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...vocabulary import Cause, Kind, Stage
-from .row import ANYWHERE, BANNER, MX, ONLINE, OPENING, TRANSACTION, Row
+from .row import ANYWHERE, MX, ONLINE, OPENING, TRANSACTION, Row
 
 ROWS: tuple[Row, ...] = (
     Row(
@@ -124,13 +124,13 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "client-denied-at-banner",
-        BANNER,
+        (Stage.BANNER, Stage.RCPT),
         Kind.PROBE,
-        "The server takes no mail from this client (521): an access list or a block list of "
-        "Postfix's postscreen, or of another server in front",
+        "The server takes no mail from this client: an access list or a block list of Postfix's "
+        "postscreen, or of another server in front",
         "Search the monitor's address in the log of the server in front, and allow it there.",
         "521 5.3.2 Service currently unavailable",
-        codes=(521,),
+        codes=(521, 550),
         texts=("Service currently unavailable",),
     ),
     Row(

@@ -133,7 +133,10 @@ ROWS: tuple[Row, ...] = (
         "Look for a firewall that drops idle connections or splits the final dot, and for "
         "packet loss (MTU) on the way.",
         "451 4.7.0 Timeout waiting for client input",
-        texts=("Timeout waiting for client input",),
+        texts=(
+            *("Timeout waiting for client input", "command timeout", "timeout exceeded"),
+            "Connection timeout",
+        ),
         page="protocol-logging",
         begin="dns",
         played_at=Stage.MESSAGE,
@@ -147,7 +150,7 @@ ROWS: tuple[Row, ...] = (
         "Read the refusals before it with -vv: a middlebox that garbles commands causes them as "
         "well; Get-ReceiveConnector shows MaxProtocolErrors.",
         "421 4.7.0 Too many errors on this connection, closing transmission channel",
-        texts=("Too many errors",),
+        texts=("Too many errors on this connection", "Error: too many errors"),
         page="protocol-logging",
         played_at=Stage.RCPT,
     ),
@@ -205,8 +208,9 @@ ROWS: tuple[Row, ...] = (
         _PROXY,
         _PROXY_STEP,
         "502 5.5.2 Error: command not recognized",
-        codes=(500, 501, 502, 503, 554),
+        codes=(500, 501, 502, 503, 521, 550, 554),
         texts=(
+            *("early talker", "too soon", "before greeting", "Protocol error"),
             "command not recognized",
             "command unrecognized",
             "unrecognized command",

@@ -118,6 +118,7 @@ ROWS: tuple[Row, ...] = (
         "@{add='RECIPIENT'}) or give --recipient. Edge 2016 before CU1 errs (KB "
         "3152396).",
         "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup",
+        codes=(550,),
         enhanced=("5.1.10",),
         words=("RESOLVER.ADR.RecipientNotFound",),
         page="ndr",

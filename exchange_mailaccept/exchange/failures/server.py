@@ -176,9 +176,9 @@ ROWS: tuple[Row, ...] = (
         Kind.SERVER,
         "A component of Exchange is inactive (maintenance), the service is stopping, or a "
         "custom connector for port 25 sits in the hub role",
-        "Get-ServerComponentState SERVER; Set-ServerComponentState SERVER -Component "
-        "ServerWideOffline -State Active -Requester Maintenance; custom "
-        "connectors need -TransportRole FrontendTransport.",
+        "Start a stopped mail service; Get-ServerComponentState SERVER; Set-ServerComponentState "
+        "SERVER -Component ServerWideOffline -State Active -Requester Maintenance; TransportRole "
+        "of connectors.",
         "421 4.3.2 Service not available",
         codes=(421, 451, 454, 412),
         enhanced=("4.3.2",),
@@ -232,7 +232,8 @@ ROWS: tuple[Row, ...] = (
         "auth-temporary",
         AUTH,
         Kind.SERVER,
-        "Exchange can't ask a domain controller about this logon",
+        "The server can't check this logon just now: its directory (Exchange: a domain controller) "
+        "or its logon service does not answer",
         "Check domain controllers, DNS and clock skew of the server: Test-ServiceHealth, event "
         "log of MSExchange ADAccess, w32tm /query /status.",
         "454 4.7.0 Temporary authentication failure",

@@ -90,7 +90,7 @@ ROWS: tuple[Row, ...] = (
         "tls-unavailable",
         STARTTLS,
         Kind.TLS,
-        "Exchange offers TLS and has no usable certificate for it",
+        "The server offers TLS and has no usable certificate for it",
         "Get-ExchangeCertificate; Enable-ExchangeCertificate -Thumbprint ID -Services SMTP; "
         "check the connector's TlsCertificateName and Fqdn; then restart the transport service.",
         "454 4.7.0 TLS not available due to temporary reason",

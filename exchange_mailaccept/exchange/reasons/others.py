@@ -10,7 +10,7 @@ REASONS: tuple[Reason, ...] = (
         "said-resolver-failed",
         Kind.SERVER,
         "A look-up in DNS fails at the server: of its resolver, or of a block list that is gone or "
-        "refuses it, and then everybody is refused; or of the sender's domain alone",
+        "refuses it, which meets everybody; or of the sender's domain or this client's name alone",
         "Use a resolver of the server's own, no public or open one; take a list that is gone, or "
         "that refuses its queries, out of use.",
         "550 5.7.1 Error: open resolver; see the list's page on return codes",
@@ -321,8 +321,8 @@ REASONS: tuple[Reason, ...] = (
     Reason(
         "said-denied",
         Kind.POLICY,
-        "The server denies access by a policy, and does not say whether the client, the sender or "
-        "the recipient is meant",
+        "A policy or filter of the server refuses this, and it does not say whether it means the "
+        "client, the sender, the recipient or the text",
         "Try another --from and another --recipient, and from another address, to see which it is.",
         "550 5.7.1 Access denied",
         exchange="Get-TransportRule and Get-TransportAgent; search the text in the protocol log.",
@@ -335,9 +335,9 @@ REASONS: tuple[Reason, ...] = (
         "filter or a verification that is not finished or fails",
         "Wait for the next check, which greylisting lets pass; if it stays, it is something else.",
         "451 4.7.1 Please try again later",
-        stages=ADDRESSED,
+        stages=SESSION,
         classes=(4,),
-        subjects=(1, 2, 7),
+        subjects=(1, 2, 3, 4, 7),
         page="",
     ),
 )

@@ -3,7 +3,9 @@
 
 One regular expression a line, of which one must be found in a reply.  The reply is searched in lower
 case, with single blanks, without its enhanced code, and with ``x@y`` for each address.  It begins
-with its code, so ``^4`` is for 4yz replies only.  A word in capitals is one of the parts.
+with its code and stage, as in ``550@RCPT no such user``: so ``^4`` is for 4yz replies only and
+``^...@MAIL`` for those to MAIL, where no recipient has been named.  Another word in capitals is one
+of the parts.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 _PARTS = {
     # Names for a recipient.
     "WHO": (
-        r"(?:users?|recipients?|mail ?box(?:es)?|accounts?|alias(?:es)?|rcpt|addressees?|local[- ]part"
+        r"(?:users?|recipients?|mail ?(?:box(?:es)?|folder)|accounts?|alias(?:es)?|rcpt|addressees?|local[- ]part"
         r"|(?:e-?mail |recipient |destination )?address(?:es)?)"
     ),
     # An address, a name or punctuation in the middle.
@@ -47,9 +49,12 @@ said-relaying:
 said-sender-verify:
     sender (?:e-?mail )?(?:address )?(?:verif|call-?(?:out|back))|verification failed for
     sender address rejected: un(?:verified|deliverable)
+said-ehlo-name:
+    \b(?:bad|invalid|fake|forged) (?:helo|ehlo)\b|\b(?:helo|ehlo)\b.{0,30}not match
+    ^(?:501|504|55.)@EHLO .*\b(?:helo|ehlo)\b
 said-sender-denied:
     sender\b.{0,20}\bdomain\b.{0,30}(?:not allowed|blocked|reject|refused|denied)
-    \byour (?:domain|e-?mail(?: address)?)\b.{0,20}(?:black|block|reject|denied)
+    \byour (?:domain|e-?mail address)\b.{0,20}(?:black|block|reject|denied)
 said-error:
     server configuration (?:error|problem)
 said-greylisting:
@@ -57,34 +62,35 @@ said-greylisting:
     first time sender
     internal resources? (?:is |are )?temporarily unavailable
     (?:new|unknown) (?:sender|triplet)\b.*later
-    ^4.*\b(?:policy|delivery|initial) delay
+    ^450@RCPT service currently unavailable$
+    ^4.*\b(?:policy|delivery|initial) delay|^4.*\bpolicy rejection\b.*later
 said-resolver-failed:
     open resolver
     public(?:/open)? resolver
     (?:dns|list) (?:query|look-?up) (?:volume|limit|error)
     (?:list|dnsbl|rbl).{0,40}(?:shut ?down|no longer|defunct|ceased)
-    (?<!\bip )(?:dns|name|mx) (?:server|service|look-?up|quer\w+)s? (?:reply|fail|error|problem|time[d ]*out|unavail)
+    (?<!\bip )(?<!reverse )\b(?:dns|name|mx) (?:server|service|look-?up|quer\w+)s? (?:reply|fail|error|problem|time[d ]*out|unavail)
     (?:temporary|temporarily).{0,30}(?:\bdns\b|name resolution|to resolve)
     dns temporar
     error (?:while )?resolving
     resolver (?:failure|error|timed? ?out)
-    \bquer(?:y|ies) (?:is |are |was |were )?(?:refused|blocked|denied)
+    \bquer(?:y|ies) (?:is |are |was |were )?(?:refused|blocked|denied)|servfail|^4.*dns check fail
 said-loop:
     \bloop(?:s|ing|ed)?\b|too many hops|hop count|too many received
 said-filter-failed:
     ^4.*ASKED\b.{0,20}connection (?:was |is |has been )?BROKEN
-    ^4.*connect\w*\b.{0,30}ASKED\b.{0,20}BROKEN
+    ^4.*connect\w*\b.{0,30}ASKED\b.{0,20}BROKEN|^4.*\bverif.{0,40}\b(?:ldap|directory)\b
 said-next-hop:
     \b(?:connect(?:ing|ion)?|conversation|handshake)\b.{0,8} (?:to|with) \S+.{0,40}BROKEN
     lost connection with|communicating with (?:the )?(?:\w+ )?(?:host|server|destination)
-    time[d -]*out\b.{0,12}\b(?:connecting|contacting|reaching)
-    next[- ]hop|socket error
-    (?:host|remote)\b.{0,50}unreachable
+    time[d -]*out\b.{0,12}\b(?:connecting|contacting|reaching)|time[d -]*out\b.{0,40}BEHIND
+    next[- ]hop|socket error|\bfwd-connect|\bupstream\b.{0,30}BROKEN
+    (?:host|remote|server)\b.{0,50}unreachable
     BEHIND\b.{0,50}(?:unreachable|unavailable|not (?:reach|respond|available|ready)|is down)
     (?<!ldap )\bserver\b.{0,50}(?:not respond|is down)
     ^4.*(?:unable|can ?not|can't|could not|failed) (?:to )?(?:deliver|route)\b
     (?:unable|can ?not|can't|could not|failed) (?:to )?(?:proxy|forward)\b
-    (?:unable|can ?not|can't|could not|failed) (?:to )?(?:connect|reach)\b.{0,40}(?:host|backend|server|exchange)
+    (?:unable|can ?not|can't|could not|failed) (?:to )?(?:connect|reach|establish|open)\b.{0,40}(?:host|backend|server|exchange)
     no (?:mail ?)?(?:host|server|backend|route)s? (?:is |are )?(?:available|found|to host)
     proxy session
     delivery temporarily suspended
@@ -102,12 +108,13 @@ said-tls-required:
     (?:tls|ssl(?:v\d)?|encrypt\w+)\b.{0,40}(?:required|needed|mandatory|enforced|necessary)
     (?:require|need|must use|demand|only accept|enforc)\w*\b.{0,40}(?:tls\b|ssl|encrypt|cipher)
     (?:plain ?text|unencrypted|insecure) (?:connection|session|smtp)s? (?:is |are )?(?:not|re)
-    \bmust\b.{0,30}(?:tls\b|ssl|encrypt)
+    \bmust\b.{0,30}(?:tls\b|ssl|encrypt)|encryption (?:is )?too weak
+    only encrypted|connection (?:is )?not (?:secure|encrypt)
 said-tls-unavailable:
     tls\b.{0,30}(?:not|un)[ -]?(?:currently )?(?:available|supported|enabled|configured)
     tls\b.{0,30}(?:not|un)[ -]?(?:currently )?(?:allowed|initiali[sz]ed|possible)
     (?:no|not) (?:support|offer)\w* (?:for )?(?:start)?tls
-    tls (?:failed|failure|error|engine)
+    tls (?:failed|failure|error|engine)|^4.*\btls\b
     certificate (?:not|could not|missing|error|expired)
     no (?:server )?certificate
 said-listed:
@@ -129,9 +136,9 @@ said-dmarc:
     \bdmarc\b
 said-sender-id:
     sender[- ]?id\b
-    \bpra\b.{0,20}(?:not|fail)
+    \bpra\b.{0,20}(?:not|fail)|purported responsible
 said-spf:
-    \bspf\b
+    \b(?:open)?spf\b|\bip for sending
     sender policy framework
     not (?:allowed|authori[sz]ed|permitted|designated) to send (?:e-?mail |mail )?(?:from|for)\b
     not (?:an? )?(?:authori[sz]ed|permitted|designated) (?:sender|source|host|server)
@@ -145,6 +152,9 @@ said-spoofed:
     forged|impersonat
     (?:local|own|internal) (?:domain|sender|address)\w*\b.{0,40}(?:outside|external|without)
     from (?:your|our|my) own domain
+said-spam:
+    \b(?:uri|url|link)s?\b.{0,40}(?:listed|black|block)|\bs?uribl\b|\bsurbl\b
+    spam ?(?:/|or|and) ?virus|virus ?(?:/|or|and) ?spam
 said-sender-listed:
     sender(?:'s)?(?: e-?mail)?(?: address| domain)?\b.{0,30}(?:black|block|deny)[- ]?list
     (?:black|block|deny)[- ]?listed sender|badmailfrom
@@ -152,13 +162,15 @@ said-sender-listed:
     \bdbl\b|\bsurbl\b|\buribl\b
 said-sender-verify:
     verif\w* (?:of )?(?:the )?sender
+    ^...@MAIL (?!.*\b(?:helo|ehlo)\b).*(?:(?:not|n't) (?:exist|found|resolve)|\bmx (?:or|records?)\b)
+    domain (?:name )?(?:required|needed)|resolve fail
     sender.{0,20}(?:could not|can ?not|can't) be (?:verified|resolved)
     \b(?:sender|from|return|reverse-path)\b.{0,60}(?:not found|not exist|n't exist|not resolv)
     \b(?:sender|from|return|reverse-path)\b.{0,60}(?:unresolvable|must (?:exist|resolve))
     \b(?:sender|from|return|reverse-path)\b.{0,60}(?:unrouteable|no mx|null mx|non-?existent)
     sender (?:address|domain)\b.{0,60}(?:unknown|invalid|bogus)
     unroute?able (?:sender|address of sender)
-    (?:invalid|unknown|non-?existent|bogus|bad|unresolvable) (?:sender|return|reverse|mail from)
+    (?:invalid|unknown|non-?existent|bogus|bad|unresolvable) ?(?:sender|return|reverse|mail from)
     (?:empty|null|blank) (?:envelope )?(?:sender|return)
     \b(?:bogus|bad|valid) mx\b
     \bsender\b.{0,40}\b(?:mx|tld|unknown|invalid|empty)\b
@@ -174,6 +186,8 @@ said-connections-of-client:
 said-too-fast:
     \brate\b.{0,30}(?:limit|exceed|control|too high|throttl|reached|prevents)
     (?:exceed|excessive|limit|maximum|too high)\w*\b.{0,40}\brate\b
+    (?:excessive|unexpected|high) volume|\bfrequency\b|\bcount quota
+    (?:batch|messages?|mails?|recipients?) limit (?:\w+ )?(?:reach|exceed)
     throttl
     too (?:fast|frequent|often|quick)
     slow(?:er\b| down)
@@ -187,7 +201,7 @@ said-too-fast:
 said-too-many-connections:
     (?:too many|maximum|max\.?|zu viele|trop de)\b.{0,50}(?:connection|connexion|session|client)s?
     (?:exceed|limit|concurren|simultaneous)\w*\b.{0,50}(?:connection|session|thread)s?
-    (?:connection|session)s? (?:count |number )?(?:limit|exceeded)
+    (?:connection|session|concurrency)s? (?:count |number )?(?:limit|exceeded)
 said-filter-failed:
     service (?:currently |temporarily |is )*unavailable - try again later
     ASKED\b.{0,40}FAILS
@@ -198,11 +212,12 @@ said-filter-failed:
 said-greylisting:
     (?:try|come|retry|wait)(?: again| back)?(?: in| after| for)? \d+ ?(?:s|sec|seconds|min|minutes)\b
 said-line-ends:
-    (?:bare|stray|naked|lone|isolated) ?(?:lf|cr|line ?feeds?|carriage|newline)
-    line ?feeds?\b|line end
+    (?:bare|stray|naked|lone|isolated) ?<?(?:lf|cr|line ?feeds?|carriage|newline)
+    line ?feeds?\b|line end|smtplf
 said-virus:
-    virus|malware|infected|trojan|phish|malicious
+    virus|malware|infected|trojan|phish|malicious|security (?:issue|threat|risk)
     (?:illegal|forbidden|banned|executable|dangerous) (?:attachment|file|content type)
+    attachments? (?:\w+ )?(?:is |are )?(?:forbidden|not allowed|blocked|banned|prohibited)
 said-listed:
     (?:black|block|deny|ban)[- _]?list|blackliste
     open relay found|open proxy
@@ -210,12 +225,12 @@ said-listed:
     blocked (?:using|at|on|via) \S
     (?:listed|found) (?:in|on|at|by) (?:the |an? )?\S*(?:\.|list|rbl|\bbl)
     \b(?:address|ip|host|client|network)\b.{0,40}\blisted (?:in|on|at|by)\b
-    spamhaus|spamcop|\bsorbs\b|uceprotect|barracudacentral|invaluement|abuseat
+    spamhaus|spamcop|\bsorbs\b|uceprotect|barracudacentral|invaluement|ivmsip|abuseat
     senderbase|cloudmark|mailspike
 said-reputation:
     reputation
     (?:poor|bad|low) (?:sender |ip )?(?:score|rating)|sender ?score|trustedsource
-    \buntrusted\b|not trusted
+    \buntrusted\b|not trusted|\bkarma\b
     suspicious
 said-relaying:
     \brelay(?:ing)?\b.{0,60}(?:denied|\bnot\b|prohibit|refus|reject|disallow|forbidden|without)
@@ -225,11 +240,13 @@ said-relaying:
     rcpthosts|domain\b.{0,20}not signed up
     (?:non-?local|remote|foreign|external) (?:recipient|address|domain|e-?mail|user)
     domain\b.{0,50}(?:not|n't) (?:\w+ )?(?:handled|hosted|served|accepted|local|configured|here)
-    domain\b.{0,50}(?:not|n't) (?:\w+ )?(?:serviced|known|ours|defined|managed|allowed|exist)
+    domain\b.{0,50}(?:not|n't) (?:\w+ )?(?:serviced|known|ours|defined|managed|allowed|exist|found)
     domain\b.{0,50}(?:not|n't) (?:in (?:my|our|the) |on (?:my|our|the) |a |one of )
     \bno[-_ ](?:such[-_ ])?domain\b
     (?:unknown|invalid|unregistered|unrecogni[sz]ed|bad) (?:local |recipient |destination )?domain\b(?! name)
-    not (?:an? |the )?(?:gateway|mx|mail exchanger|mail host) for
+    not (?:an? |the )?(?:gateway|mx|mail exchanger|mail host) for|not local host|null mx
+    no valid domain|local users? only|\b(?:host|domain) (?:is )?unknown|unroute?able (?:\w+ )?domain
+    (?:not|n't) (?:allowed|permitted|accepted) (?:to|for) (?:this|that) domain
     (?:do not|don't) (?:handle|host|serve|know|accept)\b.{0,30}domain
 said-ehlo-name:
     \b(?:helo|ehlo)\b.{0,60}(?:reject|invalid|bad\b|bogus|must|need|refus|fqdn|qualified)
@@ -250,12 +267,12 @@ said-mailbox-full:
     WHO\b.{0,60}exceed\w*\b.{0,30}(?:quota|storage|space|size)
     (?:over|exceed\w*|above|out of) (?:\w+ ){0,3}quota
     quota (?:\w+ )?(?:exceed|full|reach|violat|used)
-    full mail ?box|maildir
+    full mail ?box|maildir|mail ?box\b.{0,20}\blimit|space\b.{0,20}used up
     not enough (?:storage|space).{0,20}(?:mailbox|user|for)
     exceeded storage allocation
     \b(?:llen[ao]|piena|cheia|pleine?|voll|vol)\b
 said-size:
-    (?:message|mail|data|content|header)\b.{0,40}too (?:large|big|long)
+    (?:message|mail|data|content|header)\b(?! line).{0,40}too (?:large|big|long)
     (?:message|mail|data|content|header)\b.{0,40}exceeds?\b.{0,40}(?:size|limit|maximum|length)
     (?:message|mail|data|content|header)\b.{0,40}size (?:limit )?exceed
     (?:exceed\w*|maximum|over|max)\b.{0,30}(?:message|mail) ?size
@@ -263,34 +280,36 @@ said-size:
 said-storage:
     (?:insufficient|not enough|\bno|low|out of|lack of|ran out of|short of)\b.{0,20}(?:storage|disk|space|memory)
     (?:insufficient|not enough|\bno|low|out of|lack of|ran out of)\b.{0,20}(?:resources|inodes)
-    (?:disk|space|file system|spool|queue|memory|storage|resources)\b.{0,30}(?:\bfull\b|exhausted|\blow\b|shortage)
-    memory limit
+    (?:disk|space|file system|mail system|spool|queue|memory|storage|resources)\b.{0,30}(?:\bfull\b|exhausted|\blow\b|shortage)
+    memory (?:limit|threshold)
 said-busy:
     overload|load (?:\w+ )?(?:too )?high|load average|(?:too much|high) load|ports are busy|too busy
     (?:server|system|service) (?:is )?(?:\w+ )?busy
     resources? (?:is |are )?(?:temporarily |currently )*(?:unavailable|not available)
     (?:unable|can ?not|can't|could not) (?:to )?process (?:\w+ )?connection
 said-recipient-unavailable:
-    WHOGAP(?:(?:is|are|was|has|been|currently|temporarily) )*(?:temporar|busy|\block|unavail|not avail|disabled|inactive|suspended)
+    WHOGAP(?:(?:is|are|was|has|been|currently|temporarily) )*(?:temporar|busy|\block|unavail|not avail|disabled|inactive|suspended|deferred)
 said-no-recipient:
     no (?:such|valid|matching|known) (?:\w+ )?WHO|no (?:such )?person
     no (?:mailbox|account|user|one|alias)\b.{0,20}(?:here|by that|at this|found)
     (?:unknown|invalid|non-?existent|inactive|bad|wrong|inexistent) (?:\w+ )?(?:\w+ )?WHO
+    (?:archived|disabled|deactivated|suspended) WHO|n't have an? (?:\S+ )?WHO
+    ^5.*(?:can ?not|can't|unable to) deliver (?:mail|messages?) (?:for|to)
     (?:undeliverable|unrouteable) (?:recipient )?address
-    WHOGAP(?:\S+ )?(?:(?:is|are|was|has|been|marked|as|currently) )*(?:unknown|invalid)
+    WHOGAP(?:\S+ )?(?:(?:is|are|was|has|been|marked|as|currently) )*(?:unknown|invalid|unavailable|not available|missing)
     WHOGAP(?:\S+ )?(?:(?:is|are|was|has|been|currently) )*(?:inactive|disabled|closed)
-    WHOGAP(?:\S+ )?(?:(?:is|are|was|has|been|currently) )*(?:suspended|expired|deactivated)
+    WHOGAP(?:\S+ )?(?:(?:is|are|was|has|been|currently) )*(?:suspend|expired|deactivated)
     WHO\b.{0,60} (?:is|are|was|has been) (?:disabled|suspended|inactive|locked|closed)
     WHOGAP(?:\S+ )?(?:(?:is|are|was) )*(?:non-?exist|obsolete|undeliverable|unrouteable)
     WHOGAP.{0,60}(?:\bnot\b|n't)(?: \w+)? ?(?:found|exist|known|valid|here|present|listed)
     WHOGAP.{0,60}(?:\bnot\b|n't)(?: \w+)? ?(?:recogni[sz]ed|active|local|registered)
     WHOGAP.{0,60}(?:\bnot\b|n't) (?:in|on) (?:the |our |this )?(?:\w+ )?(?:dir|list|table)
-    (?:not|n't) (?:in|on|an?) (?:our |the |my |valid |known )*(?:recipient|user)s?\b
+    (?:not|n't) (?:in|on|an?) (?:our |the |my |valid |known |active )*WHO\b|x@y\W* not listed
     marked as invalid|recipnotfound|recipientnotfound|mailbox unavailable
     \brecipient rejected|xgemail_0011|(?:account|user|recipient|mailbox)[-_]not[-_]found
-    (?:WHO|x@y)GAP(?:\S+ )?(?:(?:is|are|does|was|has|been|currently) )*(?:no longer|not accepting|moved|expired|past)
+    (?:WHO|x@y)GAP(?:\S+ )?(?:(?:is|are|does|was|has|been|currently) )*(?:no longer|not accept|moved|expired|past)
     inactivity|can ?not be verified|call-?(?:out|back)\b.{0,20}fail
-    unrouteable address|unbekannt|existiert nicht|nicht gefunden|inconnu|desconocid|desconhecid|sconosciut
+    unrouteable address|unbekannt|existiert (?:hier )?nicht|nicht gefunden|inconnu|desconocid|desconhecid|sconosciut
     n'existe|n.o existe|no existe|non esiste|inesistente|nie istnieje|bestaat niet|finn[es]s i
     nieznany|onbekend|ok\xe4nd|adresse (?:e-?mail )?invalide
 said-shutting-down:
@@ -307,15 +326,16 @@ said-sender-denied:
     (?:reject|refus|block|deny|denied)\w* (?:mail |message |e-?mail )?(?:from )?(?:this |your )?sender
     (?:don't|not) accept\w* (?:mail |messages |e-?mail )?from (?:this |your |the )?sender
     (?:mail|messages?) from:? ?\S*@\S*.{0,40}(?:reject|denied|refused|blocked|not (?:allowed|accept|permitted|welcome))
-    \bbatv\b|backscatter|third-party dsn
+    \bbatv\b|backscatter|third-party dsn|senderfilter|not owned by|^5..@MAIL \W*x@y
+    envelope (?:blocked|rejected)|spam sender|\bsender\b.{0,10}spammer
 said-spam:
     \bspam|\bube\b|\buce\b|unsolicited|\bbulk\b|junk
     (?:mail|message|content)s? (?:was |has been |is )?(?:reject|refus|block|denied)\w* .{0,30}content
     (?:mail|message|content)s? (?:was |has been |is )?filtered
     content (?:was |is )?(?:reject|filter|not|denied|block|violat)|banned content
-    unacceptable content|content filter|blocked because it
+    unacceptable content|content filter|blocked because it|content (?:\w+ )?policy|pattern detection
 said-malformed:
-    \brfc ?(?:5322|2822|822)\b
+    \brfc ?(?:5322|2822|822)\b|rfc compliant|header error|bad.header|(?:date|from|subject)\W{0,2} field
     (?:missing|\bno|invalid|multiple|malformed|duplicate|bad|several|more than one)\b.{0,30}\bheader
     header\b.{0,40}(?:missing|invalid|malformed|not accept|illegal|syntax|empty|address)
     (?:multiple|several|more than one) from\b|message-?id\b|8-?bit|\bnul char|line length|lines? (?:is |are )?too long
@@ -336,15 +356,19 @@ said-client-refused:
     geo-?(?:ip|location|block)|country
     action (?:aborted|not taken) \[?\d
     temporarily blocked|blocked temporarily|temporarily deferred\b.{0,60}(?:complaint|volume|abuse)
-    ^\d+ sender\b.{0,30}(?:block|reject|denied|refused)
-    not in (?:the |our )?(?:white|allow)[- ]?list|not (?:white|allow)[- ]?listed
+    ^\S+ sender\b.{0,30}(?:block|reject|denied|refused)
+    \bno access from|\b(?:bad|invalid) (?:sender )?ip\b|\byour (?:isp|provider)\b
+    not in (?:the |our )?(?:white|allow|approved)[- ]?(?:list)?|not (?:white|allow)[- ]?listed
     (?:block|reject|refus|denied|ban)\w*\b.{0,20}\[?\d+\.\d+\.\d+\.\d+
+    \bip\b\W{0,3}\d+\.\d+\.\d+\.\d+|^5..@BANNER .*\b\d{1,3}(?:\.\d{1,3}){3}\b
 said-error:
     (?:temporary|transient|temporarily)\b.{0,20}(?:error|failure|problem)
     (?:server|system) config\w* (?:problem|error)|misconfigur|local (?:\w+ )?(?:error|problem)
     internal (?:\w+ )?(?:error|failure|problem)
     (?:unable|can ?not|can't|could not) (?:to )?process
-    (?:software|program|unexpected|system|processing) error|queue file write error
+    (?:software|program|unexpected|system|processing) (?:error|failure)|queue file write error
+    error in processing|^4.*could not (?:load|open|read|write)|plugin timeout
+    (?:unable|can ?not|could not|failed) (?:to )?(?:queue|store|save|spool)|\bqueue error
     temporarily (?:deferred|rejected|refused)|\bserver error
 said-filter-failed:
     ^4.*\bASKED
@@ -353,10 +377,11 @@ said-recipient-restricted:
     WHOGAP(?:\S+ )?(?:(?:address|is|was) )*not (?:allowed|accept|permitted|authori[sz]ed)
     badrcptto|not (?:allowed|permitted|authori[sz]ed) to (?:send|mail|post)
     members?[- ]only|non-?members?|closed (?:mailing )?list|only accept|accepts? (?:\w+ )?only
-    blocked by (?:the )?(?:recipient|user)
+    (?:block|reject|refus)\w* by (?:the )?(?:recipient|user|destination)
 said-denied:
     (?:access|permission) (?:is )?denied|not authori[sz]ed|not permitted|forbidden|prohibited
-    \bpolicy\b|\bpolicies\b|administrative\w* prohibit|envelope blocked
+    polic(?:y|ies)\b|administrative\w* prohibit
+    (?:mail|message)s? (?:is |was |has been )?(?:reject|refus|block|denied|not (?:accept|allow|permit))
 said-try-later:
     later|again|temporar
 """
