@@ -31,77 +31,61 @@ def replies(*pieces: bytes) -> list[Union[Reply, str]]:
     return parsed
 
 
-def single_bytes(data: bytes) -> list[bytes]:
-    return [data[at : at + 1] for at in range(len(data))]
-
-
-# Bytes, and the replies in them.
+#: Bytes, and the replies in them; the properties below have the usual ones.
 SOUND: list[tuple[bytes, list[Reply]]] = [
     (b"250 OK\r\n", [Reply(250, ("OK",))]),
     (b"250\r\n", [Reply(250, ("",))]),
-    (b"250 \r\n", [Reply(250, ("",))]),
+    (b"250 \n", [Reply(250, ("",))]),
     (b"250-\r\n250\r\n", [Reply(250, ("", ""))]),
-    (b"250\n", [Reply(250, ("",))]),
-    (b"250 OK\n", [Reply(250, ("OK",))]),
-    (b"250-a\n250-b\r\n250 c\n", [Reply(250, ("a", "b", "c"))]),
     (b"250  two blanks \r\n", [Reply(250, (" two blanks ",))]),
-    (b"250 -\r\n", [Reply(250, ("-",))]),
-    (b"250--\r\n250 x\r\n", [Reply(250, ("-", "x"))]),
-    (b"250 a\rb\r\n", [Reply(250, ("a\rb",))]),
-    (b"250 a\r\r\n", [Reply(250, ("a\r",))]),
-    (b"250 nul\0and\x7f\x01\r\n", [Reply(250, ("nul\0and\x7f\x01",))]),
-    (b"250 gr\xc3\xbc\xc3\x9fe\r\n", [Reply(250, ("gr\u00fc\u00dfe",))]),
+    (b"250--\r\n250 -\r\n", [Reply(250, ("-", "-"))]),
+    (b"250 a\rb\r\r\n", [Reply(250, ("a\rb\r",))]),
+    (b"250 gr\xc3\xbc\xc3\x9fe\0\r\n", [Reply(250, ("gr\u00fc\u00dfe\0",))]),
     (b"250 gr\xfc\xdfe\r\n", [Reply(250, (r"gr\xfc\xdfe",))]),
-    (b"200 least\r\n", [Reply(200, ("least",))]),
-    (b"599 most\r\n", [Reply(599, ("most",))]),
-    (b"354 a\r\n421 b\r\n", [Reply(354, ("a",)), Reply(421, ("b",))]),
-    (b"250-a\r\n250 b\r\n221 c\r\n", [Reply(250, ("a", "b")), Reply(221, ("c",))]),
+    (b"200 least\r\n599 most\r\n", [Reply(200, ("least",)), Reply(599, ("most",))]),
     # A refusal that follows lines with another code is the reply.
     (b"220-mx ESMTP\r\n521 5.7.1 Blocked\r\n", [Reply(521, ("5.7.1 Blocked",))]),
     (b"250-mx\r\n250-SIZE\r\n421 Closing\r\n", [Reply(421, ("Closing",))]),
     (b"220-a\r\n550-b\r\n550 c\r\n", [Reply(550, ("b", "c"))]),
     (b"550-a\r\n421 b\r\n250 c\r\n", [Reply(421, ("b",)), Reply(250, ("c",))]),
-    (b"220 2.0.0\r\n", [Reply(220, ("2.0.0",))]),
+    # As a firewall masks it.
     (b"220***0*2**\r\n", [Reply(220, ("***0*2**",))]),
-    (b"", []),
-    (b"2", []),
-    (b"25", []),
-    (b"250", []),
-    (b"250 OK", []),
-    (b"250 OK\r", []),
-    (b"250\r", []),
-    (b"250-a\r\n", []),
-    (b"250-a\r\n250-b\r\n25", []),
     (b"250 OK\r\n5", [Reply(250, ("OK",))]),
-]
-
-#: Lines that are no reply.
-RUBBISH = [
-    *(b"", b" 250 OK", b"25", b"25 OK", b"2500 OK", b"250OK", b"250_OK", b"250\tOK", b"250\0OK"),
-    *(b"100 too low", b"199 too low", b"000 zero", b"600 too high", b"999 too high"),
-    *(b"+25 signed", b"-25 signed", b"2_5 Python's own", b"2.5 decimal", b"0x2 hexadecimal"),
-    *(
-        b"2e1 exponent",
-        "\uff12\uff15\uff10 full-width".encode(),
-        "\u0662\u0665\u0660 Arabic".encode(),
-    ),
-    *("2\u0665\u0660 half Arabic".encode(), b"\xb2\xb3\xb9 superscript Latin-1"),
-    *(b"\xef\xbb\xbf250 byte order mark", b"SSH-2.0-OpenSSH_9.2", b"HTTP/1.1 400 Bad Request"),
-    *(b"+OK POP3 ready", b"* OK IMAP4rev1", b"\x15\x03\x01\x00\x02\x02\x46", b"2002***2***0*00"),
-    *(b"250-a\r\nb", b"250-a\r\n", b"250-a\r\n b\r\n250 c"),
+    *((b, []) for b in (b"", b"2", b"25", b"250", b"250 OK", b"250 OK\r", b"250\r", b"250-a\r\n")),
 ]
 
 
-@pytest.mark.parametrize("in_pieces", [lambda data: [data], single_bytes], ids=["whole", "bytes"])
 @pytest.mark.parametrize(("data", "expected"), SOUND)
-def test_sound_replies_are_read(in_pieces, data, expected):
-    assert replies(*in_pieces(data)) == expected
+def test_sound_replies_are_read(data, expected):
+    assert replies(data) == expected
 
 
-@pytest.mark.parametrize("in_pieces", [lambda data: [data], single_bytes], ids=["whole", "bytes"])
-@pytest.mark.parametrize("line", RUBBISH)
-def test_rubbish_is_a_protocol_error(in_pieces, line):
-    assert replies(*in_pieces(line + b"\r\n")) == ["not an SMTP reply"]
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(b"", b" 250 OK", b"25", b"25 OK", b"2500 OK", b"250OK", b"250_OK", b"250\tOK"),
+        *(
+            b"250\0OK",
+            b"100 too low",
+            b"199 too low",
+            b"000 zero",
+            b"600 too high",
+            b"999 too high",
+        ),
+        *(b"+25 signed", b"-25 signed", b"2_5 Python's own", b"2.5 decimal", b"0x2 hexadecimal"),
+        *(b"2e1 exponent", b"\xb2\xb3\xb9 superscript Latin-1", b"\xef\xbb\xbf250 byte order mark"),
+        *("\uff12\uff15\uff10 full-width".encode(), "\u0662\u0665\u0660 Arabic".encode()),
+        *(
+            "2\u0665\u0660 half Arabic".encode(),
+            b"SSH-2.0-OpenSSH_9.2",
+            b"HTTP/1.1 400 Bad Request",
+        ),
+        *(b"+OK POP3 ready", b"* OK IMAP4rev1", b"\x15\x03\x01\x00\x02\x02\x46"),
+        *(b"2002***2***0*00", b"250-a\r\nb", b"250-a\r\n", b"250-a\r\n b\r\n250 c"),
+    ],
+)
+def test_rubbish_is_a_protocol_error(line):
+    assert replies(line + b"\r\n") == ["not an SMTP reply"]
 
 
 @pytest.mark.parametrize(
@@ -212,19 +196,13 @@ def test_pending_is_what_no_reply_was_made_of(data, pending):
     ("code", "text", "expected"),
     [
         (250, "2.1.5 Recipient OK", (2, 1, 5)),
-        (250, "2.6.0 <1@a> [InternalId=1] Queued mail for delivery", (2, 6, 0)),
-        (550, "5.7.54 SMTP; Unable to relay", (5, 7, 54)),
-        (452, "4.3.1 Insufficient system resources", (4, 3, 1)),
         (451, "4.7.500 Server busy", (4, 7, 500)),
-        (550, "5.1.10", (5, 1, 10)),
         (550, "5.123.456 x", (5, 123, 456)),
         (550, "5.7.1: text", (5, 7, 1)),
-        (550, "5.7.1, text", (5, 7, 1)),
         # The class must agree with the reply code (RFC 2034 4).
         (550, "4.7.1 x", None),
         (250, "5.7.1 x", None),
         (354, "2.0.0 go", None),
-        (354, "3.0.0 go", None),
         # Version numbers and other numbers are no codes.
         (220, "2.0.0.1 version", None),
         (220, "2.1 x", None),

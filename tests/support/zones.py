@@ -31,6 +31,9 @@ two           MX    20 mail2
 equal         MX    10 mail1
               MX    5  mail2
               MX    10 mail3
+twice         MX    20 mail1
+              MX    10 mail1
+              MX    15 mail2
 none          TXT   "no MX"
 null          MX    0 .
 null-beside   MX    0 .
