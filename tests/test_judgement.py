@@ -63,7 +63,7 @@ def failed(cause: Cause, stage: str = "rcpt") -> StageOutcome:
 
 
 def wrong(judgements: Sequence[Judgement]) -> list[tuple[str, State]]:
-    return [(each.label, each.state) for each in judgements if each.state is not OK]
+    return [(judged.label, judged.state) for judged in judgements if judged.state is not OK]
 
 
 # Ranges.
@@ -126,7 +126,7 @@ def test_the_time_of_a_failure_is_no_finding():
     limits = options("-c", "total=0", "-c", "rcpt=0", "-w", "ehlo=0")
     judgements = judge(examined(refused(550)), limits)
     assert wrong(judgements) == [("ehlo", WARNING), ("rcpt", CRITICAL)]
-    assert [each.ground for each in judgements if each.state is not OK] == (
+    assert [judged.ground for judged in judgements if judged.state is not OK] == (
         [Ground.RANGE, Ground.FAILURE]
     )
 
@@ -145,7 +145,7 @@ def test_the_time_of_a_failure_is_no_finding():
     ],
 )
 def test_perfdata_are_of_stages_that_were_answered_or_ran_out_of_time(outcome, value):
-    values = {each.name: each.value for each in judge(examined(outcome), options())}
+    values = {judged.name: judged.value for judged in judge(examined(outcome), options())}
     assert values[outcome.stage.value] == value
 
 
@@ -222,7 +222,7 @@ def states(rule: str, *servers: Examined, argv: Sequence[str] = ()) -> list[Stat
     tested = ServerSet(None, tuple(server.member for server in servers))
     judged = [(server, judge(server, asked)) for server in servers]
     weighed = weigh(tested, judged, asked.judging)
-    return [each.state for each in weighed if each.ground is Ground.FAILURE]
+    return [judgement.state for judgement in weighed if judgement.ground is Ground.FAILURE]
 
 
 ACCEPTS = examined(label="good")
@@ -294,6 +294,6 @@ def test_critical_is_worse_than_unknown():
 def test_a_policy_of_the_domain_is_judged_once_for_a_set():
     servers = (ACCEPTS.member, examined(label="two").member)
     published = mta_sts.Published("contoso.com", Problem.NO_TXT)
-    found = ServerSet(None, servers, published=(published,))
-    assessment = assess(found, options("--all-mx", "--mta-sts"), weigh)
+    tested = ServerSet(None, servers, published=(published,))
+    assessment = assess(tested, options("--all-mx", "--mta-sts"), weigh)
     assert wrong(assessment.judgements) == [("mta-sts", WARNING)]

@@ -24,8 +24,8 @@ def answer(request: Any, timeout: float = PATIENCE) -> Any:
     def conversation() -> Any:
         return (yield request)
 
-    (found,) = Run([conversation()], timeout).drive()
-    return found
+    (answered,) = Run([conversation()], timeout).drive()
+    return answered
 
 
 def fail(error: Exception) -> Callable[..., Any]:
@@ -47,8 +47,8 @@ def test_calls_run_beside_each_other():
     def conversation() -> Any:
         return (yield Call(lambda: both.wait(PATIENCE)))
 
-    found = Run([conversation(), conversation()], PATIENCE).drive()
-    assert [returned.fault for returned in found] == [None, None]
+    answers = Run([conversation(), conversation()], PATIENCE).drive()
+    assert [returned.fault for returned in answers] == [None, None]
 
 
 def test_a_fault_that_a_call_returns_is_the_answers():

@@ -59,17 +59,17 @@ def session(
 ) -> Session:
     """A walk through ``peer``, which is known by ``name``."""
     contexts = Contexts(TlsSettings(verify=verify, ca_file=trusted, **settings))
-    walked = walk(plan._replace(verify=verify), Server(name, ("127.0.0.1",), peer.port))
-    (walked_session,) = Run([walked], PATIENCE, contexts).drive()
-    return walked_session
+    conversation = walk(plan._replace(verify=verify), Server(name, ("127.0.0.1",), peer.port))
+    (walked,) = Run([conversation], PATIENCE, contexts).drive()
+    return walked
 
 
 def security(*arguments: Any, **named: Any) -> Security:
     """What TLS agreed on in a walk that came to its end."""
-    found = session(*arguments, **named)
-    assert found.failure is None
-    assert found.security is not None
-    return found.security
+    walked = session(*arguments, **named)
+    assert walked.failure is None
+    assert walked.security is not None
+    return walked.security
 
 
 # Cipher suites.
@@ -127,18 +127,18 @@ def test_a_certificate_that_fails_verification_is_told_and_the_test_goes_on(
     context = getattr(certificates, kind).context()
     peer = serve(Manners(context, implicit=mode == "implicit"))
     plan = PLAN._replace(tls=HANDSHAKES[mode])
-    found = session(peer, plan=plan, trusted=certificates.authority.file)
+    walked = session(peer, plan=plan, trusted=certificates.authority.file)
     # OpenSSL before 3.0 has no hyphen there.
-    untrusted = found.security.untrusted.replace("OpenSSL: self signed", "OpenSSL: self-signed")
-    assert (untrusted, found.security.verified) == (UNTRUSTED[kind], False)
+    untrusted = walked.security.untrusted.replace("OpenSSL: self signed", "OpenSSL: self-signed")
+    assert (untrusted, walked.security.verified) == (UNTRUSTED[kind], False)
     assert len(peer.talks) == 2
-    stages = [outcome.stage.value for outcome in found.outcomes]
+    stages = [outcome.stage.value for outcome in walked.outcomes]
     order = "connect starttls banner ehlo" if mode == "implicit" else "connect banner ehlo starttls"
     assert stages == [*order.split(), "mail", "rcpt", "quit"]
     # RCPT is asked once.
     assert [line[:4] for line in peer.heard].count(b"RCPT") == 1
-    assert found.seconds == pytest.approx(
-        sum(outcome.seconds for outcome in found.outcomes if outcome.stage is not Stage.QUIT)
+    assert walked.seconds == pytest.approx(
+        sum(outcome.seconds for outcome in walked.outcomes if outcome.stage is not Stage.QUIT)
     )
 
 
@@ -193,9 +193,15 @@ def test_servers_of_a_set_keep_their_certificates_apart(serve, certificates):
     servers = [serve(Manners(getattr(certificates, kind).context())) for kind in kinds]
     walks = [walk(PLAN, Server("mx.test", ("127.0.0.1",), peer.port)) for peer in servers]
     contexts = Contexts(TlsSettings(ca_file=certificates.authority.file))
-    found = Run(walks, PATIENCE, contexts).drive()
-    assert [bool(each.security.untrusted) for each in found] == [False, True, True, False, True]
-    assert [each.security.verified for each in found] == [True, False, False, True, False]
+    sessions = Run(walks, PATIENCE, contexts).drive()
+    assert [bool(walked.security.untrusted) for walked in sessions] == [
+        False,
+        True,
+        True,
+        False,
+        True,
+    ]
+    assert [walked.security.verified for walked in sessions] == [True, False, False, True, False]
 
 
 # Why verification fails.

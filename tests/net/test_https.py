@@ -117,8 +117,8 @@ def test_a_server_without_tls_is_a_fault(certificates, serve_carelessly):
 
 
 def test_a_silent_server_is_not_waited_for(certificates, serve_carelessly):
-    found = fetch(source(certificates, serve_carelessly(Talk.wait), patience=0.3))
-    assert found == Fault(Cause.SILENT, "within 0.3s")
+    fetched = fetch(source(certificates, serve_carelessly(Talk.wait), patience=0.3))
+    assert fetched == Fault(Cause.SILENT, "within 0.3s")
 
 
 def test_of_several_addresses_one_that_refuses_is_named(certificates):
@@ -128,5 +128,7 @@ def test_of_several_addresses_one_that_refuses_is_named(certificates):
     with socket.socket() as taken:
         taken.bind(("127.0.0.9", 0))
         port = taken.getsockname()[1]
-        found = fetch(Source("mx.test", "/", ("255.255.255.255", "127.0.0.9"), settings, 5.0, port))
-    assert found == Fault(Cause.REFUSED, f"127.0.0.9 port {port}: connection refused")
+        fetched = fetch(
+            Source("mx.test", "/", ("255.255.255.255", "127.0.0.9"), settings, 5.0, port)
+        )
+    assert fetched == Fault(Cause.REFUSED, f"127.0.0.9 port {port}: connection refused")

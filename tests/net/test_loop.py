@@ -58,9 +58,9 @@ def asking(*requests: Request) -> Conversation:
 def answers(*requests: Request, timeout: float = PATIENCE) -> list[Answer]:
     """What comes back for the requests; the run is not late."""
     begun = time.monotonic()
-    (found,) = run([asking(*requests)], timeout)
+    (answered,) = run([asking(*requests)], timeout)
     assert time.monotonic() - begun < timeout + LATENESS
-    return found
+    return answered
 
 
 def said(answer: Answer) -> Any:
@@ -153,6 +153,13 @@ def test_what_this_host_itself_refuses_says_nothing_of_the_server(code):
 
 
 # Replies.
+
+
+def test_a_connection_that_ends_within_a_reply(peer):
+    server = peer(lambda talk: talk.tell(b"220-one\r\n22"))
+    _, greeted = answers(connect(server), Command(b""))
+    words = "connection closed by the server after '220-one 22'"
+    assert greeted.fault == CLOSED._replace(explanation=words)
 
 
 def test_patience_ends_a_request_and_not_the_run(peer):
@@ -376,7 +383,7 @@ def test_a_signal_ends_the_run(peer, number):
     os.close(reading)
     os.close(writing)
     fault = Fault(Cause.INTERRUPTED, f"interrupted by {number.name}")
-    assert [each.fault for each in interrupted] == [fault, fault]
+    assert [answer.fault for answer in interrupted] == [fault, fault]
 
 
 def test_many_conversations_at_once(peer):
@@ -387,8 +394,8 @@ def test_many_conversations_at_once(peer):
         talk.tell(b"220 ready\r\n")
 
     conversation = (connect(peer(greet)), Command(b""))
-    found = run([asking(*conversation) for _ in range(200)], PATIENCE)
-    assert [said(greeted) for _, greeted in found] == ["220 ready"] * 200
+    results = run([asking(*conversation) for _ in range(200)], PATIENCE)
+    assert [said(greeted) for _, greeted in results] == ["220 ready"] * 200
 
 
 def test_no_more_conversations_at_once_than_wanted():
@@ -406,8 +413,8 @@ def test_no_more_conversations_at_once_than_wanted():
         return number
 
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
-        found = run([conversation(number) for number in range(20)], PATIENCE, parallel=3)
-    assert found == list(range(20))
+        results = run([conversation(number) for number in range(20)], PATIENCE, parallel=3)
+    assert results == list(range(20))
     assert most == 3
 
 
@@ -491,7 +498,7 @@ def test_a_chore_waits_until_something_new_is_on_its_way(peer):
     server = peer(halves)
     driven = Run([conversation()], PATIENCE, clock=clock)
     driven.drive([lambda: seen_by_chore.append(len(answered))])
-    assert [said(each) for each in answered[1:]] == ["220 ready", "250 ok"]
+    assert [said(answer) for answer in answered[1:]] == ["220 ready", "250 ok"]
     # The connection and the greeting.
     assert seen_by_chore == [2]
 

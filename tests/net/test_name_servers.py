@@ -195,8 +195,8 @@ def test_a_real_server_that_takes_one_question_in_a_connection(name_server):
         return iter([len(response).to_bytes(2, "big") + response]) if tcp else response
 
     server = name_server(once)
-    (found,) = told_over(server, addresses("big.example", [server.address]))
-    assert len(found) == 200
+    (known,) = told_over(server, addresses("big.example", [server.address]))
+    assert len(known) == 200
     assert server.heard == ["udp", "udp", "tcp", "tcp"]
 
 

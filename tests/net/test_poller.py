@@ -67,6 +67,10 @@ def test_what_is_ready_is_given_to_its_owner(pipe):
         (second, pipes[2].reading),
         (None, signals.reading),
     ]
+    for channel in (first, second):
+        channel.done = True
+        poller.settle(channel)
+    assert (poller.wait(0.0), list(poller.active)) == ([], [])
 
 
 # The numbers of descriptors that were closed are given to new ones.

@@ -56,9 +56,9 @@ PROBE = Probe(OWN, EIGHT, EIGHT + 5, "INBOX", 7)
     ],
 )
 def test_a_probe_is_read(answer):
-    (found,) = parse(answer, "INBOX")
-    assert found._replace(arrived=PROBE.arrived) == PROBE
-    assert found.arrived in (EIGHT + 5, EIGHT + 5 - 20 * 86_400)
+    (probe,) = parse(answer, "INBOX")
+    assert probe._replace(arrived=PROBE.arrived) == PROBE
+    assert probe.arrived in (EIGHT + 5, EIGHT + 5 - 20 * 86_400)
 
 
 @pytest.mark.parametrize(
@@ -157,8 +157,8 @@ def test_the_newest_probe_is_the_one_that_was_sent_last(probes, expected):
     ],
 )
 def test_the_delay_is_told_unless_the_clocks_differ(sent, arrived, delay, skew):
-    found = newest([at(sent, arrived)], OWN, NOW, NOW)
-    assert (found.delay, found.skew) == (delay, skew)
+    newest_probe = newest([at(sent, arrived)], OWN, NOW, NOW)
+    assert (newest_probe.delay, newest_probe.skew) == (delay, skew)
 
 
 @given(st.lists(st.none() | st.binary() | st.tuples(st.binary(), st.binary())), st.binary())

@@ -8,7 +8,7 @@ from exchange_mailaccept.net.resolv_conf import system_nameservers
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "servers"),
     [
         ("nameserver 192.0.2.1\nnameserver 2001:db8::1\n",
          (("192.0.2.1", 53), ("2001:db8::1", 53))),
@@ -27,10 +27,10 @@ from exchange_mailaccept.net.resolv_conf import system_nameservers
         ("\xff\n", (("127.0.0.1", 53),)),
     ],
 )  # fmt: skip
-def test_the_name_servers_of_the_system(tmp_path, text, found):
+def test_the_name_servers_of_the_system(tmp_path, text, servers):
     path = tmp_path / "resolv.conf"
     path.write_bytes(text.encode("latin-1"))
-    assert system_nameservers(str(path)) == found
+    assert system_nameservers(str(path)) == servers
 
 
 def test_without_a_file_the_name_server_is_here(tmp_path):

@@ -211,8 +211,8 @@ def session(*chain: bytes, whole: bool = True) -> Session:
 
 
 def judged(of: Session, *records: str, now: float = 0.0) -> tuple[Effect, Problem, str]:
-    found = dane.Found(base="mx.test", records=tuple(map(tlsa.parse, records)))
-    published = dane.Published("contoso.com", hosts={"mx.test": found})
+    host = dane.Found(base="mx.test", records=tuple(map(tlsa.parse, records)))
+    published = dane.Published("contoso.com", hosts={"mx.test": host})
     conclusion = dane.judge(published, "", of, now)
     return conclusion.effect, conclusion.problem, conclusion.why
 

@@ -38,8 +38,10 @@ def test_without_a_policy_it_is_said_why(names, txt, problem, why, policy_id):
     _, nameserver = names({("_mta-sts.contoso.com.", "TXT"): txt})
     port = nameserver.rpartition(":")[2]
     target = Target("contoso.com", "", 25, 0, (("127.0.0.1", int(port)),))
-    (found,) = loop.Run([mta_sts.look_up(target, (), TlsSettings())], 10).drive()
-    assert found == mta_sts.Published("contoso.com", problem, why.replace("PORT", port), policy_id)
+    (published,) = loop.Run([mta_sts.look_up(target, (), TlsSettings())], 10).drive()
+    assert published == mta_sts.Published(
+        "contoso.com", problem, why.replace("PORT", port), policy_id
+    )
 
 
 VALID = Security("TLSv1.3", "TLS_AES_256_GCM_SHA384", True)
@@ -55,8 +57,8 @@ def session(name: str, security=None, stage=None, fault=REFUSED) -> Session:
 def judged(mode: str, hosts: tuple[str, ...], *sessions: Session) -> tuple[Effect, Problem, str]:
     policy = Policy(mode, ("mx1.test", "mx2.test"), 86_400)
     published = mta_sts.Published("contoso.com", None, "", "1", policy)
-    found = mta_sts.judge(published, hosts, sessions)
-    return found.effect, found.problem, found.host
+    conclusion = mta_sts.judge(published, hosts, sessions)
+    return conclusion.effect, conclusion.problem, conclusion.host
 
 
 BOTH = ("mx1.test", "mx2.test")
@@ -107,8 +109,8 @@ def test_a_policy_is_weighed_by_how_many_mx_it_hits(mode, hosts, sessions, expec
     ],
 )
 def test_without_a_policy_nothing_holds_mail_up(problem, effect):
-    found = mta_sts.judge(mta_sts.Published("contoso.com", problem, "why"), BOTH, ())
-    assert (found.effect, found.problem, found.why) == (effect, problem, "why")
+    conclusion = mta_sts.judge(mta_sts.Published("contoso.com", problem, "why"), BOTH, ())
+    assert (conclusion.effect, conclusion.problem, conclusion.why) == (effect, problem, "why")
 
 
 @pytest.mark.parametrize(

@@ -73,8 +73,8 @@ def test_selector_and_matching_type_say_what_is_compared(text, certificate, publ
 )
 def test_senders_use_what_they_understand_and_of_digests_the_stronger(records, expected):
     data = {"0": "616263", "1": SHA256, "2": SHA512}
-    parsed = [parse(f"{each} {data.get(each[-1], SHA256)}") for each in records]
-    assert [str(each)[:5] for each in usable(parsed)] == expected
+    parsed = [parse(f"{record} {data.get(record[-1], SHA256)}") for record in records]
+    assert [str(record)[:5] for record in usable(parsed)] == expected
 
 
 @pytest.mark.parametrize(

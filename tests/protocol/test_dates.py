@@ -33,11 +33,11 @@ def test_the_date_knows_no_time_zone(now, expected, zone, monkeypatch):
     monkeypatch.setenv("TZ", zone)
     time.tzset()
     try:
-        found = rfc5322_date(now)
+        date = rfc5322_date(now)
     finally:
         monkeypatch.undo()
         time.tzset()
-    assert found == expected
+    assert date == expected
 
 
 @pytest.mark.parametrize("name", ["de_DE", "ar_EG"])
@@ -51,12 +51,12 @@ def test_the_date_knows_no_locale(name, tmp_path, monkeypatch):
     try:
         locale.setlocale(locale.LC_ALL, name)
         assert time.strftime("%a", time.gmtime(784_111_777)) != "Sun"
-        found = rfc5322_date(784_111_777)
+        date = rfc5322_date(784_111_777)
     finally:
         # The machine's own locales are not below LOCPATH.
         monkeypatch.undo()
         locale.setlocale(locale.LC_ALL, before)
-    assert found == "Sun, 06 Nov 1994 08:49:37 +0000"
+    assert date == "Sun, 06 Nov 1994 08:49:37 +0000"
 
 
 @given(st.integers(0, 253_402_300_799))

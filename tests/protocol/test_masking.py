@@ -51,18 +51,11 @@ def test_an_empty_secret_hides_nothing():
 )
 def test_a_secret_inside_something_encoded_is_masked(secret, before, after):
     """At each of the three places at which base64 may cut it; a character at the edges may stay."""
-    raw = (
-        secret.encode("utf-8", "surrogateescape")
-        if secret.isascii()
-        else secret.encode("utf-8", "backslashreplace")
-    )
-    text = raw.decode()
+    raw = secret.encode("utf-8", "backslashreplace")
     encoded = base64.b64encode(before + raw + after).decode()
     core_begin, core_end = (8 * len(before) + 5) // 6, 8 * (len(before) + len(raw)) // 6
     core = encoded[core_begin:core_end]
-    masked = mask(encoded, (text,))
-    if len(core) >= 4:
-        assert core not in masked
+    assert len(core) < 4 or core not in mask(encoded, (raw.decode(),))
 
 
 @given(
@@ -87,8 +80,3 @@ def test_no_eight_characters_of_a_secret_are_left(secret, begin, end, around, fo
 @given(st.text("abcdefgh", min_size=16, max_size=40), st.text("ijklmnop *"))
 def test_nothing_but_the_secret_is_masked(secret, text):
     assert mask(text, (secret,)) == text
-
-
-@given(st.text(), st.text(max_size=30))
-def test_masking_never_fails(text, secret):
-    assert isinstance(mask(text, (secret, secret)), str)

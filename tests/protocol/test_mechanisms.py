@@ -86,7 +86,7 @@ def test_which_mechanisms_have_a_secret(credentials, usable):
 
 
 @pytest.mark.parametrize(
-    ("offered", "chosen"),
+    ("offered", "mechanism"),
     [
         (("LOGIN", "PLAIN", "NTLM", "XOAUTH2"), "XOAUTH2"),
         (("GSSAPI", "LOGIN", "PLAIN"), "PLAIN"),
@@ -94,8 +94,8 @@ def test_which_mechanisms_have_a_secret(credentials, usable):
         ((), ""),
     ],
 )
-def test_the_choice_is_ours_and_not_the_servers(offered, chosen):
-    assert auth.choose(offered, PROBE) == chosen
+def test_the_choice_is_ours_and_not_the_servers(offered, mechanism):
+    assert auth.choose(offered, PROBE) == mechanism
 
 
 @pytest.mark.parametrize(
