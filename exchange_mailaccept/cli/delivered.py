@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from ..names import DIGITS, LETTERS, consists_of
+from ..names import DIGITS, consists_of
 from ..record import NamedTuple
 from . import words
 
 IMAP_PORT, IMAPS_PORT = 143, 993
 #: Folder of arriving mail, in upper or lower case (RFC 9051 5.1).
 INBOX = "INBOX"
+_HEXADECIMAL = DIGITS + "abcdefABCDEF"
 
 
 class Place(NamedTuple):
@@ -47,7 +48,7 @@ def _decoded(text: str) -> str:
     first, *others = text.split("%")
     data = first.encode("utf-8", "surrogateescape")
     for part in others:
-        if len(part) < 2 or not consists_of(DIGITS + LETTERS, part[:2]):
+        if len(part) < 2 or not consists_of(_HEXADECIMAL, part[:2]):
             raise ValueError("has a % without two hexadecimal digits after it (%25 is a %)")
         data += bytes.fromhex(part[:2]) + part[2:].encode("utf-8", "surrogateescape")
     return words.one_line(data.decode("utf-8"))

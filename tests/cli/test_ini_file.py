@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.parsing import parse
-from support.plugin import PLUGIN, PluginRun, run_plugin
+from support.plugin import PLUGIN, run_plugin
 from support.smtp import PATIENCE
 
 from exchange_mailaccept.cli import ini_file
@@ -60,37 +60,38 @@ hostname=between.example
 [again]
 port=587
 """
+DEFAULT, SPACED = "--hostname=default.example", "--hostname=spaced.example"
+AGAIN = ["--hostname=first.example", "--port=587"]
 
 
 @pytest.mark.parametrize(
-    ("option", "found"),
+    ("argv", "expected"),
     [
-        (["--extra-opts=@{ini}"], ["--hostname=default.example"]),
-        (["--extra-opts=spaced@{ini}"], ["--hostname=spaced.example"]),
+        (["--extra-opts=@{ini}"], [DEFAULT]),
+        (["--extra-opts=spaced@{ini}"], [SPACED]),
         (["--extra-opts=two words@{ini}"], ["--hostname=words.example"]),
         (["--extra-opts=check_exchange@{ini}"], ["--hostname=shorter.example"]),
         (["--extra-opts=empty@{ini}"], []),
-        (["--extra-opts=again@{ini}"], ["--hostname=first.example", "--port=587"]),
+        (["--extra-opts=again@{ini}"], AGAIN),
         # As an argument of its own, too.
-        (["--extra-opts", "spaced@{ini}"], ["--hostname=spaced.example"]),
-        (["--extra-opts", "@{ini}"], ["--hostname=default.example"]),
-        (
-            ["--extra-opts=spaced@{ini}", "--extra-opts=again@{ini}"],
-            ["--hostname=spaced.example", "--hostname=first.example", "--port=587"],
-        ),
+        (["--extra-opts", "spaced@{ini}"], [SPACED]),
+        (["--extra-opts=spaced@{ini}", "--extra-opts=again@{ini}"], [SPACED, *AGAIN]),
+        # The default file; an option behind it is no section.
+        (["--extra-opts"], [DEFAULT]),
+        (["--extra-opts=spaced"], [SPACED]),
+        (["--extra-opts", "-v"], [DEFAULT, "-v"]),
+        (["--extra-opts", "--starttls"], [DEFAULT, "--starttls"]),
+        (["--extra-opts", "-"], [DEFAULT, "-"]),
+        # All of it comes before the other words.
+        (["-p", "26", "--extra-opts=@{ini}", "-v"], [DEFAULT, "-p", "26", "-v"]),
+        # An unset macro of Nagios or Icinga.
+        (["--extra-opts=", "-v"], ["-v"]),
+        (["--extra-opts", "", "-v"], ["-v"]),
     ],
 )
-def test_the_section_is_found(write, option, found):
+def test_the_section_is_found(write, argv, expected):
     ini = write(INI)
-    assert expand(*(each.format(ini=ini) for each in option)) == found
-
-
-@pytest.mark.parametrize("after", ["-v", "--starttls", "-"])
-def test_an_option_after_it_is_no_section(write, after):
-    ini = write(INI)
-    assert expand("--extra-opts", after, MP_CONFIG_FILE=ini) == [
-        "--hostname=default.example", after
-    ]  # fmt: skip
+    assert expand(*(word.format(ini=ini) for word in argv), MP_CONFIG_FILE=ini) == expected
 
 
 @pytest.mark.parametrize("name", ["absent", "check_exchange_mail", "Spaced", "two", "words"])
@@ -98,77 +99,6 @@ def test_a_section_that_is_missing(write, name):
     ini = write(INI)
     with pytest.raises(ValueError, match=rf"has no section \[{name}\]"):
         expand(f"--extra-opts={name}@{ini}")
-
-
-def test_a_section_that_is_missing_is_unknown(write, plugin):
-    """As Nagios sees it."""
-    ini = write(INI)
-    run = plugin(f"--extra-opts=absent@{ini}", "-H", "192.0.2.1", "-r", "a@contoso.com")
-    assert (run.exit_code, run.stdout, run.stderr) == (
-        3,
-        f"MAILACCEPT UNKNOWN - --extra-opts: {ini} has no section [absent] (see"
-        " check_exchange_mailaccept --help)\n",
-        "",
-    )
-
-
-def test_a_hyphen_is_standard_input(write):
-    ini = write(f"[{PROGRAM}]\nuntil=nowhere\n")
-    with open(ini, encoding="ascii") as file:  # noqa: PTH123 its descriptor is to be inherited
-        run = run_plugin("--extra-opts=@-", "-H", "192.0.2.1", "-r", "a@b.example", stdin=file)
-    assert run.exit_code == 3
-    assert run.stdout.startswith("MAILACCEPT UNKNOWN - --until nowhere: ")
-    run = run_plugin("--extra-opts=@-", "-H", "192.0.2.1", "-r", "a@b.example")
-    assert run.stdout.startswith(
-        f"MAILACCEPT UNKNOWN - --extra-opts: standard input has no section [{PROGRAM}] (see "
-    )
-
-
-def refused(run: PluginRun, why: str) -> None:
-    """What is said of the source of the options, in one line."""
-    hint = "(see check_exchange_mailaccept --help)"
-    assert tuple(run) == (3, f"MAILACCEPT UNKNOWN - --extra-opts: {why} {hint}\n", "")
-
-
-def test_standard_input_that_says_nothing():
-    reading, writing = os.pipe()
-    try:
-        run = run_plugin("--extra-opts=@-", "-d", "contoso.com", stdin=reading)
-    finally:
-        os.close(reading)
-        os.close(writing)
-    refused(run, "standard input did not end within 5s")
-
-
-def test_standard_input_without_an_end():
-    """What never ends is not taken in for as long as it goes on."""
-    with open("/dev/zero", "rb") as endless:  # noqa: PTH123 its descriptor is to be inherited
-        run = run_plugin("--extra-opts=@-", "-d", "contoso.com", stdin=endless)
-    refused(run, "standard input has more than 1048576 bytes")
-
-
-def test_standard_input_that_can_not_be_read():
-    """It can only be written to."""
-    with open(os.devnull, "wb") as sink:  # noqa: PTH123 its descriptor is to be inherited
-        run = run_plugin("--extra-opts=@-", "-d", "contoso.com", stdin=sink)
-    refused(run, "standard input can't be read: Bad file descriptor")
-
-
-def test_standard_input_in_pieces():
-    reading, writing = os.pipe()
-    process = subprocess.Popen(
-        [sys.executable, str(PLUGIN), "--extra-opts=@-"],
-        stdin=reading,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    os.close(reading)
-    for piece in (f"[{PROGRAM}]\r\nunt", "il=no", "where\r\n"):
-        os.write(writing, piece.encode("ascii"))
-    os.close(writing)
-    output, errors = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, errors) == (3, b"")
-    assert output.startswith(b"MAILACCEPT UNKNOWN - --until nowhere: ")
 
 
 # Which file.
@@ -189,13 +119,24 @@ def test_the_file_is_looked_for_in_the_directories_of_a_variable(write, tmp_path
 
 
 def test_the_names_have_their_order(write, tmp_path):
-    for name in reversed(NAMES):
+    for name in NAMES:
         write(section(f"{name}.example"), f"a/{name}")
     write(section("other.example"), "b/monitoring-plugins.ini")
     for name in NAMES:
-        found = expand("--extra-opts", NAGIOS_CONFIG_PATH=f"{tmp_path}/a:{tmp_path}/b")
-        assert found == [f"--hostname={name}.example"]
+        options = expand("--extra-opts", NAGIOS_CONFIG_PATH=f"{tmp_path}/a:{tmp_path}/b")
+        assert options == [f"--hostname={name}.example"]
         (tmp_path / "a" / name).unlink()
+
+
+def test_a_file_in_argv_comes_before_those_of_variables(write, tmp_path):
+    write(section("directory.example"))
+    both = {
+        "MP_CONFIG_FILE": write(section("file.example"), "here.ini"),
+        "NAGIOS_CONFIG_PATH": str(tmp_path),
+    }
+    assert expand("--extra-opts", **both) == ["--hostname=file.example"]
+    named = write(section("named.example"), "named.ini")
+    assert expand(f"--extra-opts=@{named}", **both) == ["--hostname=named.example"]
 
 
 def test_the_places_of_monitoring_plugins_are_known():
@@ -223,12 +164,49 @@ def test_a_file_that_is_found_and_can_not_be_read(tmp_path, write):
         expand("--extra-opts", NAGIOS_CONFIG_PATH=f"{tmp_path}/a:{tmp_path}/b")
 
 
-def test_a_file_that_waits_for_a_writer(tmp_path):
-    """A FIFO would keep the plugin waiting, with no deadline set yet."""
-    fifo = tmp_path / "fifo"
-    os.mkfifo(fifo)
-    run = run_plugin(f"--extra-opts=@{fifo}", "-d", "contoso.com")
-    refused(run, f"{fifo} can't be read: it is no regular file")
+# Standard input.
+
+
+def test_standard_input_in_pieces():
+    process = subprocess.Popen(
+        [sys.executable, str(PLUGIN), "--extra-opts=@-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+    )
+    assert process.stdin is not None
+    for piece in (f"[{PROGRAM}]\r\nunt", "il=no", "where\r\n"):
+        process.stdin.write(piece.encode("ascii"))
+    output, errors = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, errors) == (3, b"")
+    assert output.startswith(b"MAILACCEPT UNKNOWN - --until nowhere: ")
+
+
+@pytest.mark.parametrize(
+    ("option", "stdin", "mode", "why"),
+    [
+        ("absent@{ini}", os.devnull, os.O_RDONLY, "{ini} has no section [absent]"),
+        # A FIFO would keep the plugin waiting for a writer, with no deadline set yet.
+        ("@{fifo}", os.devnull, os.O_RDONLY, "{fifo} can't be read: it is no regular file"),
+        ("@-", os.devnull, os.O_RDONLY, f"standard input has no section [{PROGRAM}]"),
+        ("@-", os.devnull, os.O_WRONLY, "standard input can't be read: Bad file descriptor"),
+        # What never ends is not taken in for as long as it goes on.
+        ("@-", "/dev/zero", os.O_RDONLY, "standard input has more than 1048576 bytes"),
+        ("@-", "{fifo}", os.O_RDWR, "standard input did not end within 5s"),
+    ],
+)
+def test_options_that_can_not_be_read(write, tmp_path, option, stdin, mode, why):
+    places = {"ini": write(INI), "fifo": f"{tmp_path}/fifo"}
+    os.mkfifo(places["fifo"])
+    descriptor = os.open(stdin.format(**places), mode)
+    try:
+        options = f"--extra-opts={option}".format(**places)
+        run = run_plugin(options, "-d", "contoso.com", stdin=descriptor)
+    finally:
+        os.close(descriptor)
+    said = f"--extra-opts: {why.format(**places)} (see check_exchange_mailaccept --help)"
+    assert tuple(run) == (3, f"MAILACCEPT UNKNOWN - {said}\n", "")
 
 
 # What becomes of a line.
@@ -239,14 +217,11 @@ def test_a_file_that_waits_for_a_writer(tmp_path):
     [
         ("port=25", "--port=25"),
         ("  port \t=  25  ", "--port=25"),
-        ("p=25", "--port=25"),
         ("p = 25", "--port=25"),
         ("p =", "--port="),
         ("p", "--port="),
-        ("verbose", "--verbose="),
         ("verbose=", "--verbose="),
         ("v", "--verbose="),
-        ("v =", "--verbose="),
         ("x = 1", "-x=1"),
         ("header = X-A: a = b", "--header=X-A: a = b"),
         ('subject = "  padded "', "--subject=  padded "),
@@ -255,6 +230,8 @@ def test_a_file_that_waits_for_a_writer(tmp_path):
         ("subject = \"a'", "--subject=\"a'"),
         ("subject = a # b", "--subject=a # b"),
         ("hostname=caf\u00e9.example", "--hostname=caf\u00e9.example"),
+        # It reads no other file.
+        ("extra-opts=@/nonexistent", "--extra-opts=@/nonexistent"),
     ],
 )
 def test_a_line_becomes_a_word(write, line, word):
@@ -272,50 +249,19 @@ def test_a_switch_keeps_its_equals_sign(write):
     assert (chosen.target.port, chosen.probe.tls, chosen.limits.verbosity) == (25, Tls.STARTTLS, 2)
 
 
-@pytest.mark.parametrize("name", ["H", "hostname", "w", "warning"])
-@pytest.mark.parametrize("empty", ["{} =", "{}=", "{} = ''", "{}"])
-def test_an_option_without_a_value_takes_no_other(write, name, empty):
+@pytest.mark.parametrize("line", ["H =", "hostname", "w = ''", "warning="])
+def test_an_option_without_a_value_takes_no_other(write, line):
     """Neither the line below it nor, as the last one, the command line."""
-    line = empty.format(name)
     ini = write(f"[{PROGRAM}]\n{line}\nd = two.example\n[last]\nd = two.example\n{line}\n")
     expected = parse(["-d", "two.example", "-p", "26"])
-    for section in ("", "last"):
-        assert parse([f"--extra-opts={section}@{ini}", "-p", "26"]) == expected
-
-
-def test_a_file_in_argv_comes_before_those_of_variables(write, tmp_path):
-    both = {
-        "MP_CONFIG_FILE": write(section("file.example"), "here.ini"),
-        "NAGIOS_CONFIG_PATH": str(tmp_path),
-    }
-    write(section("directory.example"))
-    assert expand("--extra-opts", **both) == ["--hostname=file.example"]
-    named = write(section("named.example"), "named.ini")
-    assert expand(f"--extra-opts=@{named}", **both) == ["--hostname=named.example"]
-    with pytest.raises(ValueError, match="has no section"):
-        expand("--extra-opts=absent", NAGIOS_CONFIG_PATH=str(tmp_path))
-
-
-def test_the_words_come_before_the_others(write):
-    ini = write(f"[{PROGRAM}]\nport=25\n")
-    assert expand("-p", "26", f"--extra-opts=@{ini}", "-v") == ["--port=25", "-p", "26", "-v"]
+    for name in ("", "last"):
+        assert parse([f"--extra-opts={name}@{ini}", "-p", "26"]) == expected
 
 
 def test_a_line_outside_of_any_section_is_a_mistake(write):
     ini = write("hostname=a.example\n[check_exchange_mailaccept]\nport=25\n")
     with pytest.raises(ValueError, match="has an option outside of any section"):
         expand(f"--extra-opts=@{ini}")
-
-
-@pytest.mark.parametrize("argv", [["--extra-opts="], ["--extra-opts", ""]])
-def test_an_empty_value_is_not_given(argv):
-    """An unset macro of Nagios or Icinga."""
-    assert expand(*argv, "-v", MP_CONFIG_FILE="/nonexistent") == ["-v"]
-
-
-def test_an_option_in_a_file_reads_no_other_file(write):
-    ini = write(f"[{PROGRAM}]\nextra-opts=@/nonexistent\n")
-    assert expand(f"--extra-opts=@{ini}") == ["--extra-opts=@/nonexistent"]
 
 
 @given(
@@ -330,7 +276,7 @@ def test_any_bytes_are_words_or_a_mistake(tmp_path_factory, rubbish):
     path = tmp_path_factory.getbasetemp() / "rubbish.ini"
     path.write_bytes(f"[{PROGRAM}]\n".encode() + rubbish)
     try:
-        found = expand(f"--extra-opts=@{path}")
+        options = expand(f"--extra-opts=@{path}")
     except ValueError:
         return
-    assert all(word.startswith("-") for word in found)
+    assert all(option.startswith("-") for option in options)
