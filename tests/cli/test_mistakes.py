@@ -207,6 +207,8 @@ NEEDS_RANGE = (
         (MAILBOX[2:], SECRET, "delivered=... needs --delivered"),
         (("-c", "delay=5"), SECRET, "delay=... needs --delivered"),
         (("--delivered-user", "a"), SECRET, "--delivered-user needs --delivered"),
+        (("--delivered-user", "a\0"), {}, f"--delivered-user a\0: {CONTROL};"
+         " --delivered-user needs --delivered"),
         (("--delivered-password-file", "/n"), {}, f"--delivered-password-file /n: {NOT_FOUND};"
          " --delivered-password-file needs --delivered"),
         (("--delivered-token-file", "/n"), {}, f"--delivered-token-file /n: {NOT_FOUND};"
@@ -239,7 +241,11 @@ def test_a_secret_is_never_shown():
     [
         (["-A", "login", "-U", "me"], "--auth needs -S or -s, or --auth-without-tls"),
         (["-A", "login", "-S"], "--auth needs --user"),
+        (
+            ["-A", "xoauth2", "-S", "-U", "me"],
+            "--auth xoauth2 needs --token-file, or the secret in the environment",
+        ),
     ],
 )
-def test_a_secret_alone_is_not_enough(argv, said):
+def test_a_password_alone_is_not_enough(argv, said):
     assert mistakes("-d", "contoso.com", *argv, **{PASSWORD: "pw"}) == said

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -146,7 +147,7 @@ REFUSED = [
         ),
     ),
     # What looks like an address must be one; the C library makes 127.0.0.1 of 127.1.
-    (words.host, NO_HOST, ("127.1", "1.2.3", "1.2.3.4.5", "2130706433", "0x7f.1")),
+    (words.host, NO_HOST, ("127.1", "1.2.3", "1.2.3.4.5", "2130706433", "0x7f000001")),
     (words.host, ADDRESS, ("1.2.3.999", "01.2.3.4", "mail1:25", "http://mail1/")),
     (words.host, ADDRESS, ("::g", ":::", "[::1]:25", "::1%", "\u0661.1.1.1", "\uff11.2.3.4")),
     # A zone is a printable name without blanks, below 16 bytes (IFNAMSIZ).
@@ -256,7 +257,7 @@ REFUSED = [
     (place, "must have no password in it; there is --delivered-password-file",
      ("imaps://a:b@c.example",)),
     (place, PORT, ("imaps://a@b.example:99999",)),
-    (place, PERCENT, ("imaps://a@b.example/%", "imaps://a@b.example/%zz")),
+    (place, PERCENT, ("imaps://a@b.example/%", "imaps://a@b.example/%4g")),
     (place, CONTROL, ("imaps://a@b.example/a%0db", "imaps://a@b.example/a\nb")),
 ]  # fmt: skip
 
@@ -337,26 +338,28 @@ def test_a_secret_is_the_first_line_of_its_file(file, content, secret):
     assert words.secret(str(file)) == secret
 
 
-@pytest.mark.parametrize("content", ["", "\n", "\r\n", "\nsecond\n"])
-def test_an_empty_secret_is_refused(file, content):
-    file.write_text(content)
-    assert refusal(words.secret, str(file)) == "its first line is empty"
-
-
-@pytest.mark.parametrize("mode", [0o644, 0o604, 0o444, 0o704])
-def test_a_secret_that_everybody_may_read_is_refused(file, tmp_path, mode):
-    """What was leaked once is no secret; a link is judged by its file."""
-    file.chmod(mode)
-    link = tmp_path / "link"
-    link.symlink_to(file)
-    for path in (file, link):
-        assert refusal(words.secret, str(path)) == "everybody may read it; chmod o-r is wanted"
-
-
 @pytest.mark.parametrize("mode", [0o640, 0o400, 0o440, 0o660])
 def test_a_secret_of_an_owner_and_a_group_is_taken(file, mode):
     file.chmod(mode)
     assert words.secret(str(file)) == "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "said"),
+    [
+        *((content, 0o600, "its first line is empty") for content in ("", "\n", "\nsecond\n")),
+        # What was leaked once is no secret.
+        *(("hunter2", mode, "everybody may read it; chmod o-r is wanted")
+          for mode in (0o644, 0o604, 0o444, 0o704)),
+    ],
+)  # fmt: skip
+def test_a_secret_that_is_none_is_refused(file, content, mode, said):
+    """A link is judged by its file."""
+    file.write_text(content)
+    file.chmod(mode)
+    link = file.with_name("link")
+    link.symlink_to(file)
+    assert [refusal(words.secret, str(path)) for path in (file, link)] == [said, said]
 
 
 @pytest.mark.parametrize("convert", [words.secret, words.readable])
@@ -385,12 +388,12 @@ def nobody():
 
 
 @pytest.mark.parametrize("convert", [words.secret, words.readable])
-def test_a_file_that_may_not_be_read(file, request, convert):
-    for directory in file.parents[:3]:
-        Path(directory).chmod(0o755)
-    file.chmod(0)
-    request.getfixturevalue("nobody")
-    assert refusal(convert, str(file)) == "can't be read: Permission denied"
+@pytest.mark.usefixtures("nobody")
+def test_a_file_that_may_not_be_read(convert):
+    """In a directory for everybody, unlike pytest's."""
+    with tempfile.NamedTemporaryFile("w") as file:
+        Path(file.name).chmod(0)
+        assert refusal(convert, file.name) == "can't be read: Permission denied"
 
 
 # Everything.

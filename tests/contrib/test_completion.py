@@ -136,8 +136,8 @@ def test_completed(shell, typed, completed):
 def test_possible_values(shell, typed, possible):
     begin = f"{PROGRAM} {typed}"
     line = shell.typed(begin, ALL)
-    found = line[len(begin.rstrip("=")) :].replace("=", " ").split()
-    values = [word.rpartition("=")[2] for word in found if word not in ("452", "--severity")]
+    inserted = line[len(begin.rstrip("=")) :].replace("=", " ").split()
+    values = [word.rpartition("=")[2] for word in inserted if word not in ("452", "--severity")]
     assert sorted(values) == sorted(possible.split())
 
 

@@ -6,21 +6,20 @@ import email
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import sysconfig
 import tarfile
 import tempfile
-import threading
 import venv
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from support.programs import PATIENCE, unavailable
+from support.scripts import Manners, Servers
 
 from exchange_mailaccept import __version__
 
@@ -33,75 +32,51 @@ import make_zipapp  # noqa: E402 it is no package
 
 FIRST_LINE = re.compile(
     r"MAILACCEPT OK - 127\.0\.0\.1 passed every stage up to rcpt for good@mx\.test in \d+\.\d+s"
-    r" \| banner=.*"
+    r" \(Exchange\) \| banner=.*"
 )
 
 
-def run(command: Sequence[object], cwd: Path) -> subprocess.CompletedProcess[str]:
+UNTIL_RCPT = ("--until", "rcpt", "--profile", "none", "-F", "probe.test")
+
+
+def run(
+    command: Sequence[object], cwd: Path, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run a command far from the checkout, as one that knows nothing of it."""
     # An installed plugin is not the checkout's: its coverage would be that of other files.
-    environment = {
+    usual = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("COVERAGE", "COV_", "PYTHON"))
     }
     return subprocess.run(
         [str(word) for word in command],
-        cwd=cwd,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=PATIENCE,
-        text=True,
-        check=False,
-    )
-
-
-def serve(listener: socket.socket) -> None:
-    """Say 250 to everything, in one session after the other, until the listener is closed."""
-    while True:
-        try:
-            connection, _ = listener.accept()
-        except OSError:
-            return
-        connection.settimeout(PATIENCE)
-        with connection, connection.makefile("rwb", buffering=0) as stream:
-            stream.write(b"220 mx.test ESMTP\r\n")
-            for line in stream:
-                stream.write(b"221 Bye\r\n" if line.upper().startswith(b"QUIT") else b"250 OK\r\n")
+        cwd=cwd, env=environment or usual, stdin=subprocess.DEVNULL, capture_output=True,
+        timeout=PATIENCE, text=True, check=False,
+    )  # fmt: skip
 
 
 @pytest.fixture
-def port() -> Iterator[int]:
-    """The port of a tiny mail server."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
-        thread.start()
-        yield listener.getsockname()[1]
-        # Closing alone does not wake accept().
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join(PATIENCE)
-
-
-@pytest.fixture
-def works(port: int, tmp_path: Path) -> Callable[..., None]:
+def works(serve: Servers, tmp_path: Path) -> Callable[..., None]:
     """Check that a plugin works, ``works(word, ...)``, from a directory with nothing in it."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
+    arguments = ("-H", "127.0.0.1", "-p", serve(Manners()).port, "-r", "good@mx.test")
 
-    def check(*command: object) -> None:
-        ran = run(
-            (
-                *(*command, "-H", "127.0.0.1", "-p", port, "-r", "good@mx.test"),
-                *("--until", "rcpt", "--profile", "none", "-F", "probe.test"),
-            ),
-            elsewhere,
-        )
-        assert ran.stderr == ""
+    def check(*command: object, **how: Any) -> None:
+        ran = run((*command, *arguments, *UNTIL_RCPT), **{"cwd": elsewhere, **how})
+        assert (ran.returncode, ran.stderr) == (0, "")
         assert FIRST_LINE.fullmatch(ran.stdout.splitlines()[0]), ran.stdout
-        assert ran.returncode == 0
 
     return check
+
+
+@pytest.fixture
+def plugins(tmp_path: Path) -> Path:
+    """A directory for plugins."""
+    directory = tmp_path / "plugins"
+    directory.mkdir()
+    return directory
 
 
 def copy_to(directory: Path) -> Path:
@@ -113,49 +88,32 @@ def copy_to(directory: Path) -> Path:
     return directory / SCRIPT
 
 
-def test_copied_file_and_directory(tmp_path, works):
-    directory = tmp_path / "plugins"
-    directory.mkdir()
-
-    works(sys.executable, copy_to(directory))
-
-
-def test_copy_is_executable(tmp_path, works, monkeypatch):
-    directory = tmp_path / "plugins"
-    directory.mkdir()
+def test_a_copy_is_executable(plugins, works, monkeypatch):
     monkeypatch.setenv("PATH", os.pathsep.join((sysconfig.get_path("scripts"), os.environ["PATH"])))
+    works(copy_to(plugins))
 
-    works(copy_to(directory))
 
-
-def test_copy_in_a_directory_that_cannot_be_written(tmp_path, works):
+def test_a_copy_in_a_directory_that_cannot_be_written(plugins, works):
     """Python must not need to keep its byte code there."""
-    directory = tmp_path / "plugins"
-    directory.mkdir()
-    plugin = copy_to(directory)
+    plugin = copy_to(plugins)
     # Another user could not reach a Python below /root, where those of pyenv are; so root goes
     # without what lets it write where the mode forbids it.
     without = ["setpriv", "--inh-caps=-dac_override", "--bounding-set=-dac_override"]
     who = [] if os.getuid() else without
-    directories = [path for path in (directory, *directory.rglob("*")) if path.is_dir()]
-    for each in directories:
-        each.chmod(0o555)
+    directories = [path for path in (plugins, *plugins.rglob("*")) if path.is_dir()]
+    for directory in directories:
+        directory.chmod(0o555)
     try:
         works(*who, sys.executable, plugin)
     finally:
-        for each in directories:
-            each.chmod(0o755)
-    assert [*directory.rglob("__pycache__")] == []
+        for directory in directories:
+            directory.chmod(0o755)
+    assert [*plugins.rglob("__pycache__")] == []
 
 
-def test_symbolic_link_from_another_directory(tmp_path, works):
-    target = tmp_path / "opt"
-    plugins = tmp_path / "plugins"
-    target.mkdir()
-    plugins.mkdir()
-    link = plugins / "check_exchange_mailaccept"
-    link.symlink_to(copy_to(target))
-
+def test_a_symbolic_link_from_another_directory(tmp_path, plugins, works):
+    link = tmp_path / "check_exchange_mailaccept"
+    link.symlink_to(copy_to(plugins))
     works(sys.executable, link)
 
 
@@ -203,7 +161,7 @@ def test_nothing_is_to_be_warned_of(built):
 @pytest.mark.slow
 def test_the_sdist_is_complete(built):
     with tarfile.open(built.sdist) as archive:
-        names = {each.name.partition("/")[2] for each in archive if each.isfile()}
+        names = {member.name.partition("/")[2] for member in archive if member.isfile()}
     made = {"PKG-INFO"} | {name for name in names if ".egg-info/" in name}
     assert names - made == set(sources()) - {".gitattributes", ".gitignore"}
 
@@ -211,23 +169,15 @@ def test_the_sdist_is_complete(built):
 @pytest.mark.slow
 def test_contents_of_the_wheel(built):
     with zipfile.ZipFile(built.wheel) as archive:
-        names = archive.namelist()
-        (entry_points,) = (each for each in names if each.endswith("/entry_points.txt"))
-        scripts = archive.read(entry_points).decode()
-        (licence,) = (each for each in names if each.endswith("LICENSE"))
-        assert archive.read(licence) == (CHECKOUT / "LICENSE").read_bytes()
-
-    modules = sorted(each for each in names if re.match(r"[^.]+\.py$|[^.]+/", each))
-    package = (CHECKOUT / PACKAGE).rglob("*.py")
-    assert modules == sorted([SCRIPT, *(str(each.relative_to(CHECKOUT)) for each in package)])
-    assert "check_exchange_mailaccept = exchange_mailaccept.launch:main" in scripts.splitlines()
-
-
-@pytest.mark.slow
-def test_metadata_of_the_wheel(built):
-    with zipfile.ZipFile(built.wheel) as archive:
-        (name,) = (each for each in archive.namelist() if each.endswith("/METADATA"))
-        metadata = email.message_from_bytes(archive.read(name))
+        files = {name: archive.read(name) for name in archive.namelist()}
+    package = [str(path.relative_to(CHECKOUT)) for path in (CHECKOUT / PACKAGE).rglob("*.py")]
+    modules = [name for name in files if re.match(r"[^.]+\.py$|[^.]+/", name)]
+    assert sorted(modules) == sorted([SCRIPT, *package])
+    apart = {name.rpartition("/")[2]: content for name, content in files.items()}
+    assert apart["LICENSE"] == (CHECKOUT / "LICENSE").read_bytes()
+    scripts = apart["entry_points.txt"].decode().splitlines()
+    assert "check_exchange_mailaccept = exchange_mailaccept.launch:main" in scripts
+    metadata = email.message_from_bytes(apart["METADATA"])
     assert metadata["Name"] == "check_exchange_mailaccept"
     assert metadata["Summary"] == "Nagios/Icinga plugin: does an Exchange server accept mail?"
     assert metadata["License"] == "GPL-3.0-or-later"
@@ -235,8 +185,8 @@ def test_metadata_of_the_wheel(built):
     assert metadata["Description-Content-Type"] == "text/markdown"
     assert metadata.get_payload().startswith("# check_exchange_mailaccept\n")
     assert {"tls", "ntlm", "idn"} <= set(metadata.get_all("Provides-Extra"))
-    needed = [each for each in metadata.get_all("Requires-Dist") if "extra ==" not in each]
-    assert sorted(needed) == ["dnspython>=2.3", "nagiosplugin>=1.3.2"]
+    required = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
+    assert sorted(required) == ["dnspython>=2.3", "nagiosplugin>=1.3.2"]
 
 
 @pytest.mark.parametrize(
@@ -288,24 +238,28 @@ def zipapp() -> Iterator[Path]:
         yield file
 
 
-def without(zipapp: Path, directory: Path, unwanted: str) -> Path:
-    """A copy of the zipapp that lacks the files that match the expression ``unwanted``."""
-    left = directory / "left"
-    with zipfile.ZipFile(zipapp) as archive, zipfile.ZipFile(left, "w") as copy:
-        for entry in archive.infolist():
-            if not re.search(unwanted, entry.filename):
-                copy.writestr(entry, archive.read(entry))
-        assert len(copy.namelist()) < len(archive.namelist())
-    return left
-
-
 #: Far from site-packages, so that all libraries come out of the file.
 BARE = (sys.executable, "-I", "-S", "-W", "error")
 
 
 @pytest.mark.slow
-def test_one_file(zipapp, works):
-    works(*BARE, zipapp)
+@pytest.mark.parametrize(
+    "left_out",
+    [
+        r"$nothing",
+        # It runs from its byte code, and serves a Python whose byte code it lacks.
+        r"(?<!^__main__)\.py$",
+        r"\.pyc$",
+    ],
+)
+def test_one_file(zipapp, tmp_path, works, left_out):
+    with zipfile.ZipFile(zipapp) as whole, zipfile.ZipFile(tmp_path / "copy", "w") as copy:
+        for entry in whole.infolist():
+            if not re.search(left_out, entry.filename):
+                copy.writestr(entry, whole.read(entry))
+        is_whole = len(copy.namelist()) == len(whole.namelist())
+    assert is_whole == (left_out == r"$nothing")
+    works(*BARE, tmp_path / "copy")
 
 
 @pytest.mark.slow
@@ -319,32 +273,10 @@ def test_one_file_has_every_module(zipapp):
 
 
 @pytest.mark.slow
-def test_one_file_runs_from_its_byte_code(zipapp, tmp_path, works):
-    works(*BARE, without(zipapp, tmp_path, r"(?<!^__main__)\.py$"))
-
-
-@pytest.mark.slow
-def test_one_file_serves_a_python_whose_byte_code_it_lacks(zipapp, tmp_path, works):
-    works(*BARE, without(zipapp, tmp_path, r"\.pyc$"))
-
-
-@pytest.mark.slow
-def test_one_file_for_everybody(zipapp, port):
+def test_one_file_for_everybody(zipapp, works):
     """By its first line, as a user who has no home directory and may write nowhere."""
     who = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if not os.getuid() else []
-    arguments = f"-H 127.0.0.1 -p {port} -r good@mx.test --until rcpt --profile none".split()
-    ran = subprocess.run(
-        [*who, zipapp, *arguments],
-        cwd="/",
-        env={"HOME": "/nonexistent", "PATH": "/usr/bin:/bin"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=PATIENCE,
-        text=True,
-        check=False,
-    )
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert FIRST_LINE.fullmatch(ran.stdout.splitlines()[0])
+    works(*who, zipapp, cwd=Path("/"), HOME="/nonexistent", PATH="/usr/bin:/bin")
 
 
 @pytest.mark.slow

@@ -44,10 +44,10 @@ def test_every_option_is_shown():
     page = run("man").stdout
     options = page.partition("\nOPTIONS\n")[2].partition("\nEXIT STATUS\n")[0]
     shown = re.findall(r"^ {7}(-.*)$", options, re.MULTILINE)
-    expected = [f"{', '.join(each.flags)} {each.metavar}".rstrip() for each in OPTIONS]
+    expected = [f"{', '.join(option.flags)} {option.metavar}".rstrip() for option in OPTIONS]
     # Behind a short one its meaning begins on the same line.
-    assert [line[: len(option)] for line, option in zip(shown, expected)] == expected
     assert len(shown) == len(expected)
+    assert [line[: len(option)] for line, option in zip(shown, expected)] == expected
 
 
 def test_no_line_is_too_long_for_a_terminal():
