@@ -12,12 +12,12 @@ The import rule: a module imports only from its own room and from those further 
 5. ``run``: one server, one after another, or all of a domain at once
 6. ``policies``: DANE and MTA-STS, as senders that enforce them judge
 7. ``options``: what the user asked for
-8. ``judgement``, then ``set_judgement``, then ``report``: states and words
+8. ``judgement``, then ``further_judgement``, then ``report``: states and words
 9. ``plugin``: the check of nagiosplugin; then ``launch``: how a run begins and ends
 
 ``tests/test_house.py`` tests it, and what is reserved for one module or room: sockets and ``ssl``
-for ``net``, dnspython for ``protocol.mx``, nagiosplugin for ``plugin``.  Values that travel are
-immutable.
+for ``net``, dnspython for ``protocol.dns_message``, nagiosplugin for ``plugin``.  Values that
+travel are immutable.
 """
 
 __version__ = "1.0.0"

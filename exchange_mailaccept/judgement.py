@@ -1,46 +1,28 @@
 """How bad the result of a run is: values in, values out, no texts.
 
 :func:`judge` gives every metric and finding of one server its state, and :func:`assess` does so for
-a run.  ``set_judgement`` says how much each counts for a set of servers.
+a run.  ``further_judgement`` has what only some options need.
 """
 
 from __future__ import annotations
 
-from .cli.words import (
-    ADDRESS,
-    BACKUP_MX,
-    CERTIFICATE,
-    DELAY,
-    DELIVERED,
-    EXTENSIONS,
-    MX_SET,
-    NODE,
-    RELAY,
-    SIZE,
-    TOTAL,
-    UNTRUSTED,
-)
+from .cli import words
+from .protocol.conversation import CLOSING
 from .protocol.message import compose
 from .record import TYPE_CHECKING, Enum, NamedTuple
 from .run.acceptance import Examined, examine
 from .vocabulary import Cause, Stage, State, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Optional
 
     from .cli.threshold import Threshold
     from .exchange.diagnosis import Diagnosis
-    from .net.probes import Delivery
     from .options import Judging, Options
     from .policies.conclusion import Conclusion
-    from .protocol.conversation import Session, StageOutcome
+    from .protocol.conversation import StageOutcome
     from .run.acceptance import ServerSet
-    from .run.expected_mx import MxSet
-
-    #: The judgements of each server of a set.
-    Judged = Sequence[tuple[Examined, tuple["Judgement", ...]]]
-    Weigh = Callable[[ServerSet, Judged, Judging], list["Judgement"]]
 
 #: The state of each verdict; ``--severity`` overrides it.
 STATES = {
@@ -52,24 +34,12 @@ STATES = {
     Verdict.MISSING: State.CRITICAL,
     Verdict.UNTESTED: State.UNKNOWN,
 }
-#: What the effect of a TLS policy (``policies.conclusion``) means; ``--severity`` overrides it.
-POLICY_STATES = {
-    "holds": State.OK,
-    "nothing": State.WARNING,
-    "partly": State.WARNING,
-    "defers": State.CRITICAL,
-    "untested": State.UNKNOWN,
-}
 #: The states, the worst last.  In nagiosplugin UNKNOWN is the worst, which would hide a dead
 #: server.
 ORDER = (State.OK, State.UNKNOWN, State.WARNING, State.CRITICAL)
-#: "Service not available, closing": the server accepts no mail from anybody.
-CLOSING = 421
-#: Bytes.  A server that offers a smaller SIZE refuses much ordinary mail.
+#: Bytes.  A server that offers a smaller words.SIZE refuses much ordinary mail.
 LEAST_SIZE = 1_000_000
 SECONDS_OF_A_DAY = 86_400
-#: Of how many the probe that arrived last is young enough.
-ARRIVED = "arrived"
 #: Findings whose keys of ``--severity`` are those of the replies.
 RECIPIENTS, SENDERS = "recipients", "senders"
 #: Stages that may be absent: a set has a lookup of its own, and QUIT does not matter.
@@ -173,53 +143,19 @@ def worst(judgements: Iterable[Judgement]) -> State:
     return max((judgement.state for judgement in judgements), key=ORDER.index, default=State.OK)
 
 
-def assess(found: ServerSet, options: Options, weigh: Optional[Weigh] = None) -> Assessment:
-    """Judge what was ``found``.
-
-    :param weigh: judges a set by the judgements of its servers
-    """
-    judging = options.judging
-    examined = tuple(examine(member, judging.profile, judging.require) for member in found.members)
-    if found.delivery is not None:
-        newest = found.delivery.newest
-        examined = tuple(each._replace(newest=newest.get(each.member.label)) for each in examined)
-    conclusions = _conclusions(found, options)
-    judged = [
-        (server, (*judge(server, options), *_policies(conclusions, server.member.label, judging)))
-        for server in examined
-    ]
-    judgements = weigh(found, judged, judging) if weigh else list(judged[0][1])
-    if found.mx_set is not None:
-        judgements += _mx_set(found.mx_set, judging)
-    judgements += _policies(conclusions, None, judging)
-    judged_all = _without_guesses(judgements)
-    if found.delivery is not None:
-        judged_all += tuple(_of_the_mailbox(found.delivery, judged_all, judging))
-    return Assessment(found, examined, judged_all, conclusions)
+def assess(found: ServerSet, options: Options) -> Assessment:
+    """Judge what was ``found`` by options that are plain (see :attr:`Options.is_plain`)."""
+    (member,) = found.members
+    examined = examine(member, options.judging.profile, options.judging.require)
+    return Assessment(found, (examined,), without_guesses(judge(examined, options)))
 
 
-def _conclusions(found: ServerSet, options: Options) -> tuple[Conclusion, ...]:
-    if not found.published:
-        return ()
-    from .policies.enforcement import conclude
-
-    return conclude(found.published, found, options.probe.now)
-
-
-def _policies(
-    conclusions: Sequence[Conclusion], label: Optional[str], judging: Judging
-) -> Iterator[Judgement]:
-    """What is wrong by the TLS policies, of one server or (``None``) of the domain."""
-    for each in conclusions:
-        state = POLICY_STATES[each.effect.value]
-        if each.server == label and state is not State.OK:
-            yield _finding(each.name, state, judging)._replace(server=label, conclusion=each)
-
-
-def _without_guesses(judgements: Sequence[Judgement]) -> tuple[Judgement, ...]:
+def without_guesses(judgements: Sequence[Judgement]) -> tuple[Judgement, ...]:
     """``judgements``, except that no range may hide that the test could not be carried out."""
     others = (
-        each for each in judgements if each.ground is not Ground.RANGE and each.name != DELIVERED
+        judgement
+        for judgement in judgements
+        if judgement.ground is not Ground.RANGE and judgement.name != words.DELIVERED
     )
     if worst(others) is not State.UNKNOWN:
         return tuple(judgements)
@@ -229,15 +165,17 @@ def _without_guesses(judgements: Sequence[Judgement]) -> tuple[Judgement, ...]:
     )
 
 
-def judge(examined: Examined, options: Options) -> tuple[Judgement, ...]:
-    """Judge every metric and finding of one server."""
+def judge(
+    examined: Examined, options: Options, further: Iterable[Judgement] = ()
+) -> tuple[Judgement, ...]:
+    """Judge every metric and finding of one server, and add ``further`` judgements of it."""
     judgements = (
         *_stages(examined, options.judging),
         *_not_measured(examined, options),
         *_extensions(examined, options.judging),
         *_certificate(examined, options),
         *_findings(examined, options),
-        *(_delivery(examined, options) if examined.newest is not None else ()),
+        *further,
     )
     return tuple(judgement._replace(server=examined.member.label) for judgement in judgements)
 
@@ -253,21 +191,21 @@ def _stages(examined: Examined, judging: Judging) -> Iterator[Judgement]:
             stopped = [(failure, examined.diagnosis)]
             if failure.stage is Stage.RCPT:
                 stopped += [(server.outcome, why) for server, why in examined.recipients]
-            state, key = _worst_of(stopped, judging)
+            state, key = worst_of(stopped, judging)
             yield Judgement(name, value, "s", state, Ground.FAILURE, key=key)
         elif outcome.passed:
             yield measured(name, outcome.seconds, judging)
         else:
             yield Judgement(name, value, "s")
     if failure is None:
-        yield measured(TOTAL, acceptance.seconds, judging)
+        yield measured(words.TOTAL, acceptance.seconds, judging)
     elif not (examined.member.label and failure.stage is Stage.MX):
         # The time of a failed test is reported but not judged.  A member without an address
         # would have the best total of all.
-        yield Judgement(TOTAL, round(acceptance.seconds, 4), "s")
+        yield Judgement(words.TOTAL, round(acceptance.seconds, 4), "s")
 
 
-def _worst_of(
+def worst_of(
     outcomes: Sequence[tuple[StageOutcome, Diagnosis]], judging: Judging
 ) -> tuple[State, str]:
     """The worst state of what was not accepted, and the key of ``--severity`` that gave it."""
@@ -297,11 +235,6 @@ def measured(name: str, seconds: float, judging: Judging) -> Judgement:
     return Judgement(name, value, "s")
 
 
-def is_late(age: float, judging: Judging) -> bool:
-    """Whether ``age`` seconds since the newest probe was sent are out of range."""
-    return measured(DELIVERED, age, judging).state is not State.OK
-
-
 def failure_state(
     outcome: StageOutcome, diagnosis: Diagnosis, severities: Mapping[str, str]
 ) -> tuple[State, str]:
@@ -312,9 +245,9 @@ def failure_state(
     reply = outcome.reply
     keys = [diagnosis.kind.value, outcome.stage.value, outcome.verdict.value]
     if reply is not None:
-        keys = [str(reply.code), str(reply.enhanced), *keys]
+        keys = [str(reply.code), reply.enhanced, *keys]
     if outcome.cause is Cause.UNEXPECTED_MX:
-        keys.append(MX_SET)
+        keys.append(words.MX_SET)
     key = next((key for key in keys if key in severities), "")
     if key:
         return State(severities[key]), key
@@ -333,12 +266,13 @@ def _not_measured(examined: Examined, options: Options) -> Iterator[Judgement]:
         name = stage.value
         wanted = name in judging.warning or name in judging.critical
         if wanted and stage not in _OPTIONAL and examined.outcome(stage) is None:
-            yield _finding(name, State.WARNING, judging)
+            yield finding(name, State.WARNING, judging)
 
 
-def _finding(
+def finding(
     name: str, default: State, judging: Judging, value: Optional[float] = None
 ) -> Judgement:
+    """A finding, which is as bad as ``--severity`` says, or by ``default``."""
     given = name in judging.severities
     state = State(judging.severities[name]) if given else default
     return Judgement(name, value, "", state, Ground.FINDING, key=name if given else "")
@@ -350,9 +284,9 @@ def _extensions(examined: Examined, judging: Judging) -> Iterator[Judgement]:
         return
     missing = len(examined.keywords.missing)
     if examined.keywords.is_wrong:
-        yield _finding(EXTENSIONS, State.WARNING, judging, missing)
+        yield finding(words.EXTENSIONS, State.WARNING, judging, missing)
     else:
-        yield Judgement(EXTENSIONS, missing)
+        yield Judgement(words.EXTENSIONS, missing)
 
 
 def _certificate(examined: Examined, options: Options) -> Iterator[Judgement]:
@@ -362,14 +296,14 @@ def _certificate(examined: Examined, options: Options) -> Iterator[Judgement]:
         states = (State.WARNING, State.CRITICAL)
         violated = [s for s, days in zip(states, judging.certificate_days) if left < days]
         if violated:
-            finding = _finding(CERTIFICATE, violated[-1], judging, left)
-            yield finding._replace(ground=Ground.RANGE)
+            expiring = finding(words.CERTIFICATE, violated[-1], judging, left)
+            yield expiring._replace(ground=Ground.RANGE)
         else:
-            yield Judgement(CERTIFICATE, left)
+            yield Judgement(words.CERTIFICATE, left)
     elif examined.security is not None and judging.certificate_days:
-        yield _finding(CERTIFICATE, State.UNKNOWN, judging)
+        yield finding(words.CERTIFICATE, State.UNKNOWN, judging)
     elif examined.security is None and judging.expects_tls and _passed_by_tls(examined):
-        yield _finding(CERTIFICATE, State.WARNING, judging)
+        yield finding(words.CERTIFICATE, State.WARNING, judging)
 
 
 def certificate_ranges(days: Sequence[float]) -> tuple[str, ...]:
@@ -388,117 +322,18 @@ def _findings(examined: Examined, options: Options) -> Iterator[Judgement]:
     """Judge everything except the stages, the ranges and the certificate's days."""
     judging, session = options.judging, examined.session
     if examined.member.accepts and examined.member.acceptance.passed_over:
-        yield _finding(BACKUP_MX, State.WARNING, judging)
+        yield finding(words.BACKUP_MX, State.WARNING, judging)
     if session is None:
         return
     if session.security is not None and session.security.untrusted:
-        yield _finding(UNTRUSTED, State.OK, judging)
+        yield finding(words.UNTRUSTED, State.OK, judging)
     if session.server.skipped:
-        yield _finding(ADDRESS, State.WARNING, judging)
+        yield finding(words.ADDRESS, State.WARNING, judging)
     elif session.failed_addresses and session.address:
-        yield _finding(ADDRESS, State.OK, judging)
+        yield finding(words.ADDRESS, State.OK, judging)
     size = session.extensions.max_size
     if size is not None and size < LEAST_SIZE:
         probe = options.probe
         message = compose(probe.envelope, probe.content, probe.message_id, probe.now)
         too_small = size < len(message)
-        yield _finding(SIZE, State.CRITICAL if too_small else State.WARNING, judging)
-    if session.beside:
-        yield from _nodes(session, judging)
-    yield from _addresses(examined, judging)
-    if session.refusals:
-        yield from _doors(examined, options)
-
-
-def _nodes(session: Session, judging: Judging) -> Iterator[Judgement]:
-    """Judge the nodes that fail while others do not, or else those that are slow."""
-    from .run.nodes import nodes
-
-    if nodes(session).failed:
-        yield _finding(NODE, State.WARNING, judging)
-        return
-    slow = slow_nodes(session, judging)
-    if slow:
-        yield Judgement(NODE, state=worst([why for _, why in slow]), ground=Ground.FINDING)
-
-
-def slow_nodes(session: Session, judging: Judging) -> list[tuple[Session, Judgement]]:
-    """The sessions beside ``session`` with a stage out of its range, and the first such stage.
-
-    If it is out of its range in ``session`` too, this is nothing about a node.
-    """
-    slow = []
-    for other in session.beside:
-        for outcome in other.outcomes:
-            name = outcome.stage.value
-            why = measured(name, outcome.seconds, judging)
-            mine = session.outcome(outcome.stage)
-            alone = mine is None or measured(name, mine.seconds, judging).violated is None
-            if outcome.passed and why.violated is not None and alone:
-                slow.append((other, why))
-                break
-    return slow
-
-
-def _addresses(examined: Examined, judging: Judging) -> Iterator[Judgement]:
-    """The recipients and further senders that were not accepted."""
-    failure = examined.member.acceptance.failure
-    refused = {SENDERS: examined.senders}
-    if failure is None or failure.stage is not Stage.RCPT:
-        refused[RECIPIENTS] = examined.recipients
-    for name, addresses in refused.items():
-        if addresses:
-            outcomes = [(each.outcome, why) for each, why in addresses]
-            state, key = _worst_of(outcomes, judging)
-            yield Judgement(name, state=state, ground=Ground.FINDING, key=key)
-
-
-def _doors(examined: Examined, options: Options) -> Iterator[Judgement]:
-    """Judge the recipients that must be refused and were not."""
-    from .run.doors import open_doors
-
-    for kind in open_doors(examined, options.target, options.probe.envelope):
-        severe = kind.open and kind.key == RELAY
-        yield _finding(kind.key, State.CRITICAL if severe else State.WARNING, options.judging)
-
-
-def _mx_set(mx_set: MxSet, judging: Judging) -> Iterator[Judgement]:
-    if mx_set.unexpected or mx_set.missing:
-        yield _finding(MX_SET, State.CRITICAL if mx_set.preferred else State.WARNING, judging)
-
-
-def _delivery(examined: Examined, options: Options) -> Iterator[Judgement]:
-    """What the mailbox shows of a server's probes.
-
-    Where this run's message was not accepted, nothing but that is wrong: no younger probe can have
-    arrived.
-    """
-    judging, newest = options.judging, examined.newest
-    assert newest is not None
-    assert options.mailbox is not None
-    if newest.probe is None:
-        if newest.accepted:
-            yield _finding(DELIVERED, State.UNKNOWN, judging)
-        return
-    age = measured(DELIVERED, newest.age, judging)
-    if not newest.accepted:
-        age = Judgement(DELIVERED, age.value, "s")
-    elif age.state is State.OK and newest.probe.folder != options.mailbox.folders[0]:
-        age = _finding(DELIVERED, State.WARNING, judging, age.value)._replace(unit="s")
-    yield age
-    if newest.delay is not None:
-        yield measured(DELAY, newest.delay, judging)
-
-
-def _of_the_mailbox(
-    delivery: Delivery, judgements: Sequence[Judgement], judging: Judging
-) -> Iterator[Judgement]:
-    """What is to be said of the mailbox as a whole."""
-    if delivery.fault is not None:
-        # It may well arrive.  What is known to be wrong is not to be outdone by what is unknown.
-        failed = worst(judgements) in (State.WARNING, State.CRITICAL)
-        finding = _finding(DELIVERED, State.UNKNOWN, judging)
-        yield finding._replace(state=State.OK) if failed else finding
-    elif judging.rule is not None:
-        arrived = [each for each in judgements if each.name == DELIVERED and each.value is not None]
-        yield Judgement(ARRIVED, sum(each.ground is not Ground.RANGE for each in arrived))
+        yield finding(words.SIZE, State.CRITICAL if too_small else State.WARNING, judging)

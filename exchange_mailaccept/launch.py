@@ -157,7 +157,7 @@ def begin(argv: Sequence[str]) -> Begun:
     run = loop.Run(first, timeout, contexts, signals, ahead=ahead)
     if not asked.target.host:
         # It reads the first response.
-        from .protocol.mx import import_dnspython
+        from .protocol.dns_message import import_dnspython
 
         import_dnspython()
     return Begun(asked, run, contexts, signals, begun + timeout, tuple(beside))
@@ -198,7 +198,7 @@ def _test_all(found: Servers, begun: Begun) -> ServerSet:
 
 
 def _look_into_mailbox(found: ServerSet, begun: Begun) -> ServerSet:
-    from .judgement import is_late
+    from .further_judgement import is_late
     from .run.delivery import Watch, with_delivery
 
     asked = begun.options
@@ -293,7 +293,7 @@ def _first_nameserver(line: CommandLine) -> tuple[str, int]:
 
 
 def _first_query(domain: str) -> bytes:
-    from .protocol.dns_query import compose
+    from .protocol.dns_message import compose
 
     return compose(domain, "MX")
 

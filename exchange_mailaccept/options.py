@@ -73,6 +73,14 @@ class Options(NamedTuple):
     #: Where the probes arrive; ``None`` for not looking there.
     mailbox: Optional[Mailbox] = None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether only one message to one recipient at one server is sent and judged."""
+        probe = self.probe
+        asked_for = (probe.envelope.others, probe.senders, probe.refuse)
+        judged_by = (self.judging.rule, self.mailbox, self.policies, self.target.expected_mx)
+        return probe.connections == 1 and not any(asked_for + judged_by)
+
 
 #: Seconds for which a probe is kept in its mailbox at least.
 LEAST_AGE = 86_400.0

@@ -11,13 +11,14 @@ import math
 
 from nagiosplugin import (
     Check,
+    Context,
     Critical,
     Metric,
     Ok,
+    Performance,
     Resource,
     Result,
     Results,
-    ScalarContext,
     Summary,
     Timeout,
     Unknown,
@@ -86,17 +87,12 @@ class MailAccept(Resource):  # type: ignore[misc]  # nagiosplugin has no types
         return metric.value is not None and not (of_a_server and metric.context in self._unprinted)
 
 
-class StageContext(ScalarContext):  # type: ignore[misc]  # nagiosplugin has no types
+class StageContext(Context):  # type: ignore[misc]  # nagiosplugin has no types
     """A stage or another metric or finding, which has been judged already."""
 
-    def __init__(self, name: str, warning: Optional[str], critical: Optional[str]) -> None:
-        super().__init__(name, warning, critical)
-        self._ranges: dict[str, str] = {}
-        for bound, text in (("warn", warning), ("crit", critical)):
-            if text is not None:
-                from .cli.threshold import Threshold
-
-                self._ranges[bound] = Threshold.of(text).short
+    def __init__(self, name: str, *ranges: Optional[str]) -> None:
+        super().__init__(name)
+        self._ranges = [_short(text) if text else "" for text in ranges]
 
     def evaluate(self, metric: Metric, resource: MailAccept) -> Result:
         """The state that ``judgement`` gave the metric."""
@@ -106,7 +102,13 @@ class StageContext(ScalarContext):  # type: ignore[misc]  # nagiosplugin has no 
         """The number with its ranges, written without the exponents that nagiosplugin may use."""
         if not resource.is_printed(metric):
             return None
-        return super().performance(metric, resource)._replace(**self._ranges)
+        return Performance(metric.name, metric.value, metric.uom, *self._ranges, metric.min)
+
+
+def _short(text: str) -> str:
+    from .cli.threshold import Threshold
+
+    return Threshold.of(text).short
 
 
 class MostSevere(Results):  # type: ignore[misc]  # nagiosplugin has no types
@@ -158,12 +160,12 @@ def run_check(options: Options, found: ServerSet) -> tuple[str, int]:
     :returns: the output and the exit status
     """
     verbosity = options.limits.verbosity
-    if options.judging.rule is None:
+    if options.is_plain:
         assessment = assess(found, options)
     else:
-        from .set_judgement import weigh
+        from .further_judgement import assess_all
 
-        assessment = assess(found, options, weigh)
+        assessment = assess_all(found, options)
     # If something is wrong, the stages are shown without -v.
     talk = verbosity if assessment.state is State.OK else max(verbosity, 1)
     runtime = Runtime()

@@ -108,7 +108,7 @@ def reply(data: bytes) -> None:
             assert 200 <= each.code <= 599
             assert 1 <= len(each.lines) <= reply_module.MAX_LINES
             assert sum(map(len, each.lines)) <= 4 * reply_module.MAX_REPLY
-            str(each.enhanced)
+            assert each.enhanced.isascii()
 
 
 def dialogue(data: bytes) -> None:

@@ -11,7 +11,8 @@ from support.parsing import parse
 from exchange_mailaccept.cli.threshold import Threshold
 from exchange_mailaccept.exchange.diagnosis import Diagnosis
 from exchange_mailaccept.exchange.recognition import KeywordCheck
-from exchange_mailaccept.judgement import Ground, Judgement, assess, failure_state, judge
+from exchange_mailaccept.further_judgement import assess_all, judge_all, weigh
+from exchange_mailaccept.judgement import Ground, Judgement, assess, failure_state
 from exchange_mailaccept.options import Options
 from exchange_mailaccept.policies import mta_sts
 from exchange_mailaccept.policies.conclusion import Problem
@@ -20,7 +21,6 @@ from exchange_mailaccept.protocol.reply import Extensions
 from exchange_mailaccept.protocol.security import Certificate, Security
 from exchange_mailaccept.report.headline import first_line
 from exchange_mailaccept.run.acceptance import Acceptance, Examined, Member, ServerSet
-from exchange_mailaccept.set_judgement import weigh
 from exchange_mailaccept.vocabulary import Cause, Kind, Stage, State, Verdict
 
 OK, UNKNOWN, WARNING, CRITICAL = State.OK, State.UNKNOWN, State.WARNING, State.CRITICAL
@@ -124,7 +124,7 @@ def test_the_state_of_a_failure(outcome, everybody, severities, expected):
 def test_the_time_of_a_failure_is_no_finding():
     """Neither that of the stage nor the whole; a stage that passed before it is judged."""
     limits = options("-c", "total=0", "-c", "rcpt=0", "-w", "ehlo=0")
-    judgements = judge(examined(refused(550)), limits)
+    judgements = judge_all(examined(refused(550)), limits)
     assert wrong(judgements) == [("ehlo", WARNING), ("rcpt", CRITICAL)]
     assert [judged.ground for judged in judgements if judged.state is not OK] == (
         [Ground.RANGE, Ground.FAILURE]
@@ -145,7 +145,7 @@ def test_the_time_of_a_failure_is_no_finding():
     ],
 )
 def test_perfdata_are_of_stages_that_were_answered_or_ran_out_of_time(outcome, value):
-    values = {judged.name: judged.value for judged in judge(examined(outcome), options())}
+    values = {judged.name: judged.value for judged in judge_all(examined(outcome), options())}
     assert values[outcome.stage.value] == value
 
 
@@ -171,7 +171,7 @@ DEAD = (("192.0.2.9", Fault(Cause.REFUSED, "refused")),)
 def test_the_days_of_a_certificate(argv, days, state):
     certificate = Certificate("CN=mail1", "CN=ca", (), 0, days * 86_400)
     server = examined(security=SECURITY._replace(certificate=certificate))
-    (judged,) = (it for it in judge(server, options("-S", *argv)) if it.name == "certificate")
+    (judged,) = (it for it in judge_all(server, options("-S", *argv)) if it.name == "certificate")
     assert (judged.state, judged.value) == (state, days)
 
 
@@ -195,7 +195,7 @@ def test_the_days_of_a_certificate(argv, days, state):
     ],
 )  # fmt: skip
 def test_findings_besides_a_failure(argv, session, expected):
-    assert wrong(judge(examined(**session), options(*argv))) == expected
+    assert wrong(judge_all(examined(**session), options(*argv))) == expected
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_findings_besides_a_failure(argv, session, expected):
 def test_a_node_is_slow_only_where_others_are_not(seconds, of_another, expected):
     beside = (walked(answered("mail", "250 x", of_another)),)
     server = examined(answered("mail", "250 x", seconds), beside=beside)
-    assert wrong(judge(server, options("-w", "mail=0.5"))) == expected
+    assert wrong(judge_all(server, options("-w", "mail=0.5"))) == expected
 
 
 # Sets.
@@ -220,7 +220,7 @@ def states(rule: str, *servers: Examined, argv: Sequence[str] = ()) -> list[Stat
     """What the failures of ``servers`` come to."""
     asked = options("--all-mx", "--set", rule, *argv)
     tested = ServerSet(None, tuple(server.member for server in servers))
-    judged = [(server, judge(server, asked)) for server in servers]
+    judged = [(server, judge_all(server, asked)) for server in servers]
     weighed = weigh(tested, judged, asked.judging)
     return [judgement.state for judgement in weighed if judgement.ground is Ground.FAILURE]
 
@@ -268,7 +268,7 @@ def assessed(outcome: StageOutcome, *argv: str):
 def test_a_slow_lookup_is_said_of_a_set_too(looking, until, said):
     asked = options("--all-mx", "--until", until)
     servers = ServerSet(None, (ACCEPTS.member,), seconds=3.0, looking=looking)
-    assert first_line(assess(servers, asked, weigh), asked).endswith(f" in 3.000s{said}")
+    assert first_line(assess_all(servers, asked), asked).endswith(f" in 3.000s{said}")
 
 
 def test_no_range_turns_unknown_into_something_else():
@@ -288,12 +288,12 @@ def test_critical_is_worse_than_unknown():
         examined(refused(550), label="one").member,
         examined(failed(Cause.OWN_SIDE), label="two").member,
     )
-    assert assess(ServerSet(None, servers), options("--all-mx"), weigh).state is CRITICAL
+    assert assess_all(ServerSet(None, servers), options("--all-mx")).state is CRITICAL
 
 
 def test_a_policy_of_the_domain_is_judged_once_for_a_set():
     servers = (ACCEPTS.member, examined(label="two").member)
     published = mta_sts.Published("contoso.com", Problem.NO_TXT)
     tested = ServerSet(None, servers, published=(published,))
-    assessment = assess(tested, options("--all-mx", "--mta-sts"), weigh)
+    assessment = assess_all(tested, options("--all-mx", "--mta-sts"))
     assert wrong(assessment.judgements) == [("mta-sts", WARNING)]

@@ -14,7 +14,7 @@ import re
 
 from ..names import DIGITS
 from ..protocol.conversation import StageOutcome
-from ..protocol.reply import EnhancedStatusCode, Reply
+from ..protocol.reply import Reply
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Generation, Kind, Stage, Verdict
 from .failures import ROWS
@@ -24,7 +24,15 @@ from .pages import PAGES
 from .reasons import REASONS
 from .reasons.reason import Reason
 from .reasons.wordings import SEARCHED
-from .replies import list_named, meaning_of, negative_reply, said_at, status_of, words_of
+from .replies import (
+    EnhancedStatusCode,
+    list_named,
+    meaning_of,
+    negative_reply,
+    said_at,
+    status_of,
+    words_of,
+)
 
 if TYPE_CHECKING:
     from typing import Optional, Union

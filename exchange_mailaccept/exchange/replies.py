@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from ..protocol.conversation import StageOutcome
-from ..protocol.reply import EnhancedStatusCode, Reply
-from ..record import TYPE_CHECKING
+from ..protocol.reply import Reply
+from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Cause, Stage
 
 if TYPE_CHECKING:
@@ -36,6 +36,17 @@ _MAX_NAME = 60
 #: Maximum number of characters of a reply that are searched.  A reply may have 256 KiB, and
 #: searching them would take longer than the test.
 _MAX_READ = 1500
+
+
+class EnhancedStatusCode(NamedTuple):
+    """An enhanced status code, ``class.subject.detail`` (RFC 3463 2)."""
+
+    class_: int
+    subject: int
+    detail: int
+
+    def __str__(self) -> str:
+        return f"{self.class_}.{self.subject}.{self.detail}"
 
 
 def list_named(text: str) -> str:
@@ -73,8 +84,8 @@ def status_of(reply: Reply) -> Optional[EnhancedStatusCode]:
 
     Its class agrees with the reply code, as RFC 2034 4 requires.
     """
-    if reply.enhanced is not None:
-        return reply.enhanced
+    if reply.enhanced:
+        return EnhancedStatusCode(*map(int, reply.enhanced.split(".")))
     for line in reply.lines:
         for found in re.finditer(_MARKED_CODE, line):
             if int(found[1]) == reply.code // 100:

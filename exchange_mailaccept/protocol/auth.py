@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from typing import Optional
 
-    from .conversation import Command, Replied
+    from .conversation import Asked, Command, Replied, Session
     from .reply import Extensions
 
     _Asking = Generator[Command, Replied, Replied]
@@ -64,9 +64,31 @@ class Credentials(NamedTuple):
             and (mechanism != "NTLM" or is_installed("spnego"))
         )
 
-    def mask(self, text: str) -> str:
-        """``text`` without the secrets, which a server may echo (see :func:`mask`)."""
-        return mask(text, (self.password, self.token))
+    def masked(self, session: Session) -> Session:
+        """``session`` without the secrets, which a server may echo (see :func:`mask`).
+
+        The keywords stay as they are, because no secret was sent before them.
+        """
+
+        def clean(text: str) -> str:
+            return mask(text, (self.password, self.token))
+
+        def masked(outcome: StageOutcome) -> StageOutcome:
+            reply = outcome.reply
+            if reply is not None:
+                reply = Reply(reply.code, tuple(map(clean, reply.lines)))
+            words, received = clean(outcome.explanation), clean(outcome.received)
+            return outcome._replace(reply=reply, explanation=words, received=received)
+
+        def masked_all(asked: tuple[Asked, ...]) -> tuple[Asked, ...]:
+            return tuple(each._replace(outcome=masked(each.outcome)) for each in asked)
+
+        return session._replace(
+            outcomes=tuple(map(masked, session.outcomes)),
+            recipients=masked_all(session.recipients),
+            senders=masked_all(session.senders),
+            transcript=tuple(each._replace(text=clean(each.text)) for each in session.transcript),
+        )
 
 
 def authenticate(

@@ -18,7 +18,7 @@ from ..vocabulary import Cause, Stage, Verdict
 from .reply import NO_EXTENSIONS, Extensions, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
     from typing import Optional
 
     from .security import Security
@@ -229,34 +229,6 @@ class Session(NamedTuple):
     def outcome(self, stage: Stage) -> Optional[StageOutcome]:
         """The outcome of ``stage``, or ``None`` if it was not reached."""
         return next((outcome for outcome in self.outcomes if outcome.stage is stage), None)
-
-    def masked(self, mask: Callable[[str], str]) -> Session:
-        """This session, with ``mask`` applied to everything that was said.
-
-        The keywords stay as they are, because no secret was sent before them.
-        """
-
-        def masked(outcome: StageOutcome) -> StageOutcome:
-            reply = outcome.reply
-            if reply is not None:
-                reply = Reply(reply.code, tuple(map(mask, reply.lines)))
-            return outcome._replace(
-                reply=reply,
-                explanation=mask(outcome.explanation),
-                received=mask(outcome.received),
-            )
-
-        def masked_all(asked: tuple[Asked, ...]) -> tuple[Asked, ...]:
-            return tuple(
-                recipient._replace(outcome=masked(recipient.outcome)) for recipient in asked
-            )
-
-        return self._replace(
-            outcomes=tuple(map(masked, self.outcomes)),
-            recipients=masked_all(self.recipients),
-            senders=masked_all(self.senders),
-            transcript=tuple(each._replace(text=mask(each.text)) for each in self.transcript),
-        )
 
     @property
     def greeted(self) -> bool:

@@ -58,10 +58,6 @@ _TRANSACTION = (Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.MESSAGE)
 OF_THE_CERTIFICATE = (Cause.CERTIFICATE, Cause.CHAIN, Cause.WEAK_CERTIFICATE)
 
 
-class _UntrustedError(Exception):
-    """The certificate failed verification, which does not end the test; ``str()`` says why."""
-
-
 def walk(
     plan: Plan,
     server: Server,
@@ -146,7 +142,7 @@ class _Walk(Talk):
         )
         credentials = self._plan.credentials
         # Not where replies come in, because a challenge can look like a part of a secret.
-        return session.masked(credentials.mask) if credentials else session
+        return credentials.masked(session) if credentials else session
 
     def _stages_with_any_certificate(self) -> Generator[Request, Answer, None]:
         """Walk, and connect once more if verification of the certificate fails but need not pass.
@@ -156,10 +152,11 @@ class _Walk(Talk):
         """
         try:
             yield from self._stages()
-        except _UntrustedError as error:
+        except StoppedError:
+            if not self._untrusted:
+                raise
             yield Close()
             self._note("~", "connecting once more, without verification")
-            self._untrusted = str(error)
             # The server may have other addresses, with other certificates.
             self._addresses, self._address = (self._address,), ""
             self._outcomes.clear()
@@ -283,7 +280,8 @@ class _Walk(Talk):
         if fault is not None:
             self._note("~", f"{fault.verdict.value}: {fault.explanation}")
             if fault.cause in OF_THE_CERTIFICATE and not self._plan.verify:
-                raise _UntrustedError(fault.explanation)
+                self._untrusted = fault.explanation
+                raise StoppedError
             self._fail(Stage.STARTTLS, self._seconds - begun, fault)
         self._security = answer.security and answer.security._replace(untrusted=self._untrusted)
 

@@ -51,5 +51,4 @@ def _is_for_address(reply: Reply) -> bool:
     """
     if reply.code in (450, 452, 530, 550, 551, 552, 553, 555):
         return True
-    enhanced = reply.enhanced if reply.code in (451, 554) else None
-    return enhanced is not None and enhanced.subject in (1, 2, 7)
+    return reply.code in (451, 554) and reply.enhanced[2:].partition(".")[0] in ("1", "2", "7")

@@ -44,17 +44,6 @@ class ProtocolError(ValueError):
         self.received = decode(received)
 
 
-class EnhancedStatusCode(NamedTuple):
-    """An enhanced status code, ``class.subject.detail`` (RFC 3463 2)."""
-
-    class_: int
-    subject: int
-    detail: int
-
-    def __str__(self) -> str:
-        return f"{self.class_}.{self.subject}.{self.detail}"
-
-
 class Reply(NamedTuple):
     """One complete reply of the server: its code and the text of each line."""
 
@@ -67,18 +56,18 @@ class Reply(NamedTuple):
         return " ".join(line for line in self.lines if line)
 
     @property
-    def enhanced(self) -> Optional[EnhancedStatusCode]:
-        """The enhanced status code that begins the text, if its class agrees with the reply code.
+    def enhanced(self) -> str:
+        """The enhanced status code that begins the text, such as ``5.7.1``; else empty.
 
-        RFC 2034 4 requires that; a version number at the beginning of a banner is not a status
-        code.
+        Its class must agree with the reply code (RFC 2034 4); a version number at the beginning of
+        a banner is not a status code.
         """
         import re
 
         found = re.match(_ENHANCED, self.lines[0].lstrip())
         if found is None or int(found[1]) != self.code // 100:
-            return None
-        return EnhancedStatusCode(*map(int, found.groups()))
+            return ""
+        return ".".join(str(int(number)) for number in found.groups())
 
     def __str__(self) -> str:
         return f"{self.code} {self.text}".rstrip()

@@ -6,7 +6,8 @@ import time
 
 from ..cli.words import DELAY, DELIVERED
 from ..exchange.delivery import LATE, MISPLACED, NEVER, SLOW, UNSEEN
-from ..judgement import Ground, is_late
+from ..further_judgement import is_late
+from ..judgement import Ground
 from ..net.probes import hops
 from ..protocol.message import rfc5322_date
 from ..record import TYPE_CHECKING

@@ -5,54 +5,26 @@ A run in which nothing is wrong has none without ``-v``, and does not import thi
 
 from __future__ import annotations
 
-import re
-
-from ..cli.words import (
-    BACKUP_MX,
-    CERTIFICATE,
-    IN_MAILBOX,
-    NODE,
-    RELAY,
-    UNKNOWN_RECIPIENT,
-    how_to_install,
-    is_installed,
-)
+from ..cli.words import how_to_install, is_installed
 from ..exchange.delays import signature
-from ..exchange.diagnosis import diagnose
 from ..exchange.pages import PAGES, TROUBLESHOOTING
 from ..exchange.recognition import KeywordCheck, receipt_of
-from ..exchange.remedies import (
-    DOORS,
-    EXPIRING,
-    NOT_SHOWN,
-    NOT_TESTED,
-    ONE_NODE,
-    REMEDIES,
-    SLOW,
-    UNREADABLE,
-)
-from ..judgement import (
-    RECIPIENTS,
-    SECONDS_OF_A_DAY,
-    SENDERS,
-    Assessment,
-    Ground,
-)
-from ..protocol.conversation import MailHost, Server, Session, TranscriptLine
+from ..judgement import SECONDS_OF_A_DAY, Assessment
+from ..protocol.conversation import MailHost, Session, TranscriptLine
 from ..protocol.message import Plan, rfc5322_date
 from ..protocol.security import Security
 from ..record import TYPE_CHECKING
 from ..run.acceptance import Acceptance, Examined
-from ..vocabulary import Generation, Stage, State, Verdict
+from ..vocabulary import Generation, Stage, State
 from .failure import stage_failure
 from .findings import failed_addresses, missing
+from .remedies import contrast_lines, diagnosis_lines, remedies_of
 from .text import QUOTED, printable, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
     from typing import Optional
 
-    from ..exchange.diagnosis import Diagnosis
     from ..options import Options
 
 #: Maximum number of characters of a quoted reply.
@@ -74,10 +46,10 @@ def below_the_first(assessment: Assessment, options: Options) -> list[str]:
         key=lambda each: (each.member.label not in deciding, each.member.accepts),
     )
     stopped = assessment.failure_leads
-    remedies = [] if stopped else _remedies(assessment, options)
+    remedies = [] if stopped else remedies_of(assessment, options)
     shown = []
     for remedy, server in remedies:
-        shown += remedy_lines(remedy, plan, server)
+        shown += diagnosis_lines(remedy, plan, server, stopped=False)
     diagnoses = [server.diagnosis for server in in_order if server.diagnosis is not None]
     if options.judging.rule is None:
         (examined,) = in_order
@@ -109,101 +81,6 @@ def below_the_first(assessment: Assessment, options: Options) -> list[str]:
     return shown
 
 
-def _remedies(assessment: Assessment, options: Options) -> list[tuple[Diagnosis, Optional[Server]]]:
-    """The meaning and next step of each finding, and the server that it is about."""
-    wrong = [judgement for judgement in assessment.wrong if judgement.ground is not Ground.FAILURE]
-    names = {judgement.name for judgement in wrong}
-    found: list[tuple[Diagnosis, Optional[Server]]] = []
-    for judgement in wrong:
-        if judgement.name == NODE:
-            found += _remedies_of_nodes(assessment.server(judgement.server))
-    if BACKUP_MX in names:
-        (examined,) = assessment.examined
-        # The first one, which is in the first line.
-        session = examined.member.acceptance.passed_over[0]
-        found += [(diagnose(session.failure), session.server)] if session.failure else []
-    for judgement in wrong:
-        if judgement.name == CERTIFICATE:
-            examined = assessment.server(judgement.server)
-            found.append((_remedy_of_certificate(examined), None))
-        if judgement.name in (RELAY, UNKNOWN_RECIPIENT):
-            examined = assessment.server(judgement.server)
-            found.append((_remedy_of_doors(judgement.name, examined, options), None))
-        if judgement.name in (RECIPIENTS, SENDERS):
-            examined = assessment.server(judgement.server)
-            found.append((_remedy_of_addresses(judgement.name, examined, options.probe), None))
-        if judgement.conclusion is not None:
-            from .policies import remedy
-
-            host = judgement.conclusion.host
-            server = Server(host, (), options.target.port) if host else None
-            found.append((remedy(judgement.conclusion), server))
-    found += [(remedy, None) for name, remedy in REMEDIES.items() if name in names]
-    if not names.isdisjoint(IN_MAILBOX):
-        from .delivery import remedies
-
-        found += [(remedy, None) for remedy in remedies(assessment)]
-    others = (CERTIFICATE, *IN_MAILBOX)
-    if any(
-        judgement.ground is Ground.RANGE and judgement.name not in others for judgement in wrong
-    ):
-        found.append((SLOW, None))
-    return list(dict.fromkeys(found))
-
-
-def _remedies_of_nodes(examined: Examined) -> list[tuple[Diagnosis, Optional[Server]]]:
-    """What the failure of a node means, and what to do about one of several."""
-    from ..run.nodes import nodes
-
-    assert examined.session is not None
-    failed = next(iter(nodes(examined.session).failed), None)
-    if failed is None or failed.failure is None:
-        # Of one that is slow, the first line says all that is known.
-        return [(ONE_NODE, None)]
-    keywords = examined.keywords
-    why = diagnose(failed.failure, keywords.generation, keywords.gateway)
-    return [(why, failed.server), (ONE_NODE, None)]
-
-
-def _remedy_of_doors(key: str, examined: Examined, options: Options) -> Diagnosis:
-    from ..run.doors import open_doors
-
-    doors = open_doors(examined, options.target, options.probe.envelope)
-    return DOORS[key] if any(kind.key == key and kind.open for kind in doors) else NOT_TESTED
-
-
-def _remedy_of_certificate(examined: Examined) -> Diagnosis:
-    if examined.certificate is not None:
-        return EXPIRING
-    return UNREADABLE if examined.security is not None else NOT_SHOWN
-
-
-def _remedy_of_addresses(name: str, examined: Examined, plan: Plan) -> Diagnosis:
-    """What it means that a recipient or a further sender was not accepted, and others were."""
-    assert examined.session is not None
-    if name == SENDERS:
-        from .addresses import contrast_of
-
-        found = contrast_of(examined.session, plan)
-        if found is not None:
-            return found.diagnosis
-    refused = examined.recipients if name == RECIPIENTS else examined.senders
-    # What is refused before what is deferred, as the first line has them.
-    asked, why = min(refused, key=lambda each: each[0].outcome.verdict is Verdict.DEFERRED)
-    envelope = plan.envelope
-    envelope = (
-        envelope._replace(recipient=asked.address)
-        if name == RECIPIENTS
-        else envelope._replace(sender=asked.address)
-    )
-    known = _known(plan._replace(envelope=envelope))
-    others = "recipients" if name == RECIPIENTS else "senders"
-    return why._replace(
-        cause=f"{why.cause}; other {others} are accepted",
-        next_step=_filled(why.next_step, known),
-    )
-
-
 def server_lines(examined: Examined, plan: Plan, full: bool, target: str = "") -> list[str]:
     """The lines about one server: what is wrong, and if ``full`` its stages too.
 
@@ -214,10 +91,10 @@ def server_lines(examined: Examined, plan: Plan, full: bool, target: str = "") -
         lines = keyword_lines(keywords)
     else:
         server = examined.session.server if examined.session is not None else None
-        lines = diagnosis_lines(examined.diagnosis, _known(plan, server))
+        lines = diagnosis_lines(examined.diagnosis, plan, server)
         stopped = examined.member.acceptance.failure
         if stopped is not None and stopped.stage in (Stage.MAIL, Stage.RCPT):
-            lines += _contrast_lines(examined.session, plan)
+            lines += contrast_lines(examined.session, plan)
         if stopped is not None and stopped.stage is Stage.MESSAGE:
             # Only the server's logs know what became of the message.
             lines.append(
@@ -246,16 +123,6 @@ def server_lines(examined: Examined, plan: Plan, full: bool, target: str = "") -
             notes = (*notes, keywords.reason)
         lines += note_lines(*notes, *keywords.notes)
     return lines
-
-
-def _contrast_lines(session: Optional[Session], plan: Plan) -> list[str]:
-    """What it means that other senders fare otherwise than the first."""
-    if session is None or not session.senders:
-        return []
-    from .addresses import contrast_of
-
-    found = contrast_of(session, plan)
-    return diagnosis_lines(found.diagnosis, {}, stopped=False) if found is not None else []
 
 
 def set_lines(
@@ -383,47 +250,6 @@ def keyword_lines(keywords: KeywordCheck) -> list[str]:
     if keywords.page:
         lines.append(f"Read: {PAGES[keywords.page].address}")
     return lines
-
-
-#: Words that need no quotation marks in any shell.
-_PLAIN = r"[A-Za-z0-9][A-Za-z0-9@.:_+=-]{0,254}"
-
-
-def _known(plan: Plan, server: Optional[Server] = None) -> dict[str, str]:
-    """The values of the words in capitals in a next step."""
-    sender, recipient = plan.envelope.sender, plan.envelope.recipient
-    known = {"SENDER": sender, "RECIPIENT": recipient, "DOMAIN": recipient.rpartition("@")[2]}
-    if server is not None:
-        known.update(HOST=server.name, PORT=str(server.port))
-    return {word: value for word, value in known.items() if re.fullmatch(_PLAIN, value)}
-
-
-def remedy_lines(diagnosis: Diagnosis, plan: Plan, server: Optional[Server]) -> list[str]:
-    """The meaning and next step of a finding."""
-    return diagnosis_lines(diagnosis, _known(plan, server), stopped=False)
-
-
-def diagnosis_lines(
-    diagnosis: Diagnosis, known: Mapping[str, str], stopped: bool = True
-) -> list[str]:
-    """The meaning of a failure with its kind, the next step and a page to read.
-
-    :param known: values of the words in capitals in the next step
-    :param stopped: whether it stopped the test; only then has it a kind for ``--severity``
-    """
-    kind = f" [{diagnosis.kind.value}]" if stopped else ""
-    next_step = _filled(diagnosis.next_step, known)
-    lines = [
-        f"Meaning: {printable(diagnosis.cause, 360)}{kind}",
-        f"Next step: {printable(next_step, 700)}",
-    ]
-    if diagnosis.page:
-        lines.append(f"Read: {diagnosis.page}")
-    return lines
-
-
-def _filled(next_step: str, known: Mapping[str, str]) -> str:
-    return re.sub(r"\b[A-Z]+\b", lambda word: known.get(word[0], word[0]), next_step)
 
 
 def troubleshooting_lines(begin: str) -> list[str]:

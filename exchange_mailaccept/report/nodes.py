@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..judgement import slow_nodes
+from ..further_judgement import slow_nodes
 from ..protocol.conversation import Session
 from ..record import TYPE_CHECKING
 from ..run.nodes import Nodes, name_of_node, nodes

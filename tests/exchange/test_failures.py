@@ -17,8 +17,9 @@ from exchange_mailaccept.exchange.failures.row import Row
 from exchange_mailaccept.exchange.pages import PAGES, TROUBLESHOOTING
 from exchange_mailaccept.exchange.reasons import REASONS
 from exchange_mailaccept.exchange.reasons.reason import Reason
+from exchange_mailaccept.exchange.replies import EnhancedStatusCode
 from exchange_mailaccept.protocol.conversation import StageOutcome
-from exchange_mailaccept.protocol.reply import EnhancedStatusCode, ReplyParser
+from exchange_mailaccept.protocol.reply import ReplyParser
 from exchange_mailaccept.vocabulary import Generation, Kind, Stage
 from tools import failures as made_pages
 

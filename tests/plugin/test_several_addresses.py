@@ -26,6 +26,7 @@ from support.scripts import Step
 from support.smtp import PortOfAll, Server
 
 from exchange_mailaccept.protocol import conversation
+from exchange_mailaccept.protocol.auth import Credentials
 from exchange_mailaccept.protocol.conversation import Asked, Session, StageOutcome
 from exchange_mailaccept.protocol.reply import Reply
 from exchange_mailaccept.vocabulary import Stage
@@ -350,6 +351,6 @@ def test_secrets_are_masked_in_the_replies_to_several_addresses():
     echo = StageOutcome.answered(Stage.RCPT, Reply(550, ("5.7.1 hunter22 may not",)), 0.1)
     asked = (Asked("a@contoso.com", echo),)
     session = Session(conversation.Server("mail1", (), 25), "", (), recipients=asked, senders=asked)
-    masked = session.masked(lambda text: text.replace("hunter22", "****"))
+    masked = Credentials("PLAIN", "probe", "hunter22").masked(session)
     for each in (*masked.recipients, *masked.senders):
         assert str(each.outcome.reply) == "550 5.7.1 **** may not"

@@ -34,7 +34,7 @@ from support.zones import (
     without_edns,
 )
 
-from exchange_mailaccept.protocol import dns_query
+from exchange_mailaccept.protocol import dns_message
 from exchange_mailaccept.protocol.conversation import Fault
 from exchange_mailaccept.protocol.further_requests import Ask, Responses
 from exchange_mailaccept.protocol.mx import Addresses, MailHosts, addresses, mail_hosts
@@ -380,7 +380,7 @@ def test_truncated_families_are_fetched_one_by_one():
 
 def test_ids_differ_within_a_flight(monkeypatch):
     """A response must not fit both questions, at the end of the numbers either."""
-    monkeypatch.setattr(dns_query, "_IDENTIFIER", 0xFFFF)
+    monkeypatch.setattr(dns_message, "_IDENTIFIER", 0xFFFF)
     request = next(addresses("mail1.example", [NS]))
     assert [message[:2] for message in request.messages] == [b"\xff\xff", b"\0\0"]
 
@@ -390,9 +390,9 @@ def test_ids_differ_within_a_flight(monkeypatch):
     [("contoso.com", "MX", True), ("_a-b.example", "AAAA", False), ("a" * 63 + ".x", "A", True)],
 )
 def test_a_query_is_what_dnspython_would_send(name, rdtype, edns):
-    payload = dns_query.PAYLOAD if edns else None
+    payload = dns_message.PAYLOAD if edns else None
     expected = dns.message.make_query(name, rdtype, payload=payload).to_wire()
-    assert dns_query.compose(name, rdtype, 0, edns)[2:] == expected[2:]
+    assert dns_message.compose(name, rdtype, 0, edns)[2:] == expected[2:]
 
 
 # Whatever comes.
