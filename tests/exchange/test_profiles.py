@@ -25,17 +25,8 @@ from exchange_mailaccept.protocol.reply import (
 from exchange_mailaccept.vocabulary import Cause, Generation, Stage
 
 TRANSCRIPTS = sorted((Path(__file__).parent / "transcripts").glob("*.txt"))
-COMMANDS = {
-    "EHLO": Stage.EHLO,
-    "HELO": Stage.EHLO,
-    "STARTTLS": Stage.STARTTLS,
-    "AUTH": Stage.AUTH,
-    "MAIL": Stage.MAIL,
-    "RCPT": Stage.RCPT,
-    "DATA": Stage.DATA,
-    ".": Stage.MESSAGE,
-    "QUIT": Stage.QUIT,
-}
+COMMANDS = {stage.value.upper(): stage for stage in Stage}
+COMMANDS |= {"HELO": Stage.EHLO, ".": Stage.MESSAGE}
 
 
 class Recorded(NamedTuple):

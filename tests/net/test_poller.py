@@ -140,6 +140,28 @@ def test_a_descriptor_that_is_closed_by_now(pipe):
     os.dup2(other.reading, one.reading)
 
 
+def test_overdue_in_the_order_of_the_time():
+    late, early, later, done = Waiting(2.0), Waiting(1.0), Waiting(3.0), Waiting(1.0)
+    poller = poller_of(late, early, later, done)
+    poller.settle(early)
+    done.done = True
+    poller.settle(done)
+    assert poller.overdue(2.5) == [early, late]
+    assert poller.overdue(2.5) == []
+    assert poller.overdue(3.0) == [later]
+
+
+def test_who_has_changed_its_mind_is_not_woken_at_the_old_time():
+    channel = Waiting(1.0)
+    poller = poller_of(channel)
+    channel.due = 5.0
+    poller.settle(channel)
+    assert (poller.overdue(4.0), poller.overdue(5.0)) == ([], [channel])
+    for channel.due in (9.0, 6.0):
+        poller.settle(channel)
+    assert poller.overdue(6.0) == [channel]
+
+
 def test_waiting_never_ends_too_early(pipe):
     """Poll counts in milliseconds; a time between two of them must not be woken for in vain."""
     begun = time.monotonic()
