@@ -28,81 +28,67 @@ METRICS = "mx connect banner ehlo starttls auth mail rcpt data message quit tota
 ARABIC_5, WIDE_5 = "\u0665", "\uff15"
 
 
-def same(convert, *texts: str) -> list[tuple]:
-    """Cases of texts that stay as they are."""
-    return [(convert, text, text) for text in texts]
+def same(convert, texts: str) -> list[tuple]:
+    """Cases of texts, with blanks between them, that stay as they are."""
+    return [(convert, text, text) for text in texts.split()]
 
 
 ACCEPTED = [
-    (words.port, "1", 1),
-    (words.port, "65535", 65535),
-    (words.parallel, "1", 1),
-    (words.parallel, "999", 999),
-    (words.connections, "1", 1),
-    (words.connections, "15", 15),
-    (words.timeout, ".1", 0.1),
-    (words.timeout, "5.", 5.0),
-    (words.timeout, "86400", 86400.0),
-    # Icinga divides.
-    (words.timeout, "16.666666666666668", 16.666666666666668),
-    *same(words.host, "mail1", "mail_1.contoso.com", "192.0.2.1", "::1", "fe80::1%eth0"),
-    *same(words.host, "x" * 63 + ".example", "xn--mnchen-3ya.example"),
+    *((words.port, text, int(text)) for text in ("1", "65535")),
+    *((words.parallel, text, int(text)) for text in ("1", "999")),
+    *((words.connections, text, int(text)) for text in ("1", "15")),
+    # Icinga divides, which makes for many decimals.
+    *((words.timeout, text, float(text)) for text in (".1", "5.", "16.666666666666668", "86400")),
+    *same(words.host, "mail1 mail_1.contoso.com 192.0.2.1 ::1 fe80::1%eth0 xn--mnchen-3ya.example"),
+    *same(words.host, "x" * 63 + ".example"),
     (words.host, "[::1]", "::1"),
     (words.host, "[192.0.2.1]", "192.0.2.1"),
     (words.host, "2001:DB8:0:0::1", "2001:db8::1"),
     (words.domain, "contoso.com.", "contoso.com"),
-    (words.mx, "Mail1.Contoso.com.", "mail1.contoso.com"),
+    (words.mx, "Mail_1.Contoso.com.", "mail_1.contoso.com"),
     (words.mx, "*.Mail.Protection.Outlook.com", "*.mail.protection.outlook.com"),
-    (words.mx, "mail_2", "mail_2"),
     (words.nameserver, "192.0.2.53", ("192.0.2.53", 53)),
     (words.nameserver, "192.0.2.53:5353", ("192.0.2.53", 5353)),
     (words.nameserver, "::1", ("::1", 53)),
     (words.nameserver, "[::1]", ("::1", 53)),
     (words.nameserver, "[::1]:5353", ("::1", 5353)),
-    *same(words.mailbox, "postmaster", "a@B.Example", "a.b.c@d.example", '"a b"@c.example'),
-    *same(words.mailbox, r'"a\"@\\b"@c.example', "a+b=c/d!#$%&'*?^_`{|}~-@e.example"),
-    *same(words.mailbox, "a@[192.0.2.1]", "a@[IPv6:2001:db8::1]", "x" * 64 + "@b.example"),
+    *same(words.mailbox, "postmaster a@B.Example a.b@c.example a@[192.0.2.1] a@[IPv6:2001:db8::1]"),
+    *same(words.mailbox, r"a+b=c/d!#$%&'*?^_`{|}~-@e.example " + "x" * 64 + "@b.example"),
+    (words.mailbox, r'"a \"@\\b"@c.example', r'"a \"@\\b"@c.example'),
     (words.mailbox, "<a@b.example>", "a@b.example"),
-    (words.sender, "<>", ""),
     (words.sender, "<a@b.example>", "a@b.example"),
-    *same(words.ehlo_name, "probe.example", "[192.0.2.1]", "[IPv6:::1]"),
+    (words.sender, "<>", ""),
+    *same(words.ehlo_name, "probe.example [192.0.2.1] [IPv6:::1]"),
     (words.ehlo_name, "probe.example.", "probe.example"),
-    *same(words.subject, "Probe 1: ~!", "x" * 989),
+    (words.subject, "Probe 1: ~!", "Probe 1: ~!"),
+    (words.subject, "x" * 989, "x" * 989),
     (words.subject, "Gr\u00fc\u00dfe", "=?utf-8?b?R3LDvMOfZQ==?="),
-    *same(words.further_header, "X-A: b", "X-A: b: c", "X: " + "x" * 995),
     (words.further_header, "X-A:b", "X-A: b"),
+    (words.further_header, "X-A: b: c", "X-A: b: c"),
+    (words.further_header, "X: " + "x" * 995, "X: " + "x" * 995),
     (words.further_header, "X-A: \u00fc", "X-A: =?utf-8?b?w7w=?="),
-    *same(words.keyword, "X-EXPS", "X" * 506),
+    *same(words.keyword, "X-EXPS " + "X" * 506),
     (words.keyword, "8bitmime", "8BITMIME"),
     (words.Choice("any", "1.2"), "ANY", "any"),
     *((words.severity, f"{key}=ok", (key, "ok")) for key in SEVERITY_KEYS.split()),
-    *(
-        (words.severity, f"{code}=warning", (code, "warning"))
-        for code in ("400", "599", "4.3.1", "5.7.606", "5.123.456")
-    ),
+    *((words.severity, f"{code}=warning", (code, "warning"))
+      for code in "400 599 4.3.1 5.7.606 5.123.456".split()),
     *((words.severity, f"rcpt={state}", ("rcpt", state)) for state in ("critical", "unknown")),
     (words.severity, "RCPT=Ok", ("rcpt", "ok")),
     *((words.threshold, f"{metric}=1", (metric, "1")) for metric in METRICS.split()),
-    *(
-        (words.threshold, text, ("total", text))
-        for text in ("0", ".5", "1:", ":1", "1.5:2.5", "5:5", "~:1", "@1:2", "@1", "-5:", "~:-1")
-    ),
-    (words.threshold, "-2:-1", ("total", "-2:-1")),
-    (words.days, "30", (30.0,)),
+    *((words.threshold, text, ("total", text))
+      for text in "0 .5 1: :1 1.5:2.5 5:5 ~:1 @1:2 @1 -5: -2:-1 ~:-1".split()),
+    (words.days, "0", (0.0,)),
     (words.days, "30,7.5", (30.0, 7.5)),
     (words.days, "7,7", (7.0, 7.0)),
-    (words.days, "0", (0.0,)),
     (place, "imaps://mail.contoso.com", (True, "", "mail.contoso.com", 993, ("INBOX",))),
     (place, "IMAP://mail.contoso.com", (False, "", "mail.contoso.com", 143, ("INBOX",))),
     (place, "imaps://a@b@c.example:1993/", (True, "a@b", "c.example", 1993, ("INBOX",))),
     (place, "imaps://a%40b@[::1]:1993", (True, "a@b", "::1", 1993, ("INBOX",))),
     (place, "imaps://a@::1", (True, "a", "::1", 993, ("INBOX",))),
-    (
-        place,
-        "imaps://contoso%5Ca@192.0.2.1/Probes/In,Junk%20Email,a%2Cb%c3%bc",
-        (True, "contoso\\a", "192.0.2.1", 993, ("Probes/In", "Junk Email", "a,b\u00fc")),
-    ),
-]
+    (place, "imaps://contoso%5Ca@192.0.2.1/Probes/In,Junk%20Email,a%2Cb%c3%bc",
+     (True, "contoso\\a", "192.0.2.1", 993, ("Probes/In", "Junk Email", "a,b\u00fc"))),
+]  # fmt: skip
 
 
 def name(case: object) -> str:
@@ -116,149 +102,114 @@ def test_a_word_is_accepted(convert, text, value):
 
 
 PORT = "must be a port from 1 to 65535"
+PARALLEL = "must be a number from 1 to 999"
+TIMEOUT = "must be a number above 0, up to 86400"
 ADDRESS = "must be an IP address"
+NO_HOST = "is neither a name nor an IP address"
+HYPHEN = "is no name: no part of it may begin or end with a hyphen"
 NO_MAILBOX = "is not a mail address"
 LONG_LOCAL_PART = "has more than 64 bytes before the @ (RFC 5321 4.5.3.1.1)"
+LONG_PATH = "is longer than 254 bytes (RFC 5321 4.5.3.1.3)"
+NO_DOMAIN = "must have a domain, or be <> for the null reverse-path"
 CONTROL = "line ends and control characters are not allowed"
 LONG_LINE = "is longer than 998 characters (RFC 5322 2.1.1)"
-HYPHEN = "is no name: no part of it may begin or end with a hyphen"
-NO_HOST = "is neither a name nor an IP address"
-NO_RANGE = "is no range ([@][start:][end], in seconds)"
+NO_HEADER = "must be 'Name: value'"
+NO_CODE = f"is neither a reply code, an enhanced code nor one of {SEVERITY_KEYS}"
 STATE = "the state must be one of ok warning critical unknown"
-DAYS = "must be DAYS or DAYS,DAYS, the second for CRITICAL and not above the first"
+NO_RANGE = "is no range ([@][start:][end], in seconds)"
+DAYS = "must be a number from 0 to 100000"
+TWO_DAYS = "must be DAYS or DAYS,DAYS, the second for CRITICAL and not above the first"
 SCHEME = "must be imaps://[USER@]HOST[:PORT][/FOLDER[,FOLDER...]], or imap://"
+IN_URL = "must have no password in it; there is --delivered-password-file"
 PERCENT = "has a % without two hexadecimal digits after it (%25 is a %)"
+OWN_HEADERS = (
+    "From from TO Date Message-ID Subject Auto-Submitted X-Auto-Response-Suppress Precedence"
+    " X-Exchange-Mailaccept"
+)
 #: Characters that end a line, or do for some, and others that have no business in one.
 CONTROLS = ("\r", "\n", "\0", "\x1b[31m", "\x7f", "\x85", "\u2028", "\u2029", "\udc80")
 
-#: A converter, what it says, and of which texts it says it.
+#: A converter, what it says, and of which texts: a list, or one with blanks between them.
 REFUSED = [
-    (words.port, PORT, ("0", "-1", "65536", "100000", "25.0", "0x19", "2_5", "+25", " 25", "25\n")),
-    (words.port, PORT, ("smtp", "nan", ARABIC_5, WIDE_5, "9" * 5000)),
-    (words.parallel, "must be a number from 1 to 999", ("0", "-1", "1.5", ARABIC_5, "9" * 5000)),
-    (words.parallel, "must be a number from 1 to 999", ("1000",)),
-    (words.connections, "must be a number from 1 to 15", ("0", "16", "0015", "-1", "9" * 5000)),
-    (
-        words.timeout,
-        "must be a number above 0, up to 86400",
-        (
-            *("0", "0.0", "-0.5", "86400.1", "nan", "inf", "1e1", "5s", "1_0", "+5", " 5", "5\n"),
-            *(".", ARABIC_5, WIDE_5, "9" * 5000),
-        ),
-    ),
+    (words.port, PORT, [*"0 -1 65536 100000 25.0 0x19 2_5 +25 smtp nan".split(), " 25", "25\n"]),
+    (words.port, PORT, f"{ARABIC_5} {WIDE_5} {'9' * 5000}"),
+    (words.parallel, PARALLEL, f"0 -1 1.5 1000 {ARABIC_5} {'9' * 5000}"),
+    (words.connections, "must be a number from 1 to 15", f"0 16 0015 -1 {'9' * 5000}"),
+    (words.timeout, TIMEOUT, [*"0 0.0 -0.5 86400.1 nan inf 1e1 5s 1_0 +5 .".split(), " 5", "5\n"]),
+    (words.timeout, TIMEOUT, f"{ARABIC_5} {WIDE_5} {'9' * 5000}"),
     # What looks like an address must be one; the C library makes 127.0.0.1 of 127.1.
-    (words.host, NO_HOST, ("127.1", "1.2.3", "1.2.3.4.5", "2130706433", "0x7f000001")),
-    (words.host, ADDRESS, ("1.2.3.999", "01.2.3.4", "mail1:25", "http://mail1/")),
-    (words.host, ADDRESS, ("::g", ":::", "[::1]:25", "::1%", "\u0661.1.1.1", "\uff11.2.3.4")),
+    (words.host, NO_HOST, "127.1 1.2.3 1.2.3.4.5 2130706433 0x7f000001"),
+    (words.host, ADDRESS, "1.2.3.999 01.2.3.4 mail1:25 http://mail1/ ::g ::: [::1]:25 ::1%"),
+    (words.host, ADDRESS, "\u0661.1.1.1 \uff11.2.3.4"),
     # A zone is a printable name without blanks, below 16 bytes (IFNAMSIZ).
-    (words.host, ADDRESS, ("::1%a\tb", "::1%a\0b", "::1%a b", "::1%a|b", "::1%" + ARABIC_5)),
-    (words.host, ADDRESS, ("::1%" + "x" * 16,)),
+    (words.host, ADDRESS, f"::1%a|b ::1%{ARABIC_5} ::1%{'x' * 16}"),
+    (words.host, ADDRESS, ["::1%a\tb", "::1%a\0", "::1%a b"]),
     # RFC 1123 2.1; and "-H $HOST -4" with an empty variable must not test a host "-4".
-    (words.host, HYPHEN, ("-", "-4", "-a.example", "a-.example")),
-    (words.domain, HYPHEN, ("-4",)),
-    (words.ehlo_name, HYPHEN, ("-4",)),
-    (words.domain, "must be a domain; a server is named with -H", ("192.0.2.1", "999.1.1.1")),
-    (words.mx, "must be a name, as MX records have", ("192.0.2.1",)),
-    (words.nameserver, ADDRESS, ("ns1", "ns1:53", ":53", "192.0.2.1:", "[::1", "[::1]:", "[]")),
-    (words.nameserver, ADDRESS, ("192.0.2.1:x", "1.1.1.1 2.2.2.2", "1.1.1.1\n")),
-    (words.nameserver, PORT, ("192.0.2.1:0", "192.0.2.1:65536", "[::1]:0")),
-    (words.address, ADDRESS, ("eth0", "1.2.3", "256.1.1.1", "::g", "1.2.3.4:25", "192.0.2.1/24")),
-    (words.address, ADDRESS, ("\u0661.1.1.1", "01.2.3.4", "[::1]", "::1\n")),
+    (words.host, HYPHEN, "- -4 -a.example a-.example"),
+    (words.domain, HYPHEN, "-4"),
+    (words.ehlo_name, HYPHEN, "-4"),
+    (words.domain, "must be a domain; a server is named with -H", "192.0.2.1 999.1.1.1"),
+    (words.mx, "must be a name, as MX records have", "192.0.2.1 ::1"),
+    (words.nameserver, ADDRESS, "ns1 ns1:53 :53 192.0.2.1: [::1 [::1]: [] 192.0.2.1:x"),
+    (words.nameserver, ADDRESS, ["1.1.1.1 2.2.2.2", "1.1.1.1\n"]),
+    (words.nameserver, PORT, "192.0.2.1:0 192.0.2.1:65536 [::1]:0"),
+    (words.address, ADDRESS, "eth0 1.2.3 256.1.1.1 01.2.3.4 ::g 1.2.3.4:25 192.0.2.1/24 [::1]"),
+    (words.address, ADDRESS, ["\u0661.1.1.1", "::1\n"]),
     # What would break out of the command, a second recipient, and nonsense.
-    (
-        words.mailbox,
-        NO_MAILBOX,
-        (
-            *("a@b>\r\nRCPT TO:<c@d.example", "a\r\nDATA@b.example", "a\n@b.example"),
-            *("a\0@b.example", "a@b.example,c@d.example", "a@b.example c@d.example"),
-            *("a@b@c.example", "<a@b.example", "a> SIZE=1@b.example", "a<@b.example", "@", ""),
-            *("a b@c.example", " a@b.example", "\ta@b.example", "@b.example", ".a@b.example"),
-            *("a.@b.example", "a..b@c.example", "a\\@b.example", "(a)@b.example", "a:b@c.example"),
-            *('"a@b.example', 'a"b"@c.example', '"a"b"@c.example', '"a\\"@b.example'),
-            *('"a\r\n"@b.example', '"\u00fc"@b.example', "a\x7f@b.example", "a\x85@b.example"),
-            *("a\u00a0b@c.example", "a\u2028b@c.example", "a\u3000b@c.example"),
-            *("@relay.example:a@b.example", "<>", "<<a@b.example>>"),
-        ),
-    ),
-    (words.mailbox, CONTROL, ("\ud800@b.example",)),
-    (
-        words.mailbox,
-        LONG_LOCAL_PART,
-        ("x" * 65 + "@b.example", "\u00fc" * 33 + "@b.example", "x" * 100_000),
-    ),
+    (words.mailbox, NO_MAILBOX, "a@b.example,c@d.example a@b@c.example <a@b.example a<@b.example"),
+    (words.mailbox, NO_MAILBOX, "@ @b.example .a@b.example a.@b.example a..b@c.example"),
+    (words.mailbox, NO_MAILBOX, "(a)@b.example a:b@c.example @relay.example:a@b.example"),
+    (words.mailbox, NO_MAILBOX, "<> <<a@b.example>> a\\@b.example"),
+    (words.mailbox, NO_MAILBOX, ["a@b.example c@d.example"]),
+    (words.mailbox, NO_MAILBOX, '"a@b.example a"b"@c.example "a"b"@c.example "a\\"@b.example'),
+    (words.mailbox, NO_MAILBOX, '"\u00fc"@b.example'),
+    (words.mailbox, NO_MAILBOX, ['"a\r\n"@b.example', "a> SIZE=1@b.example"]),
+    (words.mailbox, NO_MAILBOX, ["a@b>\r\nRCPT TO:<c@d.example", "", " a@b.example"]),
+    (words.mailbox, NO_MAILBOX, [*(f"a{control}@b.example" for control in CONTROLS[:-1])]),
+    (words.mailbox, NO_MAILBOX, [*(f"a{blank}b@c.example" for blank in " \t\u00a0\u3000")]),
+    (words.mailbox, CONTROL, "\ud800@b.example"),
+    (words.mailbox, LONG_LOCAL_PART, f"{'x' * 65}@b.example {'ü' * 33}@b.example"),
     # A path has at most 256 octets, angle brackets included.
-    (
-        words.mailbox,
-        "is longer than 254 bytes (RFC 5321 4.5.3.1.3)",
-        ("x" * 64 + "@" + ("y" * 47 + ".") * 3 + "y" * 46,),
-    ),
+    (words.mailbox, LONG_PATH, "x" * 64 + "@" + ("y" * 47 + ".") * 3 + "y" * 46),
     # A zone means nothing to the other side, and RFC 5321 4.1.3 has none; IPv6 has a tag.
-    (
-        words.mailbox,
-        ADDRESS,
-        (
-            *("a@[]", "a@[x]", "a@[192.0.2.256]", "a@[IPv6:]", "a@[192.0.2.1> SIZE=1]"),
-            *("a@[b\r\nRSET]", "a@[IPv6:::1\r\nRSET]", "a@[IPv6:fe80::1%> SIZE=1]"),
-            *("a@[fe80::1%eth0]", "a@[IPv6:fe80::1%eth0]", "a@[::1]", "a@[IPv6:192.0.2.1]"),
-        ),
-    ),
-    (words.ehlo_name, ADDRESS, ("[x]", "[IPv6:::1%\r\nRSET]", "[IPv6:fe80::1%eth0]")),
-    (words.sender, "must have a domain, or be <> for the null reverse-path", ("postmaster",)),
-    (words.subject, CONTROL, [f"a{control}b" for control in CONTROLS]),
-    (words.subject, LONG_LINE, ("x" * 990, "\u00fc" * 400)),
-    (words.one_line, CONTROL, ("a\r\nb", "a\0b")),
-    (words.further_header, CONTROL, ("X: a\r\nY: b", "X\r\n: a", "X: a\0", "X: a\u2028b")),
-    (
-        words.further_header,
-        "must be 'Name: value'",
-        ("X", "X a", ": a", ":", "X : a", " X: a", "X Y: a", "\u00dc: a", "\tX: a"),
-    ),
-    (words.further_header, LONG_LINE, ("X: " + "x" * 996,)),
-    *(
-        (words.further_header, f"{header} is set by the plugin itself", (f"{header}: a",))
-        for header in ("From", "from", "TO", "Date", "Message-ID", "Subject", "Auto-Submitted",
-                       "X-Auto-Response-Suppress", "Precedence", "X-Exchange-Mailaccept")
-    ),
-    (
-        words.keyword,
-        "is no EHLO keyword",
-        ("A B", "-A", "AUTH=LOGIN", "A\r\nB", "\u00dc", "A,B", "A_B", "A\u560d", "X" * 507),
-    ),
-    (words.Choice("any", "1.2"), "must be one of any 1.2", ("", "1", "any ", "a", "1.2.")),
-    *(
-        (words.severity, f"'{key}' is neither a reply code, an enhanced code nor one of"
-         f" {SEVERITY_KEYS}", (f"{key}=ok",))
-        for key in ("", "quit", "untested", "passed", "250", "354", "600", "45", "4521", "5.7",
-                    "2.1.5", "5.7.1234", "5.7.1.1", "55.7.1", "4\u06652", "451-452", "rcpt ")
-    ),
-    (words.severity, STATE, ("452", "452=", "452=green", "rcpt=ok=ok", "rcpt= ok", "rcpt=ok|")),
-    *(
-        (words.threshold, f"'{text}' {NO_RANGE}", (text,))
-        for text in ("x", "1e3", "nan", "inf:", "~", "@", "1,5", "1;2", "1 ", " 1", "1:2:3", "::",
-                     "@@1", "-", "+1", "1s", ARABIC_5, "1_0", "0x1", "1\n")
-    ),
-    *(
-        (words.threshold, f"'{text}' starts after its end", (text,))
-        for text in ("2:1", "@2:1", "-1", "-1:-2", "1:0.5", ":-1")
-    ),
-    (words.threshold, f"'' {NO_RANGE}", ("rcpt=",)),
-    (words.threshold, f"'1=2' {NO_RANGE}", ("rcpt=1=2",)),
-    *(
-        (words.threshold, f"'{metric}' is none of {METRICS}", (f"{metric}=1",))
-        for metric in ("", "x", "RCPT", "rcpt ", "extensions")
-    ),
-    (words.days, DAYS, ("7,30", "3,2,1", "0,1")),
-    (
-        words.days,
-        "must be a number from 0 to 100000",
-        ("-1", "x", "30,", ",7", "nan", "inf", "1e3", "100001", "30 ,7", ARABIC_5),
-    ),
-    (place, SCHEME, ("mailbox", "pop3://a@b.example")),
-    (place, "must have no password in it; there is --delivered-password-file",
-     ("imaps://a:b@c.example",)),
-    (place, PORT, ("imaps://a@b.example:99999",)),
-    (place, PERCENT, ("imaps://a@b.example/%", "imaps://a@b.example/%4g")),
-    (place, CONTROL, ("imaps://a@b.example/a%0db", "imaps://a@b.example/a\nb")),
+    (words.mailbox, ADDRESS, "a@[] a@[x] a@[192.0.2.256] a@[IPv6:] a@[::1] a@[IPv6:192.0.2.1]"),
+    (words.mailbox, ADDRESS, "a@[fe80::1%eth0] a@[IPv6:fe80::1%eth0]"),
+    (words.mailbox, ADDRESS, ["a@[192.0.2.1> SIZE=1]"]),
+    (words.mailbox, ADDRESS, ["a@[IPv6:::1\r\nRSET]", "a@[IPv6:fe80::1%> SIZE=1]"]),
+    (words.ehlo_name, ADDRESS, [*"[x] [IPv6:fe80::1%eth0]".split(), "[IPv6:::1%\r\nRSET]"]),
+    (words.sender, NO_DOMAIN, "postmaster"),
+    (words.subject, CONTROL, [*(f"a{control}b" for control in CONTROLS)]),
+    (words.subject, LONG_LINE, f"{'x' * 990} {'ü' * 400}"),
+    (words.one_line, CONTROL, ["a\r\nb", "a\0b"]),
+    (words.further_header, CONTROL, ["X: a\r\nY: b", "X\r\n: a", "X: a\0", "X: a\u2028b"]),
+    (words.further_header, NO_HEADER, ["X", ":", "X Y: a", "X a", ": a", "X : a", " X: a", "\u00dc: a", "\tX: a"]),
+    (words.further_header, LONG_LINE, ["X: " + "x" * 996]),
+    *((words.further_header, f"{header} is set by the plugin itself", [f"{header}: a"])
+      for header in OWN_HEADERS.split()),
+    (words.keyword, "is no EHLO keyword", "-A AUTH=LOGIN A,B A_B \u00dc A\u560d"),
+    (words.keyword, "is no EHLO keyword", ["A B", "A\r\nB"]),
+    (words.keyword, "is no EHLO keyword", "X" * 507),
+    (words.Choice("any", "1.2"), "must be one of any 1.2", [*"1 a 1.2.".split(), "", "any "]),
+    *((words.severity, f"'{key}' {NO_CODE}", [f"{key}=ok"])
+      for key in ("", "rcpt ", *"quit untested passed 250 354 600 45 4521 5.7 2.1.5 5.7.1234"
+                  " 5.7.1.1 55.7.1 4\u06652 451-452".split())),
+    (words.severity, STATE, [*"452 452= 452=green rcpt=ok=ok rcpt=ok|".split(), "rcpt= ok"]),
+    *((words.threshold, f"'{text}' {NO_RANGE}", [text])
+      for text in ("1 ", " 1", "1\n", *"x 1e3 nan inf: ~ @ 1,5 1;2 1:2:3 :: @@1 - +1 1s 1_0 0x1"
+                   f" {ARABIC_5}".split())),
+    *((words.threshold, f"'{text}' starts after its end", text)
+      for text in "2:1 @2:1 -1 -1:-2 1:0.5 :-1".split()),
+    (words.threshold, f"'' {NO_RANGE}", "rcpt="),
+    (words.threshold, f"'1=2' {NO_RANGE}", "rcpt=1=2"),
+    *((words.threshold, f"'{metric}' is none of {METRICS}", [f"{metric}=1"])
+      for metric in ("", "x", "RCPT", "rcpt ", "extensions")),
+    (words.days, TWO_DAYS, "7,30 3,2,1 0,1"),
+    (words.days, DAYS, [*f"-1 x 30, ,7 nan inf 1e3 100001 {ARABIC_5}".split(), "30 ,7"]),
+    (place, SCHEME, "mailbox pop3://a@b.example"),
+    (place, IN_URL, "imaps://a:b@c.example"),
+    (place, PORT, "imaps://a@b.example:99999"),
+    (place, PERCENT, "imaps://a@b.example/% imaps://a@b.example/%4g"),
+    (place, CONTROL, [*"imaps://a@b.example/a%0db".split(), "imaps://a@b.example/a\nb"]),
 ]  # fmt: skip
 
 
@@ -270,7 +221,11 @@ def refusal(convert, text: str) -> str:
 
 @pytest.mark.parametrize(
     ("convert", "text", "said"),
-    [(convert, text, said) for convert, said, texts in REFUSED for text in texts],
+    [
+        (convert, text, said)
+        for convert, said, texts in REFUSED
+        for text in (texts.split() if isinstance(texts, str) else texts)
+    ],
     ids=name,
 )
 def test_a_word_is_refused(convert, text, said):
