@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.parsing import parse
-from support.plugin import PLUGIN, run_plugin
-from support.smtp import PATIENCE
+from support.plugin import run_plugin
 
 from exchange_mailaccept.cli import ini_file
 from exchange_mailaccept.net.blocking_call import read_to_end
@@ -166,20 +164,11 @@ def test_a_file_that_is_found_and_can_not_be_read(tmp_path, write):
 # Standard input.
 
 
-def test_standard_input_in_pieces():
-    process = subprocess.Popen(
-        [sys.executable, str(PLUGIN), "--extra-opts=@-"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        bufsize=0,
-    )
-    assert process.stdin is not None
-    for piece in (f"[{PROGRAM}]\r\nunt", "il=no", "where\r\n"):
-        process.stdin.write(piece.encode("ascii"))
-    output, errors = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, errors) == (3, b"")
-    assert output.startswith(b"MAILACCEPT UNKNOWN - --until nowhere: ")
+def test_a_hyphen_is_standard_input(write):
+    with Path(write(f"[{PROGRAM}]\r\nuntil=nowhere\r\n")).open() as file:
+        run = run_plugin("--extra-opts=@-", stdin=file)
+    assert (run.exit_code, run.stderr) == (3, "")
+    assert run.stdout.startswith("MAILACCEPT UNKNOWN - --until nowhere: ")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 import pytest
 from support.names import udp_and_tcp
-from support.smtp import Talk
 
 from exchange_mailaccept.cli.table import OPTIONS
 
@@ -73,31 +72,3 @@ def test_a_value_that_must_not_pass(plugin, listening, flag, evil):
     assert re.fullmatch(r"MAILACCEPT UNKNOWN - [ -~]{1,278}\n", run.stdout)
     assert not set(run.stdout) & set("|<>`$\\")
     assert not listening.heard
-
-
-@pytest.mark.parametrize("ends", ["\u010d\u010a", "\u560d\u560a"], ids=ascii)
-@pytest.mark.parametrize("option", ["-r", "-f", "-F", "--subject", "--header"])
-def test_characters_that_narrow_to_line_ends(plugin, serve, option, ends):
-    """CR and LF to whoever narrows characters to bytes.
-
-    They are valid and go out in UTF-8, as A-labels or as encoded words: what is heard are our own
-    commands.
-    """
-    value = {"-F": f"a{ends}VRFY", "--header": f"X: a{ends}VRFY"}.get(
-        option, f"a{ends}VRFY@b.example"
-    )
-    replies = {b"EHLO": b"250-a\r\n250 SMTPUTF8\r\n", b"DATA": b"354 a\r\n"}
-    heard: list[bytes] = []
-
-    def play(talk: Talk) -> None:
-        talk.tell(b"220 a\r\n")
-        while (line := talk.line()) != b"QUIT":
-            heard.append(line)
-            inside = heard.count(b"DATA") and b"." not in heard
-            talk.tell(b"" if inside and line != b"DATA" else replies.get(line[:4], b"250 a\r\n"))
-        talk.tell(b"221 a\r\n")
-
-    plugin.against(serve(play), "--profile", "none", option, value)
-    commands = heard[: heard.index(b"DATA") + 1] if b"DATA" in heard else heard
-    assert {line[:4] for line in commands} <= {b"EHLO", b"MAIL", b"RCPT", b"DATA"}
-    assert not any(line.startswith(b"VRFY") or b"\r" in line for line in heard)

@@ -156,15 +156,6 @@ def test_a_delay_does_not_outlive_the_server():
     client.close()
 
 
-@AT_EACH_STAGE
-def test_a_connection_is_dropped_where_the_reply_is_due(stage):
-    with client_of(drop=[stage]) as client:
-        assert client.at(stage) == ""
-        sent = SENT[stage].decode().rstrip("\r\n").split("\r\n")[-1]
-        assert client.simulator.received[-1:] == ([sent] if sent else [])
-        assert len(client.simulator.messages) == (stage == "quit")
-
-
 def test_keywords_are_withheld():
     """In whatever letter case they are named; with AUTH its old form AUTH=LOGIN goes."""
     offered = keywords(pose="2003")
