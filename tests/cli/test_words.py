@@ -197,7 +197,7 @@ REFUSED = [
     (words.severity, STATE, [*"452 452= 452=green rcpt=ok=ok rcpt=ok|".split(), "rcpt= ok"]),
     *((words.threshold, f"'{text}' {NO_RANGE}", [text])
       for text in ("1 ", " 1", "1\n", *"x 1e3 nan inf: ~ @ 1,5 1;2 1:2:3 :: @@1 - +1 1s 1_0 0x1"
-                   f" {ARABIC_5}".split())),
+                   f" {ARABIC_5} {'9' * 13}".split())),
     *((words.threshold, f"'{text}' starts after its end", text)
       for text in "2:1 @2:1 -1 -1:-2 1:0.5 :-1".split()),
     (words.threshold, f"'' {NO_RANGE}", "rcpt="),

@@ -127,11 +127,11 @@ def test_a_balancer_is_noted(plugin):
 
 def test_options_go_before_the_scenario():
     """What is given on the command line replaces what the scenario says, stage by stage."""
-    with client_of(
-        scenario="tarpit", hurry=100, reply={"rcpt": "250 fine"}, name="ex.example", pose="2010"
-    ) as client:
+    given = {"reply": {"rcpt": "250 fine"}, "delay": {"rcpt": 0.01}, "name": "ex.example"}
+    assert Simulator(scenario="tarpit", hurry=100).behaviour.delay == {"rcpt": 0.05}
+    with client_of(scenario="tarpit", hurry=100, pose="2010", **given) as client:
         behaviour = client.simulator.behaviour
-        assert behaviour.delay == {"rcpt": 0.05}
+        assert behaviour.delay == {"rcpt": 0.01}
         assert client.at("rcpt") == "250 fine"
         assert behaviour.name == "ex.example"
         assert behaviour.offers("XSHADOW")
