@@ -8,7 +8,6 @@ from support.plugin import (
     ACCEPTED,
     ALL,
     BANNER,
-    CRITICAL,
     EHLO,
     MAIL,
     OK,
@@ -49,11 +48,9 @@ PLAIN_RCPT = ("RCPT TO:<postmaster@contoso[.]com>", RCPT[1])
 def test_no_certificate_where_one_was_to_be_looked_at(serve, wanted, authority):
     wanted = [authority.file if word == "AUTHORITY" else word for word in wanted]
     run = check(serve(BANNER, PLAIN, *ALL[1:]), *IF_OFFERED, *wanted)
-    assert (run.exit_code, first_line(run), run.stderr) == (
-        WARNING,
-        "MAILACCEPT WARNING - no certificate was shown, because 127.0.0.1 does not offer STARTTLS;"
-        f" {TAKEN} (Exchange; queued on mbx01.contoso.com as ID)",
-        "",
+    assert run.result == (
+        "WARNING - no certificate was shown, because 127.0.0.1 does not offer STARTTLS;"
+        f" {TAKEN} (Exchange; queued on mbx01.contoso.com as ID)"
     )
     assert "certificate=" not in run.stdout
     assert "\nNext step: Get-ExchangeCertificate" in run.stdout
@@ -78,11 +75,10 @@ def test_why_no_certificate_was_shown(serve, hello, why):
 
 def test_a_test_that_ends_before_tls_shows_no_certificate(serve):
     run = check(serve(BANNER, EHLO, QUIT), "-S", "-D", "30", "--until", "ehlo")
-    assert (run.exit_code, first_line(run)) == (
-        WARNING,
-        "MAILACCEPT WARNING - no certificate was shown, because --until ehlo ends the test before"
+    assert run.result == (
+        "WARNING - no certificate was shown, because --until ehlo ends the test before"
         " TLS; 127.0.0.1 passed every stage up to ehlo for postmaster@contoso.com in #s (Exchange"
-        " 2019/SE)",
+        " 2019/SE)"
     )
 
 
@@ -96,35 +92,20 @@ def test_an_allowed_refusal_does_not_hide_that_no_certificate_was_shown(serve):
     )
 
 
-def test_the_state_of_a_missing_certificate_is_for_the_user_to_say(serve):
-    server = serve(BANNER, PLAIN, *ALL[1:])
-    run = check(server, *IF_OFFERED, "-D", "30", "--severity", "certificate=critical")
-    assert run.exit_code == CRITICAL
-
-
 # Thresholds of stages that never came.
 
 
 @pytest.mark.parametrize(
     ("arguments", "script", "words"),
     [
-        (
-            ["--starttls-if-offered", "-w", "starttls=5"],
-            [PLAIN, *ALL[1:]],
-            "starttls has a threshold and was not measured: there was no TLS",
-        ),
-        (
-            ["-c", "message=5", "--until", "rcpt"],
-            [PLAIN, MAIL, RCPT, RSET, QUIT],
-            "message has a threshold and was not measured: --until rcpt ends the test before it",
-        ),
-        (
-            ["-w", "auth=5"],
-            [PLAIN, *ALL[1:]],
-            "auth has a threshold and was not measured: no -A was given",
-        ),
+        (["--starttls-if-offered", "-w", "starttls=5"], [PLAIN, *ALL[1:]],
+         "starttls has a threshold and was not measured: there was no TLS"),
+        (["-c", "message=5", "--until", "rcpt"], [PLAIN, MAIL, RCPT, RSET, QUIT],
+         "message has a threshold and was not measured: --until rcpt ends the test before it"),
+        (["-w", "auth=5"], [PLAIN, *ALL[1:]],
+         "auth has a threshold and was not measured: no -A was given"),
     ],
-)
+)  # fmt: skip
 def test_a_threshold_of_a_stage_that_never_came(serve, arguments, script, words):
     run = check(serve(BANNER, *script), "--profile", "none", *arguments)
     first = first_line(run).partition("; ")[0]
@@ -134,10 +115,8 @@ def test_a_threshold_of_a_stage_that_never_came(serve, arguments, script, words)
 def test_a_threshold_of_a_stage_that_a_failure_prevented_is_no_finding(serve):
     refusal = ("RCPT .*", b"450 4.2.1 Mailbox busy\r\n")
     run = check(serve(BANNER, EHLO, MAIL, refusal, QUIT), "-w", "message=5", "-c", "total=0")
-    assert (run.exit_code, first_line(run)) == (
-        WARNING,
-        "MAILACCEPT WARNING - 127.0.0.1 deferred RCPT postmaster@contoso.com: 450 4.2.1 Mailbox"
-        " busy",
+    assert run.result == (
+        "WARNING - 127.0.0.1 deferred RCPT postmaster@contoso.com: 450 4.2.1 Mailbox busy"
     )
 
 
@@ -145,23 +124,17 @@ def test_a_threshold_of_a_stage_that_a_failure_prevented_is_no_finding(serve):
 
 
 @pytest.mark.parametrize(
-    ("keyword", "state", "words"),
+    ("keyword", "result"),
     [
-        ("SIZE", OK, ""),
-        ("SIZE 0", OK, ""),
-        ("SIZE 1000000", OK, ""),
-        ("SIZE 999999", WARNING, "127.0.0.1 takes no message above 999999 bytes; "),
-        ("SIZE 100", CRITICAL, "127.0.0.1 takes no message above 100 bytes; "),
+        ("SIZE 1000000", f"OK - {TAKEN}"),
+        ("SIZE 999999", f"WARNING - 127.0.0.1 takes no message above 999999 bytes; {TAKEN}"),
+        ("SIZE 100", f"CRITICAL - 127.0.0.1 takes no message above 100 bytes; {TAKEN}"),
     ],
 )
-def test_a_small_size(serve, keyword, state, words):
+def test_a_small_size(serve, keyword, result):
     server = serve(BANNER, ("EHLO .*", ehlo_reply(keyword, "DSN")), *ALL[1:])
     run = check(server, "--profile", "none")
-    word = ("OK", "WARNING", "CRITICAL")[state]
-    assert (run.exit_code, first_line(run)) == (
-        state,
-        f"MAILACCEPT {word} - {words}{TAKEN} (Exchange; queued on mbx01.contoso.com as ID)",
-    )
+    assert run.result == f"{result} (Exchange; queued on mbx01.contoso.com as ID)"
 
 
 # Addresses and MX records.
@@ -194,26 +167,6 @@ def test_a_dead_address_beside_a_live_one(check_domain, severity, state):
 
 
 def test_a_domain_without_mx_records_says_so_in_the_first_line(check_domain):
+    accepted = ACCEPTED.replace("127.0.0.1", "contoso.com").removesuffix(")")
     run = check_domain({("contoso.com.", "A"): ["127.0.0.3"]})
-    assert (run.exit_code, first_line(run)) == (
-        OK,
-        f"MAILACCEPT OK - {ACCEPTED}".replace("127.0.0.1", "contoso.com").replace(
-            " as ID)", " as ID; contoso.com has no MX record)"
-        ),
-    )
-
-
-# Deferrals.
-
-
-@pytest.mark.parametrize(
-    ("reply", "state"),
-    [
-        (b"451 4.7.0 Temporary server error. Please try again later. PRX4 \r\n", CRITICAL),
-        (b"450 4.2.0 Greylisted, try again in 300 seconds\r\n", WARNING),
-    ],
-)
-def test_a_deferral_of_everybody_is_critical(serve, reply, state):
-    refusal = ("RCPT .*", reply)
-    run = check(serve(BANNER, EHLO, MAIL, refusal, QUIT))
-    assert run.exit_code == state
+    assert run.result == f"OK - {accepted}; contoso.com has no MX record)"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import struct
-import subprocess
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -50,7 +49,7 @@ ANYTHING = st.lists(st.one_of(st.sampled_from(SPELLS), st.binary(max_size=12)), 
     b"".join
 )
 MANY = settings(
-    max_examples=50,
+    max_examples=30,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
@@ -67,9 +66,9 @@ def is_one_result(run: PluginRun, verbosity: str = "") -> None:
     assert len(first.partition(" | ")[0]) < 300
     assert [line for line in others if line.startswith("MAILACCEPT")] == []
     # A bar, and behind it nothing but perfdata that follow the grammar.
-    found = perfdata(run)
-    assert {"total"} <= set(found)
-    assert all(re.fullmatch("[a-z]+", label) for label in found)
+    labels = set(perfdata(run))
+    assert "total" in labels
+    assert all(re.fullmatch("[a-z]+", label) for label in labels)
     if verbosity in ("", "-v"):
         assert len(run.stdout) <= 4096
 
@@ -172,7 +171,7 @@ def called() -> Iterator[tuple[Called, tuple[str, str]]]:
 
 # The name server reads every query with dnspython, and ends with what is none.
 @pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
-@settings(MANY, max_examples=20)
+@settings(MANY, max_examples=15)
 @given(
     st.lists(ANYTHING.map(lambda words: words[:63]).filter(len), min_size=1, max_size=3),
     st.sampled_from(["MX", "CNAME"]),
@@ -200,7 +199,7 @@ def test_whatever_a_mail_server_is_called(plugin, peers, called, labels, how, ar
         assert re.fullmatch(r"('?)[A-Za-z0-9_-]+\1=[0-9.]+s?(;[^;= ]*){0,4}", item), item
 
 
-@settings(MANY, max_examples=25)
+@settings(MANY, max_examples=15)
 @given(ANYTHING, ANYTHING, st.sampled_from(["", "-v", "-vv"]))
 @example(b"".join(SPELLS[:12])[:60], b"a|b<x>\\n", "-v")
 def test_whatever_a_certificate_says(plugin, peers, tmp_path_factory, subject, name, verbosity):
@@ -222,14 +221,3 @@ def test_whatever_a_certificate_says(plugin, peers, tmp_path_factory, subject, n
     run = plugin.against(peers(play), "-s", "-D", "30", *more)
     assert run.exit_code == 1, run
     is_one_result(run, verbosity)
-
-
-@pytest.mark.parametrize("spell", SPELLS)
-def test_the_mail_commands_of_the_engines_print_what_they_were_given(plugin, peers, spell):
-    """Nagios and Icinga 2 hand the output to ``printf %b`` inside a shell's double quotes."""
-    said = b"550 5.7.1 " + spell.replace(b"\n", b" ") + b"\r\n"
-    run = plugin.against(peers(Says(3, said)))
-    text = run.stdout.partition("|")[0]
-    script = f'/usr/bin/printf "%b" "{text}"'
-    done = subprocess.run(["sh", "-c", script], capture_output=True, check=True, timeout=30)
-    assert (done.stdout.decode(), done.stderr) == (text, b"")

@@ -6,7 +6,6 @@ seconds are masked as ``#s``; all else is compared whole.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -23,9 +22,7 @@ from support.plugin import (
     CRITICAL,
     DATA,
     EHLO,
-    KEYWORDS,
     MAIL,
-    MESSAGE,
     OK,
     PERFDATA,
     PLUGIN,
@@ -34,7 +31,6 @@ from support.plugin import (
     RSET,
     TROUBLESHOOTING,
     UNKNOWN,
-    WARNING,
     PluginRun,
     check,
     ehlo_reply,
@@ -121,26 +117,12 @@ def test_the_stages_are_shown_with_v(serve):
     )
 
 
-@pytest.mark.parametrize("verbosity", ["-vv", "-vvv"])
-def test_the_transcript_is_shown_with_vv(serve, verbosity):
-    refusal = (
-        RCPT[0],
-        b"550-5.1.1 User unknown;\r\n550 $HOME | `id` \x1b[31m\\n \xff <script>\r\n",
-    )
-    script = [("EHLO .*", ehlo_reply("DSN")), MAIL, refusal, QUIT]
-    run = check(serve(BANNER, *script), verbosity)
-    text = run.masked
+def test_the_transcript_is_shown_with_vv(serve):
+    refusal = b"550-5.1.1 User unknown;\r\n550 $HOME | `id` \x1b[31m\\n \xff <script>\r\n"
+    script = [("EHLO .*", ehlo_reply("DSN")), MAIL, (RCPT[0], refusal), QUIT]
+    text = check(serve(BANNER, *script), "-vv").masked
     transcript = text[text.index("Transcript") : text.index("\n| ") + 1]
-    assert (run.exit_code, re.sub(r"(?m)^ +[0-9.]+", "#", transcript), run.stderr) == (
-        CRITICAL,
-        TRANSCRIPT,
-        "",
-    )
-
-
-# The first line and the state, for each way in which each stage can end.
-
-CLOSED = b""
+    assert re.sub(r"(?m)^ +[0-9.]+", "#", transcript) == TRANSCRIPT
 
 
 @pytest.mark.parametrize("seconds", ["0.0005", "0.000000000001"])
@@ -157,108 +139,76 @@ def test_a_time_that_is_over_at_once(serve_carelessly, seconds):
 # EHLO keywords.
 
 
+MASKED = "127.0.0.1 does not offer XFOO: switched off on the Receive connector, or stripped by a"
+MASKED += f" middlebox; {ACCEPTED}"
+
+
 @pytest.mark.parametrize(
-    ("arguments", "state", "line"),
+    ("arguments", "result", "missing"),
     [
-        (["--require", "DSN"], OK, f"MAILACCEPT OK - {ACCEPTED}"),
-        (["--require", "xfoo"], WARNING,
-         "MAILACCEPT WARNING - 127.0.0.1 does not offer XFOO: switched off on the Receive"
-         f" connector, or stripped by a middlebox; {ACCEPTED}"),
-        (["--require=XFOO", "--severity=extensions=critical"], CRITICAL,
-         "MAILACCEPT CRITICAL - 127.0.0.1 does not offer XFOO: switched off on the Receive"
-         f" connector, or stripped by a middlebox; {ACCEPTED}"),
-        (["--require=XFOO", "--severity=extensions=ok"], OK, f"MAILACCEPT OK - {ACCEPTED}"),
-        (["--require=XFOO", "--severity=extensions=unknown"], UNKNOWN,
-         "MAILACCEPT UNKNOWN - 127.0.0.1 does not offer XFOO: switched off on the Receive"
-         f" connector, or stripped by a middlebox; {ACCEPTED}"),
-        (["--profile", "2019"], OK, f"MAILACCEPT OK - {ACCEPTED.replace('/SE', '')}"),
-        (["--profile", "none"], OK, f"MAILACCEPT OK - {ACCEPTED}"),
+        (["--require", "DSN"], f"OK - {ACCEPTED}", 0),
+        (["--require", "xfoo"], f"WARNING - {MASKED}", 1),
+        (["--require=XFOO", "--severity=extensions=critical"], f"CRITICAL - {MASKED}", 1),
+        (["--require=XFOO", "--severity=extensions=ok"], f"OK - {ACCEPTED}", 1),
+        (["--profile", "2019"], f"OK - {ACCEPTED.replace('/SE', '')}", 0),
     ],
-)  # fmt: skip
-def test_missing_keywords_are_a_finding(serve, arguments, state, line):
+)
+def test_missing_keywords_are_a_finding(serve, arguments, result, missing):
     run = check(serve(BANNER, *ALL), *arguments)
-    assert (run.exit_code, first_line(run), run.stderr) == (state, line, "")
-    assert (
-        run.perfdata["extensions"]
-        == f"{int('XFOO' in line or (state == OK and 'ok' in str(arguments)))};;;0"
-    )
+    assert (run.result, run.perfdata["extensions"]) == (result, f"{missing};;;0")
 
 
 # Thresholds.
 
 
 @pytest.mark.parametrize(
-    ("arguments", "state", "line", "perfdata"),
+    ("arguments", "result", "perfdata"),
     [
-        (["-w", "~:60", "-c", "70"], OK, "", "total=#s;~:60;70;0"),
-        (["-w", "50:", "-c", "60:"], CRITICAL, "total took #s (outside range 60:); ",
+        (["-w", "~:60", "-c", "70"], "OK - ", "total=#s;~:60;70;0"),
+        (["-w", "50:", "-c", "60:"], "CRITICAL - total took #s (outside range 60:); ",
          "total=#s;50:;60:;0"),
-        (["-w", "@0:60"], WARNING, "total took #s (outside range @0:60); ", "total=#s;@60;;0"),
-        (["--warning=rcpt=50:", "-c", "mail=50:"], CRITICAL,
-         "mail took #s (outside range 50:); rcpt took #s (outside range 50:); ",
+        (["--warning=rcpt=50:", "-c", "mail=50:"],
+         "CRITICAL - mail took #s (outside range 50:); rcpt took #s (outside range 50:); ",
          "rcpt=#s;50:;;0"),
-        (["-w", "quit=50:"], WARNING, "quit took #s (outside range 50:); ", "quit=#s;50:;;0"),
-        (["-w", ""], OK, "", "total=#s;;;0"),
+        (["-w", "quit=50:"], "WARNING - quit took #s (outside range 50:); ", "quit=#s;50:;;0"),
         # Perfdata know no exponent, whatever was typed.
-        (["-c", "@0.000012:60"], CRITICAL, "total took #s (outside range @0.000012:60); ",
+        (["-c", "@0.000012:60"], "CRITICAL - total took #s (outside range @0.000012:60); ",
          "total=#s;;@0.000012:60;0"),
     ],
 )  # fmt: skip
-def test_thresholds_are_kept_or_not(serve, arguments, state, line, perfdata):
+def test_thresholds_are_kept_or_not(serve, arguments, result, perfdata):
     run = check(serve(BANNER, *ALL), *arguments)
-    word = ("OK", "WARNING", "CRITICAL")[state]
-    expected = (state, f"MAILACCEPT {word} - {line}{ACCEPTED}", "")
-    assert (run.exit_code, first_line(run), run.stderr) == expected
+    assert run.result == f"{result}{ACCEPTED}"
     assert perfdata in run.masked.rpartition("| ")[2].split()
 
 
 REFUSED_LINE = "127.0.0.1 refused RCPT postmaster@contoso.com: 550 5.1.1 User unknown"
-NO_ETRN = (
-    "127.0.0.1 does not offer ETRN: switched off on the Receive connector, or stripped by a"
-    " middlebox"
-)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "line", "advice"),
+    ("arguments", "result", "next_step"),
     [
-        (
-            ["--severity", "rcpt=ok", "-c", "50:"],
-            f"OK - not accepted, as --severity rcpt=ok allows: {REFUSED_LINE}",
-            "",
-        ),
-        (
-            ["--severity", "rcpt=warning", "-c", "mail=50:"],
-            f"CRITICAL - {REFUSED_LINE}; mail took #s (outside range 50:)",
-            "Get-Recipient",
-        ),
-        (
-            ["--severity", "rcpt=ok", "-w", "mail=50:"],
-            f"WARNING - {REFUSED_LINE}; mail took #s (outside range 50:)",
-            "Get-Recipient",
-        ),
-        (
-            ["--severity", "rcpt=unknown", "-c", "mail=50:"],
-            f"UNKNOWN - {REFUSED_LINE}",
-            "Get-Recipient",
-        ),
-        (
-            ["--severity", "rcpt=ok", "--require", "ETRN"],
-            f"WARNING - {NO_ETRN}; {REFUSED_LINE}",
-            "Type EHLO",
-        ),
+        (["--severity", "rcpt=ok", "-c", "50:"],
+         f"OK - not accepted, as --severity rcpt=ok allows: {REFUSED_LINE}", ""),
+        (["--severity", "rcpt=warning", "-c", "mail=50:"],
+         f"CRITICAL - {REFUSED_LINE}; mail took #s (outside range 50:)", "Get-Recipient"),
+        (["--severity", "rcpt=unknown", "-c", "mail=50:"], f"UNKNOWN - {REFUSED_LINE}",
+         "Get-Recipient"),
+        (["--severity", "rcpt=ok", "--require", "ETRN"],
+         "WARNING - 127.0.0.1 does not offer ETRN: switched off on the Receive connector, or"
+         f" stripped by a middlebox; {REFUSED_LINE}", "Type EHLO"),
         (["--require", "ETRN", "-c", "50:"], f"CRITICAL - {REFUSED_LINE}", "Get-Recipient"),
     ],
-)
-def test_the_first_line_of_a_failure_beside_something_else(serve, arguments, line, advice):
+)  # fmt: skip
+def test_the_first_line_of_a_failure_beside_something_else(serve, arguments, result, next_step):
     """A failure is told before a number out of range, and its time is no finding of its own.
 
     Nor does a range turn UNKNOWN into anything else.
     """
-    refusal = ("RCPT TO:<postmaster@contoso[.]com> NOTIFY=NEVER", b"550 5.1.1 User unknown\r\n")
+    refusal = (RCPT[0], b"550 5.1.1 User unknown\r\n")
     run = check(serve(BANNER, EHLO, MAIL, refusal, QUIT), *arguments)
-    assert run.masked.split("\n")[0].partition(" | ")[0] == f"MAILACCEPT {line}"
-    assert run.stdout.partition("Next step: ")[2].startswith(advice)
+    assert run.result == result
+    assert run.stdout.partition("Next step: ")[2].startswith(next_step)
 
 
 def test_a_violated_threshold_says_what_to_do(serve):
@@ -282,54 +232,6 @@ def test_a_missing_keyword_says_where_to_look(serve):
     assert run.stdout.count("\nNext step: ") == 1
 
 
-# --severity.
-
-
-@pytest.mark.parametrize(
-    ("severities", "state"),
-    [
-        (["451=ok", "4.3.2=ok", "server=ok", "rcpt=ok", "refused=ok", "extensions=ok"], CRITICAL),
-        (["452=critical", "452=ok", "4.3.1=unknown"], OK),
-        (["deferred=critical", "mail=unknown"], UNKNOWN),
-        (["load=warning"], WARNING),
-    ],
-)
-def test_severity_changes_the_state_of_a_finding(serve, severities, state):
-    """The code before the enhanced code, the kind, the stage, and the verdict."""
-    refusal = ("MAIL .*", b"452 4.3.1 Insufficient system resources\r\n")
-    server = serve(BANNER, EHLO, refusal, QUIT)
-    run = check(server, *(f"--severity={each}" for each in severities))
-    words = (
-        "OK - not accepted, as --severity 452=ok allows:",
-        "WARNING -",
-        "CRITICAL -",
-        "UNKNOWN -",
-    )
-    assert (run.exit_code, first_line(run), run.stderr) == (
-        state,
-        f"MAILACCEPT {words[state]} 127.0.0.1 deferred MAIL ExMFA-MailAcceptTest@Fabrikam.com:"
-        " 452 4.3.1 Insufficient system resources",
-        "",
-    )
-
-
-@pytest.mark.parametrize(
-    ("banner", "severity", "state"),
-    [
-        (b"554 5.3.2 no\r\n", "banner=warning", WARNING),
-        (b"554 5.3.2 no\r\n", "refused=warning", WARNING),
-        (b"421 4.3.2 no\r\n", "deferred=warning", WARNING),
-        (b"421 4.3.2 no\r\n", "refused=warning", CRITICAL),
-        (b"", "broken=warning", WARNING),
-        (None, "timeout=unknown", UNKNOWN),
-    ],
-)
-def test_severity_changes_the_state_of_a_greeting(serve_carelessly, banner, severity, state):
-    server = serve_carelessly(banner, *([QUIT] if banner else []))
-    run = check(server, "--severity", severity, "-t", "20" if banner is not None else "0.5")
-    assert (run.exit_code, run.stderr) == (state, "")
-
-
 # --until.
 
 
@@ -338,8 +240,6 @@ def test_severity_changes_the_state_of_a_greeting(serve_carelessly, banner, seve
     [
         ("connect", [QUIT], ""),
         ("banner", [QUIT], " (Exchange)"),
-        ("ehlo", [EHLO, QUIT], " (Exchange 2019/SE)"),
-        ("mail", [EHLO, MAIL, RSET, QUIT], " (Exchange 2019/SE)"),
         ("rcpt", [EHLO, MAIL, RCPT, RSET, QUIT], " (Exchange 2019/SE)"),
         # After the 354 any word would be part of a message: the connection is cut.
         ("data", [EHLO, MAIL, RCPT, DATA, ("", b"")], " (Exchange 2019/SE)"),
@@ -350,13 +250,9 @@ def test_the_walk_ends_where_it_was_told_to(serve_carelessly, until, script, det
     server = serve_carelessly(BANNER, *script)
     run = check(server, "--until", until)
     server.close()
-    expected = ["expected '', and the client went"] if until == "data" else []
-    assert server.mismatches == expected
-    assert (run.exit_code, first_line(run), run.stderr) == (
-        OK,
-        f"MAILACCEPT OK - 127.0.0.1 passed every stage up to {until} for postmaster@contoso.com"
-        f" in #s{details}",
-        "",
+    assert server.mismatches == (["expected '', and the client went"] if until == "data" else [])
+    assert run.result == (
+        f"OK - 127.0.0.1 passed every stage up to {until} for postmaster@contoso.com in #s{details}"
     )
 
 
@@ -366,76 +262,34 @@ def test_the_walk_ends_where_it_was_told_to(serve_carelessly, until, script, det
 def test_the_message_over_the_wire(serve):
     server = serve(BANNER, *ALL)
     check(server, "--subject", "Probe 1", "--header", "X-Team: mail", "--header", "X-B: c")
-    message = re.sub(rb"(Date|Message-ID): [^\r]*", rb"\1: ...", server.message)
-    assert message == (
-        b"From: Mail acceptance test <ExMFA-MailAcceptTest@Fabrikam.com>\r\n"
-        b"To: <postmaster@contoso.com>\r\n"
-        b"Date: ...\r\n"
-        b"Message-ID: ...\r\n"
-        b"Subject: Probe 1\r\n"
-        b"Auto-Submitted: auto-generated\r\n"
-        b"X-Auto-Response-Suppress: All\r\n"
-        b"Precedence: bulk\r\n"
-        b"X-Exchange-Mailaccept: probe 1.0.0\r\n"
-        b"X-Team: mail\r\n"
-        b"X-B: c\r\n"
-        b"\r\n"
-        b"This message is a test of whether this server accepts mail.\r\n"
-        b"It was sent by a monitoring system. It needs no answer and can be deleted.\r\n"
-        b".\r\n"
-    )
+    assert b"\r\nSubject: Probe 1\r\nAuto-Submitted: " in server.message
+    assert b" probe 1.0.0\r\nX-Team: mail\r\nX-B: c\r\n\r\nThis message is" in server.message
 
 
 def test_every_message_has_its_own_id(serve):
     """Or a server would drop the second as a duplicate."""
     servers = [serve(BANNER, *ALL), serve(BANNER, *ALL)]
-    ids = set()
     for server in servers:
         check(server)
-        ids.update(line for line in server.heard if line.startswith(b"Message-ID: "))
+    ids = {line for server in servers for line in server.heard if line.startswith(b"Message-ID: ")}
     assert len(ids) == 2
 
 
-def test_the_null_sender(serve):
-    """``MAIL FROM:<>``."""
-    script = [EHLO, ("MAIL FROM:<>", MAIL[1]), RCPT, DATA, MESSAGE, QUIT]
-    run = check(serve(BANNER, *script), "-f", "<>")
-    assert (run.exit_code, first_line(run)) == (OK, f"MAILACCEPT OK - {ACCEPTED}")
-
-
-def test_no_report_is_asked_for_without_dsn(serve):
-    """A server that knows no NOTIFY would refuse it."""
-    ehlo = (EHLO[0], ehlo_reply(*(keyword for keyword in KEYWORDS if keyword != "DSN")))
-    rcpt = ("RCPT TO:<postmaster@contoso[.]com>", RCPT[1])
-    run = check(serve(BANNER, ehlo, MAIL, rcpt, DATA, MESSAGE, QUIT))
-    assert (run.exit_code, first_line(run)) == (OK, f"MAILACCEPT OK - {ACCEPTED}")
-
-
 def test_a_local_part_beyond_ascii_goes_out_as_utf8(serve):
-    script = [
-        EHLO,
-        ("MAIL FROM:<ExMFA-MailAcceptTest@Fabrikam[.]com> SMTPUTF8", MAIL[1]),
-        (br"RCPT TO:<p\u010d\u010a@contoso[.]com> NOTIFY=NEVER".decode("unicode_escape"),
-         b"550 5.1.1 gr\xfc\xc3\xbc\r\n"),
-        QUIT,
-    ]  # fmt: skip
+    rcpt = rb"RCPT TO:<p\u010d\u010a@contoso[.]com> NOTIFY=NEVER".decode("unicode_escape")
     run = check(
-        serve(BANNER, *script), "-r", "p\u010d\u010a@contoso.com", environment={"LC_ALL": "C"}
+        serve(
+            BANNER,
+            EHLO,
+            ("MAIL FROM:<ExMFA-MailAcceptTest@Fabrikam[.]com> SMTPUTF8", MAIL[1]),
+            (rcpt, b"550 5.1.1 gr\xfc\xc3\xbc\r\n"),
+            QUIT,
+        ),
+        *("-r", "p\u010d\u010a@contoso.com"),
+        environment={"LC_ALL": "C"},
     )
-    assert (run.exit_code, first_line(run), run.stderr) == (
-        CRITICAL,
-        r"MAILACCEPT CRITICAL - 127.0.0.1 refused RCPT p/u010d/u010a@contoso.com:"
-        r" 550 5.1.1 gr/xfc/xfc",
-        "",
-    )
-
-
-def test_a_local_part_beyond_ascii_needs_smtputf8(serve):
-    ehlo = (EHLO[0], ehlo_reply("DSN", "XRDST"))
-    run = check(serve(BANNER, ehlo, QUIT), "-r", "\u00fc@contoso.com")
-    assert (run.exit_code, first_line(run)) == (
-        CRITICAL,
-        "MAILACCEPT CRITICAL - 127.0.0.1 does not offer SMTPUTF8, which the address needs",
+    assert run.result == (
+        "CRITICAL - 127.0.0.1 refused RCPT p/u010d/u010a@contoso.com: 550 5.1.1 gr/xfc/xfc"
     )
 
 
@@ -452,43 +306,21 @@ def test_ipv6(serve):
     )
 
 
-def test_an_empty_option_counts_as_not_given(serve):
-    """As Icinga hands over what is not set."""
-    run = check(serve(BANNER, *ALL), "-d", "", "-w", "", "--profile=", "--subject", "", "-t", "")
-    assert (run.exit_code, first_line(run)) == (OK, f"MAILACCEPT OK - {ACCEPTED}")
-
-
 # Usage, help, version.
 
 
-@pytest.mark.parametrize(
-    ("arguments", "line"),
-    [
-        ([], "-d DOMAIN or -H HOST is required"),
-        (["-H", ""], "-d DOMAIN or -H HOST is required"),
-        (
-            ["-d", "contoso.com", "-p", "0", "--nonsense", "x"],
-            "-p 0: must be a port from 1 to 65535; unknown option --nonsense;"
-            " unexpected argument 'x'",
-        ),
-        (
-            ["-d", "contoso.com", "-r", "a\r\nDATA|$(id)`id`<b>"],
-            r"-r a DATA//x24(id)'id'[b]: is not a mail address",
-        ),
-        (["-d", "contoso.com", "--subject", "\u00fc\nb"],
-         r"--subject /xfc b: line ends and control characters are not allowed"),
-    ],
-)  # fmt: skip
-def test_a_usage_error_is_unknown(arguments, line):
-    run = run_plugin(*arguments)
-    expected = f"MAILACCEPT UNKNOWN - {line} (see check_exchange_mailaccept --help)\n"
-    assert (run.exit_code, run.stdout, run.stderr) == (UNKNOWN, expected, "")
-
-
-def test_a_usage_error_does_not_send_a_packet(serve):
+def test_a_usage_error_is_unknown(serve):
+    """One harmless line, and no packet is sent."""
     server = serve(BANNER)
-    run = check(server, "--subject", "a\r\nb")
-    assert (run.exit_code, server.connections) == (UNKNOWN, 0)
+    run = check(server, "-p", "0", "--subject", "\u00fc\nb", "--nonsense", "x|$(id)`id`<b>")
+    assert (run.exit_code, run.stdout, run.stderr, server.connections) == (
+        UNKNOWN,
+        "MAILACCEPT UNKNOWN - -p 0: must be a port from 1 to 65535; --subject /xfc b: line ends and"
+        " control characters are not allowed; unknown option --nonsense; unexpected argument"
+        " 'x//x24(id)'id'[b]' (see check_exchange_mailaccept --help)\n",
+        "",
+        0,
+    )
 
 
 def test_many_mistakes_are_one_short_line():
@@ -505,31 +337,24 @@ def test_many_mistakes_are_one_short_line():
     )
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [["x"] * 1000, ["-p", "0"] * 100, ["--severity", "x" * 300], ["--severity", "\n" * 300]],
-)
+@pytest.mark.parametrize("wrong", [["x"] * 1000, ["-p", "0"] * 100, ["--severity", "\n" * 300]])
 def test_no_mistake_makes_a_first_line_too_long(wrong):
-    run = run_plugin(*wrong)
-    assert run.exit_code == UNKNOWN
-    assert run.stdout.startswith("MAILACCEPT UNKNOWN - ")
-    assert run.stdout.count("\n") == 1
-    assert len(run.stdout) <= 300
+    is_one_harmless_line(run_plugin(*wrong), "")
 
 
-@pytest.mark.parametrize("argument", ["--version", "-V"])
-def test_the_version(argument):
+@pytest.mark.parametrize(
+    ("argument", "begins", "ends"),
+    [
+        ("--version", "check_exchange_mailaccept 1.0.0\n", "check_exchange_mailaccept 1.0.0\n"),
+        ("-h", "check_exchange_mailaccept 1.0.0\n\nDoes an Exchange server",
+         "\nexit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN\n"),
+    ],
+)  # fmt: skip
+def test_version_and_help(argument, begins, ends):
     """On standard output, and no state that would alarm anyone."""
-    expected = (UNKNOWN, "check_exchange_mailaccept 1.0.0\n", "")
-    assert tuple(run_plugin(argument)) == expected
-
-
-@pytest.mark.parametrize("argument", ["--help", "-h"])
-def test_the_help(argument):
     run = run_plugin(argument)
     assert (run.exit_code, run.stderr) == (UNKNOWN, "")
-    assert run.stdout.startswith("check_exchange_mailaccept 1.0.0\n\nDoes an Exchange server")
-    assert run.stdout.endswith("\nexit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN\n")
+    assert (run.stdout[: len(begins)], run.stdout[-len(ends) :]) == (begins, ends)
 
 
 # Surroundings that are not as they should be.
@@ -569,23 +394,18 @@ def test_a_missing_dnspython_is_unknown(nagiosplugin_alone, option):
 
 def test_a_server_given_by_address_needs_no_dnspython(serve, nagiosplugin_alone):
     run = check(serve(BANNER, *ALL), **nagiosplugin_alone)
-    assert (run.exit_code, first_line(run)) == (OK, f"MAILACCEPT OK - {ACCEPTED}")
+    assert run.result == f"OK - {ACCEPTED}"
 
 
-def test_a_full_disk_is_unknown(serve):
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("--nonsense",)])
+def test_a_full_disk_is_unknown(serve_carelessly, arguments):
+    """For every text that might be printed."""
     with open("/dev/full", "wb") as full:  # noqa: PTH123
-        run = check(serve(BANNER, *ALL), stdout=full)
+        run = check(serve_carelessly(BANNER, *ALL), *arguments, stdout=full)
     assert (run.exit_code, run.stderr) == (UNKNOWN, "")
 
 
-@pytest.mark.parametrize("argument", ["--help", "--nonsense"])
-def test_a_full_disk_is_unknown_for_every_text(argument):
-    with open("/dev/full", "wb") as full:  # noqa: PTH123
-        run = run_plugin(argument, stdout=full)
-    assert (run.exit_code, run.stderr) == (UNKNOWN, "")
-
-
-@pytest.mark.parametrize("closed", [">&-", ">&- <&-", ">&- 2>&- <&-", "2>&-"])
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&- <&-", "2>&-"])
 def test_closed_streams(serve, closed):
     """No line of the output gets into a connection that took a stream's number."""
     server = serve(BANNER, *ALL)
@@ -608,29 +428,20 @@ def alone(tmp_path) -> Path:
     return Path(shutil.copy(PLUGIN, tmp_path))
 
 
-def test_the_package_is_missing(alone):
-    done = subprocess.run([sys.executable, "-I", alone], capture_output=True, timeout=30)
-    assert (done.returncode, done.stdout, done.stderr) == (
-        UNKNOWN,
-        b"MAILACCEPT UNKNOWN - a library is missing: No module named 'exchange_mailaccept'\n",
-        b"",
-    )
-
-
-@pytest.mark.parametrize("closed", [">/dev/full", ">&-", ">&- 2>&- <&-"])
-def test_the_package_is_missing_and_there_is_no_room_to_say_so(alone, closed):
-    command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-I", alone]
+@pytest.mark.parametrize(
+    ("stdout", "said"),
+    [
+        ("", b"MAILACCEPT UNKNOWN - a library is missing: No module named 'exchange_mailaccept'\n"),
+        (">/dev/full", b""),
+        (">&-", b""),
+        (">&- 2>&- <&-", b""),
+    ],
+)
+def test_the_package_is_missing(alone, stdout, said):
+    """Whether there is room to say so or not."""
+    command = ["sh", "-c", f'exec "$@" {stdout}', "sh", sys.executable, "-I", alone]
     done = subprocess.run(command, capture_output=True, timeout=30)
-    assert (done.returncode, done.stdout, done.stderr) == (UNKNOWN, b"", b"")
-
-
-def test_the_package_is_missing_and_the_reader_is_gone(alone):
-    reading, writing = os.pipe()
-    os.close(reading)
-    with os.fdopen(writing, "wb") as gone:
-        command = [sys.executable, "-I", alone]
-        done = subprocess.run(command, stdout=gone, stderr=subprocess.PIPE, timeout=30)
-    assert (done.returncode, done.stderr) == (UNKNOWN, b"")
+    assert (done.returncode, done.stdout, done.stderr) == (UNKNOWN, said, b"")
 
 
 #: What an ImportError may say: it has names and paths in it.
@@ -684,15 +495,17 @@ def test_a_library_that_breaks_in_the_middle(tmp_path):
 # Perfdata, as the guidelines have it.
 
 
-@pytest.mark.parametrize("script", [ALL, ALL[:1], ALL[:2], ALL[:3], ALL[:4], ()])
+@pytest.mark.parametrize("script", [ALL, ALL[:2], ()])
 def test_perfdata_have_the_form_of_the_guidelines(serve, script):
-    found = perfdata(check(serve(BANNER, *script), "-w", "60", "-c", "@70:80", "-w", "ehlo=1.5:60"))
+    values = perfdata(
+        check(serve(BANNER, *script), "-w", "60", "-c", "@70:80", "-w", "ehlo=1.5:60")
+    )
     spoken = ["ehlo", "mail", "rcpt", "data", "message", "quit"]
     answered = ["connect", "banner", *spoken[: len(script)], "total"]
     # Keywords are counted once there are any: after EHLO has passed.
-    assert set(found) == {*answered, *(["extensions"] if script else [])}
-    assert {match["unit"] for label, match in found.items() if label != "extensions"} == {"s"}
-    total = found["total"]
+    assert set(values) == {*answered, *(["extensions"] if script else [])}
+    assert {match["unit"] for label, match in values.items() if label != "extensions"} == {"s"}
+    total = values["total"]
     assert (total["warn"], total["crit"], total["min"], total["max"]) == ("60", "@70:80", "0", None)
 
 
@@ -710,13 +523,10 @@ BACKUP = mx((*MAIL1, "127.0.0.2"), (*MAIL2, "127.0.0.1"))
 BY_NAME = ACCEPTED[len("127.0.0.1") :]
 
 
-def test_the_servers_of_the_domain_are_shown_with_v(serve, names):
+def test_the_servers_of_the_domain_are_shown_with_v(names):
     table = mx((*MAIL1, "127.0.0.1"), (*MAIL2, "127.0.0.1"))
-    run = check_domain(serve(BANNER, *ALL).port, *names(table), "-v")
-    assert "MX: 10 mail1.contoso.com, 20 mail2.contoso.com" in run.stdout.split("\n")
     run = check_domain(25, *names(table), "-v", "--until", "mx")
-    assert run.exit_code == OK
-    assert "MX: 10 mail1.contoso.com, 20 mail2.contoso.com" in run.stdout.split("\n")
+    assert run.line("MX: ") == "MX: 10 mail1.contoso.com, 20 mail2.contoso.com"
 
 
 def test_a_domain_that_has_lost_its_mx_is_told_so(serve, names):
@@ -724,15 +534,13 @@ def test_a_domain_that_has_lost_its_mx_is_told_so(serve, names):
     table = {("contoso.com.", "A"): ["127.0.0.1"]}
     note = "Note: contoso.com has no MX record and stands for itself (RFC 5321 5.1)"
     run = check_domain(free_port(), *names(table))
-    assert (run.exit_code, first_line(run)) == (
-        CRITICAL,
-        "MAILACCEPT CRITICAL - contoso.com could not be connected: 127.0.0.1 port PORT: connection"
-        " refused (contoso.com has no MX record)",
+    assert run.result == (
+        "CRITICAL - contoso.com could not be connected: 127.0.0.1 port PORT: connection"
+        " refused (contoso.com has no MX record)"
     )
-    assert note in run.stdout.split("\n")
+    assert run.line("Note: ") == note
     run = check_domain(serve(BANNER, *ALL).port, *names(table), "-v")
-    assert run.exit_code == OK
-    assert note in run.stdout.split("\n")
+    assert (run.exit_code, run.line("Note: ")) == (OK, note)
 
 
 def test_the_domains_server_accepts_mail(serve, names):
@@ -754,76 +562,32 @@ BETTER = (
 
 
 @pytest.mark.parametrize(
-    ("arguments", "state", "line"),
+    ("arguments", "result"),
     [
-        ([], WARNING, f"MAILACCEPT WARNING - {BETTER}mail2.contoso.com{BY_NAME}"),
-        (
-            ["--severity=backup-mx=critical"],
-            CRITICAL,
-            f"MAILACCEPT CRITICAL - {BETTER}mail2.contoso.com{BY_NAME}",
-        ),
-        (["--severity=backup-mx=ok"], OK, f"MAILACCEPT OK - mail2.contoso.com{BY_NAME}"),
+        ([], f"WARNING - {BETTER}mail2.contoso.com{BY_NAME}"),
+        (["--severity=backup-mx=critical"], f"CRITICAL - {BETTER}mail2.contoso.com{BY_NAME}"),
+        (["--severity=backup-mx=ok"], f"OK - mail2.contoso.com{BY_NAME}"),
     ],
 )
-def test_a_domain_that_lives_on_its_backup(serve, names, arguments, state, line):
+def test_a_domain_that_lives_on_its_backup(serve, names, arguments, result):
     run = check_domain(serve(BANNER, *ALL).port, *names(BACKUP), *arguments)
-    assert (run.exit_code, first_line(run), run.stderr) == (state, line, "")
+    assert run.result == result
 
 
 def test_a_better_server_that_failed_is_explained(serve, names):
     """Its failure, not the one that took its place; no kind, since ``backup-mx`` is the key."""
     run = check_domain(serve(BANNER, *ALL).port, *names(BACKUP))
-    meaning, next_step, page, stages = run.stdout.split("\n")[1:5]
-    assert meaning.startswith("Meaning: ")
-    assert not meaning.endswith("]")
-    assert next_step.startswith("Next step: On the server: Test-ServiceHealth, ")
-    assert page.startswith("Read: https://")
-    assert stages.startswith("Stages at mail2.contoso.com ")
+    assert not run.line("Meaning: ").endswith("]")
+    assert run.line("Next step: ").startswith("Next step: On the server: Test-ServiceHealth, ")
+    assert run.line("Stages at ").startswith("Stages at mail2.contoso.com ")
     assert run.stdout.count("[begin here]") == 1
 
 
-def test_a_message_whose_fate_is_unknown_is_not_sent_again(serve, names):
-    """Not to the other server either: a second copy could be delivered."""
-    table = mx((*MAIL1, "127.0.0.1"), (*MAIL2, "127.0.0.1"))
-    server = serve(BANNER, EHLO, MAIL, RCPT, DATA, (MESSAGE[0], CLOSED))
-    run = check_domain(server.port, *names(table))
-    assert (run.exit_code, server.connections, first_line(run)) == (
-        CRITICAL,
-        1,
-        "MAILACCEPT CRITICAL - mail1.contoso.com failed at the message: connection closed by the"
-        " server",
-    )
-
-
-@pytest.mark.parametrize(
-    ("table", "state", "line"),
-    [
-        ({MX: 3}, CRITICAL,
-         "MAILACCEPT CRITICAL - no mail server at contoso.com: contoso.com does not exist"
-         " (NXDOMAIN)"),
-        ({}, CRITICAL,
-         "MAILACCEPT CRITICAL - no mail server at contoso.com: contoso.com has no address"
-         " (contoso.com has no MX record)"),
-        ({MX: 2}, CRITICAL, "MAILACCEPT CRITICAL - no mail server at contoso.com: SERVFAIL from"
-         " 127.0.0.1 port DNS"),
-        ({MX: ["10 mail1.contoso.com."], ("mail1.contoso.com.", "A"): 3,
-          ("mail1.contoso.com.", "AAAA"): 3}, CRITICAL,
-         "MAILACCEPT CRITICAL - no mail server at mail1.contoso.com: mail1.contoso.com does not"
-         " exist (NXDOMAIN)"),
-    ],
-)  # fmt: skip
-def test_a_domain_without_a_server_is_critical(names, table, state, line):
+def test_a_domain_without_a_server_is_critical(names):
     """No mail can get there."""
-    option = names(table)
-    run = check_domain(25, *option)
-    said = first_line(run).replace(option[1].rpartition(":")[2], "DNS")
-    assert (run.exit_code, said, run.stderr) == (state, line, "")
-
-
-def test_no_name_server_is_unknown():
-    run = check_domain(25, "--nameserver", f"127.0.0.1:{free_port()}", "-t", "2")
-    assert (run.exit_code, run.stderr) == (UNKNOWN, "")
-    assert first_line(run).startswith("MAILACCEPT UNKNOWN - could not look up contoso.com: ")
+    assert check_domain(25, *names({MX: 3})).result == (
+        "CRITICAL - no mail server at contoso.com: contoso.com does not exist (NXDOMAIN)"
+    )
 
 
 def test_until_mx_looks_up_only(names):
@@ -835,33 +599,23 @@ def test_until_mx_looks_up_only(names):
     )
 
 
+NAMELESS = "no mail server at mail1.contoso.com: mail1.contoso.com has no address"
+
+
 @pytest.mark.parametrize(
-    ("addresses", "state", "line"),
+    ("table", "arguments", "result"),
     [
-        ({}, CRITICAL,
-         "MAILACCEPT CRITICAL - no server of contoso.com answers (2 of 2 servers tried);"
-         " no mail server at mail1.contoso.com: mail1.contoso.com has no address"),
-        ({("mail2.contoso.com.", "A"): ["127.0.0.1"]}, WARNING,
-         "MAILACCEPT WARNING - better MX failed: no mail server at mail1.contoso.com:"
-         " mail1.contoso.com has no address; 2 mail servers found in #s"),
+        (mx((*MAIL1, None), (*MAIL2, None)), (),
+         f"CRITICAL - no server of contoso.com answers (2 of 2 servers tried); {NAMELESS}"),
+        (mx((*MAIL1, None), (*MAIL2, "127.0.0.1")), (),
+         f"WARNING - better MX failed: {NAMELESS}; 2 mail servers found in #s"),
+        # It was named, and there is no MX to look up; else nothing would be tested at all.
+        ({}, ("-H", "mail1.contoso.com"), f"CRITICAL - {NAMELESS}"),
     ],
 )  # fmt: skip
-def test_until_mx_sees_a_host_without_an_address(names, addresses, state, line):
+def test_until_mx_sees_a_host_without_an_address(names, table, arguments, result):
     """As a run that goes further would."""
-    records = ["10 mail1.contoso.com.", "20 mail2.contoso.com."]
-    run = check_domain(25, *names({MX: records, **addresses}), "--until", "mx")
-    assert (run.exit_code, first_line(run), run.stderr) == (state, line, "")
-
-
-def test_until_mx_sees_a_server_that_does_not_exist(names):
-    """It was named, and there is no MX to look up; else nothing would be tested at all."""
-    run = check_domain(25, *names({}), "-H", "mail9.contoso.com", "--until", "mx")
-    assert (run.exit_code, first_line(run), run.stderr) == (
-        CRITICAL,
-        "MAILACCEPT CRITICAL - no mail server at mail9.contoso.com: mail9.contoso.com has no"
-        " address",
-        "",
-    )
+    assert check_domain(25, *names(table), *arguments, "--until", "mx").result == result
 
 
 # Faults of our own side.

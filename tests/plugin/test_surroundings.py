@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Optional
@@ -35,7 +35,6 @@ from support.plugin import (
     RCPT,
     UNKNOWN,
     PluginRun,
-    first_line,
     perfdata,
     run_plugin,
 )
@@ -57,7 +56,7 @@ def arguments(port: int, *more: str) -> list[str]:
 def accepted(server: Server, environment: Optional[Mapping[str, str]] = None, **how: Any):
     """Run the plugin against a server that accepts everything; the result must not differ."""
     run = run_plugin(*arguments(server.port), environment=environment, **how)
-    assert (run.exit_code, first_line(run), run.stderr) == (OK, f"MAILACCEPT OK - {ACCEPTED}", "")
+    assert run.result == f"OK - {ACCEPTED}"
 
 
 # Locale, environment, directory.
@@ -66,21 +65,16 @@ def accepted(server: Server, environment: Optional[Mapping[str, str]] = None, **
 @pytest.mark.parametrize(
     "environment",
     [
-        {"LC_ALL": "POSIX"},
-        {"LC_ALL": "tr_TR.UTF-8"},
         {"LC_ALL": "de_DE.ISO-8859-1", "LC_NUMERIC": "de_DE"},
         {"LC_ALL": "xx_XX.UTF-8", "PYTHONCOERCECLOCALE": "0"},
-        {"PYTHONIOENCODING": "ascii:strict"},
         {"PYTHONIOENCODING": "utf-16"},
         {"PYTHONUTF8": "0", "LC_ALL": "C"},
         {"TZ": "Pacific/Kiritimati"},
-        {"TZ": "No/Such_Zone"},
         {"TZ": ":/dev/null"},
         {"TZ": "<\xfc>-99:99:99"},
         dict.fromkeys(("http_proxy", "https_proxy", "ALL_PROXY"), "http://127.0.0.1:1/")
         | {"SOCKS_SERVER": "127.0.0.1:1", "no_proxy": ""},
         {"HOME": "/nonexistent", "TMPDIR": "/nonexistent", "PATH": ""},
-        {"COLUMNS": "1", "LINES": "1", "TERM": "dumb"},
         {"HOSTNAME": "a b|c\n"},
         {"PYTHONWARNINGS": "always", "PYTHONDEVMODE": "1"},
     ],
@@ -91,26 +85,10 @@ def test_the_environment_changes_nothing(serve, environment):
     refusal = b"550 5.1.1 Gr\xc3\xbc\xc3\x9fe \xff \xe2\x82\xac\r\n"
     server = serve(BANNER, EHLO, MAIL, ("RCPT .*", refusal), QUIT)
     run = run_plugin(*arguments(server.port), environment=environment)
-    assert (run.exit_code, first_line(run), run.stderr) == (
-        CRITICAL,
-        "MAILACCEPT CRITICAL - 127.0.0.1 refused RCPT postmaster@contoso.com:"
-        " 550 5.1.1 Gr/xfc/xdfe /xff /u20ac",
-        "",
+    assert run.result == (
+        "CRITICAL - 127.0.0.1 refused RCPT postmaster@contoso.com:"
+        " 550 5.1.1 Gr/xfc/xdfe /xff /u20ac"
     )
-
-
-@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "No/Such_Zone", "America/Sao_Paulo"])
-def test_the_date_of_the_message_is_universal_time(serve, zone):
-    server = serve(BANNER, *ALL)
-    begun = int(time.time())
-    accepted(server, {"TZ": zone})
-    (date,) = [line for line in server.heard if line.startswith(b"Date: ")]
-    # In the plugin's own format, so that the seconds can be compared.
-    dates = [
-        time.strftime("Date: %a, %d %b %Y %H:%M:%S +0000\r\n", time.gmtime(begun + each)).encode()
-        for each in range(PATIENCE)
-    ]
-    assert date in dates
 
 
 def test_an_empty_environment(serve):
@@ -130,75 +108,56 @@ def test_a_directory_with_modules_of_the_same_names(serve, tmp_path):
     accepted(serve(BANNER, *ALL), cwd=tmp_path)
 
 
-def unshared(what: str, preparation: str) -> Sequence[str]:
-    """A command line's beginning: what follows runs after ``preparation``, away from this host."""
+def run_apart(what: str, preparation: str, *argv: str) -> PluginRun:
+    """Run the plugin away from this host, in whose place there is what ``preparation`` makes."""
     unshare = shutil.which("unshare")
     if unshare is None or os.geteuid() != 0:
         pytest.skip("only root can have a world of its own")
-    return [unshare, what, "sh", "-c", f'{preparation} && exec "$@"', "sh"]
-
-
-@pytest.fixture
-def without_resolv_conf() -> Sequence[str]:
-    """A command line's beginning: what follows sees no /etc/resolv.conf, nor /etc/hosts."""
-    return unshared("--mount", "mount -t tmpfs none /etc")
-
-
-@linux
-@pytest.mark.parametrize(
-    ("target", "line"),
-    [
-        (["-d", "contoso.com"], "MAILACCEPT UNKNOWN - could not look up contoso.com: no name "),
-        (["-H", "mail1.contoso.com", "-r", "a@contoso.com"],
-         "MAILACCEPT UNKNOWN - could not look up mail1.contoso.com: "),
-    ],
-)  # fmt: skip
-def test_without_resolv_conf(without_resolv_conf, target, line):
-    """The name server is then the one of this host, which is silent or not there."""
+    apart = [unshare, what, "sh", "-c", f'{preparation} && exec "$@"', "sh"]
     done = subprocess.run(
-        [*without_resolv_conf, sys.executable, str(PLUGIN), *target, "-t", "10"],
+        [*apart, sys.executable, str(PLUGIN), *argv],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=PATIENCE,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (UNKNOWN, b"")
-    assert done.stdout.decode("ascii").startswith(line)
+    return PluginRun(done.returncode, done.stdout.decode("ascii"), done.stderr.decode())
+
+
+@linux
+@pytest.mark.parametrize(
+    ("target", "result"),
+    [
+        (["-d", "contoso.com"], "UNKNOWN - could not look up contoso.com: no name "),
+        (["-H", "mail1.contoso.com", "-r", "a@contoso.com"],
+         "UNKNOWN - could not look up mail1.contoso.com: "),
+    ],
+)  # fmt: skip
+def test_without_resolv_conf(target, result):
+    """The name server is then the one of this host, which is silent or not there."""
+    run = run_apart("--mount", "mount -t tmpfs none /etc", *target, "-t", "10")
+    assert run.result.startswith(result)
 
 
 @linux
 def test_a_host_whose_name_is_not_ascii(serve):
     """No resolver knows it; the server is greeted with the address."""
     server = serve(BANNER, ("EHLO \\[127.0.0.1]", EHLO[1]), *ALL[1:])
-    called = unshared("--uts", "printf 'm\\374' >/proc/sys/kernel/hostname")
-    done = subprocess.run(
-        [*called, sys.executable, str(PLUGIN), "-H", "127.0.0.1", "-p", str(server.port),
-         "-r", "postmaster@contoso.com"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=PATIENCE,
-        check=False,
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (OK, b"")
+    target = ("-H", "127.0.0.1", "-p", str(server.port), "-r", "postmaster@contoso.com")
+    run = run_apart("--uts", "printf 'm\\374' >/proc/sys/kernel/hostname", *target)
+    assert run.result.startswith("OK - ")
 
 
 @linux
 def test_a_canonical_name_that_is_no_text(tmp_path):
     hosts = tmp_path / "hosts"
     hosts.write_bytes(b"127.0.0.1 m\xfcnchen.example mail1.example\n")
-    called = unshared("--mount", f"mount --bind '{hosts}' /etc/hosts")
-    done = subprocess.run(
-        [*called, sys.executable, str(PLUGIN), "-H", "mail1.example", "-p", "1", "-r", "a@b.cc"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=PATIENCE,
-        check=False,
+    target = ("-H", "mail1.example", "-p", "1", "-r", "a@b.cc")
+    run = run_apart("--mount", f"mount --bind '{hosts}' /etc/hosts", *target)
+    assert run.result == (
+        "UNKNOWN - could not look up mail1.example: the system's resolver: it answered with a name"
+        " that is no text"
     )
-    assert (done.returncode, done.stderr) == (UNKNOWN, b"")
-    assert done.stdout.startswith(
-        b"MAILACCEPT UNKNOWN - could not look up mail1.example: the system's resolver: it"
-        b" answered with a name that is no text\n"
-    ), done.stdout
 
 
 # Signals, limits.
@@ -269,8 +228,8 @@ def start() -> Iterator[Any]:
         return started[-1]
 
     yield run
-    for each in started:
-        each.kill()
+    for running in started:
+        running.kill()
 
 
 #: So long that only the signal can have ended the run.
@@ -312,31 +271,29 @@ def name_server() -> Iterator[Any]:
         yield start
 
 
-@pytest.mark.parametrize("everywhere", [(), ("--all-mx",)])
 @pytest.mark.parametrize(
-    ("table", "silent_about"),
+    ("table", "silent_about", "arguments"),
     [
         # No server is known yet.
-        ({}, "MX"),
+        ({}, "MX", ()),
         # What the other family has, or has not, neither makes the run go on nor the server bad.
-        (mx((10, "mail1.contoso.com", "127.0.0.1")), "AAAA"),
-        (mx((10, "mail1.contoso.com", None)), "AAAA"),
+        (mx((10, "mail1.contoso.com", "127.0.0.1")), "AAAA", ()),
+        (mx((10, "mail1.contoso.com", None)), "AAAA", ("--all-mx",)),
         # With --all-mx the walks come after the look-ups.
         (
             mx((10, "mail1.contoso.com", "127.0.0.1"), (20, "mail2.contoso.com", None)),
             "mail2.contoso.com.",
+            ("--all-mx",),
         ),
     ],
     ids=["domain", "one family", "no address", "one of two hosts"],
 )
-def test_a_signal_while_names_are_looked_up(name_server, start, everywhere, table, silent_about):
-    if silent_about == "mail2.contoso.com." and not everywhere:
-        table = {**table, ("contoso.com.", "MX"): ["20 mail2.contoso.com."]}
+def test_a_signal_while_names_are_looked_up(name_server, start, table, silent_about, arguments):
     with socket.create_server(("127.0.0.1", 0)) as silent_server:
         names = name_server(table, silent_about)
         running = start(
             "-d", "contoso.com", "-p", str(silent_server.getsockname()[1]), "-F", "a.example",
-            *names.option, *everywhere, *ENDLESS,
+            *names.option, *arguments, *ENDLESS,
         )  # fmt: skip
         wait_until(lambda: names.ignored)
         running.send(signal.SIGTERM)
@@ -434,11 +391,7 @@ def test_a_signal_that_is_blocked(serve_carelessly, number):
         *arguments(server.port, "-t", "1.5"),
         preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [number]),
     )
-    assert (run.exit_code, first_line(run), run.stderr) == (
-        CRITICAL,
-        "MAILACCEPT CRITICAL - 127.0.0.1 sent no greeting within #s",
-        "",
-    )
+    assert run.result == "CRITICAL - 127.0.0.1 sent no greeting within #s"
     assert time.monotonic() - begun >= 1.5
 
 
@@ -448,9 +401,8 @@ def with_descriptors(limit: int) -> dict[str, Any]:
 
 
 @linux
-@pytest.mark.parametrize("mode", [(), ("-s",)])
-@pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
-def test_few_descriptors(name, mode):
+@pytest.mark.parametrize("target", [("-H", "127.0.0.1"), ("-H", "localhost", "-s")])
+def test_few_descriptors(target):
     """Too few for the libraries, the resolver, the connection: one valid result, whatever it is."""
     python = [sys.executable, "-c", "pass"]
     enough = next(
@@ -458,14 +410,14 @@ def test_few_descriptors(name, mode):
         for limit in range(4, 64)
         if subprocess.run(python, **with_descriptors(limit), check=False).returncode == 0
     )
-    found = set()
-    for limit in range(enough, enough + 10):
-        target = arguments(free_port(), "-H", name, *mode)
-        run = run_plugin(*target, **with_descriptors(limit))
+    port = free_port()
+    states = set()
+    for limit in range(enough, enough + 8):
+        run = run_plugin(*arguments(port, *target), **with_descriptors(limit))
         assert re.fullmatch(r"MAILACCEPT [A-Z]+ - [\n -~]+\n", run.stdout), (limit, run)
         assert run.stderr == ""
-        found.add(run.exit_code)
-    assert found == {CRITICAL, UNKNOWN}
+        states.add(run.exit_code)
+    assert states == {CRITICAL, UNKNOWN}
 
 
 FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), None)
@@ -493,7 +445,7 @@ def wall_clock(tmp_path) -> Any:
     return put
 
 
-@pytest.mark.parametrize("jump", [-3600, 3600, -400 * 86_400])
+@pytest.mark.parametrize("jump", [3600, -400 * 86_400])
 def test_the_clock_is_set_during_the_run(wall_clock, start, jump):
     """Neither the result nor a stage's seconds know of it, and the run is not longer for it."""
     environment = {**os.environ, **wall_clock(0)}
@@ -519,10 +471,10 @@ def test_the_clock_is_set_during_the_run(wall_clock, start, jump):
 def test_the_clock_is_set_back_while_nothing_comes(wall_clock, start):
     environment = {**os.environ, **wall_clock(0)}
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        running = start(*arguments(listener.getsockname()[1], "-t", "3"), env=environment)
+        running = start(*arguments(listener.getsockname()[1], "-t", "1.5"), env=environment)
         connection, _ = listener.accept()
         with connection:
             wall_clock(-86_400)
             exit_code, output, errors = running.end()
     assert (exit_code, errors) == (CRITICAL, "")
-    assert output.startswith("MAILACCEPT CRITICAL - 127.0.0.1 sent no greeting within 3s")
+    assert output.startswith("MAILACCEPT CRITICAL - 127.0.0.1 sent no greeting within 1.5s")

@@ -66,9 +66,14 @@ def server(context: ssl.SSLContext) -> Play:
     return play
 
 
-@pytest.mark.parametrize("together", WITH)
-@pytest.mark.parametrize("option", OPTIONS)
-def test_each_goes_with_each(serve, names, certificates, option, together):
+@pytest.mark.parametrize(
+    ("option", "together"),
+    [
+        *(("all of them", together) for together in WITH),
+        *((option, "all-mx until rcpt") for option in OPTIONS if option != "all of them"),
+    ],
+)
+def test_the_options_go_with_one_another(serve, names, certificates, option, together):
     held = PortOfAll()
     play = server(certificates.good.context())
     servers = [serve(play, host=f"127.0.0.{last}", port=held.number) for last in (2, 3)]

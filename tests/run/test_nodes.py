@@ -58,10 +58,9 @@ def test_the_nodes_are_seen_by_their_greetings(serve):
     nodes = [script(banner("mail1"), *ALL)]
     nodes += [script(banner(node), *UP_TO_RCPT) for node in ("mail2", "mail1", "mail3")]
     run = check(serve(balancer(*nodes)), "--connections", "4", *IN_TURN, "-v")
-    assert (run.exit_code, first_line(run)) == (
-        OK,
-        f"MAILACCEPT OK - {TAKEN} (Exchange 2019/SE; queued on mbx01.contoso.com as ID;"
-        " nodes seen in 4 connections: mail1 2, mail2 1, mail3 1)",
+    assert run.result == (
+        f"OK - {TAKEN} (Exchange 2019/SE; queued on mbx01.contoso.com as ID;"
+        " nodes seen in 4 connections: mail1 2, mail2 1, mail3 1)"
     )
     assert "\nConnection 4: mail3.contoso.com, passed, " in run.stdout
 
@@ -73,34 +72,33 @@ def test_one_node_is_seen_behind_a_balancer_with_affinity(serve):
     assert first_line(run).endswith("; one node seen in 2 connections: mail1 2)")
 
 
+LOADED = (MAIL[0], b"452 4.3.1 Insufficient\r\n")
+STRANGE = (RCPT[0], b"550 5.1.1 Unknown\r\n")
+
+
 @pytest.mark.parametrize(
-    ("node", "words"),
+    ("place", "node", "words"),
     [
-        (script(INACTIVE, QUIT), REFUSED),
-        (hangs_up, "127.0.0.1 sent no SMTP greeting: connection closed by the server"),
-        (
-            script(banner("mail2"), EHLO, (MAIL[0], b"452 4.3.1 Insufficient\r\n"), QUIT),
-            "127.0.0.1 deferred MAIL ExMFA-MailAcceptTest@Fabrikam.com: 452 4.3.1 Insufficient"
-            " (node mail2)",
-        ),
-        (
-            script(banner("mail2"), EHLO, MAIL, (RCPT[0], b"550 5.1.1 Unknown\r\n"), QUIT),
-            "127.0.0.1 refused RCPT postmaster@contoso.com: 550 5.1.1 Unknown (node mail2)",
-        ),
+        (0, script(INACTIVE, QUIT), REFUSED),
+        (1, script(INACTIVE, QUIT), REFUSED),
+        (2, hangs_up, "127.0.0.1 sent no SMTP greeting: connection closed by the server"),
+        (0, script(banner("mail2"), EHLO, LOADED, QUIT),
+         "127.0.0.1 deferred MAIL ExMFA-MailAcceptTest@Fabrikam.com: 452 4.3.1 Insufficient"
+         " (node mail2)"),
+        (1, script(banner("mail2"), EHLO, MAIL, STRANGE, QUIT),
+         "127.0.0.1 refused RCPT postmaster@contoso.com: 550 5.1.1 Unknown (node mail2)"),
     ],
-)
-@pytest.mark.parametrize("place", [0, 1, 2])
-def test_some_connections_fail(serve, node, words, place):
+)  # fmt: skip
+def test_some_connections_fail(serve, place, node, words):
     """Wherever the node stands, the message goes to the first that takes the recipient."""
     nodes = [script(banner("mail1"), *ALL), script(banner("mail1"), *UP_TO_RCPT)]
     nodes.insert(place, node)
     server = serve(balancer(*nodes))
     run = check(server, "--connections", "3", *IN_TURN)
     seen = "mail1 2, mail2 1" if "node" in words else "mail1 2"
-    assert (run.exit_code, run.stderr) == (WARNING, "")
-    assert first_line(run).startswith(
-        f"MAILACCEPT WARNING - 1 of 3 connections to 127.0.0.1 failed; nodes seen: {seen};"
-        f" {words}; 127.0.0.1 accepted mail for "
+    assert run.result.startswith(
+        f"WARNING - 1 of 3 connections to 127.0.0.1 failed; nodes seen: {seen}; {words};"
+        " 127.0.0.1 accepted mail for "
     )
     assert "\nMeaning: One of the servers behind this name fails or is slow" in run.stdout
     assert server.heard.count(b"DATA\r\n") == 1
@@ -116,7 +114,7 @@ def test_the_state_of_a_node_is_for_the_user_to_say(serve, state, code):
 
 def test_all_connections_fail_as_a_single_one_does(serve):
     run = check(serve(script(INACTIVE, QUIT)), "--connections", "3")
-    assert (run.exit_code, first_line(run)) == (CRITICAL, f"MAILACCEPT CRITICAL - {REFUSED}")
+    assert run.result == f"CRITICAL - {REFUSED}"
 
 
 def test_a_failure_after_rcpt_is_no_matter_of_nodes(serve):
@@ -125,10 +123,9 @@ def test_a_failure_after_rcpt_is_no_matter_of_nodes(serve):
     first = script(banner("mail1"), EHLO, MAIL, RCPT, proxy, QUIT)
     server = serve(balancer(first, script(banner("mail2"), *UP_TO_RCPT)))
     run = check(server, "--connections", "2", *IN_TURN)
-    assert (run.exit_code, first_line(run)) == (
-        CRITICAL,
-        "MAILACCEPT CRITICAL - 127.0.0.1 deferred DATA: 451 4.7.0 Temporary server error. Please"
-        " try again later. PRX3",
+    assert run.result == (
+        "CRITICAL - 127.0.0.1 deferred DATA: 451 4.7.0 Temporary server error. Please"
+        " try again later. PRX3"
     )
 
 
@@ -176,7 +173,6 @@ FAST = Manners(banner=banner("mail1"))
 @pytest.mark.parametrize(
     ("limits", "state"),
     [
-        (("-w", "banner=0.4"), "WARNING"),
         (("-w", "banner=0.4", "-c", "banner=0.45"), "CRITICAL"),
         (("-w", "banner=30", "-c", "mail=30"), "OK"),
     ],
@@ -194,13 +190,6 @@ def test_a_node_that_is_slow(serve, limits, state):
     assert (words in line, "(node mail2); 127.0.0.1 accepted mail" in line) == (
         (state != "OK",) * 2
     )
-
-
-def test_nodes_that_are_all_slow_are_no_matter_of_nodes(serve):
-    server = serve(balancer(smtp(SLOW)))
-    run = check(server, "--connections", "2", *IN_TURN, "--profile", "none", "-w", "banner=0.4")
-    assert run.exit_code == WARNING
-    assert first_line(run).startswith("MAILACCEPT WARNING - banner took #s (outside range 0:0.4);")
 
 
 class Crowd:
@@ -231,7 +220,7 @@ class Crowd:
 
 
 @pytest.mark.parametrize(
-    ("number", "parallel", "most"), [(6, (), 6), (15, (), 10), (6, ("--parallel", "3"), 3)]
+    ("number", "parallel", "most"), [(15, (), 10), (6, ("--parallel", "3"), 3)]
 )
 def test_as_many_connections_at_once_as_is_allowed(serve, number, parallel, most):
     """One message is sent, whoever is first."""
@@ -264,7 +253,7 @@ def test_only_one_session_asks_for_what_must_be_refused(serve):
     assert run.exit_code == OK
 
 
-@pytest.mark.parametrize(("profile", "code"), [("2019", OK), ("2016", OK), ("exmfa", WARNING)])
+@pytest.mark.parametrize(("profile", "code"), [("2019", OK), ("exmfa", WARNING)])
 def test_the_keywords_are_those_of_the_session_with_the_message(serve, profile, code):
     server = serve(balancer(script(BANNER, *ALL), script(BANNER, *UP_TO_RCPT)))
     run = check(server, "--connections", "2", *IN_TURN, "--profile", profile)
@@ -296,26 +285,22 @@ def domain(names: Any, table: Any, port: int, *arguments: str) -> Any:
     return run
 
 
-@pytest.mark.parametrize("until", [(), ("--until", "rcpt")])
-def test_each_server_of_a_set_has_its_connections(serve, names, until):
+def test_each_server_of_a_set_has_its_connections(serve, names):
     """One message for each server, and a warning for the one with a node that fails."""
     held = PortOfAll()
     well = [serve(Manners(), host=host, port=held.number) for host in ("127.0.0.2", "127.0.0.4")]
     ill = serve(
         balancer(smtp(Manners()), script(INACTIVE, QUIT)), host="127.0.0.3", port=held.number
     )
-    run = domain(names, THREE, held.number, "--all-mx", "--connections", "4", *until)
+    run = domain(names, THREE, held.number, "--all-mx", "--connections", "4")
     held.close()
-    what = "pass every stage up to rcpt" if until else "accept mail"
-    assert (run.exit_code, first_line(run)) == (
-        WARNING,
-        "MAILACCEPT WARNING - 2 of 4 connections to mail2.contoso.com failed; nodes seen: mx 2;"
+    assert run.result == (
+        "WARNING - 2 of 4 connections to mail2.contoso.com failed; nodes seen: mx 2;"
         " mail2.contoso.com refused the connection: 421 4.3.2 Service not active; 3 of 3 mail"
-        f" servers of contoso.com {what} for postmaster@contoso.com in #s",
+        " servers of contoso.com accept mail for postmaster@contoso.com in #s"
     )
     assert [server.connections for server in (*well, ill)] == [4, 4, 4]
-    messages = [server.heard.count(b"DATA\r\n") for server in (*well, ill)]
-    assert messages == ([0, 0, 0] if until else [1, 1, 1])
+    assert [server.heard.count(b"DATA\r\n") for server in (*well, ill)] == [1, 1, 1]
 
 
 def test_a_server_with_several_addresses_has_fifteen_connections_at_most(serve, names):
@@ -333,8 +318,9 @@ def test_a_server_with_several_addresses_has_fifteen_connections_at_most(serve, 
     assert [server.connections for server in servers] == [5, 5, 5]
 
 
-@pytest.mark.parametrize(("number", "connections"), [(3, [3, 3]), (15, [8, 7])])
-@pytest.mark.parametrize("how", [(), ("--all-mx",)])
+@pytest.mark.parametrize(
+    ("number", "connections", "how"), [(3, [3, 3], ()), (15, [8, 7], ("--all-mx",))]
+)
 def test_each_address_of_a_server_has_its_connections(serve, names, how, number, connections):
     """One message for all that, and fifteen connections at most."""
     held = PortOfAll()

@@ -38,6 +38,14 @@ class PluginRun(NamedTuple):
         return self.masked.partition("\n")[0].partition(" | ")[0]
 
     @property
+    def result(self) -> str:
+        """State and words of the first line, masked; the exit code is that of the state."""
+        state = ("OK", "WARNING", "CRITICAL", "UNKNOWN")[self.exit_code]
+        assert self.stderr == ""
+        assert self.first_line.startswith(f"MAILACCEPT {state} - "), self
+        return self.first_line.removeprefix("MAILACCEPT ")
+
+    @property
     def perfdata(self) -> dict[str, str]:
         """Values with unit and thresholds, by label."""
         places = [line.split("|", 1)[1] for line in self.stdout.splitlines() if "|" in line]
