@@ -181,6 +181,8 @@ def test_the_days_of_a_certificate(argv, days, state):
         (["-S", "-D", "3"], {"security": SECURITY}, [("certificate", UNKNOWN)]),
         (["-S", "--verify"], {"security": SECURITY}, []),
         (["--starttls-if-offered", "--verify"], {}, [("certificate", WARNING)]),
+        (["--starttls-if-offered", "--verify", "--severity", "certificate=critical"], {},
+         [("certificate", CRITICAL)]),
         (["--starttls-if-offered"], {}, []),
         (["-S"], {"security": EXPIRED}, []),
         (["-S", "--severity", "untrusted=critical"], {"security": EXPIRED},

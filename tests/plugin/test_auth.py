@@ -460,3 +460,12 @@ def test_the_transcript_shows_no_secret_of_ours(plugin, serve, certificates, fil
         "C: QUIT",
         "S: 221 2.0.0 Bye",
     ]
+
+
+def test_no_option_takes_a_secret(plugin):
+    """``ps`` shows the whole of argv; and a mistake does not repeat it."""
+    assert not re.search(r"--(password|token)[ =]", plugin("--help").stdout)
+    for option in ("--password", "--token", "--secret"):
+        run = plugin("-H", "127.0.0.1", "-r", "a@b.example", f"{option}=hunter2hunter2")
+        assert run.exit_code == UNKNOWN
+        assert "hunter2" not in run.stdout

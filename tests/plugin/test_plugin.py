@@ -136,6 +136,12 @@ def test_a_time_that_is_over_at_once(serve_carelessly, seconds):
     assert values.startswith("| ")
 
 
+def test_a_timeout_may_be_unknown(serve_carelessly):
+    """As Nagios' guidelines want it; here it is CRITICAL, for a silent server takes no mail."""
+    run = check(serve_carelessly(None), "-t", "0.5", "--severity", "timeout=unknown")
+    assert run.result == "UNKNOWN - 127.0.0.1 sent no greeting within #s"
+
+
 # EHLO keywords.
 
 
