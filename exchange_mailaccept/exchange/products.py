@@ -26,7 +26,10 @@ _PRODUCTS = (
     *("PowerMTA", "Zimbra", "ASSP", "Cellopoint", "Hornetsecurity", "Astaro", "Cisco"),
     *("MAILsweeper", "MIMEsweeper", "Websense", "FireEye", "Trellix", "ZixGateway", "Zix"),
     *("Kaspersky", "F-Secure", "Panda", "ESET", "Bitdefender", "eSafe", "Spamina", "modusGate"),
-    *("Cloudmark", "eXpurgate", "Retarus", "MailScanner", "CanIt"),
+    *("Cloudmark", "eXpurgate", "Retarus", "MailScanner", "CanIt", "MFE", "Vamsoft", "XWall"),
+    *("IMail", "ArGoSoft", "CCProxy", "AnalogX", "FTGate", "JAMES", "MailSite", "Merak", "MERCUR"),
+    *("Mercury", "Netscape", "Lotus", "NTMail", "Gordano", "Eudora", "smap", "ecelerity"),
+    *("Stalwart", "maddy", "ZoneMTA", "KumoMTA", "Postal", "GreenMail"),
 )
 #: The same by the form of a banner without a name.
 _FORMS = {

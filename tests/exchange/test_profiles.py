@@ -387,6 +387,9 @@ def test_plain_iis_is_told_from_exchange():
         # The product in the place of the host name.
         ("CheckPoint FireWall secure ESMTP server", "CheckPoint"),
         ("mx.contoso.com ESMTP SonicWall", "SonicWall"),
+        ("mx.contoso.com (IMail 9.23 1-1) NT-ESMTP Server X1", "IMail"),
+        ("mx.contoso.com ESMTP MERCUR Mailserver (v5.00)", "MERCUR"),
+        ("mx.contoso.com ESMTP Postal/ABCD", "Postal"),
         ("mx.contoso.com ESMTP Symantec Messaging Gateway", "Symantec"),
         ("mx.contoso.com ESMTP Smtpd; Mon, 1 Jan 2024", "FortiMail"),
         ("mx1-eu.ppe-hosted.com ESMTP", "Proofpoint"),

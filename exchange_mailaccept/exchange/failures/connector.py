@@ -40,7 +40,7 @@ ROWS: tuple[Row, ...] = (
         "Get-ReceiveConnector, ExtendedProtectionPolicy. Beware of lockouts: every run tries "
         "again.",
         "535 5.7.3 Authentication unsuccessful",
-        codes=(535,),
+        codes=(535, 501, 525, 526, 550, 554),
         page="connectors",
     ),
     Row(

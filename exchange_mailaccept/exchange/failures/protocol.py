@@ -135,7 +135,7 @@ ROWS: tuple[Row, ...] = (
         "451 4.7.0 Timeout waiting for client input",
         texts=(
             *("Timeout waiting for client input", "command timeout", "timeout exceeded"),
-            "Connection timeout",
+            *("Connection timeout", "Lost incoming connection"),
         ),
         page="protocol-logging",
         begin="dns",

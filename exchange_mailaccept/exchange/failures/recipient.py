@@ -253,7 +253,9 @@ ROWS: tuple[Row, ...] = (
         "Get-Recipient RECIPIENT: RequireSenderAuthenticationEnabled, AcceptMessagesOnlyFrom; or "
         "give another --recipient.",
         "550 5.7.1 RESOLVER.RST.AuthRequired; authentication required",
-        texts=("RESOLVER.RST.AuthRequired", "RESOLVER.RST.NotAuthorized"),
+        texts=(
+            *("RESOLVER.RST.AuthRequired", "RESOLVER.RST.NotAuthorized", "RESOLVER.RST.Restricted"),
+        ),
         page="ndr",
         begin="postmaster",
     ),

@@ -237,7 +237,7 @@ ROWS: tuple[Row, ...] = (
         "Check domain controllers, DNS and clock skew of the server: Test-ServiceHealth, event "
         "log of MSExchange ADAccess, w32tm /query /status.",
         "454 4.7.0 Temporary authentication failure",
-        codes=(454, 451, 432),
+        codes=(454, 451, 432, 435),
         page="protocol-logging",
         begin="routing",
     ),
@@ -316,7 +316,7 @@ ROWS: tuple[Row, ...] = (
         "Exchange Online found no healthy server for the shadow copy",
         "Wait for the next check; if it stays, look at the service health of Microsoft 365.",
         "451 4.4.24 Message failed to be replicated: insufficient shadow peers",
-        enhanced=("4.4.22", "4.4.24-25", "4.4.28"),
+        texts=("failed to be replicated",),
         page="online",
         played_at=Stage.MESSAGE,
     ),

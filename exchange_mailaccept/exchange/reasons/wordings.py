@@ -84,7 +84,7 @@ said-next-hop:
     \b(?:connect(?:ing|ion)?|conversation|handshake)\b.{0,8} (?:to|with) \S+.{0,40}BROKEN
     lost connection with|communicating with (?:the )?(?:\w+ )?(?:host|server|destination)
     time[d -]*out\b.{0,12}\b(?:connecting|contacting|reaching)|time[d -]*out\b.{0,40}BEHIND
-    next[- ]hop|socket error|\bfwd-connect|\bupstream\b.{0,30}BROKEN
+    next[- ]hop|socket error|\bfwd-connect|\b(?:upstream|backend)\b.{0,30}(?:error|BROKEN)
     (?:host|remote|server)\b.{0,50}unreachable
     BEHIND\b.{0,50}(?:unreachable|unavailable|not (?:reach|respond|available|ready)|is down)
     (?<!ldap )\bserver\b.{0,50}(?:not respond|is down)
@@ -114,7 +114,7 @@ said-tls-unavailable:
     tls\b.{0,30}(?:not|un)[ -]?(?:currently )?(?:available|supported|enabled|configured)
     tls\b.{0,30}(?:not|un)[ -]?(?:currently )?(?:allowed|initiali[sz]ed|possible)
     (?:no|not) (?:support|offer)\w* (?:for )?(?:start)?tls
-    tls (?:failed|failure|error|engine)|^4.*\btls\b
+    tls (?:failed|failure|error|engine)
     certificate (?:not|could not|missing|error|expired)
     no (?:server )?certificate
 said-listed:
@@ -129,7 +129,7 @@ said-no-reverse-name:
     (?:name|host ?name) ?(?:look-?up|resolution) failed
     (?:dynamic|generic|residential|dial-?up)\b.{0,30}(?:\bip|dns|host|address|pool|name)
     unresolvable (?:relay )?(?:host|ip)
-    \bip\b.{0,40}does not resolve
+    \bip\b.{0,40}does not resolve|unverif\w+able
     no (?:valid )?(?:dns|host) ?(?:name|entry|record)
     host ?name mismatch|mismatches client
 said-dmarc:
@@ -163,7 +163,7 @@ said-sender-listed:
 said-sender-verify:
     verif\w* (?:of )?(?:the )?sender
     ^...@MAIL (?!.*\b(?:helo|ehlo)\b).*(?:(?:not|n't) (?:exist|found|resolve)|\bmx (?:or|records?)\b)
-    domain (?:name )?(?:required|needed)|resolve fail
+    domain (?:name )?(?:required|needed)|resolve fail|\bfrom\b.{0,20}not verified|dead domain
     sender.{0,20}(?:could not|can ?not|can't) be (?:verified|resolved)
     \b(?:sender|from|return|reverse-path)\b.{0,60}(?:not found|not exist|n't exist|not resolv)
     \b(?:sender|from|return|reverse-path)\b.{0,60}(?:unresolvable|must (?:exist|resolve))
@@ -247,7 +247,7 @@ said-relaying:
     not (?:an? |the )?(?:gateway|mx|mail exchanger|mail host) for|not local host|null mx
     no valid domain|local users? only|\b(?:host|domain) (?:is )?unknown|unroute?able (?:\w+ )?domain
     (?:not|n't) (?:allowed|permitted|accepted) (?:to|for) (?:this|that) domain
-    (?:do not|don't) (?:handle|host|serve|know|accept)\b.{0,30}domain
+    (?:does|do)(?: not|n't) (?:handle|host|serve|know|accept)\b.{0,30}domain|not an? (?:local|known|valid) domain
 said-ehlo-name:
     \b(?:helo|ehlo)\b.{0,60}(?:reject|invalid|bad\b|bogus|must|need|refus|fqdn|qualified)
     \b(?:helo|ehlo)\b.{0,60}(?:syntax|forged|spoof|mismatch|denied|illegal|malformed|unaccept)
@@ -268,7 +268,7 @@ said-mailbox-full:
     (?:over|exceed\w*|above|out of) (?:\w+ ){0,3}quota
     quota (?:\w+ )?(?:exceed|full|reach|violat|used)
     full mail ?box|maildir|mail ?box\b.{0,20}\blimit|space\b.{0,20}used up
-    not enough (?:storage|space).{0,20}(?:mailbox|user|for)
+    (?:not enough|insufficient) (?:storage|space).{0,20}(?:mailbox|user|\bfor\b)
     exceeded storage allocation
     \b(?:llen[ao]|piena|cheia|pleine?|voll|vol)\b
 said-size:
@@ -276,7 +276,7 @@ said-size:
     (?:message|mail|data|content|header)\b.{0,40}exceeds?\b.{0,40}(?:size|limit|maximum|length)
     (?:message|mail|data|content|header)\b.{0,40}size (?:limit )?exceed
     (?:exceed\w*|maximum|over|max)\b.{0,30}(?:message|mail) ?size
-    size (?:limit|exceeds|too)
+    size (?:limit|exceeds|too)|\b(?:taille|gr..?sse|tama\S+o)\b.{0,20}(?:limit|message|mensaje|nachricht)
 said-storage:
     (?:insufficient|not enough|\bno|low|out of|lack of|ran out of|short of)\b.{0,20}(?:storage|disk|space|memory)
     (?:insufficient|not enough|\bno|low|out of|lack of|ran out of)\b.{0,20}(?:resources|inodes)
@@ -297,13 +297,13 @@ said-no-recipient:
     ^5.*(?:can ?not|can't|unable to) deliver (?:mail|messages?) (?:for|to)
     (?:undeliverable|unrouteable) (?:recipient )?address
     WHOGAP(?:\S+ )?(?:(?:is|are|was|has|been|marked|as|currently) )*(?:unknown|invalid|unavailable|not available|missing)
-    WHOGAP(?:\S+ )?(?:(?:is|are|was|has|been|currently) )*(?:inactive|disabled|closed)
+    WHOGAP(?:\S+ )?(?:(?:is|are|was|has|been|currently) )*(?:inactive|disabled|closed|locked|ambiguous)
     WHOGAP(?:\S+ )?(?:(?:is|are|was|has|been|currently) )*(?:suspend|expired|deactivated)
     WHO\b.{0,60} (?:is|are|was|has been) (?:disabled|suspended|inactive|locked|closed)
     WHOGAP(?:\S+ )?(?:(?:is|are|was) )*(?:non-?exist|obsolete|undeliverable|unrouteable)
     WHOGAP.{0,60}(?:\bnot\b|n't)(?: \w+)? ?(?:found|exist|known|valid|here|present|listed)
     WHOGAP.{0,60}(?:\bnot\b|n't)(?: \w+)? ?(?:recogni[sz]ed|active|local|registered)
-    WHOGAP.{0,60}(?:\bnot\b|n't) (?:in|on) (?:the |our |this )?(?:\w+ )?(?:dir|list|table)
+    WHOGAP.{0,60}(?:\bnot\b|n't) (?:in|on) (?:the |our |my |this )?(?:\w+ )?(?:dir|list|table)
     (?:not|n't) (?:in|on|an?) (?:our |the |my |valid |known |active )*WHO\b|x@y\W* not listed
     marked as invalid|recipnotfound|recipientnotfound|mailbox unavailable
     \brecipient rejected|xgemail_0011|(?:account|user|recipient|mailbox)[-_]not[-_]found
@@ -312,11 +312,14 @@ said-no-recipient:
     unrouteable address|unbekannt|existiert (?:hier )?nicht|nicht gefunden|inconnu|desconocid|desconhecid|sconosciut
     n'existe|n.o existe|no existe|non esiste|inesistente|nie istnieje|bestaat niet|finn[es]s i
     nieznany|onbekend|ok\xe4nd|adresse (?:e-?mail )?invalide
+said-client-refused:
+    ^554@BANNER .*esmtp not accepting
 said-shutting-down:
+    queue\b.{0,20}stopped
     shut(?:ting)? ?down|maintenance|being (?:stopped|restarted)|going down
     re-?start(?:ing|ed)|re-?boot|out of service|offline|stand-?by|not in service
     not (?:currently |presently |now )?accept\w*\b.{0,20}(?:message|connection|mail)s?\b(?! (?:from|with|for|to|that|containing))
-    (?:system|service|server) (?:is )?(?:currently |temporarily )*not (?:available|active|running)
+    (?:system|service|server|daemon) (?:is )?(?:currently |temporarily )*not (?:available|active|running)
     (?:system|service|server) (?:is )?(?:currently |temporarily )*(?:inactive|disabled|stopped)
     (?:system|service|server) (?:is )?(?:currently |temporarily )+unavailable
     (?:system|service|server) (?:is )?(?:currently |temporarily )*(?:paused|not (?:ready|accept))
@@ -327,7 +330,8 @@ said-sender-denied:
     (?:don't|not) accept\w* (?:mail |messages |e-?mail )?from (?:this |your |the )?sender
     (?:mail|messages?) from:? ?\S*@\S*.{0,40}(?:reject|denied|refused|blocked|not (?:allowed|accept|permitted|welcome))
     \bbatv\b|backscatter|third-party dsn|senderfilter|not owned by|^5..@MAIL \W*x@y
-    envelope (?:blocked|rejected)|spam sender|\bsender\b.{0,10}spammer
+    envelope (?:blocked|rejected)|spam sender|\bsender\b.{0,15}(?:\bspam|not white)
+    \bfrom\b.{0,20}must (?:be (?:the )?same|match)
 said-spam:
     \bspam|\bube\b|\buce\b|unsolicited|\bbulk\b|junk
     (?:mail|message|content)s? (?:was |has been |is )?(?:reject|refus|block|denied)\w* .{0,30}content
@@ -338,7 +342,7 @@ said-malformed:
     \brfc ?(?:5322|2822|822)\b|rfc compliant|header error|bad.header|(?:date|from|subject)\W{0,2} field
     (?:missing|\bno|invalid|multiple|malformed|duplicate|bad|several|more than one)\b.{0,30}\bheader
     header\b.{0,40}(?:missing|invalid|malformed|not accept|illegal|syntax|empty|address)
-    (?:multiple|several|more than one) from\b|message-?id\b|8-?bit|\bnul char|line length|lines? (?:is |are )?too long
+    (?:multiple|several|more than one) from\b|message-?id\b|8-?bit|\bnul char|\beight.bit|line (?:length|limit)|lines? (?:is |are )?too long
 said-client-refused:
     connection\b.{0,60}(?:reject|block|denied|banned|forbidden|not (?:allowed|permitted|authori[sz]ed|accepted|welcome))
     ^(?:5|421).*connection\b.{0,60}refused|connection refused (?:by|due|from|because|for)\b
@@ -360,14 +364,15 @@ said-client-refused:
     \bno access from|\b(?:bad|invalid) (?:sender )?ip\b|\byour (?:isp|provider)\b
     not in (?:the |our )?(?:white|allow|approved)[- ]?(?:list)?|not (?:white|allow)[- ]?listed
     (?:block|reject|refus|denied|ban)\w*\b.{0,20}\[?\d+\.\d+\.\d+\.\d+
-    \bip\b\W{0,3}\d+\.\d+\.\d+\.\d+|^5..@BANNER .*\b\d{1,3}(?:\.\d{1,3}){3}\b
+    \bip\b\W{0,3}\d+\.\d+\.\d+\.\d+
+    ^5..@BANNER .*(?:reject|denied|refus|block|forbid)|^5..@BANNER .*\b\d{1,3}(?:\.\d{1,3}){3}\b
 said-error:
     (?:temporary|transient|temporarily)\b.{0,20}(?:error|failure|problem)
     (?:server|system) config\w* (?:problem|error)|misconfigur|local (?:\w+ )?(?:error|problem)
     internal (?:\w+ )?(?:error|failure|problem)
     (?:unable|can ?not|can't|could not) (?:to )?process
     (?:software|program|unexpected|system|processing) (?:error|failure)|queue file write error
-    error in processing|^4.*could not (?:load|open|read|write)|plugin timeout
+    error (?:in processing|writing|reading|opening)|^4.*could not (?:load|open|read|write)|plugin timeout
     (?:unable|can ?not|could not|failed) (?:to )?(?:queue|store|save|spool)|\bqueue error
     temporarily (?:deferred|rejected|refused)|\bserver error
 said-filter-failed:
@@ -382,6 +387,8 @@ said-denied:
     (?:access|permission) (?:is )?denied|not authori[sz]ed|not permitted|forbidden|prohibited
     polic(?:y|ies)\b|administrative\w* prohibit
     (?:mail|message)s? (?:is |was |has been )?(?:reject|refus|block|denied|not (?:accept|allow|permit))
+said-tls-unavailable:
+    ^4..@STARTTLS
 said-try-later:
     later|again|temporar
 """
