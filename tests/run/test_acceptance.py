@@ -6,223 +6,36 @@ Against a world of lists: a zone, and what each address says.  Nothing is sent a
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Optional, Union
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-import dns.message
-import dns.rcode
-import dns.rdatatype
-import dns.rrset
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.world import (
+    ACCEPTS,
+    DOMAIN,
+    GREETS,
+    INTERRUPTED,
+    LOST,
+    PLAN,
+    RCPT_ONLY,
+    REFUSED,
+    SILENT,
+    THREE,
+    TWO,
+    World,
+    zone,
+)
 
-from exchange_mailaccept.protocol.conversation import (
-    Clock,
-    Close,
-    Command,
-    Connect,
-    Connected,
-    Fault,
-    Replied,
-    Server,
-    Session,
-    StageOutcome,
-    Target,
-    Time,
-)
-from exchange_mailaccept.protocol.further_requests import (
-    Ask,
-    Await,
-    Begin,
-    End,
-    Ended,
-    Resolve,
-    Resolved,
-    Responses,
-)
-from exchange_mailaccept.protocol.message import Content, Envelope, Plan
-from exchange_mailaccept.protocol.reply import Reply
+from exchange_mailaccept.protocol.conversation import Server, Session, StageOutcome, Target
+from exchange_mailaccept.protocol.further_requests import Resolve
 from exchange_mailaccept.report.findings import backup
-from exchange_mailaccept.run.acceptance import Acceptance, accept_mail, find_servers
-from exchange_mailaccept.vocabulary import Cause, Stage, Verdict
+from exchange_mailaccept.run.acceptance import Acceptance
+from exchange_mailaccept.vocabulary import Stage, Verdict
 
 if TYPE_CHECKING:
     from exchange_mailaccept.protocol.further_requests import Request
-
-PLAN = Plan(
-    Envelope("probe@fabrikam.com", "postmaster@contoso.com"),
-    "probe.fabrikam.com",
-    Content(),
-    "<1@fabrikam.com>",
-    0.0,
-)
-DOMAIN = Target("contoso.com", "", 25, nameservers=(("192.0.2.53", 53),))
-RCPT_ONLY = PLAN._replace(until=Stage.RCPT)
-
-REFUSED = Fault(Cause.REFUSED, "connection refused")
-SILENT = Fault(Cause.SILENT, "within 5s")
-LOST = Fault(Cause.CLOSED, "connection closed by the server")
-INTERRUPTED = Fault(Cause.INTERRUPTED, "interrupted by SIGTERM")
-
-GREETS = ["220 ready", "250 Hello"]
-ACCEPTS = [*GREETS, "250 OK", "250 OK", "354 Start", "250 Queued", "221 Bye"]
-
-#: Name and type, and the records; None for no answer, an rcode's name for an error.
-Zone = Mapping[tuple[str, str], Union[Sequence[str], str, None]]
-#: What each address says, reply by reply; what is not there refuses the connection.
-Hosts = Mapping[str, Union[Sequence[Any], Fault]]
-
-
-def zone(*hosts: str, **besides: Any) -> dict[tuple[str, str], Any]:
-    """The domain with mail servers of these names, each with an address of its number."""
-    records: dict[tuple[str, str], Any] = {
-        ("contoso.com.", "MX"): [f"{10 * at} {host}." for at, host in enumerate(hosts, 1)]
-    }
-    for at, host in enumerate(hosts, 1):
-        records[f"{host}.", "A"] = [f"192.0.2.{at}"]
-    return {**records, **besides}
-
-
-TWO = zone("mail1.contoso.com", "mail2.contoso.com")
-THREE = zone("mail1.contoso.com", "mail2.contoso.com", "mail3.contoso.com")
-
-
-class World:
-    """Answers all requests of a test, and writes down what was done."""
-
-    def __init__(
-        self, records: Zone, hosts: Hosts, seconds: float = 1.0, between: float = 0.0
-    ) -> None:
-        self._records = records
-        self._hosts = hosts
-        self._seconds = seconds
-        #: Seconds that pass between an answer and the next request.
-        self._between = between
-        self._left = 0.0
-        self._waited = 0.0
-        self._interrupted = False
-        self._talking: list[Any] = []
-        self._address = ""
-        #: Conversations that were begun: what each came to, and the seconds until it does.
-        self._begun: list[list[Any]] = []
-        #: How long each wait for them may last.
-        self.patience: list[Optional[float]] = []
-        #: Addresses that were connected or tried, in order.
-        self.tried: list[str] = []
-        #: Address and command.
-        self.sent: list[tuple[str, str]] = []
-        self.asked: list[str] = []
-
-    def play(self, test: Generator[Request, Any, Any]) -> Any:
-        answer: Any = None
-        try:
-            while True:
-                request = test.send(answer)
-                answer = self._answer(request)
-                if isinstance(answer, Time):
-                    continue
-                if answer.fault == INTERRUPTED:
-                    self._interrupted, self._left = True, 0.0
-                else:
-                    self._left -= answer.seconds + self._between
-                self._waited += answer.seconds
-                answer = answer._replace(left=self._left)
-        except StopIteration as end:
-            return end.value
-
-    def accept(
-        self, target: Target = DOMAIN, plan: Plan = PLAN, timeout: float = 60.0
-    ) -> Acceptance:
-        self._left = timeout
-        found: Acceptance = self.play(accept_mail(target, plan))
-        return found
-
-    @property
-    def messages(self) -> list[str]:
-        """Addresses to which the message was sent."""
-        return [address for address, command in self.sent if command.startswith("From: ")]
-
-    def _answer(self, request: Request) -> Any:
-        if isinstance(request, Ask):
-            responses = [self._response(dns.message.from_wire(wire)) for wire in request.messages]
-            fault = None if any(responses) else SILENT
-            return Responses(0.25, fault, responses=tuple(responses))
-        if isinstance(request, Resolve):
-            self.asked.append(f"{request.name} of the system")
-            found = self._hosts.get(request.name)
-            if isinstance(found, Fault) or found is None:
-                return Resolved(0.5, found or Fault(Cause.NXDOMAIN, "does not exist"))
-            return Resolved(0.5, addresses=tuple(found), canonical_name=request.name)
-        if isinstance(request, Connect):
-            return self._connect(request)
-        if isinstance(request, Clock):
-            return Time(0.0, self._left, self._waited)
-        if isinstance(request, Close):
-            return Time()
-        if isinstance(request, Begin):
-            self._begin(request)
-            return Time()
-        if isinstance(request, Await):
-            return self._await(request)
-        if isinstance(request, End):
-            self._begun[request.number][0] = 0.0
-            return Time()
-        assert isinstance(request, Command)
-        if request.data:
-            self.sent.append((self._address, request.data.decode().rstrip("\r\n")))
-        said = self._talking.pop(0) if self._talking else LOST
-        if isinstance(said, Fault):
-            return Replied(self._seconds, said)
-        code, _, text = said.partition(" ")
-        return Replied(self._seconds, reply=Reply(int(code), (text,)))
-
-    def _begin(self, request: Begin) -> None:
-        """Play the conversation at once, and keep what it came to until its time is over."""
-        left, waited = self._left, self._waited
-        result = self.play(request.conversation)
-        self._begun.append([self._waited - waited, len(self._begun), result])
-        if not self._interrupted:
-            self._left = left
-        self._waited = waited
-
-    def _await(self, request: Await) -> Ended:
-        running = [each for each in self._begun if each[2] is not None]
-        seconds, number, result = min(running)
-        self.patience.append(request.patience)
-        passed = max(0.0, min(seconds, self._left))
-        if request.patience is not None and request.patience < passed:
-            passed = request.patience
-        for each in running:
-            each[0] -= passed
-        if passed < min(seconds, self._left):
-            return Ended(passed, SILENT)
-        self._begun[number][2] = None
-        return Ended(passed, ended=(number, result))
-
-    def _connect(self, request: Connect) -> Connected:
-        self._address = request.addresses[0]
-        self.tried += request.addresses
-        said = self._hosts.get(self._address, REFUSED)
-        if isinstance(said, Fault):
-            return Connected(self._seconds, said)
-        self._talking = list(said)
-        return Connected(self._seconds, addresses=(self._address, "192.0.2.99"))
-
-    def _response(self, query: dns.message.Message) -> Optional[bytes]:
-        question = query.question[0]
-        rdtype = dns.rdatatype.to_text(question.rdtype)
-        self.asked.append(f"{question.name.to_text(True)} {rdtype}")
-        records = self._records.get((question.name.to_text(), rdtype), [])
-        if records is None:
-            return None
-        response = dns.message.make_response(query, recursion_available=True)
-        if isinstance(records, str):
-            response.set_rcode(dns.rcode.from_text(records))
-        elif records:
-            rrset = dns.rrset.from_text_list(question.name, 300, "IN", rdtype, list(records))
-            response.answer.append(rrset)
-        return response.to_wire(max_size=65_535)
 
 
 def stages(acceptance: Acceptance) -> str:
@@ -479,124 +292,6 @@ def test_who_is_told_to_end_says_nothing_of_the_servers_before():
         Stage.BANNER,
         Verdict.UNTESTED,
     )
-
-
-# Servers that nobody else can reach.
-
-
-ITSELF, LINK, MULTICAST = "this host itself", "a link-local address", "a multicast address"
-
-
-@pytest.mark.parametrize(
-    ("rdtype", "address", "what"),
-    [
-        ("A", "127.0.0.1", ITSELF), ("A", "127.255.255.254", ITSELF), ("A", "0.0.0.0", ITSELF),
-        ("A", "169.254.1.9", LINK), ("A", "224.0.0.251", MULTICAST),
-        ("A", "239.255.255.250", MULTICAST), ("AAAA", "::", ITSELF), ("AAAA", "::1", ITSELF),
-        ("AAAA", "::ffff:127.0.0.1", ITSELF), ("AAAA", "::ffff:0.0.0.0", ITSELF),
-        ("AAAA", "fe80::1", LINK), ("AAAA", "febf::1", LINK), ("AAAA", "ff02::1", MULTICAST),
-    ],
-)  # fmt: skip
-def test_an_mx_that_leads_where_no_other_host_can_send_mail(rdtype, address, what):
-    records = {
-        ("contoso.com.", "MX"): ["10 mx.contoso.com."],
-        ("mx.contoso.com.", rdtype): [address],
-    }
-    world = World(records, {address: ACCEPTS})
-    acceptance = world.accept()
-    assert world.tried == []
-    failure = acceptance.failure
-    assert (failure.stage, failure.verdict, failure.cause, failure.explanation) == (
-        Stage.MX,
-        Verdict.BROKEN,
-        Cause.NOT_PUBLIC,
-        f"mx.contoso.com leads where no other host can send mail: {address} is {what}",
-    )
-
-
-@pytest.mark.parametrize(
-    "address",
-    ["10.0.0.25", "192.168.1.25", "100.64.0.1", "223.255.255.1", "240.0.0.1", "128.0.0.1",
-     "169.253.0.1", "fd00::25", "fec0::1", "fe7f::1", "::2", "::ffff:10.0.0.1", "ff:2::1"],
-)  # fmt: skip
-def test_other_addresses_are_ordinary(address):
-    """Private ones above all: the monitor may be inside."""
-    records = {
-        ("contoso.com.", "MX"): ["10 mx.contoso.com."],
-        ("mx.contoso.com.", "AAAA" if ":" in address else "A"): [address],
-    }
-    assert World(records, {address: ACCEPTS}).accept().failure is None
-
-
-@pytest.mark.parametrize("name", ["localhost", "LocalHost", "mail.localhost"])
-def test_an_mx_that_is_this_host_by_its_name(name):
-    """Whatever a name server says of it (RFC 6761 6.3)."""
-    records = {("contoso.com.", "MX"): [f"10 {name}."], (f"{name}.", "A"): ["192.0.2.1"]}
-    world = World(records, {"192.0.2.1": ACCEPTS})
-    failure = world.accept().failure
-    assert (failure.cause, failure.explanation) == (
-        Cause.NOT_PUBLIC,
-        f"{name} is this host itself (RFC 6761 6.3)",
-    )
-    assert world.tried == []
-
-
-def test_of_several_addresses_the_special_ones_are_skipped():
-    records = {
-        ("contoso.com.", "MX"): ["10 mx.contoso.com."],
-        ("mx.contoso.com.", "A"): ["127.0.0.1"],
-        ("mx.contoso.com.", "AAAA"): ["2001:db8::25"],
-    }
-    world = World(records, {"2001:db8::25": ACCEPTS})
-    acceptance = world.accept()
-    assert acceptance.failure is None
-    assert world.tried == ["2001:db8::25"]
-    assert acceptance.sessions[0].server.skipped == ("127.0.0.1",)
-    assert acceptance.notes == (
-        "mx.contoso.com leads where no other host can send mail: 127.0.0.1 is this host itself",
-    )
-
-
-@pytest.mark.parametrize(
-    ("nameserver", "connected"),
-    [
-        (("127.0.0.1", 5353), True),
-        (("127.0.1.1", 54), True),
-        (("::1", 5353), True),
-        (("127.0.0.1", 53), False),
-        (("192.0.2.53", 5353), False),
-    ],
-)
-def test_in_a_lab_the_servers_may_be_this_host(nameserver, connected):
-    """Its name server is at a loopback address and at a port of its own."""
-    records = {("contoso.com.", "MX"): ["10 localhost."], ("localhost.", "A"): ["127.0.0.1"]}
-    world = World(records, {"127.0.0.1": ACCEPTS})
-    world.accept(DOMAIN._replace(nameservers=(nameserver,)))
-    assert (world.tried == ["127.0.0.1"]) is connected
-
-
-def test_the_user_may_name_any_server():
-    records = {("localhost.", "A"): ["127.0.0.1"]}
-    world = World(records, {"127.0.0.1": ACCEPTS})
-    assert world.accept(DOMAIN._replace(host="localhost")).failure is None
-
-
-def test_an_mx_that_never_exists_is_no_server():
-    """Microsoft's record that proves who owns a domain (RFC 6761 6.4)."""
-    records = {
-        **zone("mail1.contoso.com"),
-        ("contoso.com.", "MX"): ["0 mail1.contoso.com.", "32767 ms87654321.msv1.Invalid."],
-    }
-    found = World(records, {}).play(find_servers(DOMAIN, PLAN))
-    assert [host.name for host in found.hosts] == ["mail1.contoso.com"]
-    assert found.notes == (
-        "MX ms87654321.msv1.Invalid never exists (RFC 6761 6.4) and takes no mail",
-    )
-
-
-def test_a_domain_with_nothing_else_has_a_server_that_does_not_exist():
-    failure = World({("contoso.com.", "MX"): ["10 mx.invalid."]}, {}).accept().failure
-    assert failure.stage is Stage.MX
 
 
 # Our own name.
