@@ -26,19 +26,20 @@ else:
             body = vars(cls)
             fields = cls._fields = tuple(body.get("__annotations__", ()))
             cls._field_defaults = {field: body[field] for field in fields if field in body}
+            # Fields with a default are the last ones.
+            cls._defaults = tuple(cls._field_defaults.values())
             for index, field in enumerate(fields):
                 setattr(cls, field, _tuplegetter(index, ""))
 
         def __new__(cls, *values, **named):
             """Take the values in the order of the fields, by their names, or by default."""
-            fields, defaults = cls._fields, cls._field_defaults
+            fields = cls._fields
             if named:
-                left = fields[len(values) :]
+                left, defaults = fields[len(values) :], cls._field_defaults
                 rest = [named.pop(f) if f in named else defaults.get(f, _MISSING) for f in left]
                 values = () if _MISSING in rest else (*values, *rest)
             elif len(values) < len(fields):
-                # Fields with a default are the last ones.
-                values += tuple(defaults.values())[len(values) - len(fields) :]
+                values += cls._defaults[len(values) - len(fields) :]
             if named or len(values) != len(fields):
                 raise TypeError(f"{cls.__name__} has the fields {', '.join(fields)}")
             return tuple.__new__(cls, values)

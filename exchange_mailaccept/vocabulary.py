@@ -179,6 +179,11 @@ class Generation(Enum):
         return _TITLES.get(self.value) or f"Exchange {self.value}"
 
 
+#: What keywords show of several generations, none of which a user expects.
+SEVERAL = (
+    *(Generation.UNTOLD, Generation.E5_5, Generation.E2000_2003),
+    *(Generation.E2013_2019, Generation.E2019_SE),
+)
 _TITLES = {
     "exchange": "Exchange",
     "2000-2003": "Exchange 2000/2003",

@@ -11,7 +11,7 @@ import stat
 import sys
 
 from ..names import DIGITS, DNS_PORT, LETTERS, address, consists_of, is_address, to_ascii
-from ..vocabulary import Kind, Mechanism, Rule, Stage, State, Verdict
+from ..vocabulary import SEVERAL, Generation, Kind, Mechanism, Rule, Stage, State, Verdict
 
 #: The option that is replaced by the options of a file (see ``ini_file``).
 EXTRA_OPTS = "--extra-opts"
@@ -40,9 +40,12 @@ SEVERITY_KEYS = (
     *FINDINGS,
     DELIVERED,
 )
+#: Profiles that are not of one generation.
+AUTO, EXMFA, SUBMISSION, NONE = "auto", "exmfa", "submission", "none"
 PROFILES = (
-    *("auto", "exmfa", "2000", "2003", "2007", "2010", "2013", "2016", "2019", "se"),
-    *("edge", "online", "submission", "none"),
+    *(AUTO, EXMFA),
+    *(generation.value for generation in Generation if generation not in SEVERAL),
+    *(SUBMISSION, NONE),
 )
 MECHANISMS = ("auto", *(mechanism.value.lower() for mechanism in Mechanism))
 RULES = tuple(rule.value for rule in Rule)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 
 from ..names import DIGITS
-from ..protocol.conversation import StageOutcome
+from ..protocol.conversation import CLOSING, StageOutcome
 from ..protocol.reply import Reply
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Generation, Kind, Stage, Verdict
@@ -317,7 +317,7 @@ def _fallback(outcome: StageOutcome, responder: Responder) -> Diagnosis:
         kind, cause, begin = _SUBJECTS[status.subject]
     origin = "this reply is not one known from Exchange, perhaps a gateway's"
     page = PAGES["protocol-logging"].address
-    if reply.code == 421:
+    if reply.code == CLOSING:
         next_step = "Try again, then search the text: " + responder.where_logged
         cause = f"The server closes the connection; {origin}"
         return Diagnosis(Kind.LOAD, cause, next_step, page, "mail-flow")

@@ -84,7 +84,7 @@ def reason_of(
 ) -> Obstacle:
     """Why ``missing`` are missing when nothing in the session shows a middlebox."""
     told = found if found is not Generation.UNTOLD else None
-    if found is Generation.ONLINE and set(missing) <= {*PROFILES["online"].required}:
+    if found is Generation.ONLINE and set(missing) <= {*PROFILES[Generation.ONLINE.value].required}:
         return Obstacle(
             "Exchange Online always does, so a middlebox strips it",
             "Look for a firewall or proxy that inspects SMTP on the way from this host out.",

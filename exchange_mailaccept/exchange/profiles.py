@@ -9,6 +9,7 @@ and looks for real faults: no Exchange at all, or a middlebox that strips keywor
 
 from __future__ import annotations
 
+from ..cli import words
 from ..record import NamedTuple
 from ..vocabulary import Generation
 from . import EXMFA, OFFERS_TLS
@@ -54,41 +55,40 @@ def _default_connector(*last: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     )
 
 
-def _exchange_2003(name: str, generation: Generation) -> Profile:
+def _exchange_2003(generation: Generation, name: str = "") -> Profile:
     before, recognised = (*_IIS, "TLS", "STARTTLS", *_SINKS), (Generation.E2000_2003,)
+    name = name or generation.value
     return Profile(name, generation, recognised, before, (*_IIS, *_SINKS), EXMFA, EXMFA)
 
 
 def _since_2007(
-    name: str, recognised: tuple[Generation, ...], last: tuple[str, ...], required: tuple[str, ...]
+    recognised: tuple[Generation, ...], last: tuple[str, ...], required: tuple[str, ...]
 ) -> Profile:
     before, after = _default_connector(*last)
-    return Profile(name, recognised[0], recognised, before, after, required, required)
+    generation = recognised[0]
+    return Profile(generation.value, generation, recognised, before, after, required, required)
 
 
 _2013, _2016, _2019, _SE = Generation.E2013, Generation.E2016, Generation.E2019, Generation.SE
 _2019_SE = Generation.E2019_SE
 _PROFILES = (
-    _exchange_2003("exmfa", Generation.E2000_2003),
-    _exchange_2003("2000", Generation.E2000),
-    _exchange_2003("2003", Generation.E2003),
-    _since_2007("2007", (Generation.E2007,), ("XEXCH50", "XRDST"), ("XEXCH50",)),
-    _since_2007(
-        "2010", (Generation.E2010,), ("XEXCH50", "XRDST", "XSHADOW"), ("XEXCH50", "XSHADOW")
-    ),
+    _exchange_2003(Generation.E2000_2003, words.EXMFA),
+    _exchange_2003(Generation.E2000),
+    _exchange_2003(Generation.E2003),
+    _since_2007((Generation.E2007,), ("XEXCH50", "XRDST"), ("XEXCH50",)),
+    _since_2007((Generation.E2010,), ("XEXCH50", "XRDST", "XSHADOW"), ("XEXCH50", "XSHADOW")),
     # Only early releases offer XEXCH50 and XSHADOWREQUEST; later updates and the Front End
     # may be healthy without them.
     _since_2007(
-        "2013",
         (_2013, Generation.E2013_2019),
         ("XEXCH50", "XRDST", "XSHADOWREQUEST"),
         ("X-EXPS", "XRDST"),
     ),
-    _since_2007("2016", (_2016, Generation.E2013_2019), ("XRDST",), ("X-EXPS", "XRDST")),
-    _since_2007("2019", (_2019, _2019_SE), ("SMTPUTF8", "XRDST"), ("X-EXPS", "SMTPUTF8", "XRDST")),
-    _since_2007("se", (_SE, _2019_SE), ("SMTPUTF8", "XRDST"), ("X-EXPS", "SMTPUTF8", "XRDST")),
+    _since_2007((_2016, Generation.E2013_2019), ("XRDST",), ("X-EXPS", "XRDST")),
+    _since_2007((_2019, _2019_SE), ("SMTPUTF8", "XRDST"), ("X-EXPS", "SMTPUTF8", "XRDST")),
+    _since_2007((_SE, _2019_SE), ("SMTPUTF8", "XRDST"), ("X-EXPS", "SMTPUTF8", "XRDST")),
     Profile(
-        "edge",
+        Generation.EDGE.value,
         Generation.EDGE,
         (Generation.EDGE,),
         (*_CORE, *OFFERS_TLS, "X-EXPS NTLM", *_MIME, "XEXCH50", "XSHADOW"),
@@ -98,7 +98,7 @@ _PROFILES = (
     ),
     # No tenant can switch these off, so if one is missing, something else answered.
     Profile(
-        "online",
+        Generation.ONLINE.value,
         Generation.ONLINE,
         (Generation.ONLINE,),
         (*_CORE, "STARTTLS", *_MIME, "SMTPUTF8"),
@@ -108,7 +108,7 @@ _PROFILES = (
     ),
     # Exchange Online offers AUTH on port 587 only inside TLS.
     Profile(
-        "submission",
+        words.SUBMISSION,
         Generation.UNTOLD,
         (Generation.UNTOLD,),
         (*_CORE, "STARTTLS", "AUTH GSSAPI NTLM", *_MIME),

@@ -8,6 +8,7 @@ middlebox that strips keywords.
 
 from __future__ import annotations
 
+from ..cli import words
 from ..names import DIGITS, LETTERS, consists_of
 from ..protocol.conversation import Session
 from ..protocol.reply import NO_EXTENSIONS, Reply
@@ -257,11 +258,11 @@ def check_keywords(
     gateway = gateway_of(evidence, found)
     if not evidence.ehlo_passed:
         return KeywordCheck(found, gateway=gateway)
-    named = _profile(profile) if profile != "auto" else None
+    named = _profile(profile) if profile not in (words.AUTO, words.NONE) else None
     demanded: tuple[str, ...] = ()
     if named is not None:
         demanded = named.required_after_tls if tls else named.required
-    elif profile == "auto":
+    elif profile == words.AUTO:
         demanded = _demanded(evidence, found, tls)
     wanted = dict.fromkeys(keyword.upper() for keyword in (*demanded, *require))
     missing = session.extensions.missing(
@@ -270,7 +271,7 @@ def check_keywords(
     if named is not None and not missing and found in (*named.recognised, Generation.UNTOLD):
         found = named.generation
     obstacle = None if evidence.answers_itself else _obstacle(evidence, gateway)
-    is_wrong = bool(missing) or (profile == "auto" and obstacle is not None)
+    is_wrong = bool(missing) or (profile == words.AUTO and obstacle is not None)
     notes = list(notes_on(evidence))
     if obstacle and not is_wrong:
         notes.insert(0, obstacle.reason)
@@ -305,11 +306,10 @@ def _obstacle(evidence: Evidence, gateway: Optional[str]) -> Obstacle:
     return obstacles.no_exchange(evidence.starred_banner, gateway)
 
 
-def _profile(name: str) -> Optional[Profile]:
-    """The profile ``name``; there is none for ``none``."""
+def _profile(name: str) -> Profile:
     from .profiles import PROFILES
 
-    return PROFILES.get(name)
+    return PROFILES[name]
 
 
 def generation_of(evidence: Evidence) -> Optional[Generation]:
@@ -353,7 +353,11 @@ def gateway_of(evidence: Evidence, found: Optional[Generation]) -> Optional[str]
 
 def _demanded(evidence: Evidence, found: Optional[Generation], tls: bool) -> tuple[str, ...]:
     """Keywords that ``auto`` requires: those that each server of the generation offers."""
-    online = _profile("online") if found is Generation.ONLINE and evidence.online_host else None
+    online = (
+        _profile(Generation.ONLINE.value)
+        if found is Generation.ONLINE and evidence.online_host
+        else None
+    )
     if online is not None:
         return online.required_after_tls if tls else online.required
     return EXMFA if evidence.of_2003 else ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 
+from ..cli.words import DANE
 from ..names import THIS_HOST, is_covered, what_is_special
 from ..protocol import mx
 from ..protocol.conversation import Fault
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from ..protocol.conversation import Session, Target
     from ..protocol.further_requests import Answer, Ended, Request
     from ..protocol.security import Security
-
-NAME = "dane"
-_RDTYPES = {0: ("A", "AAAA"), 4: ("A",), 6: ("AAAA",)}
 
 
 class Found(NamedTuple):
@@ -93,7 +91,7 @@ def _look_up_host(
     host: str, target: Target, nameservers: Sequence[mx.Nameserver]
 ) -> Generator[Request, Answer, Found]:
     """Look up the TLSA records of one MX host (RFC 7672 2.2.2, 2.2.3)."""
-    results = (yield from mx.look_up(host, _RDTYPES[target.family], nameservers)).values()
+    results = (yield from mx.look_up(host, mx.RDTYPES[target.family], nameservers)).values()
     known = [each for each in results if isinstance(each, mx.Knowledge) and each.records]
     if not known:
         faults = [each for each in results if isinstance(each, Fault)]
@@ -201,7 +199,7 @@ def _compare(
 
 
 def _concluded(problem: Problem, why: str, *facts: str) -> Conclusion:
-    return Conclusion(NAME, EFFECTS[problem], problem, why, facts=facts)
+    return Conclusion(DANE, EFFECTS[problem], problem, why, facts=facts)
 
 
 def _path(own: Link, others: Sequence[Link], anchors: Sequence[tlsa.Record]) -> list[Link]:

@@ -6,6 +6,7 @@ which this does not have: it judges as one that meets the domain for the first t
 
 from __future__ import annotations
 
+from ..cli.words import MTA_STS
 from ..protocol import mx
 from ..protocol.conversation import Fault, time
 from ..protocol.dialogue import OF_THE_CERTIFICATE
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from ..protocol.conversation import Session, Target
     from ..protocol.further_requests import Answer, Request, Returned
 
-NAME = "mta-sts"
 PATH = "/.well-known/mta-sts.txt"
 #: Seconds to wait for the policy; RFC 8461 3.3 lets senders wait a minute.
 PATIENCE = 20.0
@@ -123,7 +123,7 @@ def judge(published: Published, hosts: Sequence[str], sessions: Sequence[Session
     if problem is not None:
         untested = problem in (Problem.NOT_REACHED, Problem.RESOLVER_SILENT)
         effect = Effect.UNTESTED if untested else Effect.NOTHING
-        return Conclusion(NAME, effect, problem, published.why)
+        return Conclusion(MTA_STS, effect, problem, published.why)
     assert policy is not None
     defects = [_defect(host, policy, sessions) for host in hosts]
     wrong = [each for each in defects if each is not None]
@@ -132,7 +132,7 @@ def judge(published: Published, hosts: Sequence[str], sessions: Sequence[Session
         f"mode {policy.mode}, mx {listed}, max_age {policy.max_age}, id {published.policy_id}",
     )
     if not wrong:
-        return Conclusion(NAME, Effect.HOLDS, Problem.NONE, mode=policy.mode, facts=facts)
+        return Conclusion(MTA_STS, Effect.HOLDS, Problem.NONE, mode=policy.mode, facts=facts)
     enforced = policy.mode == sts_policy.ENFORCE and len(wrong) == len(hosts)
     effect = Effect.DEFERS if enforced else Effect.PARTLY
     return wrong[0]._replace(
@@ -145,12 +145,12 @@ def _defect(
 ) -> Optional[Conclusion]:
     """What keeps senders from an MX host; ``None`` if nothing is known to."""
     if not policy.lists(host):
-        return Conclusion(NAME, Effect.PARTLY, Problem.NOT_LISTED, host=host)
+        return Conclusion(MTA_STS, Effect.PARTLY, Problem.NOT_LISTED, host=host)
     for session in sessions:
         if session.server.name.lower() == host.lower():
             problem, why = _of_session(session)
             if problem is not Problem.NONE:
-                return Conclusion(NAME, Effect.PARTLY, problem, why, host)
+                return Conclusion(MTA_STS, Effect.PARTLY, problem, why, host)
     return None
 
 

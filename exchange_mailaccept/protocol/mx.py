@@ -40,8 +40,8 @@ PATIENCE_FOR_REST = 0.25
 #: How often the next name is asked for when the aliases lead out of a response.
 MAX_FURTHER_QUERIES = 8
 
-# Record types by address family, in the order in which they are asked for.
-_RDTYPES = {0: ("A", "AAAA"), 4: ("A",), 6: ("AAAA",)}
+#: Record types by address family, in the order in which they are asked for.
+RDTYPES = {0: ("A", "AAAA"), 4: ("A",), 6: ("AAAA",)}
 
 
 class MailHosts(NamedTuple):
@@ -182,7 +182,7 @@ def addresses(
     If one family fails and the other has addresses, the failure is only a note.
     """
     name = name.removesuffix(".")
-    results = yield from _lookup(name, _RDTYPES[family], nameservers)
+    results = yield from _lookup(name, RDTYPES[family], nameservers)
     faults = {rdtype: each for rdtype, each in results.items() if isinstance(each, Fault)}
     known = {rdtype: each for rdtype, each in results.items() if isinstance(each, Knowledge)}
     records = {rdtype: each.records for rdtype, each in known.items()}

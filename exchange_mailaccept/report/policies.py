@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..cli.words import DANE
+from ..cli.words import DANE, MTA_STS
 from ..exchange.diagnosis import Diagnosis
 from ..policies.conclusion import Conclusion, Effect, Problem
 from ..record import TYPE_CHECKING
@@ -12,7 +12,7 @@ from .text import QUOTED, printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_TITLES = {"dane": "DANE", "mta-sts": "MTA-STS"}
+_TITLES = {DANE: "DANE", MTA_STS: "MTA-STS"}
 #: What DANE and MTA-STS have in common is told by the effect, and the rest by the problem.
 _WORDS = {
     Problem.NO_MATCH: "the certificate of {host} {why}",

@@ -11,7 +11,6 @@ from ..cli.words import CERTIFICATE, DELIVERED, EXTENSIONS, IN_MAILBOX, MEASURED
 from ..judgement import certificate_ranges
 from ..record import TYPE_CHECKING
 from ..vocabulary import Stage, Tls, Verdict
-from .failure import failure
 from .text import counted, printable
 
 if TYPE_CHECKING:
@@ -92,8 +91,6 @@ def set_headline(
     members = found.members
     name = printable(target.domain or target.host, 80)
     failed = [member for member in members if member.acceptance.failure is not None]
-    if failed and failed[0].acceptance.decisive is None:
-        return failure(failed[0].acceptance, target, plan)
     number = counted(len(members), "mail server")
     if plan.until is Stage.MX and not failed:
         return f"{number} found for {name} in {found.seconds:.3f}s{details}"
@@ -103,6 +100,10 @@ def set_headline(
     count = f"{len(members) - len(failed)} of {number} of {name} {what}"
     if not failed:
         return f"{count} for {recipients} in {found.seconds:.3f}s{details}"
+    from .failure import failure
+
+    if failed[0].acceptance.decisive is None:
+        return failure(failed[0].acceptance, target, plan)
     # A primary before a backup, and a permanent failure before a temporary one.
     worst = min(failed, key=lambda each: (each.label not in deciding, *_order_of_failure(each)))
     more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""

@@ -6,3 +6,6 @@ of them.  ``look_up`` asks for names, ``silent_addresses`` finds dead ones, ``ex
 the MX with those that a domain should have, and ``doors`` says which recipients were accepted that
 should be refused.  The room imports ``exchange``, ``net`` and what is above.
 """
+
+#: Seconds that a session has at least, if others wait for its end.
+LEAST_PATIENCE = 1.0

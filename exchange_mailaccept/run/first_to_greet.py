@@ -9,6 +9,7 @@ from __future__ import annotations
 from ..protocol.conversation import MailHost, Server, Session, time
 from ..protocol.further_requests import Await, Begin, End, Race, next_end
 from ..record import TYPE_CHECKING, NamedTuple
+from . import LEAST_PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
     #: Returns a server with its addresses, or the failed session of one without.
     Locate = Callable[[MailHost], Generator[Request, Answer, Union[Server, Session]]]
-
-#: Minimum share of a server, in seconds, before the next one is tried as well.
-LEAST_PATIENCE = 1.0
 
 
 class _Try(NamedTuple):

@@ -8,6 +8,7 @@ from ..protocol.dialogue import walk
 from ..protocol.further_requests import Begin, Race, next_end
 from ..record import TYPE_CHECKING, NamedTuple
 from ..vocabulary import Stage, Verdict
+from . import LEAST_PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from ..protocol.further_requests import Answer, Request
     from ..protocol.message import Plan
 
-#: Seconds that a session has at least, if others wait for its end.
-LEAST_PATIENCE = 1.0
 #: Stages to which only one session comes.
 _OF_ONE = (Stage.DATA, Stage.MESSAGE)
 #: What says that this host has too many connections, and nothing about a node.

@@ -14,6 +14,7 @@ from ..net import loop
 from ..protocol.conversation import Server, Session, StageOutcome, Target
 from ..record import TYPE_CHECKING, Enum, NamedTuple
 from ..vocabulary import Rule, Stage
+from . import LEAST_PATIENCE
 from .acceptance import (
     Acceptance,
     Located,
@@ -23,7 +24,6 @@ from .acceptance import (
     find_addresses,
     walk_through,
 )
-from .first_to_greet import LEAST_PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
