@@ -196,6 +196,7 @@ def test_pending_is_what_no_reply_was_made_of(data, pending):
     [
         (250, "2.1.5 Recipient OK", "2.1.5"),
         (451, "4.7.500 Server busy", "4.7.500"),
+        (500, "5.3.3 Unrecognized command", "5.3.3"),
         (550, "5.123.456 x", "5.123.456"),
         (550, "5.07.001 x", "5.7.1"),
         (550, "5.7.1: text", "5.7.1"),
