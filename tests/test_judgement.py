@@ -157,19 +157,19 @@ DEAD = (("192.0.2.9", Fault(Cause.REFUSED, "refused")),)
 
 
 @pytest.mark.parametrize(
-    ("argv", "days", "state"),
+    ("argv", "seconds", "days", "state"),
     [
-        ([], 0.5, OK),
-        (["-D", "30"], 30, OK),
-        (["-D", "30"], 29.99, WARNING),
-        (["-D", "30,7"], 7, WARNING),
-        (["-D", "30,7"], 6.99, CRITICAL),
-        (["-D", "30", "--severity", "certificate=critical"], 1, CRITICAL),
-        (["-D", "30,7", "--severity", "certificate=ok"], 1, OK),
+        ([], 100_000, 1.16, OK),
+        (["-D", "30"], 2_592_000, 30, OK),
+        (["-D", "30"], 2_591_136, 29.99, WARNING),
+        (["-D", "30,7"], 604_800, 7, WARNING),
+        (["-D", "30,7"], 603_936, 6.99, CRITICAL),
+        (["-D", "30", "--severity", "certificate=critical"], 86_400, 1, CRITICAL),
+        (["-D", "30,7", "--severity", "certificate=ok"], 86_400, 1, OK),
     ],
 )
-def test_the_days_of_a_certificate(argv, days, state):
-    certificate = Certificate("CN=mail1", "CN=ca", (), 0, days * 86_400)
+def test_the_days_of_a_certificate(argv, seconds, days, state):
+    certificate = Certificate("CN=mail1", "CN=ca", (), 0, seconds)
     server = examined(security=SECURITY._replace(certificate=certificate))
     (judged,) = (it for it in judge_all(server, options("-S", *argv)) if it.name == "certificate")
     assert (judged.state, judged.value) == (state, days)
