@@ -233,8 +233,8 @@ def test_a_switch_keeps_its_equals_sign(write):
     ini = write(
         f"[{PROGRAM}]\nhostname=192.0.2.1\nrecipient=a@b.example\nport=\nstarttls=\nv=\nv=\n"
     )
-    chosen = parse([f"--extra-opts=@{ini}"])
-    assert (chosen.target.port, chosen.probe.tls, chosen.limits.verbosity) == (25, Tls.STARTTLS, 2)
+    read = parse([f"--extra-opts=@{ini}"])
+    assert (read.target.port, read.probe.tls, read.limits.verbosity) == (25, Tls.STARTTLS, 2)
 
 
 @pytest.mark.parametrize("line", ["H =", "hostname", "w = ''", "warning="])

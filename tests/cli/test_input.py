@@ -29,8 +29,8 @@ class Listening:
         return bool(select.select(self._sockets, [], [], 0)[0])
 
     def close(self) -> None:
-        for each in self._sockets:
-            each.close()
+        for listener in self._sockets:
+            listener.close()
 
 
 @pytest.fixture

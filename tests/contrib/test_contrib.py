@@ -188,14 +188,13 @@ def test_ini_file_of_nagios_is_understood(tmp_path):
     text = (CONTRIB / "nagios" / "exchange_mailaccept.ini").read_text(encoding="utf-8")
     ini = tmp_path / "ini"
     ini.write_text(re.sub(r"(password-file = ).*", rf"\g<1>{secret}", text), encoding="utf-8")
-    chosen = parse(["-H", "mbx01", "-r", "a@contoso.com", f"--extra-opts=submission@{ini}"])
-    assert chosen.target.port == 587
-    assert chosen.probe.credentials is not None
-    assert chosen.probe.credentials.user == r"contoso\mailaccept-probe"
-    assert chosen.probe.credentials.password == "s3cr3t"
-    chosen = parse(["-H", "mbx01", "-r", "a@contoso.com", f"--extra-opts=mailbox@{ini}"])
-    assert chosen.mailbox is not None
-    assert (chosen.mailbox.user, chosen.mailbox.password, chosen.mailbox.folders) == (
+    submission, mailbox = (
+        parse(["-H", "mbx01", "-r", "a@contoso.com", f"--extra-opts={section}@{ini}"])
+        for section in ("submission", "mailbox")
+    )
+    assert submission.target.port == 587
+    assert submission.probe.credentials[1:3] == (r"contoso\mailaccept-probe", "s3cr3t")
+    assert (mailbox.mailbox.user, mailbox.mailbox.password, mailbox.mailbox.folders) == (
         "mailaccept-probe@contoso.com",
         "s3cr3t",
         ("INBOX", "Junk Email"),

@@ -7,6 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dns.message
+import dns.query
+import dns.rcode
 import pytest
 from support.plugin import PLUGIN, Plugin, PluginRun
 
@@ -190,3 +193,21 @@ def test_readme_names_every_option():
     usage = set(re.findall(r"^  (?:-h, )?(--[a-z-]+)", run("--help").stdout, re.MULTILINE))
     assert table == usage - {"--help"}
     assert {*re.findall(r"`--scenario ([a-z0-9-]+)`", text)} <= {*NAMES}
+
+
+@pytest.mark.parametrize(
+    ("name", "rdtype", "expected"),
+    [
+        ("contoso.com", "MX", "NOERROR 10 mail1.contoso.com."),
+        ("MAIL1.contoso.com", "A", "NOERROR 127.0.0.1"),
+        ("mail1.contoso.com", "AAAA", "NOERROR"),
+        ("mail2.contoso.com", "A", "NXDOMAIN"),
+    ],
+)
+def test_the_name_server_answers(name, rdtype, expected):
+    with Simulator(scenario="dane-mismatch") as simulator:
+        host, port = simulator.target[-1].split(":")
+        query = dns.message.make_query(name, rdtype)
+        response = dns.query.udp(query, host, port=int(port), timeout=30)
+    records = [str(record) for answer in response.answer for record in answer]
+    assert " ".join([dns.rcode.to_text(response.rcode()), *records]) == expected

@@ -229,7 +229,7 @@ def run(*arguments: str, python: tuple[str, ...] = ()) -> subprocess.CompletedPr
 def test_a_wrong_option_is_told_in_one_line(arguments, message):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        ended = run(*(each.replace("{taken}", port) for each in arguments))
+        ended = run(*(word.replace("{taken}", port) for word in arguments))
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("simulator: error: ")
     assert message in ended.stderr
