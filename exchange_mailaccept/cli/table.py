@@ -83,8 +83,8 @@ OPTIONS = (
     Option(("-4", "--ipv4"), "", "IPv4 only"),
     Option(("-6", "--ipv6"), "", "IPv6 only"),
     Option(("--all-mx",), "", "test every MX host of the domain, and judge them as a set"),
-    Option(("--expect-mx",), "NAME", "MX that the domain should have, *. in front for any labels;"
-           " others are not connected", words.mx, True),
+    Option(("--expect-mx",), "NAME", "MX that the domain should have, or *.NAME for all below NAME;"
+           " no other is connected", words.mx, True),
     Option(("--all-addresses",), "", "with --all-mx or -H: test every address of each host"),
     Option(("--set",), "RULE", "how several servers are judged: worst (default): as the worst of"
            " them; any: one that accepts is enough; primary: a backup that fails is a warning",
@@ -145,8 +145,8 @@ OPTIONS = (
            " that validates, on this host or as --nameserver"),
     Option(("--mta-sts",), "", "judge TLS as a sender that enforces MTA-STS (RFC 8461); fetches the"
            " domain's policy by HTTPS"),
-    Option(("-A", "--auth"), "MECHANISM", "how to log on: auto login plain ntlm xoauth2; auto takes"
-           " the strongest that the server offers and a secret is given for",
+    Option(("-A", "--auth"), "MECHANISM", "how to log on: auto login plain ntlm xoauth2; auto"
+           " takes the strongest that the server offers and for which a secret is given",
            words.Choice(*words.MECHANISMS)),
     Option(("-U", "--user"), "NAME", "user name to log on with", words.one_line),
     Option(("--password-file",), "FILE", "file with the password in its first line (or"

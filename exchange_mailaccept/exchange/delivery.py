@@ -12,8 +12,7 @@ from .pages import PAGES
 #: The newest probe that has arrived is too old.  START is replaced by the time when it was sent.
 LATE = Diagnosis(
     Kind.SERVER,
-    "Mail is accepted and not delivered: it waits inside, or is lost there. Senders see nothing of"
-    " this",
+    "Mail is accepted and not delivered: it waits inside, or is lost there. Senders do not notice",
     "Get-Queue on every server, the submission queue too; Get-MessageTrackingLog -Sender SENDER"
     " -Recipients RECIPIENT -Start START shows how far the oldest missing probe came. Then: the"
     " antimalware engine (events of FIPFS), a mailbox database that is dismounted or full"

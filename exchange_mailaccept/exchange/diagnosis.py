@@ -338,7 +338,7 @@ def _fallback_without_reply(outcome: StageOutcome) -> Diagnosis:
             Kind.PROTOCOL,
             f"The reply code {outcome.reply.code} has no place at this stage, "
             "and is not one known from Exchange here",
-            "Look at the transcript (-vv) and at what stands before the server: a gateway or "
+            "Look at the transcript (-vv) and at what is in front of the server: a gateway or "
             "middlebox mixes up replies.",
             PAGES["telnet"].address,
             "mail-flow",

@@ -87,7 +87,7 @@ class Responder(NamedTuple):
                 "the protocol log of the Receive connector has it (Set-ReceiveConnector "
                 "-ProtocolLoggingLevel Verbose), or the gateway's in front."
             )
-        return f"the log of {self.box} has it; else the protocol log of the server behind."
+        return f"the log of {self.box} has it, or the protocol log of the server behind it."
 
     def step_for(self, reason: Reason) -> str:
         """The next step for ``reason`` at this server."""
@@ -141,4 +141,4 @@ class Responder(NamedTuple):
                 "See the settings of the SMTP virtual server and of Global Settings in System "
                 "Manager, and the log of the virtual server."
             )
-        return f"Look into the log of {self.box}, then at the server behind."
+        return f"Look into the log of {self.box}, then at the server behind it."

@@ -61,7 +61,7 @@ PLAIN_IIS = Obstacle(
     "this is the plain SMTP service of IIS; no Exchange keyword is left, so Exchange "
     "is not installed or its tie to the service is damaged",
     "On the server: Get-Service SMTPSVC, MSExchangeTransport. Since Exchange 2007 "
-    "SMTPSVC must not run; 2000 and 2003 are installed again over themselves.",
+    "SMTPSVC must not run; reinstall Exchange 2000 or 2003 over itself.",
 )
 
 
@@ -87,7 +87,8 @@ def reason_of(
     if found is Generation.ONLINE and set(missing) <= {*PROFILES[Generation.ONLINE.value].required}:
         return Obstacle(
             "Exchange Online always does, so a middlebox strips it",
-            "Look for a firewall or proxy that inspects SMTP on the way from this host out.",
+            "Look for a firewall or proxy that inspects SMTP on the path from this host to the "
+            "Internet.",
         )
     old = [keyword for keyword in missing if keyword in EXMFA]
     if old and found is Generation.E2000_2003:
@@ -95,13 +96,13 @@ def reason_of(
         return Obstacle(
             f"the sink {' and '.join(sinks[keyword] for keyword in old)} is not registered, "
             "or a virus scanner with its own SMTP stack answers",
-            "Install Exchange again over itself, which registers its sinks; set the virus scanner "
+            "Reinstall Exchange over itself, which registers its sinks; set the virus scanner "
             "to a mode without an SMTP stack of its own.",
         )
     if old and told is not None and "X-LINK2STATE" in missing:
         return Obstacle(
             f"{told.title} has no X-LINK2STATE, only Exchange 2000/2003 had; use profile auto",
-            "Give the check --profile auto, or the generation that is to answer.",
+            "Use --profile auto, or the profile of the server that should answer.",
         )
     if profile is None or not set(missing) & {*profile.required, *profile.required_after_tls}:
         why = "switched off on the Receive connector, or stripped by a middlebox"
@@ -114,7 +115,8 @@ def reason_of(
         )
     return Obstacle(
         why,
-        "Type EHLO on the server itself (telnet localhost 25): what is offered there and not here, "
-        "a middlebox strips; else compare the connector (Get-ReceiveConnector).",
+        "Type EHLO on the server itself (telnet localhost 25): a middlebox strips what is "
+        "offered there and not here; if nothing differs, check the connector "
+        "(Get-ReceiveConnector).",
         "telnet",
     )

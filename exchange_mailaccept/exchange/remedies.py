@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 #: A threshold is violated.
 SLOW = Diagnosis(
     Kind.LOAD,
-    "What is out of range is the time that a stage took, or the whole",
+    "A stage, or the whole run, took longer or shorter than its range allows",
     "Compare the stages below with a good run: connect is the network, banner and ehlo are name"
     " lookups, the rest is the transport service: Get-Queue; free disk and memory.",
     PAGES["back-pressure"].address,
@@ -37,15 +37,15 @@ UNREADABLE = Diagnosis(
     Kind.PROBE,
     "The Python package cryptography, which reads a certificate that is not verified, can't read"
     " the server's",
-    "Try python3 -c 'import cryptography.x509' with the Python of this check and install the"
-    " package anew if that fails; else look at the certificate; or give --verify.",
+    "Try python3 -c 'import cryptography.x509' with the Python of this check and reinstall the "
+    "package if that fails; otherwise look at the certificate, or use --verify.",
     "",
     "mail-flow",
 )
 #: TLS was not begun, though an option needs it.
 NOT_SHOWN = Diagnosis(
     Kind.TLS,
-    "Nothing was found out about TLS or the certificate, for the session stayed in plain text;"
+    "Nothing was found out about TLS or the certificate, because the session stayed in plain text;"
     " Exchange stops offering STARTTLS when no usable certificate is bound to SMTP",
     "Get-ExchangeCertificate: is one that is valid enabled for SMTP? Look for events 12014 and"
     " 12016 on the server, and for a firewall that inspects SMTP. With -S this is CRITICAL.",
@@ -73,8 +73,8 @@ REMEDIES = {
     ),
     SIZE: Diagnosis(
         Kind.CONNECTOR,
-        "Senders that heed SIZE (RFC 1870) return larger messages without trying; a limit below"
-        " 1,000,000 bytes refuses much of ordinary mail",
+        "Senders that obey SIZE (RFC 1870) return larger messages without trying; a limit below"
+        " 1,000,000 bytes refuses much ordinary mail",
         "Get-ReceiveConnector and Get-TransportConfig show MaxMessageSize and MaxReceiveSize.",
         PAGES["connectors"].address,
         "mail-flow",
@@ -83,7 +83,7 @@ REMEDIES = {
         Kind.RECIPIENT,
         "The domain's MX records are not those that --expect-mx names; a part of its mail goes to"
         " other servers, or waits",
-        "nslookup -type=MX DOMAIN; ask who changed the zone. Of a move that is meant, name the old"
+        "nslookup -type=MX DOMAIN; ask who changed the zone. During a planned move, name the old"
         " and the new MX until it is over.",
         PAGES["dns"].address,
         "dns",
@@ -94,8 +94,8 @@ REMEDIES = {
 DOORS = {
     RELAY: Diagnosis(
         Kind.CONNECTOR,
-        "An open relay, by which spammers send and the server's address gets listed; unless a"
-        " connector lets this host's address relay",
+        "An open relay, unless a connector allows this host's address to relay. Spammers use "
+        "open relays, and block lists then list the server",
         "Test from outside, from an address that no connector names. On the server:"
         " Get-ReceiveConnector and its Get-ADPermission: is ms-Exch-SMTP-Accept-Any-Recipient given"
         " to ANONYMOUS LOGON? Compare RemoteIPRanges and PermissionGroups.",
@@ -108,8 +108,8 @@ DOORS = {
         " senders who are often forged; Exchange 2013 and later may refuse it only after DATA,"
         " which is not tested",
         "Edge or hub: Get-RecipientFilterConfig, RecipientValidationEnabled; Exchange Online:"
-        " Get-AcceptedDomain, DomainType Authoritative for Edge Blocking. A gateway in front has to"
-        " know the recipients itself.",
+        " Get-AcceptedDomain, DomainType Authoritative for Edge Blocking. A gateway in front "
+        "must know the recipients itself.",
         PAGES["edge-blocking"].address,
         "postmaster",
     ),
@@ -117,7 +117,7 @@ DOORS = {
 #: A recipient that must be refused could not be tested.
 NOT_TESTED = Diagnosis(
     Kind.PROBE,
-    "The recipient was neither accepted nor refused for good, so that nothing is known of it",
+    "The recipient was neither accepted nor refused for good, so nothing is known about it",
     "Run the check by hand with -vv. If no time was left: Exchange holds back each refusal for 5"
     " seconds, which -t must allow for.",
     "",
@@ -126,8 +126,8 @@ NOT_TESTED = Diagnosis(
 #: What it means that some sessions with a server fail and others do not.
 ONE_NODE = Diagnosis(
     Kind.SERVER,
-    "One of the servers behind this name fails or is slow, so senders meet it by chance: they wait,"
-    " or their mail is returned",
+    "One of the servers behind this name fails or is slow. Senders that happen to reach it wait, "
+    "or their mail is returned",
     "Take the node out of the balancer: its name is in the greeting, or test each server with -H."
     " Then let the balancer look at more than the port, for example at the greeting.",
     PAGES["connectors"].address,

@@ -174,5 +174,5 @@ def _words(error: Union[OSError, ValueError]) -> str:
     if isinstance(error, OSError):
         return error.strerror or str(error)
     if isinstance(error, UnicodeDecodeError):
-        return "it answered with a name that is no text"
+        return "it answered with a name that is not text"
     return "the name is not in ASCII"

@@ -261,7 +261,7 @@ def _ntlm(credentials: Credentials) -> Responses:
             *(spnego.exceptions.SpnegoError, struct.error),
             *(ValueError, LookupError, OverflowError),
         ) as error:
-            raise ValueError(f"the challenge is no NTLM challenge: {error}") from None
+            raise ValueError(f"the challenge is not an NTLM challenge: {error}") from None
 
 
 def _characters(text: bytes) -> str:

@@ -166,7 +166,7 @@ _REMEDIES = {
         "dns",
     ),
     Problem.RESOLVER_SILENT: (
-        "No resolver answered the questions for the policy, so that nothing is known of it",
+        "No resolver answered the questions for the policy, so nothing is known about it",
         "Is the resolver running, and does it reach the Internet? For DANE only a resolver on this"
         " host or a --nameserver is asked.",
         "dns",
@@ -198,8 +198,7 @@ _REMEDIES = {
         "dns",
     ),
     Problem.NOT_REACHED: (
-        "This host may not connect to the Internet by HTTPS, so that nothing is known of the"
-        " policy",
+        "This host may not connect to the Internet by HTTPS, so nothing is known about the policy",
         "Let it connect to mta-sts.DOMAIN, port 443. A proxy is not used, as senders use none.",
         "dns",
     ),

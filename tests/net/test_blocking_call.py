@@ -136,7 +136,7 @@ def test_a_resolver_that_answers():
         (UnicodeEncodeError("ascii", "m\xfc", 1, 2, "range"), "the name is not in ASCII"),
         (
             UnicodeDecodeError("utf-8", b"m\xfc", 1, 2, "invalid start byte"),
-            "it answered with a name that is no text",
+            "it answered with a name that is not text",
         ),
     ],
 )

@@ -259,7 +259,7 @@ REFUSALS = {
     "loop at PLAIN": (endless, "plain", CRITICAL, "failed at AUTH: the server went on asking"),
     "loop at XOAUTH2": (endless, "xoauth2", CRITICAL, "failed at AUTH: the server went on asking"),
     "no NTLM challenge": (endless, "ntlm", CRITICAL,
-                          "failed at AUTH: the challenge is no NTLM challenge: "),
+                          "failed at AUTH: the challenge is not an NTLM challenge: "),
     "not SMTP": (replying(b"hello\r\n"), "plain", CRITICAL,
                  "failed at AUTH: not an SMTP reply: 'hello'"),
 }  # fmt: skip

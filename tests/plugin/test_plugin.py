@@ -213,7 +213,7 @@ def test_a_violated_threshold_says_what_to_do(serve):
     run = check(serve(BANNER, *ALL), "-c", "rcpt=50:")
     lines = run.masked.partition("\n")[2].rpartition("| ")[0]
     assert lines == (
-        "Meaning: What is out of range is the time that a stage took, or the whole\n"
+        "Meaning: A stage, or the whole run, took longer or shorter than its range allows\n"
         "Next step: Compare the stages below with a good run: connect is the network, banner and"
         " ehlo are name lookups, the rest is the transport service: Get-Queue; free disk and"
         " memory.\n"

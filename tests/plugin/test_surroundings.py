@@ -155,8 +155,8 @@ def test_a_canonical_name_that_is_no_text(tmp_path):
     target = ("-H", "mail1.example", "-p", "1", "-r", "a@b.cc")
     run = run_apart("--mount", f"mount --bind '{hosts}' /etc/hosts", *target)
     assert run.result == (
-        "UNKNOWN - could not look up mail1.example: the system's resolver: it answered with a name"
-        " that is no text"
+        "UNKNOWN - could not look up mail1.example: the system's resolver: it answered with a "
+        "name that is not text"
     )
 
 

@@ -62,7 +62,7 @@ CHALLENGE = bytes.fromhex(
 def test_bytes_that_are_no_ntlm_challenge(rubbish):
     talking = auth.respond("NTLM", Credentials("NTLM", "probe", "secret"))
     next(talking)
-    with pytest.raises(ValueError, match="the challenge is no NTLM challenge: "):
+    with pytest.raises(ValueError, match="the challenge is not an NTLM challenge: "):
         talking.send(rubbish)
 
 

@@ -24,8 +24,8 @@ ROWS: tuple[Row, ...] = (
         Kind.CONNECTOR,
         "The mechanism is not offered: LOGIN comes only after STARTTLS, PLAIN never; the "
         "refusal is delayed by the 5s tarpit",
-        "Without TLS add --starttls; else use an --auth that is offered; AuthMechanism of "
-        "Get-ReceiveConnector says which there are.",
+        "Without TLS add --starttls; else use an --auth that is offered; Get-ReceiveConnector "
+        "(AuthMechanism) lists them.",
         "504 5.7.4 Unrecognized authentication type",
         codes=(504, 502, 503, 534, 538),
         page="connectors",
@@ -60,7 +60,7 @@ ROWS: tuple[Row, ...] = (
         # Gmail has the same code for a message without DKIM.
         (Stage.AUTH, Stage.MAIL),
         Kind.CONNECTOR,
-        "Exchange Online has basic authentication for SMTP switched off",
+        "Exchange Online no longer allows basic authentication for SMTP",
         "Use --auth xoauth2 with a token for SMTP.Send, or SMTP.SendAsApp for an application.",
         "550 5.7.30 Basic authentication is not supported for Client Submission",
         enhanced=("5.7.30",),
@@ -126,7 +126,7 @@ ROWS: tuple[Row, ...] = (
         "anonymous-mail-from",
         ANYWHERE,
         Kind.CONNECTOR,
-        "This connector or port (587) wants a logon before MAIL",
+        "This connector or port (587) requires a logon before MAIL",
         "Test port 25 of the MX, or log on with --auth and --starttls; for anonymous mail add "
         "AnonymousUsers to PermissionGroups (Set-ReceiveConnector).",
         "530 5.7.57 SMTP; Client was not authenticated to send anonymous mail during MAIL FROM "
@@ -155,7 +155,8 @@ ROWS: tuple[Row, ...] = (
         Kind.CONNECTOR,
         "An inbound connector of type Partner takes mail for this domain from certain addresses or "
         "certificates only, and this client has neither",
-        "Send through the gateway that is meant, and let the MX name it; else Get-InboundConnector "
+        "Send through the gateway that the connector expects, and let the MX name it; otherwise "
+        "Get-InboundConnector "
         "shows RestrictDomainsToIPAddresses and RestrictDomainsToCertificate.",
         "550 5.7.51 TenantInboundAttribution; There is a partner connector configured that matched "
         "the message's recipient domain",
@@ -182,7 +183,7 @@ ROWS: tuple[Row, ...] = (
         "online-anonymous-refused",
         ANYWHERE,
         Kind.CONNECTOR,
-        "The submission service of Exchange Online (port 587) wants a logon before MAIL",
+        "The submission service of Exchange Online (port 587) requires a logon before MAIL",
         "Test the domain's MX on port 25, or log on: --starttls --auth xoauth2 with a token.",
         "530 5.7.57 Client not authenticated to send mail. "
         "[AM0PR01CA0001.eurprd01.prod.exchangelabs.com]",

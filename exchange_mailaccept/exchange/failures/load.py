@@ -198,7 +198,7 @@ ROWS: tuple[Row, ...] = (
         "tenant-lookup",
         TRANSACTION,
         Kind.LOAD,
-        "Exchange Online could not look up the tenant of this message just now",
+        "Exchange Online could not look up the tenant of this message at the moment",
         "Wait for the next check; if it stays, look at the service health of Microsoft 365.",
         "451 4.4.3 Temporary server error. Please try again later ATTR2",
         codes=(450, 451),

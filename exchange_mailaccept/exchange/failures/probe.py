@@ -155,7 +155,7 @@ ROWS: tuple[Row, ...] = (
         "ehlo-name-stolen",
         ANYWHERE,
         Kind.PROBE,
-        "The client called itself in EHLO by the name of the server it talks to",
+        "In EHLO the client gave the name of the server it is talking to",
         "Give the monitor's own name with --fqdn, never that of the target or its domain.",
         "550 5.7.506 Access Denied, Bad HELO",
         enhanced=("5.7.506",),

@@ -20,7 +20,7 @@ ROWS: tuple[Row, ...] = (
         "no-smtp",
         ANYWHERE,
         Kind.PROTOCOL,
-        "What came is no SMTP: another service listens on this port, TLS is expected from the "
+        "The answer is not SMTP: another service listens on this port, TLS is expected from the "
         "first byte, or a middlebox garbles the dialogue",
         "Check host and -p; use -s for TLS from the first byte; look at the bytes with -vv and "
         "at proxies or firewalls with SMTP inspection.",
@@ -69,10 +69,10 @@ ROWS: tuple[Row, ...] = (
         "spoke-out-of-turn",
         ANYWHERE,
         Kind.PROTOCOL,
-        "The server sent a reply that nobody had asked for, mostly a farewell before it closes, "
-        "else a middlebox that speaks for itself",
+        "A reply came that no command asked for: mostly the server's farewell before it closes, "
+        "otherwise a middlebox that speaks for itself",
         "Read the quoted words; with 421 it is a limit or time-out of the connector "
-        "(Get-ReceiveConnector); else look for a proxy in the way.",
+        "(Get-ReceiveConnector); otherwise look for a proxy on the path.",
         "the server spoke before it was asked: '421 4.4.1 Connection timed out'",
         causes=(
             Cause.OUT_OF_TURN,
@@ -112,7 +112,7 @@ ROWS: tuple[Row, ...] = (
         "connection-dropped",
         ANYWHERE,
         Kind.PROTOCOL,
-        "The server waited in vain for the client (ConnectionInactivityTimeout, 5 min, Edge 1 "
+        "The server received nothing from the client (ConnectionInactivityTimeout, 5 min, Edge 1 "
         "min), or the network lost what was sent",
         "Look for a firewall that drops idle connections or packets (MTU); the protocol log "
         "shows the last command that arrived.",
@@ -128,10 +128,10 @@ ROWS: tuple[Row, ...] = (
         "client-input-timeout",
         ANYWHERE,
         Kind.PROTOCOL,
-        "The server waited in vain for the next command or the rest of the message, so the "
+        "The server did not receive the next command or the rest of the message, so the "
         "network or a middlebox lost it",
         "Look for a firewall that drops idle connections or splits the final dot, and for "
-        "packet loss (MTU) on the way.",
+        "packet loss (MTU) on the path.",
         "451 4.7.0 Timeout waiting for client input",
         texts=(
             *("Timeout waiting for client input", "command timeout", "timeout exceeded"),
@@ -275,7 +275,7 @@ ROWS: tuple[Row, ...] = (
         "gateway-only-quit",
         ANYWHERE,
         Kind.PROTOCOL,
-        "A Raptor firewall's SMTP proxy answers, not Exchange, and it gave this session up",
+        "A Raptor firewall's SMTP proxy answers, not Exchange, and it ended this session",
         "Switch the firewall's SMTP proxy off for this server, or let it pass through.",
         "503 5.5.0 Not accepting any command except QUIT",
         texts=("Not accepting any command except QUIT",),
@@ -301,8 +301,9 @@ ROWS: tuple[Row, ...] = (
         "auth-broken",
         AUTH,
         Kind.PROTOCOL,
-        "The logon broke off: what the server sent is no valid challenge",
-        "Try another --auth mechanism; look with -vv at what came, and for a middlebox between.",
+        "The logon failed: the server did not send a valid challenge",
+        "Try another --auth mechanism; see what arrived with -vv, and look for a middlebox in "
+        "between.",
         "the challenge is not valid base64",
         causes=(Cause.AUTH,),
         page="protocol-logging",
@@ -374,7 +375,8 @@ ROWS: tuple[Row, ...] = (
         Kind.PROTOCOL,
         "The server has forgotten an earlier command of this session: a middlebox kept MAIL or "
         "RCPT back, or answers them itself",
-        "Compare with the protocol log which commands arrived; switch SMTP proxies on the way off.",
+        "Compare with the protocol log which commands arrived; switch off SMTP proxies on the "
+        "path.",
         "503 5.5.2 Need rcpt command",
         codes=(503,),
         page="protocol-logging",
@@ -384,7 +386,8 @@ ROWS: tuple[Row, ...] = (
         "header-missing",
         ANYWHERE,
         Kind.PROTOCOL,
-        "Exchange Online wants exactly one valid From header (RFC 5322 3.6.2), and did not find it",
+        "Exchange Online requires exactly one valid From header (RFC 5322 3.6.2), and did not "
+        "find it",
         "Give a full address with --from and no second From with --header; else a middlebox "
         "changed the message.",
         "550 5.7.512 Access denied, message must be RFC 5322 section 3.6.2 compliant",
@@ -398,7 +401,7 @@ ROWS: tuple[Row, ...] = (
         Kind.PROTOCOL,
         "The message arrived with a bare line feed, which this plugin never sends: a middlebox "
         "changed the line ends",
-        "Switch SMTP proxies on the way off; Get-ReceiveConnector shows "
+        "Switch off SMTP proxies on the path; Get-ReceiveConnector shows "
         "BareLinefeedRejectionEnabled.",
         "550 5.6.11 Invalid characters",
         enhanced=("5.6.11",),

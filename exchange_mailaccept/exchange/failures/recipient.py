@@ -24,7 +24,7 @@ ROWS: tuple[Row, ...] = (
         MX,
         Kind.RECIPIENT,
         "The domain declares by a null MX (RFC 7505) that it takes no mail at all",
-        "If it shall take mail, replace the MX record '0 .' by one that names the mail server; "
+        "If it should receive mail, replace the MX record '0 .' by one that names the mail server; "
         "else test another domain.",
         "contoso.com accepts no mail (null MX, RFC 7505)",
         causes=(Cause.NULL_MX,),
@@ -38,7 +38,7 @@ ROWS: tuple[Row, ...] = (
         "The domain has none of the MX that --expect-mx names, so all its mail goes to other "
         "servers; nothing was sent to them",
         "nslookup -type=MX DOMAIN; ask the registrar and whoever runs the web site who changed the "
-        "zone, and put the MX back. After a move that is meant, change --expect-mx.",
+        "zone, and put the MX back. After a planned move, change --expect-mx.",
         "contoso.com has the wrong MX, mail.hoster.example (expected: mail1.contoso.com)",
         causes=(Cause.UNEXPECTED_MX,),
         page="dns",
@@ -85,7 +85,7 @@ ROWS: tuple[Row, ...] = (
         "not-a-domain-name",
         MX,
         Kind.RECIPIENT,
-        "This is no name that DNS could be asked for",
+        "This is not a name that DNS can look up",
         "Correct -d or -H; if it is right, correct the MX record that names such a host.",
         "mail..contoso.com is not a domain name",
         causes=(Cause.BAD_NAME,),
@@ -115,7 +115,7 @@ ROWS: tuple[Row, ...] = (
         Kind.RECIPIENT,
         "The address look-up found no such recipient",
         "Get-Recipient RECIPIENT; add the alias (Set-Mailbox MAILBOX -EmailAddresses "
-        "@{add='RECIPIENT'}) or give --recipient. Edge 2016 before CU1 errs (KB "
+        "@{add='RECIPIENT'}) or give --recipient. Edge 2016 before CU1 has a bug here (KB "
         "3152396).",
         "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup",
         codes=(550,),
@@ -143,7 +143,7 @@ ROWS: tuple[Row, ...] = (
         "domain-not-here",
         TRANSACTION,
         Kind.RECIPIENT,
-        "The domain is not accepted here: it is no accepted domain of this tenant or gateway, "
+        "The domain is not accepted here: it is not an accepted domain of this tenant or gateway, "
         "or the MX names the wrong one",
         "Get-AcceptedDomain; add and verify the domain; compare the MX with the one that the "
         "admin center shows; on a gateway look at its list of domains.",
@@ -189,7 +189,7 @@ ROWS: tuple[Row, ...] = (
         "non-accepted-domain",
         ANYWHERE,
         Kind.RECIPIENT,
-        "The recipient's domain is no accepted domain of this organization",
+        "The recipient's domain is not an accepted domain of this organization",
         "Get-AcceptedDomain; New-AcceptedDomain -Name DOMAIN -DomainName DOMAIN -DomainType "
         "Authoritative; or correct --recipient. Do not open the relay.",
         "550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain",
@@ -249,7 +249,7 @@ ROWS: tuple[Row, ...] = (
         "recipient-for-some",
         ADDRESSED,
         Kind.RECIPIENT,
-        "The recipient takes mail of authenticated senders, or of those in its list, only",
+        "The recipient takes mail only from authenticated senders, or from those in its list",
         "Get-Recipient RECIPIENT: RequireSenderAuthenticationEnabled, AcceptMessagesOnlyFrom; or "
         "give another --recipient.",
         "550 5.7.1 RESOLVER.RST.AuthRequired; authentication required",

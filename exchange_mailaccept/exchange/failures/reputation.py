@@ -13,7 +13,8 @@ ROWS: tuple[Row, ...] = (
         "ip-banned",
         ANYWHERE,
         Kind.PROBE,
-        "Exchange Online bans the address of this monitoring host; mail from others may flow",
+        "Exchange Online bans the address of this monitoring host; mail from others may be "
+        "accepted",
         "Request removal at https://sender.office.com/ or monitor from another address.",
         "550 5.7.606 Access denied, banned sending IP [203.0.113.74]. To request removal from "
         "this list please visit https://sender.office.com/ and follow the directions. "
@@ -39,7 +40,7 @@ ROWS: tuple[Row, ...] = (
         ANYWHERE,
         Kind.PROBE,
         "Exchange Online throttles addresses that are new or send irregularly, its kind of "
-        "greylisting; mail from others may flow",
+        "greylisting; mail from others may be accepted",
         "Wait for the next checks; if it stays, look at the service health of Microsoft 365; own "
         "servers of a hybrid organization need an inbound connector (New-InboundConnector).",
         "451 4.7.500 Server busy. Please try again later from [203.0.113.10]. (AS77712344)",
@@ -214,7 +215,7 @@ ROWS: tuple[Row, ...] = (
         ANYWHERE,
         Kind.PROBE,
         "The sending tenant is blocked: over its threshold, unregistered domains, or too new",
-        "Mend the cause (compromised accounts, missing domains), then ask Microsoft to lift it; "
+        "Fix the cause (compromised accounts, missing domains), then ask Microsoft to lift it; "
         "test with another --from.",
         "550 5.7.705 Access denied, tenant has exceeded threshold",
         enhanced=("5.7.703", "5.7.705", "5.7.708", "5.7.750"),
@@ -225,7 +226,7 @@ ROWS: tuple[Row, ...] = (
         "content-filter",
         TRANSACTION,
         Kind.PROBE,
-        "The content filter holds the text of this probe for spam; other mail may flow",
+        "The content filter judged this probe to be spam; other mail may be accepted",
         "Set-ContentFilterConfig -BypassedSenders @{add='SENDER'} (the --from), or "
         "Add-IPAllowListEntry; keep --subject plain.",
         "550 5.7.1 Message rejected as spam by Content Filtering.",
@@ -237,7 +238,7 @@ ROWS: tuple[Row, ...] = (
         "message-filter-2003",
         (Stage.MESSAGE,),
         Kind.PROBE,
-        "The Intelligent Message Filter of Exchange 2003 takes this probe for spam",
+        "The Intelligent Message Filter of Exchange 2003 judged this probe to be spam",
         "In System Manager: Global Settings, Message Delivery, Intelligent Message Filter; keep "
         "--subject plain.",
         "550 5.7.1 Requested action not taken: message refused",
@@ -262,7 +263,8 @@ ROWS: tuple[Row, ...] = (
         "sender-authentication-level",
         ANYWHERE,
         Kind.PROBE,
-        "Outlook.com wants SPF, DKIM and DMARC of domains that send much, and this one lacks them",
+        "Outlook.com requires SPF, DKIM and DMARC of domains that send much mail, and this one "
+        "lacks them",
         "Use a --from in another domain, or publish the records and sign.",
         "550 5.7.515 Access denied, sending domain contoso.com does not meet the required "
         "authentication level",

@@ -149,10 +149,11 @@ ROWS: tuple[Row, ...] = (
         "silent",
         (Stage.EHLO, Stage.DATA, Stage.AUTH),
         Kind.SERVER,
-        "The server fell silent in mid-dialogue: it waits for DNS or a domain controller, "
+        "The server stopped answering in the middle of the session: it waits for DNS or a domain "
+        "controller, "
         "hangs, or a middlebox swallows the command",
         "Compare with the protocol log (Set-ReceiveConnector -ProtocolLoggingLevel Verbose): if "
-        "the command never arrived, it is the network; else check DNS and AD on the server.",
+        "the command never arrived, the network lost it; otherwise check DNS and AD on the server.",
         "within 40s",
         causes=(Cause.SILENT,),
         page="protocol-logging",
@@ -232,7 +233,8 @@ ROWS: tuple[Row, ...] = (
         "auth-temporary",
         AUTH,
         Kind.SERVER,
-        "The server can't check this logon just now: its directory (Exchange: a domain controller) "
+        "The server can't check this logon at the moment: its directory (Exchange: a domain "
+        "controller) "
         "or its logon service does not answer",
         "Check domain controllers, DNS and clock skew of the server: Test-ServiceHealth, event "
         "log of MSExchange ADAccess, w32tm /query /status.",
@@ -324,7 +326,8 @@ ROWS: tuple[Row, ...] = (
         "configured-incorrectly",
         ANYWHERE,
         Kind.SERVER,
-        "Exchange believes it talks to itself: two servers or connectors bear the same name (Fqdn)",
+        "Exchange believes it is talking to itself: two servers or connectors have the same name "
+        "(Fqdn)",
         "Get-ReceiveConnector and Get-SendConnector: give each server its own Fqdn; then look at "
         "the smart hosts.",
         "550 5.3.5 System incorrectly configured",

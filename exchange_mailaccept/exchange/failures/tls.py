@@ -79,8 +79,8 @@ ROWS: tuple[Row, ...] = (
         Kind.TLS,
         "The TLS handshake hangs: a middlebox swallows it, or the server waits for a revocation "
         "list it can't reach",
-        "Try from inside the site; exclude SMTP from TLS inspection; check the way from the "
-        "server to the revocation lists.",
+        "Try from inside the site; exclude SMTP from TLS inspection; check that the server can "
+        "reach the revocation lists.",
         "within 30s",
         causes=(Cause.SILENT,),
         page="connectors",
@@ -116,7 +116,7 @@ ROWS: tuple[Row, ...] = (
         ANYWHERE,
         Kind.TLS,
         "The connector demands TLS before mail (RequireTLS)",
-        "Run the check with --starttls; if the Internet shall reach this connector, set "
+        "Run the check with --starttls; if the Internet should reach this connector, set "
         "RequireTLS to false (Set-ReceiveConnector), for not every sender can do TLS.",
         "530 5.7.0 Must issue a STARTTLS command first",
         codes=(530, 451, 454, 550, 554, 523),
@@ -128,7 +128,7 @@ ROWS: tuple[Row, ...] = (
         STARTTLS,
         Kind.TLS,
         "Exchange Online always offers TLS, with a valid certificate: a firewall or proxy on the "
-        "way out strips or inspects it, or this host's list of authorities is old",
+        "path out strips or inspects it, or this host's list of authorities is old",
         "Except SMTP to Microsoft from inspection; compare from another network; --ca-file for "
         "another list of authorities.",
         "does not offer STARTTLS",

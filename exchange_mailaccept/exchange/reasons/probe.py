@@ -135,8 +135,8 @@ REASONS: tuple[Reason, ...] = (
         "said-virus",
         Kind.PROBE,
         "A scanner takes the text of this probe for a virus or for malware",
-        "Keep --subject and --header plain and try a message by hand; if that passes, the scanner "
-        "errs on the probe.",
+        "Keep --subject and --header plain and try a message by hand; if that passes, the "
+        "scanner is wrong about the probe.",
         "550 5.7.1 Virus found in message",
         exchange="Get-TransportAgent names the scanner; then its log.",
         online="See quarantine and the anti-malware policy of the tenant.",
