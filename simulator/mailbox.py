@@ -39,19 +39,19 @@ class Letter:
         header = self.content.replace(b"\r\n", b"\n").partition(b"\n\n")[0]
         fields = re.split(rb"\n(?![ \t])", header)
         wanted = names.lower().split()
-        kept = [each for each in fields if each.partition(b":")[0].decode().lower() in wanted]
-        return b"".join(each.replace(b"\n", b"\r\n") + b"\r\n" for each in kept) + b"\r\n"
+        kept = [field for field in fields if field.partition(b":")[0].decode().lower() in wanted]
+        return b"".join(field.replace(b"\n", b"\r\n") + b"\r\n" for field in kept) + b"\r\n"
 
     def fetched(self, number: int, items: str) -> bytes:
         """The response to FETCH."""
         date = imaplib.Time2Internaldate(self.arrived)
         about = f"* {number} FETCH (UID {self.uid}"
         about += f" FLAGS ({' '.join(sorted(self.flags))}) INTERNALDATE {date}"
-        found = re.search(r"BODY\.PEEK(\[HEADER\.FIELDS \(([^)]*)\)\])", items)
-        if found is None:
+        body = re.search(r"BODY\.PEEK(\[HEADER\.FIELDS \(([^)]*)\)\])", items)
+        if body is None:
             return f"{about})\r\n".encode()
-        fields = self.fields(found[2])
-        return f"{about} BODY{found[1]} {{{len(fields)}}}\r\n".encode() + fields + b")\r\n"
+        fields = self.fields(body[2])
+        return f"{about} BODY{body[1]} {{{len(fields)}}}\r\n".encode() + fields + b")\r\n"
 
 
 class Mailbox:
@@ -87,7 +87,7 @@ def _received(content: bytes, server: str, ago: float = 0.0) -> bytes:
     date = email.utils.formatdate(time.time() - ago)
     way = [f"from {server} by mbx01.contoso.com with Microsoft SMTP Server; {date}"]
     way += [f"from monitor ([127.0.0.1])\r\n by {server} with Microsoft SMTP Server; {date}"]
-    return "".join(f"Received: {each}\r\n" for each in way).encode() + content
+    return "".join(f"Received: {hop}\r\n" for hop in way).encode() + content
 
 
 class ImapSession:
@@ -141,16 +141,17 @@ class ImapSession:
             self._letters = self._mailbox.folders[name]
             self._say(f"* {len(self._letters)} EXISTS")
         elif command in ("FETCH", "UID FETCH"):
-            chosen, _, items = arguments.partition(" ")
-            for number, letter in self._chosen(chosen, command):
+            numbers, _, items = arguments.partition(" ")
+            for number, letter in self._selected(numbers, command):
                 self._writer.write(letter.fetched(number, items))
         elif command == "UID SEARCH":
-            self._say(" ".join(["* SEARCH", *(str(each.uid) for each in self._found(arguments))]))
+            uids = (str(letter.uid) for letter in self._matching(arguments))
+            self._say(" ".join(["* SEARCH", *uids]))
         elif command == "UID STORE":
-            for _, letter in self._chosen(arguments.partition(" ")[0], command):
+            for _, letter in self._selected(arguments.partition(" ")[0], command):
                 letter.flags.add("\\Deleted")
         elif command == "UID EXPUNGE":
-            for number, letter in reversed(list(self._chosen(arguments, command))):
+            for number, letter in reversed(list(self._selected(arguments, command))):
                 if "\\Deleted" in letter.flags:
                     self._letters.remove(letter)
                     self._say(f"* {number} EXPUNGE")
@@ -168,16 +169,16 @@ class ImapSession:
             return response == f"user={USER}\1auth=Bearer {PASSWORD}\1\1".encode()
         return response == f"\0{USER}\0{PASSWORD}".encode()
 
-    def _chosen(self, numbers: str, command: str) -> Iterator[tuple[int, Letter]]:
+    def _selected(self, numbers: str, command: str) -> Iterator[tuple[int, Letter]]:
         """The letters of a sequence set, with their numbers."""
-        ranges = [each.partition(":") for each in numbers.split(",")]
+        ranges = [part.partition(":") for part in numbers.split(",")]
         wanted = [(int(first), int(last or first)) for first, _, last in ranges]
         for number, letter in enumerate(list(self._letters), 1):
             key = letter.uid if command.startswith("UID") else number
             if any(first <= key <= last for first, last in wanted):
                 yield number, letter
 
-    def _found(self, criteria: str) -> Iterator[Letter]:
+    def _matching(self, criteria: str) -> Iterator[Letter]:
         """The letters of ``UNDELETED HEADER NAME VALUE [BEFORE DATE]``."""
         words = criteria.split()
         before: Optional[float] = None

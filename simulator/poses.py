@@ -69,6 +69,29 @@ class Pose(NamedTuple):
     wording: Mapping[str, str] = EXCHANGE_WORDING
 
 
+_ON_PREMISES = (
+    "PIPELINING", "DSN", "ENHANCEDSTATUSCODES", "STARTTLS", "X-ANONYMOUSTLS", "AUTH NTLM",
+    "X-EXPS GSSAPI NTLM", "8BITMIME", "BINARYMIME", "CHUNKING",
+)  # fmt: skip
+#: The reply to a message since Exchange 2019.
+_MEASURED = (
+    "250 2.6.0 {message_id} [InternalId={number}, Hostname={name}] {size} bytes in {seconds:.3f},"
+    " {rate:.3f} KB/sec Queued mail for delivery"
+)
+_EXCHANGE_2007 = Pose(
+    keywords=("SIZE", *_ON_PREMISES, "XEXCH50", "XRDST"),
+    auth_in_tls=("NTLM", "LOGIN"),
+    message="250 2.6.0 {message_id} Queued mail for delivery",
+)
+_ONLINE = Pose(
+    banner="220 {name} Microsoft ESMTP MAIL Service ready at {date} [{session}]",
+    keywords=(
+        "SIZE 157286400", "PIPELINING", "DSN", "ENHANCEDSTATUSCODES", "STARTTLS", "8BITMIME",
+        "BINARYMIME", "CHUNKING", "SMTPUTF8",
+    ),
+    message=_MEASURED,
+)  # fmt: skip
+
 POSES = {
     "2003": Pose(
         banner="220 {name} Microsoft ESMTP MAIL Service, Version: 6.0.3790.4675 ready at  {date}",
@@ -82,70 +105,27 @@ POSES = {
         message="250 2.6.0 {message_id} Queued mail for delivery",
         quit="221 2.0.0 {name} Service closing transmission channel",
     ),
-    "2007": Pose(
-        keywords=(
-            "SIZE", "PIPELINING", "DSN", "ENHANCEDSTATUSCODES", "STARTTLS", "X-ANONYMOUSTLS",
-            "AUTH NTLM", "X-EXPS GSSAPI NTLM", "8BITMIME", "BINARYMIME", "CHUNKING", "XEXCH50",
-            "XRDST",
-        ),
-        auth_in_tls=("NTLM", "LOGIN"),
-        message="250 2.6.0 {message_id} Queued mail for delivery",
-    ),
-    "2010": Pose(
-        keywords=(
-            "SIZE", "PIPELINING", "DSN", "ENHANCEDSTATUSCODES", "STARTTLS", "X-ANONYMOUSTLS",
-            "AUTH NTLM", "X-EXPS GSSAPI NTLM", "8BITMIME", "BINARYMIME", "CHUNKING", "XEXCH50",
-            "XRDST", "XSHADOW",
-        ),
-        auth_in_tls=("NTLM", "LOGIN"),
+    "2007": _EXCHANGE_2007,
+    "2010": _EXCHANGE_2007._replace(
+        keywords=(*_EXCHANGE_2007.keywords, "XSHADOW"),
         message="250 2.6.0 {message_id} [InternalId={number}] Queued mail for delivery",
     ),
-    "2013": Pose(
-        keywords=(
-            "SIZE", "PIPELINING", "DSN", "ENHANCEDSTATUSCODES", "STARTTLS", "X-ANONYMOUSTLS",
-            "AUTH NTLM", "X-EXPS GSSAPI NTLM", "8BITMIME", "BINARYMIME", "CHUNKING", "XEXCH50",
-            "XRDST", "XSHADOWREQUEST",
-        ),
-        auth_in_tls=("NTLM", "LOGIN"),
+    "2013": _EXCHANGE_2007._replace(
+        keywords=(*_EXCHANGE_2007.keywords, "XSHADOWREQUEST"),
         message="250 2.6.0 {message_id} [InternalId={number}, Hostname={name}] "
         "Queued mail for delivery",
     ),
-    "2016": Pose(
-        keywords=(
-            "SIZE 37748736", "PIPELINING", "DSN", "ENHANCEDSTATUSCODES", "STARTTLS",
-            "X-ANONYMOUSTLS", "AUTH NTLM", "X-EXPS GSSAPI NTLM", "8BITMIME", "BINARYMIME",
-            "CHUNKING", "XRDST",
-        ),
-        auth_in_tls=("NTLM", "LOGIN"),
+    "2016": _EXCHANGE_2007._replace(
+        keywords=("SIZE 37748736", *_ON_PREMISES, "XRDST"),
         message="250 2.6.0 {message_id} [InternalId={number}, Hostname={name}] "
         "Queued mail for delivery",
     ),
-    "2019": Pose(
-        keywords=(
-            "SIZE 37748736", "PIPELINING", "DSN", "ENHANCEDSTATUSCODES", "STARTTLS",
-            "X-ANONYMOUSTLS", "AUTH NTLM", "X-EXPS GSSAPI NTLM", "8BITMIME", "BINARYMIME",
-            "CHUNKING", "SMTPUTF8", "XRDST",
-        ),
-        auth_in_tls=("NTLM", "LOGIN"),
-        message="250 2.6.0 {message_id} [InternalId={number}, Hostname={name}] {size} bytes in "
-        "{seconds:.3f}, {rate:.3f} KB/sec Queued mail for delivery",
+    "2019": _EXCHANGE_2007._replace(
+        keywords=("SIZE 37748736", *_ON_PREMISES, "SMTPUTF8", "XRDST"), message=_MEASURED
     ),
-    "online": Pose(
-        banner="220 {name} Microsoft ESMTP MAIL Service ready at {date} [{session}]",
-        keywords=(
-            "SIZE 157286400", "PIPELINING", "DSN", "ENHANCEDSTATUSCODES", "STARTTLS", "8BITMIME",
-            "BINARYMIME", "CHUNKING", "SMTPUTF8",
-        ),
-        message="250 2.6.0 {message_id} [InternalId={number}, Hostname={name}] {size} bytes in "
-        "{seconds:.3f}, {rate:.3f} KB/sec Queued mail for delivery",
-    ),
+    "online": _ONLINE,
     # Port 587 of Exchange Online offers AUTH and accepts mail only inside TLS.
-    "submission": Pose(
-        banner="220 {name} Microsoft ESMTP MAIL Service ready at {date} [{session}]",
-        keywords=(
-            "SIZE 157286400", "PIPELINING", "DSN", "ENHANCEDSTATUSCODES", "STARTTLS", "8BITMIME",
-            "BINARYMIME", "CHUNKING", "SMTPUTF8",
-        ),
+    "submission": _ONLINE._replace(
         auth_in_tls=("LOGIN", "XOAUTH2"),
         logon_failed="535 5.7.3 Authentication unsuccessful [{name}]",
         unsecured="451 5.7.3 STARTTLS is required to send mail [{name}]",

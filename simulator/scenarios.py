@@ -92,6 +92,15 @@ class Scenario(NamedTuple):
         )
 
 
+#: Options without which the plugin does not come to a stage.
+_OPTIONS: dict[str, tuple[str, ...]] = {"starttls": ("-S",), "auth": LOG_ON}
+
+
+def _at_both(reply: str) -> dict[str, str]:
+    """The same reply to EHLO and HELO."""
+    return dict.fromkeys(("ehlo", "helo"), reply)
+
+
 #: Rows that need more than their sample as the reply, mostly because they have none.
 _OWN_WAY: dict[str, dict[str, Any]] = {
     "no-smtp": {"reply": {"banner": "HTTP/1.1 400 Bad Request"}},
@@ -109,14 +118,9 @@ _OWN_WAY: dict[str, dict[str, Any]] = {
     },
     "pix-banner": {"reply": {"banner": "2002*******2***0*00"}},
     # With HELO refused too: after EHLO alone the plugin goes on.
-    "pix-answers-ok": {"reply": {"ehlo": "OK", "helo": "OK"}},
-    # With HELO refused too: after EHLO alone the plugin goes on.
-    "proxy-header": {
-        "reply": dict.fromkeys(("ehlo", "helo"), "500 5.3.3 Unrecognized command 'unknown'")
-    },
-    "ehlo-unknown": {
-        "reply": {"ehlo": "500 Command unrecognized", "helo": "500 Command unrecognized"}
-    },
+    "pix-answers-ok": {"reply": _at_both("OK")},
+    "proxy-header": {"reply": _at_both("500 5.3.3 Unrecognized command 'unknown'")},
+    "ehlo-unknown": {"reply": _at_both("500 Command unrecognized")},
     "smtputf8-missing": {
         "without": ("SMTPUTF8",),
         "options": ("-r", "pr\u00fcfung@contoso.com"),
@@ -160,23 +164,14 @@ def _of_row(row: Row) -> Optional[Scenario]:
         return scenario._replace(delay={stage: FOR_EVER}, options=SHORT_TIMEOUT)
     if row.causes:
         return scenario._replace(drop=(stage,))
-    scenario = scenario._replace(reply={stage: row.sample})
-    options = {"starttls": ("-S",), "auth": LOG_ON}
-    return scenario._replace(options=options.get(stage, ()))
+    return scenario._replace(reply={stage: row.sample}, options=_OPTIONS.get(stage, ()))
 
 
 def _of_reason(reason: Reason) -> Scenario:
     """The scenario of ``reason``, which any mail server can play."""
-    stage = reason.stage.value
-    options = {"starttls": ("-S",), "auth": LOG_ON}
-    return Scenario(
-        reason.key,
-        reason.sample,
-        "Refusals of servers other than Exchange",
-        stage,
-        options.get(stage, ()),
-        reply={stage: reason.sample},
-    )
+    stage, group = reason.stage.value, "Refusals of servers other than Exchange"
+    options, reply = _OPTIONS.get(stage, ()), {stage: reason.sample}
+    return Scenario(reason.key, reason.sample, group, stage, options, reply=reply)
 
 
 def _of_profile(profile: Profile) -> Scenario:
@@ -218,110 +213,73 @@ def _masked(pose: Pose) -> tuple[str, ...]:
 _STARRED = f"220 {_stars('mail1.contoso.com Microsoft ESMTP MAIL Service ready at some time')}"
 
 
-def _beside_the_table() -> Iterator[Scenario]:
-    """Yield the middleboxes and the slow servers."""
+def _beside_the_table() -> tuple[Scenario, ...]:
+    """Return the middleboxes and the slow servers."""
     new, old, plain = POSES["2019"], POSES["2003"], POSES["plain"]
-    yield Scenario(
-        "pix", "Cisco PIX, fixup protocol smtp: banner masked, EHLO refused, HELO taken",
-        pose=new, reply={"banner": _STARRED, "ehlo": "500 Command unrecognized"},
+    return (
+        Scenario("pix", "Cisco PIX, fixup protocol smtp: banner masked, EHLO refused, HELO taken",
+            pose=new, reply={"banner": _STARRED, "ehlo": "500 Command unrecognized"}),
+        Scenario("pix-old", "an older PIX: another banner, and EHLO is not implemented",
+            pose=old, reply={
+                "banner": "220 SMTP/cmap_________________________________________ read",
+                "ehlo": "502 Error: command not implemented",
+            }),
+        Scenario("asa", "Cisco ASA, inspect esmtp: banner and most keywords of 2019 masked",
+            pose=new._replace(keywords=_masked(new)), reply={"banner": _STARRED}),
+        Scenario("asa-2003", "Cisco ASA, inspect esmtp, before Exchange 2003",
+            pose=old._replace(keywords=_masked(old))),
+        Scenario("ehlo-refused", "an old proxy that lets only HELO through",
+            pose=new, reply={"ehlo": "502 5.5.1 Command not implemented"}),
+        Scenario("virus-scanner", "a virus scanner with its own SMTP stack",
+            pose=plain._replace(
+                banner="220 {name} InterScan Messaging Security Suite, Ready at {date}",
+                keywords=("8BITMIME", "SIZE 10485760"),
+            )),
+        Scenario("balancer", "a balancer: the banner names one server and the EHLO reply another",
+            options=("-v",), pose=new._replace(ehlo="mbx02.contoso.com Hello [{peer}]"),
+            server="mbx01.contoso.com"),
+        Scenario("gateway", "another product in front, from banner to last reply",
+            pose=plain._replace(banner="220 {name} ESMTP Postfix"), server="mx.contoso.com"),
+        Scenario("iis", "the SMTP service of Windows, Exchange lost",
+            pose=old._replace(
+                keywords=tuple(line for line in old.keywords if not line.startswith("X"))
+            )),
+        Scenario("tarpit", "a refusal held back for 5 s (TarpitInterval)", stage="rcpt",
+            reply={"rcpt": "550 5.7.1 Unable to relay"}, delay={"rcpt": 5}),
+        Scenario("tarpit-logon", "a failed logon held back for 5 s (AuthTarpitInterval)",
+            stage="auth",
+            options=LOG_ON, reply={"auth": "535 5.7.3 Authentication unsuccessful"},
+            delay={"auth": 5}),
+        Scenario("back-pressure-tarpit", "back pressure begins: MAIL accepted after 10 s",
+            delay={"mail": 10}),
+        Scenario("back-pressure-medium", "back pressure grows: each reply to MAIL after 55 s",
+            delay={"mail": 55}),
+        Scenario("delayed-acknowledgement", "Exchange 2010 acknowledges after 25.6 s",
+            pose=POSES["2010"], delay={"message": 25.6}),
+        Scenario("slow", "each reply after 1.5 s, a server under load", options=("-w", "1"),
+            delay=dict.fromkeys(("banner", "ehlo", "mail", "rcpt", "data", "message"), 1.5)),
+        Scenario("late-greeting",
+            "a greeting after 15 s, as with a pause or a slow lookup before it",
+            options=("-w", "banner=1"), delay={"banner": 15}),
+        Scenario("blocked-after-220", "a front end that greets, looks up the client, refuses it",
+            stage="banner", pose=plain, reply={
+                "banner": "220-mx.contoso.com ESMTP\n"
+                "521 5.7.1 Service unavailable; client blocked using dnsbl.example.org",
+            }),
+        Scenario("size-small", "a server that takes 400 KB at most",
+            pose=new._replace(
+                keywords=tuple(
+                    "SIZE 409600" if line.startswith("SIZE") else line for line in new.keywords
+                )
+            )),
+        Scenario("accepted-and-lost",
+            "mail is accepted, and none has been delivered for 42 minutes",
+            mailbox="lost", options=SHORT_TIMEOUT),
+        Scenario("accepted-and-junk", "mail is accepted, and delivered to the folder for junk",
+            mailbox="junk", options=SHORT_TIMEOUT),
+        Scenario("delivered", "mail is accepted and delivered", mailbox="delivered"),
+        Scenario("healthy", "nothing is wrong"),
     )  # fmt: skip
-    yield Scenario(
-        "pix-old", "an older PIX: another banner, and EHLO is not implemented",
-        pose=old, reply={
-            "banner": "220 SMTP/cmap_________________________________________ read",
-            "ehlo": "502 Error: command not implemented",
-        },
-    )  # fmt: skip
-    yield Scenario(
-        "asa", "Cisco ASA, inspect esmtp: banner and most keywords of 2019 masked",
-        pose=new._replace(keywords=_masked(new)), reply={"banner": _STARRED},
-    )  # fmt: skip
-    yield Scenario(
-        "asa-2003", "Cisco ASA, inspect esmtp, before Exchange 2003",
-        pose=old._replace(keywords=_masked(old)),
-    )  # fmt: skip
-    yield Scenario(
-        "ehlo-refused", "an old proxy that lets only HELO through",
-        pose=new, reply={"ehlo": "502 5.5.1 Command not implemented"},
-    )  # fmt: skip
-    yield Scenario(
-        "virus-scanner", "a virus scanner with its own SMTP stack",
-        pose=plain._replace(
-            banner="220 {name} InterScan Messaging Security Suite, Ready at {date}",
-            keywords=("8BITMIME", "SIZE 10485760"),
-        ),
-    )  # fmt: skip
-    yield Scenario(
-        "balancer", "a balancer: the banner names one server and the EHLO reply another",
-        options=("-v",), pose=new._replace(ehlo="mbx02.contoso.com Hello [{peer}]"),
-        server="mbx01.contoso.com",
-    )  # fmt: skip
-    yield Scenario(
-        "gateway", "another product in front, from banner to last reply",
-        pose=plain._replace(banner="220 {name} ESMTP Postfix"), server="mx.contoso.com",
-    )  # fmt: skip
-    yield Scenario(
-        "iis", "the SMTP service of Windows, Exchange lost",
-        pose=old._replace(
-            keywords=tuple(line for line in old.keywords if not line.startswith("X"))
-        ),
-    )  # fmt: skip
-    yield Scenario(
-        "tarpit", "a refusal held back for 5 s (TarpitInterval)", stage="rcpt",
-        reply={"rcpt": "550 5.7.1 Unable to relay"}, delay={"rcpt": 5},
-    )  # fmt: skip
-    yield Scenario(
-        "tarpit-logon", "a failed logon held back for 5 s (AuthTarpitInterval)", stage="auth",
-        options=LOG_ON, reply={"auth": "535 5.7.3 Authentication unsuccessful"}, delay={"auth": 5},
-    )  # fmt: skip
-    yield Scenario(
-        "back-pressure-tarpit", "back pressure begins: MAIL accepted after 10 s",
-        delay={"mail": 10},
-    )  # fmt: skip
-    yield Scenario(
-        "back-pressure-medium", "back pressure grows: each reply to MAIL after 55 s",
-        delay={"mail": 55},
-    )  # fmt: skip
-    yield Scenario(
-        "delayed-acknowledgement", "Exchange 2010 acknowledges after 25.6 s",
-        pose=POSES["2010"], delay={"message": 25.6},
-    )  # fmt: skip
-    yield Scenario(
-        "slow", "each reply after 1.5 s, a server under load", options=("-w", "1"),
-        delay=dict.fromkeys(("banner", "ehlo", "mail", "rcpt", "data", "message"), 1.5),
-    )  # fmt: skip
-    yield Scenario(
-        "late-greeting", "a greeting after 15 s, as with a pause or a slow lookup before it",
-        options=("-w", "banner=1"), delay={"banner": 15},
-    )  # fmt: skip
-    yield Scenario(
-        "blocked-after-220", "a front end that greets, looks up the client, refuses it",
-        stage="banner", pose=plain, reply={
-            "banner": "220-mx.contoso.com ESMTP\n"
-            "521 5.7.1 Service unavailable; client blocked using dnsbl.example.org",
-        },
-    )  # fmt: skip
-    yield Scenario(
-        "size-small", "a server that takes 400 KB at most",
-        pose=new._replace(
-            keywords=tuple(
-                "SIZE 409600" if line.startswith("SIZE") else line for line in new.keywords
-            )
-        ),
-    )  # fmt: skip
-    yield Scenario(
-        "accepted-and-lost", "mail is accepted, and none has been delivered for 42 minutes",
-        mailbox="lost", options=SHORT_TIMEOUT,
-    )  # fmt: skip
-    yield Scenario(
-        "accepted-and-junk", "mail is accepted, and delivered to the folder for junk",
-        mailbox="junk", options=SHORT_TIMEOUT,
-    )  # fmt: skip
-    yield Scenario("delivered", "mail is accepted and delivered", mailbox="delivered")
-    yield Scenario("healthy", "nothing is wrong")
-    yield from _doors()
-    yield from _nodes()
-    yield from _domains()
 
 
 #: How Exchange refuses to relay, and an unknown recipient.
@@ -329,87 +287,67 @@ _NO_RELAY = "550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain"
 _UNKNOWN = "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup"
 
 
-def _nodes() -> Iterator[Scenario]:
-    """Yield what is seen with more than one connection."""
+def _nodes() -> tuple[Scenario, ...]:
+    """Return what is seen with more than one connection."""
     group = "Nodes behind a balancer"
     first, second, third = (f"mbx0{number}.contoso.com" for number in (1, 2, 3))
     inactive = "421 4.3.2 Service not active"
-    yield Scenario(
-        "all-nodes-well", "three servers behind a balancer, each of which takes mail", group,
-        options=("--connections", "6"), nodes=((first, ""), (second, ""), (third, "")),
-    )  # fmt: skip
-    yield Scenario(
-        "one-node-fails", "one of three servers behind a balancer refuses each connection", group,
-        options=("--connections", "6"), nodes=((first, ""), (second, ""), (third, inactive)),
-    )  # fmt: skip
-    yield Scenario(
-        "one-node-seen", "a balancer that always leads the same client to the same server", group,
-        options=("--connections", "6"), nodes=((first, ""),),
+    return (
+        Scenario("all-nodes-well", "three servers behind a balancer, each of which takes mail",
+            group, options=("--connections", "6"), nodes=((first, ""), (second, ""), (third, ""))),
+        Scenario("one-node-fails", "one of three servers behind a balancer refuses each connection",
+            group,
+            options=("--connections", "6"), nodes=((first, ""), (second, ""), (third, inactive))),
+        Scenario("one-node-seen", "a balancer that always leads the same client to the same server",
+            group, options=("--connections", "6"), nodes=((first, ""),)),
     )  # fmt: skip
 
 
-def _domains() -> Iterator[Scenario]:
-    """Yield what is wrong with the records of a domain whose server is well."""
+def _domains() -> tuple[Scenario, ...]:
+    """Return what is wrong with the records of a domain whose server is well."""
     group = "What the domain publishes in DNS"
-    yield Scenario(
-        "dane-mismatch", "the TLSA record has the digest of another key", group,
-        options=("--dane",), published={("_{port}._tcp.{name}", "TLSA"): f"3 1 1 {'5a' * 32}"},
-    )  # fmt: skip
-    yield Scenario(
-        "mta-sts-malformed", "the TXT record of MTA-STS has no id", group,
-        options=("--mta-sts",), published={(f"_mta-sts.{DOMAIN}", "TXT"): '"v=STSv1;"'},
-    )  # fmt: skip
-    yield Scenario(
-        "mx-lost", "the domain has no MX record any more", group, stage="mx",
-        options=("--expect-mx", "mail1.contoso.com"), published={(DOMAIN, "MX"): ""},
+    return (
+        Scenario("dane-mismatch", "the TLSA record has the digest of another key", group,
+            options=("--dane",), published={("_{port}._tcp.{name}", "TLSA"): f"3 1 1 {'5a' * 32}"}),
+        Scenario("mta-sts-malformed", "the TXT record of MTA-STS has no id", group,
+            options=("--mta-sts",), published={(f"_mta-sts.{DOMAIN}", "TXT"): '"v=STSv1;"'}),
+        Scenario("mx-lost", "the domain has no MX record any more", group, stage="mx",
+            options=("--expect-mx", "mail1.contoso.com"), published={(DOMAIN, "MX"): ""}),
     )  # fmt: skip
 
 
-def _doors() -> Iterator[Scenario]:
-    """Yield what is seen with more than one recipient or sender."""
+def _doors() -> tuple[Scenario, ...]:
+    """Return what is seen with more than one recipient or sender."""
     group = "Doors that must be shut, other recipients, other senders"
     refuse = ("--refuse", "somebody@adatum.com")
-    yield Scenario(
-        "refuses-relay", "the server does not relay, as it must not", group,
-        options=refuse, addresses={"@adatum.com": _NO_RELAY},
-    )  # fmt: skip
-    yield Scenario("open-relay", "the server relays for everybody", group, options=refuse)
-    yield Scenario(
-        "relay-untested", "the server does not want to say whether it relays", group,
-        options=refuse, addresses={"somebody@adatum.com": "451 4.7.0 Temporary server error"},
-    )  # fmt: skip
-    yield Scenario(
-        "refuses-unknown-recipient", "unknown recipients are refused at RCPT", group,
-        options=("--refuse", "nobody@contoso.com"), addresses={"nobody@contoso.com": _UNKNOWN},
-    )  # fmt: skip
-    yield Scenario(
-        "some-recipients-refused", "old recipients pass, and those of this week do not", group,
-        options=("-r", "new.user@contoso.com"),
-        addresses={
-            "new.user@contoso.com": "550 5.4.1 Recipient address rejected: Access denied."
-        },
-    )  # fmt: skip
     foreign = "ExMFA-MailAcceptTest@Fabrikam.com"
-    yield Scenario(
-        "back-pressure-outside", "medium back pressure: the own domain passes, others wait", group,
-        options=("-f", foreign, "-f", "probe@contoso.com"),
-        stage="mail", addresses={"@fabrikam.com": "452 4.3.1 Insufficient system resources"},
-    )  # fmt: skip
-    yield Scenario(
-        "own-senders-refused", "senders of the own domain are refused (Direct Send)", group,
-        options=("-f", foreign, "-f", "device@contoso.com"),
-        addresses={
-            "device@contoso.com": "550 5.7.68 TenantInboundAttribution; Direct Send not allowed for"
-            " this organization from unauthorized sources"
-        },
-    )  # fmt: skip
-    yield Scenario(
-        "bounces-refused", "the null sender is refused", group,
-        options=("-f", foreign, "-f", "<>"), addresses={"<>": "550 5.7.1 Sender denied"},
-    )  # fmt: skip
-    yield Scenario(
-        "accepts-unknown-recipient", "unknown recipients are accepted", group,
-        options=("--refuse", "nobody@contoso.com"),
+    return (
+        Scenario("refuses-relay", "the server does not relay, as it must not", group,
+            options=refuse, addresses={"@adatum.com": _NO_RELAY}),
+        Scenario("open-relay", "the server relays for everybody", group, options=refuse),
+        Scenario("relay-untested", "the server does not want to say whether it relays", group,
+            options=refuse, addresses={"somebody@adatum.com": "451 4.7.0 Temporary server error"}),
+        Scenario("refuses-unknown-recipient", "unknown recipients are refused at RCPT", group,
+            options=("--refuse", "nobody@contoso.com"), addresses={"nobody@contoso.com": _UNKNOWN}),
+        Scenario("some-recipients-refused", "old recipients pass, and those of this week do not",
+            group, options=("-r", "new.user@contoso.com"),
+            addresses={
+                "new.user@contoso.com": "550 5.4.1 Recipient address rejected: Access denied."
+            }),
+        Scenario("back-pressure-outside",
+            "medium back pressure: the own domain passes, others wait", group,
+            options=("-f", foreign, "-f", "probe@contoso.com"),
+            stage="mail", addresses={"@fabrikam.com": "452 4.3.1 Insufficient system resources"}),
+        Scenario("own-senders-refused", "senders of the own domain are refused (Direct Send)",
+            group, options=("-f", foreign, "-f", "device@contoso.com"),
+            addresses={
+                "device@contoso.com": "550 5.7.68 TenantInboundAttribution; Direct Send not"
+                " allowed for this organization from unauthorized sources"
+            }),
+        Scenario("bounces-refused", "the null sender is refused", group,
+            options=("-f", foreign, "-f", "<>"), addresses={"<>": "550 5.7.1 Sender denied"}),
+        Scenario("accepts-unknown-recipient", "unknown recipients are accepted", group,
+            options=("--refuse", "nobody@contoso.com")),
     )  # fmt: skip
 
 
@@ -418,10 +356,13 @@ def scenarios() -> Mapping[str, Scenario]:
     """All scenarios by their name."""
     rows = [scenario for scenario in map(_of_row, ROWS) if scenario is not None]
     profiles = map(_of_profile, PROFILES.values())
-    listed = [*_beside_the_table(), *profiles, *rows, *map(_of_reason, REASONS)]
-    found = {scenario.name: scenario for scenario in listed}
-    assert len(found) == len(listed), "two scenarios with one name"
-    return found
+    listed = [
+        *(*_beside_the_table(), *_doors(), *_nodes(), *_domains()),
+        *(*profiles, *rows, *map(_of_reason, REASONS)),
+    ]
+    named = {scenario.name: scenario for scenario in listed}
+    assert len(named) == len(listed), "two scenarios with one name"
+    return named
 
 
 def find(name: str) -> Scenario:

@@ -71,7 +71,7 @@ class Simulator:
             auth=None if auth is None else tuple(auth),
             auth_before_tls=None if auth_before_tls is None else tuple(auth_before_tls),
             credentials=credentials or Credentials(),
-            nodes=tuple((each.partition("=")[0], each.partition("=")[2]) for each in node),
+            nodes=tuple((text.partition("=")[0], text.partition("=")[2]) for text in node),
             addresses={name.lower(): text for name, text in (address or {}).items()},
         )
         self._certificate = certificate or Certificate()
