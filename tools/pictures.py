@@ -29,10 +29,9 @@ from running import (  # noqa: E402 found by the lines above
     CONTRIB,
     Authority,
     Icinga2,
-    find_program,
     install_plugin,
-    wait_for,
 )
+from support.programs import find_program, wait_for  # noqa: E402
 from surroundings import (  # noqa: E402
     MariaDB,
     start_carbon,

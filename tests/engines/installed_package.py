@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import CHECKOUT, CRITICAL, OK, PATIENCE, Icinga2, Nagios
+from running import CHECKOUT, CRITICAL, OK, Icinga2, Nagios
 from support.links import dead_links
+from support.programs import PATIENCE
 
 PLUGIN = Path("/usr/lib/nagios/plugins/check_exchange_mailaccept")
 COMMANDS = Path("/etc/nagios-plugins/config/exchange_mailaccept.cfg")

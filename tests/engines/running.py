@@ -7,64 +7,31 @@ the loopback interface.
 from __future__ import annotations
 
 import base64
+import contextlib
 import getpass
 import grp
 import json
 import os
 import re
 import shlex
-import socket
 import ssl
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
-from http.client import HTTPException
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
-import pytest
 import trustme
-from support.programs import find_program
+from support.programs import PATIENCE, Child, find_program, free_port, wait_for
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CONTRIB = CHECKOUT / "contrib"
-#: Seconds; generous, since it only bounds what would otherwise hang.
-PATIENCE = 90
 USER, GROUP = getpass.getuser(), grp.getgrgid(os.getgid()).gr_name
 
 OK, WARNING, CRITICAL, UNKNOWN = range(4)
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def is_listening(port: int) -> bool:
-    """Whether some TCP socket listens on ``port``, found out without connecting to it."""
-    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
-        for line in table.read_text().splitlines()[1:]:
-            _, local, _, state = line.split()[:4]
-            if state == "0A" and int(local.rpartition(":")[2], 16) == port:
-                return True
-    return False
-
-
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
-    """What ``condition`` returned as soon as that was true."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = condition()
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            pytest.fail(f"{what}: not within {seconds} s", pytrace=False)
-        time.sleep(0.05)
 
 
 class Result(NamedTuple):
@@ -85,41 +52,32 @@ class Result(NamedTuple):
         return [word.split("=")[0] for word in shlex.split(self.perfdata)]
 
 
-class Child:
-    """A program that runs until it is stopped."""
+def validate(command: Sequence[str], environment: Mapping[str, str]) -> str:
+    """Have an engine read its configuration, and nothing more; what it said."""
+    done = subprocess.run(
+        command,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=PATIENCE,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"the configuration is wrong:\n{done.stdout}{done.stderr}"
+    return done.stdout
 
-    def __init__(
-        self, command: Sequence[str], log: Path, environment: Optional[Mapping[str, str]] = None
-    ) -> None:
-        self.log = log
-        self._name = Path(command[0]).name
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                command,
-                env={**os.environ, **(environment or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
 
-    @property
-    def pid(self) -> int:
-        return self._process.pid
+def files_with(pattern: str, *directories: Path) -> list[Path]:
+    """The files below the directories in which the pattern is found.
 
-    def check_running(self) -> None:
-        """Fail with what the program said if it has ended."""
-        if self._process.poll() is not None:
-            said = self.log.read_text(errors="replace")[-4000:]
-            status = self._process.returncode
-            pytest.fail(f"{self._name} ended with {status}:\n{said}", pytrace=False)
-
-    def stop(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+    An engine that runs removes files meanwhile.
+    """
+    found = []
+    for path in (path for directory in directories for path in directory.rglob("*")):
+        with contextlib.suppress(FileNotFoundError):
+            if path.is_file() and re.search(pattern.encode(), path.read_bytes()):
+                found.append(path)
+    return found
 
 
 def install_plugin(directory: Path) -> Path:
@@ -205,8 +163,8 @@ object ApiListener "api" { bind_host = "127.0.0.1"; bind_port = ApiPort }
         self.directory = directory
         self.configuration_file = directory / "etc" / "icinga2.conf"
         self.port = port or free_port()
-        for each in ("etc/zones.d", "log", "cache", "spool/perfdata", "spool/tmp", "run"):
-            (directory / each).mkdir(parents=True, exist_ok=True)
+        for name in ("etc/zones.d", "log", "cache", "spool/perfdata", "spool/tmp", "run"):
+            (directory / name).mkdir(parents=True, exist_ok=True)
         authority.certify(node, directory / "data" / "certs")
         self._trusted = ssl.create_default_context(cafile=str(authority.trust(directory / "ca")))
         self._trusted.check_hostname = False
@@ -240,18 +198,8 @@ object ApiListener "api" { bind_host = "127.0.0.1"; bind_port = ApiPort }
 
     def validate(self) -> str:
         """Have Icinga read the configuration, and nothing more; what it said."""
-        done = subprocess.run(
-            [self.program, "daemon", "-C", "-c", str(self.configuration_file), *self._defines],
-            env={**os.environ, **self._environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=PATIENCE,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            pytest.fail(f"the configuration is wrong:\n{done.stdout}{done.stderr}", pytrace=False)
-        return done.stdout
+        command = [self.program, "daemon", "-C", "-c", str(self.configuration_file)]
+        return validate([*command, *self._defines], self._environment)
 
     def start(self) -> Icinga2:
         self.begin()
@@ -267,16 +215,8 @@ object ApiListener "api" { bind_host = "127.0.0.1"; bind_port = ApiPort }
         )
 
     def wait_until_ready(self) -> None:
-        def is_ready() -> bool:
-            assert self._child is not None
-            self._child.check_running()
-            try:
-                self.call("/v1/status/IcingaApplication")
-            except OSError:
-                return False
-            return True
-
-        wait_for(is_ready, "Icinga's API answers")
+        assert self._child is not None
+        self._child.wait_until(lambda: self.call("/v1/status/IcingaApplication"), "its API answers")
 
     def stop(self) -> None:
         if self._child is not None:
@@ -285,8 +225,8 @@ object ApiListener "api" { bind_host = "127.0.0.1"; bind_port = ApiPort }
     def call(self, path: str, body: Any = None, method: str = "") -> Any:
         """Call the API.
 
-        :raises OSError: the node does not answer, or it stopped while it did (it starts again
-            when it gets its configuration)
+        :raises OSError: the node does not answer
+        :raises HTTPException: it stopped while it did, as when it gets its configuration
         """
         credentials = base64.b64encode(b"test:test").decode()
         headers = {"Accept": "application/json", "Authorization": f"Basic {credentials}"}
@@ -294,25 +234,22 @@ object ApiListener "api" { bind_host = "127.0.0.1"; bind_port = ApiPort }
             headers["X-HTTP-Method-Override"] = method
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"https://127.0.0.1:{self.port}{path}", data, headers)
-        try:
-            with urllib.request.urlopen(request, context=self._trusted, timeout=PATIENCE) as answer:
-                return json.load(answer)
-        except HTTPException as error:
-            raise ConnectionError(f"{path}: {error}") from error
+        with urllib.request.urlopen(request, context=self._trusted, timeout=PATIENCE) as answer:
+            return json.load(answer)
 
     def services(self, expression: str = "true", **variables: Any) -> dict[str, Any]:
         """Name to attributes of the services for which ``expression`` holds."""
-        found = self.call(
+        answer = self.call(
             "/v1/objects/services", {"filter": expression, "filter_vars": variables}, "GET"
         )
-        return {each["name"]: each["attrs"] for each in found["results"]}
+        return {service["name"]: service["attrs"] for service in answer["results"]}
 
     def check(self, expression: str, **variables: Any) -> dict[str, Any]:
         """Check services now; their attributes with the new result."""
         before = self.services(expression, **variables)
         assert before, f"no service for which {expression} holds"
-        chosen = {"type": "Service", "filter": expression, "filter_vars": variables}
-        self.call("/v1/actions/reschedule-check", {**chosen, "force": True})
+        services = {"type": "Service", "filter": expression, "filter_vars": variables}
+        self.call("/v1/actions/reschedule-check", {**services, "force": True})
 
         def results() -> Optional[dict[str, Any]]:
             after = self.services(expression, **variables)
@@ -378,8 +315,8 @@ event_broker_options=0
     ) -> None:
         self.program = find_program("nagios4", "nagios4-core")
         self.directory = directory
-        for each in ("tmp", "checkresults"):
-            (directory / each).mkdir(parents=True)
+        for name in ("tmp", "checkresults"):
+            (directory / name).mkdir(parents=True)
         (directory / "objects.cfg").write_text(objects)
         (directory / "resource.cfg").write_text(
             "".join(f"${name}$={value}\n" for name, value in macros.items())
@@ -389,36 +326,24 @@ event_broker_options=0
                 directory=directory,
                 user=USER,
                 group=GROUP,
-                files="\n".join(f"cfg_file={each}" for each in (*files, directory / "objects.cfg")),
+                files="\n".join(f"cfg_file={file}" for file in (*files, directory / "objects.cfg")),
             )
         )
         self._child: Optional[Child] = None
 
     def validate(self) -> str:
         """``nagios4 -v``; what it said."""
-        done = subprocess.run(
-            [self.program, "-v", str(self.directory / "nagios.cfg")],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=PATIENCE,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            pytest.fail(f"the configuration is wrong:\n{done.stdout}{done.stderr}", pytrace=False)
-        return done.stdout
+        return validate([self.program, "-v", str(self.directory / "nagios.cfg")], {})
 
     def start(self) -> Nagios:
         self._child = Child(
             [self.program, str(self.directory / "nagios.cfg")], self.directory / "out"
         )
 
-        def is_ready() -> bool:
-            assert self._child is not None
-            self._child.check_running()
-            return (self.directory / "nagios.cmd").exists() and bool(self.services())
-
-        wait_for(is_ready, "Nagios takes commands")
+        self._child.wait_until(
+            lambda: (self.directory / "nagios.cmd").exists() and self.services(),
+            "it takes commands",
+        )
         return self
 
     def stop(self) -> None:
@@ -432,16 +357,13 @@ event_broker_options=0
 
     def services(self) -> dict[str, dict[str, str]]:
         """``host!service`` to the fields of status.dat."""
-        try:
-            text = (self.directory / "status.dat").read_text(errors="replace")
-        except FileNotFoundError:
-            return {}
-        found = {}
+        text = (self.directory / "status.dat").read_text(errors="replace")
+        services = {}
         for block in re.findall(r"^servicestatus \{\n(.*?)^\t\}", text, re.DOTALL | re.MULTILINE):
             lines = (line.strip().split("=", 1) for line in block.splitlines() if "=" in line)
             fields = dict(lines)
-            found[f"{fields['host_name']}!{fields['service_description']}"] = fields
-        return found
+            services[f"{fields['host_name']}!{fields['service_description']}"] = fields
+        return services
 
     def check(self, *names: str) -> dict[str, dict[str, str]]:
         """Check services now; their fields with the new result."""

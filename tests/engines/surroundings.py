@@ -7,21 +7,11 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from running import CONTRIB, PATIENCE, USER, Child, free_port, is_listening, wait_for
-from support.programs import find_program, unavailable
+from running import CONTRIB, USER
+from support.programs import PATIENCE, Child, find_program, free_port, unavailable
 
 MODULES = Path("/usr/share/icingaweb2/modules")
 IDO_SCHEMA = Path("/usr/share/icinga2-ido-mysql/schema/mysql.sql")
-
-
-def wait_until_listening(child: Child, port: int, what: str) -> None:
-    """Return when the child listens; fail the test if it ends."""
-
-    def is_ready() -> bool:
-        child.check_running()
-        return is_listening(port)
-
-    wait_for(is_ready, f"{what} listens")
 
 
 class MariaDB:
@@ -45,7 +35,7 @@ class MariaDB:
              f"--user={USER}", "--innodb-flush-log-at-trx-commit=0"],
             directory / "log",
         )  # fmt: skip
-        wait_until_listening(self._child, self.port, "MariaDB")
+        self._child.wait_until_listening(self.port)
         self.ask("create user test@'127.0.0.1' identified by 'test'")
         self.ask("grant all on *.* to test@'127.0.0.1'")
 
@@ -97,7 +87,7 @@ def start_carbon(directory: Path, retention: str = "1s:1h") -> tuple[Child, int]
          # Not the one of the tests, in whose environment carbon is not.
          "PYTHONPATH": ""},
     )  # fmt: skip
-    wait_until_listening(child, port, "carbon")
+    child.wait_until_listening(port)
     return child, port
 
 
@@ -136,7 +126,7 @@ FUNCTION_PLUGINS = []
     child = Child(
         [*manage, "runserver", "--noreload", f"127.0.0.1:{port}"], directory / "web", environment
     )
-    wait_until_listening(child, port, "Graphite's web")
+    child.wait_until_listening(port)
     return child, port
 
 
@@ -193,5 +183,5 @@ def start_icingaweb(directory: Path, ido: int, icinga: int, graphite: int) -> tu
         directory / "out",
         {**environment, "REMOTE_USER": "oncall"},
     )  # fmt: skip
-    wait_until_listening(child, port, "Icinga Web")
+    child.wait_until_listening(port)
     return child, port

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import CONTRIB, OK, PATIENCE, Authority, Icinga2, install_plugin
-from support.programs import find_program
+from running import CONTRIB, OK, Authority, Icinga2, install_plugin
+from support.programs import PATIENCE, find_program
 from surroundings import MariaDB, configure_icingaweb
 
 from exchange_mailaccept.cli.table import OPTIONS

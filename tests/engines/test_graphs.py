@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from running import CONTRIB, OK, Child, Icinga2, free_port, install_plugin, wait_for
-from support.programs import find_program
-from surroundings import start_carbon, wait_until_listening
+from running import CONTRIB, OK, Icinga2, install_plugin
+from support.programs import Child, find_program, free_port, wait_for
+from surroundings import start_carbon
 
 DASHBOARD = CONTRIB / "grafana" / "dashboard.json"
 TEMPLATE = CONTRIB / "icinga2" / "graphite.ini"
@@ -69,7 +69,7 @@ def databases(tmp_path_factory, authority, simulate) -> Iterator[Databases]:
         carbon, carbon_port = start_carbon(directory / "carbon")
         children.append(carbon)
         found = Databases(port, directory / "carbon" / "whisper")
-        wait_until_listening(influxdb, port, "InfluxDB")
+        influxdb.wait_until_listening(port)
         found.ask("CREATE DATABASE icinga2", post=True)
 
         server = simulate(

@@ -10,17 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from running import (
-    CONTRIB,
-    CRITICAL,
-    OK,
-    PATIENCE,
-    Icinga2,
-    Result,
-    free_port,
-    install_plugin,
-    wait_for,
-)
+from running import CONTRIB, CRITICAL, OK, Icinga2, Result, install_plugin
+from support.programs import PATIENCE, free_port, wait_for
 
 SHIPPED = CONTRIB / "icinga2"
 #: Node to zone.
@@ -116,31 +107,29 @@ def cluster(tmp_path_factory, authority, simulate) -> Iterator[Cluster]:
                 text.replace("\n\tcommand_endpoint", "\n\tcheck_timeout = 24s\n\tcommand_endpoint")
             )
     nodes[MASTER].validate()
-    for each in nodes.values():
-        each.begin()
     try:
-        for each in nodes.values():
-            each.wait_until_ready()
+        for node in nodes.values():
+            node.begin()
+        for node in nodes.values():
+            node.wait_until_ready()
 
         def is_complete() -> bool:
-            try:
-                found = nodes[SATELLITE].services()
-                agent = nodes[AGENT].call("/v1/objects/checkcommands")["results"]
-                satellite = nodes[MASTER].call(f"/v1/objects/endpoints/{SATELLITE}")["results"]
-                connected = nodes[SATELLITE].call(f"/v1/objects/endpoints/{AGENT}")["results"]
-            except OSError:
-                return False  # A node starts again when it gets its configuration.
+            # A node starts again when it gets its configuration, and answers nothing meanwhile.
+            services = nodes[SATELLITE].services()
+            commands = nodes[AGENT].call("/v1/objects/checkcommands")["results"]
+            satellite = nodes[MASTER].call(f"/v1/objects/endpoints/{SATELLITE}")["results"]
+            agent = nodes[SATELLITE].call(f"/v1/objects/endpoints/{AGENT}")["results"]
             return (
-                sum(name in found for name in PLACES) >= 2
-                and any(each["name"] == "exchange_mailaccept" for each in agent)
-                and all(each["attrs"]["connected"] for each in (*satellite, *connected))
+                sum(name in services for name in PLACES) >= 2
+                and any(command["name"] == "exchange_mailaccept" for command in commands)
+                and all(endpoint["attrs"]["connected"] for endpoint in (*satellite, *agent))
             )
 
         wait_for(is_complete, "the configuration at all nodes", 2 * PATIENCE)
         yield Cluster(nodes, notes, directory / "sendmail")
     finally:
-        for each in nodes.values():
-            each.stop()
+        for node in nodes.values():
+            node.stop()
 
 
 @pytest.mark.parametrize("name", PLACES)

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import pytest
 from cases import BY_NAME, options_of
-from running import CONTRIB, Icinga2, Result, install_plugin, wait_for
+from running import CONTRIB, Icinga2, Result, install_plugin
+from support.programs import wait_for
 from surroundings import MariaDB, start_carbon, start_graphite_web, start_icingaweb
 
 HOST = "mbx01.contoso.com"

@@ -11,16 +11,25 @@ import sys
 from typing import NamedTuple
 
 import pytest
-from support import policy_lab
-from support.policy_lab import CARELESS, ELSEWHERE, MAIL, MAIL_WITHOUT_TLS, VALIDATING, Lab, Zone
+from support.certificates import Issued, issue
+from support.policy_lab import (
+    CARELESS,
+    ELSEWHERE,
+    MAIL,
+    MAIL_WITHOUT_TLS,
+    VALIDATING,
+    Lab,
+    Zone,
+    running_lab,
+)
 
-AUTHORITY = policy_lab.issue("Test CA", authority=True)
-INTERMEDIATE = policy_lab.issue("Test CA 2", by=AUTHORITY, authority=True)
-STRANGER = policy_lab.issue("Other CA", authority=True)
+AUTHORITY = issue("Test CA", authority=True)
+INTERMEDIATE = issue("Test CA 2", by=AUTHORITY, authority=True)
+STRANGER = issue("Other CA", authority=True)
 #: What a record is about that no server has.
-ANOTHER = policy_lab.issue("another")
+ANOTHER = issue("another")
 #: The certificate of each case's server.
-OWN: dict[str, policy_lab.Issued] = {}
+OWN: dict[str, Issued] = {}
 
 
 #: What posttls-finger says: the records hold, ...
@@ -41,7 +50,7 @@ class Tlsa(NamedTuple):
     usage: int
     selector: int
     matching_type: int
-    about: policy_lab.Issued
+    about: Issued
 
     def __str__(self) -> str:
         content = self.about.public_key if self.selector == 1 else self.about.der
@@ -71,7 +80,7 @@ class Case(NamedTuple):
     #: by whom.
     names: tuple[str, ...] = ()
     days: tuple[int, int] = (-10, 90)
-    by: policy_lab.Issued = AUTHORITY
+    by: Issued = AUTHORITY
     #: Whether the certificates of the authorities are sent too.
     whole: bool = True
 
@@ -148,23 +157,16 @@ SPECIAL = {
 
 
 @pytest.fixture(scope="module")
-def lab(server_directory, require_root):
-    require_root("a network namespace")
-    lab = Lab(server_directory("dane"))
-    try:
-        _serve(lab)
+def lab(server_directory):
+    with running_lab(server_directory("dane"), _serve) as lab:
         yield lab
-    finally:
-        lab.close()
 
 
 def _serve(lab: Lab) -> None:
     records, certificates = [], {}
     for name, case in CASES.items():
         mx = host(name)
-        own = policy_lab.issue(
-            mx, *(case.names or (mx,)), by=case.by, begins=case.days[0], ends=case.days[1]
-        )
+        own = issue(mx, *(case.names or (mx,)), by=case.by, begins=case.days[0], ends=case.days[1])
         OWN[name] = own
         certificates[mx] = own.pem(*(own.issuers if case.whole else ()))
         about = {
@@ -224,11 +226,9 @@ def _serve(lab: Lab) -> None:
 
 
 def check(lab: Lab, domain: str, *arguments: str) -> tuple[int, str]:
-    """The plugin's exit code, and its first line without the state and perfdata."""
-    *lines, code = lab.check(
-        "-d", domain, "--dane", "--until", "starttls", "--profile", "none", *arguments
-    ).splitlines()
-    return int(code), lines[0].partition(" - ")[2].partition(" | ")[0]
+    """The plugin's exit code, and its output without the state."""
+    code, output = lab.check(domain, "--dane", *arguments)
+    return code, output.partition(" - ")[2]
 
 
 def judged_by_postfix(lab: Lab, domain: str) -> str:
@@ -308,9 +308,7 @@ def test_a_set_is_judged_by_each_of_its_servers(lab):
 
 
 def test_the_right_record_is_shown_for_a_certificate_that_does_not_match(lab):
-    shown = lab.check(
-        "-d", "no-match.signed.example", "--dane", "--until", "starttls", "--profile", "none"
-    )
+    _, shown = check(lab, "no-match.signed.example")
     right = hashlib.sha256(OWN["no-match"].public_key).hexdigest()
     assert f"  the record of its certificate is 3 1 1 {right}\n" in shown
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import re
 from typing import NamedTuple
 
 import dns.exception
@@ -17,6 +18,7 @@ import dns.message
 import dns.query
 import dns.rcode
 import pytest
+from support.programs import find_program, free_port
 
 #: Addresses in the zone: at these a server listens, at ``CLOSED`` none ever does.
 OPEN = "127.0.0.2"
@@ -137,6 +139,13 @@ def without_server(name, reason, besides="", note=""):
     )
 
 
+def shape(run) -> str:
+    """The whole of stdout, with # for what differs from run to run, and without the diagnosis."""
+    text = re.sub(r"\bport \d+", "port #", run.masked)
+    text = re.sub(r"(?m)^( *)(Meaning|Next step|Read): .+$", r"\1\2", text)
+    return re.sub(r"(?m)^(Troubleshooting), .+\n(?:  \d\. .+\n)+", r"\1\n", text)
+
+
 class Knot(NamedTuple):
     """A Knot that serves the zones of this module."""
 
@@ -148,7 +157,7 @@ class Knot(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def knot(find_program, launch_for_session, server_directory, free_port):
+def knot(launch_for_session, server_directory):
     program = find_program("knotd", package="knot")
     directory = server_directory("knot")
     for name in ("run", "db", "zones"):
@@ -166,14 +175,12 @@ def knot(find_program, launch_for_session, server_directory, free_port):
         except (OSError, dns.exception.Timeout):
             return False
 
-    launch_for_session(
-        [program, "-c", str(configuration)], directory, "127.0.0.1", port, ready=is_loaded
-    )
+    launch_for_session([program, "-c", str(configuration)], directory, port, ready=is_loaded)
     return server
 
 
 @pytest.fixture
-def smtp_port(free_port):
+def smtp_port():
     """The one port on which the servers of a test listen."""
     return free_port("127.0.0.1", OPEN, OPEN_TOO, CLOSED, "::1")
 
@@ -199,30 +206,28 @@ def check(run_plugin, knot, smtp_port):
     return run
 
 
-def test_mail_goes_to_the_domains_server(
-    run_plugin, knot, servers, smtp_port, sink_mail, check_probe_message
-):
+def test_mail_goes_to_the_domains_server(run_plugin, knot, servers, smtp_port, check_probe_message):
     run = run_plugin(
         *("-d", "mx.test", "-p", str(smtp_port), "--profile", "none"),
         *("--nameserver", f"{knot.address}:{knot.port}", "-r", "good"),
     )
 
-    assert run.shape == (
+    assert shape(run) == (
         "MAILACCEPT OK - open.mx.test accepted mail for good@mx.test in #s"
         " | banner=#s;;;0 connect=#s;;;0 data=#s;;;0 ehlo=#s;;;0 extensions=0;;;0 mail=#s;;;0"
         " message=#s;;;0 mx=#s;;;0 quit=#s;;;0 rcpt=#s;;;0 total=#s;;;0\n"
     )
     assert run.exit_code == 0
-    (content,) = sink_mail(servers[0])
+    (content,) = servers[0].mail()
     message = check_probe_message(content)
     assert message["X-Rcpt-Args"] == "<good@mx.test> NOTIFY=NEVER"
-    assert sink_mail(servers[1]) == []
+    assert servers[1].mail() == []
 
 
 def test_backup_answers_for_a_better_one_that_refuses_connections(check):
     run = check("backup.mx.test")
 
-    assert run.shape == accepted_by_backup(
+    assert shape(run) == accepted_by_backup(
         f"closed.mx.test could not be connected: {CLOSED} port #: connection refused",
         "backup",
         "10 closed.mx.test, 20 open.mx.test",
@@ -246,7 +251,7 @@ def test_backup_answers_for_a_better_one_that_refuses_connections(check):
 def test_mx_are_compared_with_those_that_are_expected(check, domain, expected, exit_code, line):
     run = check(f"{domain}.mx.test", *(word for name in expected for word in ("--expect-mx", name)))
     assert run.exit_code == exit_code
-    assert run.status.partition(" - ")[2].startswith(line)
+    assert run.first_line.partition(" - ")[2].startswith(line)
 
 
 def test_all_servers_of_equal_preference(check):
@@ -260,7 +265,7 @@ def test_all_servers_of_equal_preference(check):
         # Perfdata labels are quoted where nagiosplugin thinks they must.
         for host, quote in (("open-too", "'"), ("open", ""))
     )
-    assert run.shape == (
+    assert shape(run) == (
         "MAILACCEPT OK - 2 of 2 mail servers of equal.mx.test pass every stage up to rcpt for "
         f"postmaster@equal.mx.test in #s | {first} accepting=2;;;0 mx=#s;;;0 {second} "
         "servers=2;;;0\n"
@@ -272,8 +277,7 @@ def test_mx_that_is_an_alias(check):
     """Forbidden by RFC 5321 5.1, and followed by every mail server."""
     run = check("to-alias.mx.test")
 
-    assert run.shape == accepted("alias", "to-alias")
-    assert run.exit_code == 0
+    assert (run.exit_code, shape(run)) == (0, accepted("alias", "to-alias"))
 
 
 @pytest.mark.parametrize(
@@ -295,16 +299,17 @@ def test_mx_that_is_an_alias(check):
 def test_a_domain_without_a_server(check, knot, domain, host, reason, besides, note):
     run = check(domain)
     reason = reason.format(knot=knot.address)
-    assert run.shape == without_server(host or domain, reason, besides, note)
-    assert run.exit_code == 2
+    assert (run.exit_code, shape(run)) == (2, without_server(host or domain, reason, besides, note))
 
 
 def test_domain_without_mx_is_its_own_server(check):
     """RFC 5321 5.1: the implicit MX."""
     run = check("implicit.mx.test")
 
-    assert run.shape == accepted("implicit", "implicit", " (implicit.mx.test has no MX record)")
-    assert run.exit_code == 0
+    assert (run.exit_code, shape(run)) == (
+        0,
+        accepted("implicit", "implicit", " (implicit.mx.test has no MX record)"),
+    )
 
 
 def test_zone_the_server_is_not_responsible_for(check, knot):
@@ -314,7 +319,7 @@ def test_zone_the_server_is_not_responsible_for(check, knot):
     run = check("elsewhere.test")
 
     reason = f"no name server answered: REFUSED from {knot.address} port #"
-    assert run.shape == (
+    assert shape(run) == (
         f"MAILACCEPT UNKNOWN - could not look up elsewhere.test: {reason}\nMeaning\nNext step\n"
         f"Stages at elsewhere.test:\n  mx #s  untested ({reason})\nTroubleshooting\n"
         "| mx=#s;;;0 total=#s;;;0\n"
@@ -331,7 +336,7 @@ def test_answer_too_long_for_udp(check, knot):
 
     run = check("many.mx.test", "--until", "mx")
 
-    assert run.shape == (
+    assert shape(run) == (
         f"MAILACCEPT OK - {MANY} mail servers found in #s | mx=#s;;;0 total=#s;;;0\n"
     )
     assert run.exit_code == 0
@@ -342,5 +347,4 @@ def test_server_with_ipv6_only(check, smtp_sink, smtp_port):
 
     run = check("v6.mx.test")
 
-    assert run.shape == accepted("mail-v6", "v6")
-    assert run.exit_code == 0
+    assert (run.exit_code, shape(run)) == (0, accepted("mail-v6", "v6"))

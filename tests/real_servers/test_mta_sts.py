@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import pytest
-from support import policy_lab
+from support.certificates import Issued, issue
 from support.policy_lab import (
     CLOSED,
     DRIPPING,
@@ -21,10 +21,11 @@ from support.policy_lab import (
     WEB,
     Lab,
     Zone,
+    running_lab,
 )
 
-AUTHORITY = policy_lab.issue("Test CA", authority=True)
-STRANGER = policy_lab.issue("Other CA", authority=True)
+AUTHORITY = issue("Test CA", authority=True)
+STRANGER = issue("Other CA", authority=True)
 
 TXT = '"v=STSv1; id=20260101;"'
 
@@ -41,7 +42,7 @@ class Case(NamedTuple):
     #: The beginning of the first line.
     words: str
     policy: str = ""
-    #: Names of its MX hosts, the preferred one first; one with ``notls`` in it has no TLS.
+    #: Names of its MX hosts, the preferred one first; ``mx-notls`` has no TLS.
     mx: tuple[str, ...] = ("mx.{case}.example",)
     txt: tuple[str, ...] = (TXT,)
     #: Of the MX hosts' certificates.
@@ -50,7 +51,7 @@ class Case(NamedTuple):
     #: Of the web server: address, directive of nginx, and who issued its certificate to whom.
     web: str = WEB
     directive: str = ""
-    web_by: policy_lab.Issued = AUTHORITY
+    web_by: Issued = AUTHORITY
     web_name: str = "mta-sts.{case}.example"
     arguments: tuple[str, ...] = ()
 
@@ -76,7 +77,8 @@ CASES = {
     "testing-unlisted": Case(1, "MTA-STS in mode testing fails for 1 of 1 MX: mx.testing-unlisted"
                              ".example is not in", policy("testing", "elsewhere.example")),
     # STARTTLS and certificate.
-    "notls": Case(2, DEFER + "mx.notls.example does not offer STARTTLS", OWN_MX),
+    "notls": Case(2, DEFER + "mx-notls.notls.example does not offer STARTTLS",
+                  policy("enforce", "*.notls.example"), ("mx-notls.{case}.example",)),
     "other-name": Case(2, DEFER + "mx.other-name.example: the certificate is for another name",
                        OWN_MX, names=("elsewhere.example",)),
     "expired": Case(2, DEFER + "mx.expired.example: the certificate has expired", OWN_MX,
@@ -130,14 +132,9 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def lab(server_directory, require_root):
-    require_root("a network namespace")
-    lab = Lab(server_directory("mta-sts"))
-    try:
-        _serve(lab)
+def lab(server_directory):
+    with running_lab(server_directory("mta-sts"), _serve) as lab:
         yield lab
-    finally:
-        lab.close()
 
 
 def _serve(lab: Lab) -> None:
@@ -147,20 +144,16 @@ def _serve(lab: Lab) -> None:
         hosts = [host.format(case=name) for host in case.mx]
         records = [f"_mta-sts TXT {txt}" for txt in case.txt]
         for number, host in enumerate(hosts):
-            own = policy_lab.issue(
+            own = issue(
                 host, *(case.names or (host,)), by=AUTHORITY, begins=case.days[0], ends=case.days[1]
             )
             mail[host] = own.pem(AUTHORITY.certificate)
-            address = (
-                MAIL_WITHOUT_TLS if "notls" in host.partition(f".{domain}")[0] + name else MAIL
-            )
-            if name == "one-notls":
-                address = MAIL_WITHOUT_TLS if host.startswith("mx-notls") else MAIL
+            address = MAIL_WITHOUT_TLS if host.startswith("mx-notls") else MAIL
             records += [f"@ MX {number} {host}.", f"{host}. A {address}"]
         if case.web:
             records.append(f"mta-sts A {case.web}")
         policy_host = f"mta-sts.{domain}"
-        issued = policy_lab.issue(policy_host, case.web_name.format(case=name), by=case.web_by)
+        issued = issue(policy_host, case.web_name.format(case=name), by=case.web_by)
         web[policy_host] = issued.pem(case.web_by.certificate)
         if case.policy:
             path = f"{policy_host}/.well-known/mta-sts.txt"
@@ -177,12 +170,10 @@ def _serve(lab: Lab) -> None:
 
 
 def check(lab: Lab, domain: str, *arguments: str, **environment: str) -> tuple[int, str]:
-    """The plugin's exit code, and its first line without the state and perfdata."""
-    *lines, code = lab.check(
-        "-d", domain, "--mta-sts", "--ca-file", str(lab.directory / "ca.pem"),
-        "--until", "starttls", "--profile", "none", *arguments, **environment
-    ).splitlines()  # fmt: skip
-    return int(code), lines[0].partition(" - ")[2].partition(" | ")[0]
+    """The plugin's exit code, and its output without the state."""
+    authority = str(lab.directory / "ca.pem")
+    code, output = lab.check(domain, "--mta-sts", "--ca-file", authority, *arguments, **environment)
+    return code, output.partition(" - ")[2]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -200,10 +191,7 @@ def test_proxies_of_the_environment_are_not_used(lab):
 
 
 def test_what_was_published_is_shown(lab):
-    shown = lab.check(
-        "-d", "holds.example", "--mta-sts", "--ca-file", str(lab.directory / "ca.pem"),
-        "--until", "starttls", "--profile", "none", "-v",
-    )  # fmt: skip
+    _, shown = check(lab, "holds.example", "-v")
     assert (
         "MTA-STS: holds\n  mode enforce, mx mx.holds.example, max_age 604800, id 20260101\n"
         in shown

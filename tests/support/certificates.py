@@ -6,7 +6,6 @@ import datetime
 import ipaddress
 import re
 import ssl
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Optional, Union
 
@@ -18,21 +17,88 @@ from cryptography.x509.oid import NameOID
 Key = Union[ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey]
 
 
-class Certified(NamedTuple):
-    """A certificate with its key, each in a file of PEM."""
+class Issued(NamedTuple):
+    """A certificate with its key, and those of who issued it."""
 
     certificate: x509.Certificate
     key: Key
-    #: Certificate and key in one file.
+    issuers: tuple[x509.Certificate, ...] = ()
+
+    @property
+    def der(self) -> bytes:
+        return self.certificate.public_bytes(serialization.Encoding.DER)
+
+    @property
+    def public_key(self) -> bytes:
+        return self.key.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+
+    @property
+    def key_pem(self) -> bytes:
+        return self.key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+
+    def pem(self, *sent: x509.Certificate) -> bytes:
+        """The key, the certificate and ``sent``, in the order that Postfix wants."""
+        chain = (self.certificate, *sent)
+        return self.key_pem + b"".join(
+            certificate.public_bytes(serialization.Encoding.PEM) for certificate in chain
+        )
+
+
+def issue(
+    name: str,
+    *names: str,
+    by: Optional[Issued] = None,
+    authority: bool = False,
+    begins: float = -10,
+    ends: float = 90,
+    key: Optional[Key] = None,
+) -> Issued:
+    """A certificate for ``names`` from ``begins`` to ``ends``, in days from now.
+
+    Without ``by`` it is signed with its own key; ``key`` if it is to be of another kind.
+    """
+    key = key or ec.generate_private_key(ec.SECP256R1())
+    subject = _distinguished(name)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(by.certificate.subject if by else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + datetime.timedelta(days=begins))
+        .not_valid_after(now + datetime.timedelta(days=ends))
+        .add_extension(x509.BasicConstraints(authority, None), critical=True)
+    )
+    if names:
+        builder = builder.add_extension(
+            x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False
+        )
+    signed = builder.sign(by.key if by else key, hashes.SHA256())
+    return Issued(signed, key, (by.certificate, *by.issuers) if by else ())
+
+
+class Certified(NamedTuple):
+    """A certificate with its key."""
+
+    certificate: x509.Certificate
+    key: Key
+    #: Both in one file of PEM.
     file: str
 
     def context(self, **settings: Any) -> ssl.SSLContext:
         """A server's context with this certificate; ``settings`` are set on it."""
-        made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        made.load_cert_chain(self.file)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.file)
         for name, value in settings.items():
-            setattr(made, name, value)
-        return made
+            setattr(context, name, value)
+        return context
 
 
 class Authority:
@@ -40,9 +106,8 @@ class Authority:
 
     def __init__(self, directory: Path, name: str) -> None:
         self._directory = directory
-        self._name = _distinguished(name)
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self.certificate = self._sign(self._name, self._key, (), -1, 3650, authority=True)
+        self._itself = issue(name, authority=True, begins=-1, ends=3650)
+        self.certificate = self._itself.certificate
         #: The authority's certificate in PEM.
         self.file = str(directory / f"{name.replace(' ', '-')}.pem")
         Path(self.file).write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
@@ -57,52 +122,18 @@ class Authority:
         subject: str = "",
         key: Optional[Key] = None,
     ) -> Certified:
-        """A certificate for ``names`` from ``begins`` to ``ends``, in days from now.
+        """A certificate as :func:`issue` makes it.
 
         ``itself``: signed with its own key and not by the authority.  ``subject``: its common name,
-        if that is not ``name``.  ``key``: if it is to be of another kind.
+        if that is not ``name``.
         """
-        key = key or ec.generate_private_key(ec.SECP256R1())
-        holder = _distinguished(subject or name)
-        signed = self._sign(holder, key, names, begins, ends, itself=itself)
-        file = self._directory / f"{name}-{signed.serial_number}.pem"
+        by = None if itself else self._itself
+        issued = issue(subject or name, *names, by=by, begins=begins, ends=ends, key=key)
+        file = self._directory / f"{name}-{issued.certificate.serial_number}.pem"
         file.write_bytes(
-            signed.public_bytes(serialization.Encoding.PEM)
-            + key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
+            issued.certificate.public_bytes(serialization.Encoding.PEM) + issued.key_pem
         )
-        return Certified(signed, key, str(file))
-
-    def _sign(
-        self,
-        subject: x509.Name,
-        key: Key,
-        names: Sequence[str],
-        begins: float,
-        ends: float,
-        *,
-        itself: bool = False,
-        authority: bool = False,
-    ) -> x509.Certificate:
-        now = datetime.datetime.now(datetime.timezone.utc)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(subject if itself else self._name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now + datetime.timedelta(days=begins))
-            .not_valid_after(now + datetime.timedelta(days=ends))
-            .add_extension(x509.BasicConstraints(authority, None), critical=True)
-        )
-        if names:
-            builder = builder.add_extension(
-                x509.SubjectAlternativeName([_general_name(each) for each in names]), critical=False
-            )
-        return builder.sign(key if itself else self._key, hashes.SHA256())
+        return Certified(issued.certificate, issued.key, str(file))
 
 
 def _distinguished(name: str) -> x509.Name:

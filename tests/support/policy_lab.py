@@ -8,24 +8,17 @@ the certificates.  It lives in a network namespace, because resolvers and mail s
 
 from __future__ import annotations
 
-import datetime
+import contextlib
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-from support.programs import find_program, unavailable
-
-CHECKOUT = Path(__file__).resolve().parents[2]
-#: Seconds; generous, since it only bounds what would otherwise hang.
-PATIENCE = 60
+from support.plugin import PLUGIN
+from support.postfix import configure
+from support.programs import PATIENCE, Child, find_program, require_root, unavailable
 
 VALIDATING, CARELESS = "127.0.0.1", "127.0.0.2"
 KNOT, MAIL, MAIL_WITHOUT_TLS = (f"192.0.2.{last}" for last in (53, 25, 26))
@@ -37,62 +30,6 @@ ELSEWHERE = "192.0.2.54"
 ADDRESSES = (
     *(CARELESS, KNOT, MAIL, MAIL_WITHOUT_TLS, WEB, SILENT_WEB, DRIPPING_WEB, CLOSED, ELSEWHERE),
 )
-
-
-class Issued(NamedTuple):
-    """A certificate with its key, and those that were issued before it."""
-
-    certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
-    issuers: tuple[x509.Certificate, ...] = ()
-
-    @property
-    def der(self) -> bytes:
-        return self.certificate.public_bytes(serialization.Encoding.DER)
-
-    @property
-    def public_key(self) -> bytes:
-        return self.key.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-
-    def pem(self, *sent: x509.Certificate) -> bytes:
-        """The key, the certificate and ``sent``, in one file for a server."""
-        chain = (self.certificate, *sent)
-        return self.key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        ) + b"".join(each.public_bytes(serialization.Encoding.PEM) for each in chain)
-
-
-def issue(
-    name: str,
-    *names: str,
-    by: Optional[Issued] = None,
-    authority: bool = False,
-    begins: int = -10,
-    ends: int = 90,
-) -> Issued:
-    """A certificate for ``names``, valid from ``begins`` to ``ends`` in days from now."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(by.certificate.subject if by else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now + datetime.timedelta(days=begins))
-        .not_valid_after(now + datetime.timedelta(days=ends))
-        .add_extension(x509.BasicConstraints(authority, None), critical=True)
-    )
-    if names:
-        general = [x509.DNSName(each) for each in names]
-        builder = builder.add_extension(x509.SubjectAlternativeName(general), critical=False)
-    signed = builder.sign(by.key if by else key, hashes.SHA256())
-    return Issued(signed, key, (by.certificate, *by.issuers) if by else ())
 
 
 NETWORK = """\
@@ -153,36 +90,15 @@ remote-control:
 """
 
 MAIN_CF = """\
-compatibility_level = 3.6
-queue_directory = {directory}/queue
-data_directory = {directory}/data
-maillog_file = /dev/stdout
-maillog_file_prefixes = /dev/stdout
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-smtpd_peername_lookup = no
 myhostname = mail.example
-mydestination =
-mynetworks =
-relay_transport = error
-smtpd_relay_restrictions = reject_unauth_destination
 smtpd_tls_security_level = may
 smtpd_tls_chain_files = {directory}/tls/default.pem
 tls_server_sni_maps = hash:{directory}/sni
-alias_maps =
-alias_database =
-biff = no
 """
-MASTER_CF = """\
-{mail}:25 inet n - n - - smtpd
-{without_tls}:25 inet n - n - - smtpd
+SERVICES = f"""\
+{MAIL}:25 inet n - n - - smtpd
+{MAIL_WITHOUT_TLS}:25 inet n - n - - smtpd
   -o smtpd_tls_security_level=none
-cleanup unix n - n - 0 cleanup
-rewrite unix - - n - - trivial-rewrite
-proxymap unix - - n - - proxymap
-anvil unix - - n - 1 anvil
-tlsmgr unix - - n 1000? 1 tlsmgr
-postlog unix-dgram n - n - 1 postlogd
 """
 
 NGINX_CONF = """\
@@ -257,8 +173,8 @@ class Lab:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._processes: list[subprocess.Popen[bytes]] = []
-        for name in ("db", "zones", "tls", "queue", "data", "etc", "web"):
+        self._children: list[Child] = []
+        for name in ("db", "zones", "tls", "web"):
             (directory / name).mkdir()
         self.use_resolver(VALIDATING)
         script = NETWORK.format(directory=directory, addresses=" ".join(ADDRESSES))
@@ -268,7 +184,7 @@ class Lab:
         find_program("ip", package="iproute2")
         # The shell becomes the process that keeps the namespaces.
         self._holder = self._start([unshare, "--net", "--mount", "sh", "-c", script])
-        self._wait_for(self._holder, lambda: (directory / "ready").exists())
+        self._holder.wait_until((directory / "ready").exists, "the network is there")
 
     def use_resolver(self, address: str) -> None:
         """Let programs that ask the system's resolver ask ``address``."""
@@ -288,10 +204,14 @@ class Lab:
         )
         return f"{finished.stdout}{finished.returncode}"
 
-    def check(self, *arguments: str, **environment: str) -> str:
-        """Run the plugin; what it printed, and its exit code in a last line."""
-        plugin = str(CHECKOUT / "check_exchange_mailaccept.py")
-        return self.run(sys.executable, plugin, *arguments, environment=environment)
+    def check(self, domain: str, *arguments: str, **environment: str) -> tuple[int, str]:
+        """Test a domain up to STARTTLS; exit code and output of the plugin."""
+        output = self.run(
+            sys.executable, str(PLUGIN), "-d", domain, "--until", "starttls", "--profile", "none",
+            *arguments, environment=environment,
+        )  # fmt: skip
+        *lines, code = output.splitlines(keepends=True)
+        return int(code), "".join(lines)
 
     def finger(self, domain: str, *options: str) -> str:
         """What posttls-finger says of ``domain`` at the level dane."""
@@ -352,23 +272,20 @@ class Lab:
 
         :param certificates: key and chain in PEM by host name
         """
-        master = find_program("master", package="postfix")
-        control = find_program("postfix", package="postfix")
         postmap = find_program("postmap", package="postfix")
-        directory, etc = self.directory, self.directory / "etc"
+        directory = self.directory
         (directory / "tls" / "default.pem").write_bytes(default)
         for name, pem in certificates.items():
             (directory / "tls" / f"{name}.pem").write_bytes(pem)
         (directory / "sni").write_text(
             "".join(f"{name} {directory}/tls/{name}.pem\n" for name in certificates)
         )
-        (etc / "main.cf").write_text(MAIN_CF.format(directory=directory))
-        (etc / "master.cf").write_text(MASTER_CF.format(mail=MAIL, without_tls=MAIL_WITHOUT_TLS))
-        os.chown(directory / "data", _uid("postfix"), -1)
-        subprocess.run([control, "-c", etc, "check"], check=True, stdin=subprocess.DEVNULL)
-        map_file = f"hash:{directory}/sni"
-        subprocess.run([postmap, "-c", etc, "-F", map_file], check=True, stdin=subprocess.DEVNULL)
-        self._serve([master, "-d"], MAIL, 25, {"MAIL_CONFIG": str(etc)})
+        command, environment = configure(directory, MAIN_CF, SERVICES)
+        subprocess.run(
+            [postmap, "-c", directory / "etc", "-F", f"hash:{directory}/sni"],
+            check=True, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        self._serve(command, MAIL, 25, environment)
 
     def serve_web(
         self,
@@ -402,14 +319,8 @@ class Lab:
 
     def close(self) -> None:
         """End everything that was started."""
-        while self._processes:
-            process = self._processes.pop()
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        while self._children:
+            self._children.pop().stop()
 
     def _delegation(self, zone: Zone) -> str:
         ds = self._ds(zone) if zone.signed else ""
@@ -436,17 +347,9 @@ class Lab:
 
     def _start(
         self, command: Sequence[str], environment: Optional[Mapping[str, str]] = None
-    ) -> subprocess.Popen[bytes]:
-        with (self.directory / "log").open("ab") as log:
-            process = subprocess.Popen(
-                command,
-                env={**os.environ, **(environment or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        self._processes.append(process)
-        return process
+    ) -> Child:
+        self._children.append(Child(command, self.directory / "log", environment))
+        return self._children[-1]
 
     def _serve(
         self,
@@ -455,34 +358,23 @@ class Lab:
         port: int,
         environment: Optional[Mapping[str, str]] = None,
     ) -> None:
-        process = self._start(self._inside(command), environment)
-        octets = reversed([int(octet) for octet in address.split(".")])
-        wanted = "".join(f"{octet:02X}" for octet in octets) + f":{port:04X}"
-        table = Path(f"/proc/{self._holder.pid}/net/tcp")
+        child = self._start(self._inside(command), environment)
+        child.wait_until_listening(port, address, str(self._holder.pid))
 
-        def is_listening() -> bool:
-            rows = [line.split() for line in table.read_text().splitlines()[1:]]
-            return any(row[1] == wanted and row[3] == "0A" for row in rows)
 
-        self._wait_for(process, is_listening)
-
-    def _wait_for(self, process: subprocess.Popen[bytes], condition: object) -> None:
-        assert callable(condition)
-        deadline = time.monotonic() + PATIENCE
-        while not condition():
-            said = (self.directory / "log").read_text(errors="replace")
-            assert process.poll() is None, said
-            assert time.monotonic() < deadline, said
-            time.sleep(0.02)
+@contextlib.contextmanager
+def running_lab(directory: Path, serve: Callable[[Lab], None]) -> Iterator[Lab]:
+    """A lab with the servers that ``serve`` starts in it."""
+    require_root("a network namespace")
+    lab = Lab(directory)
+    try:
+        serve(lab)
+        yield lab
+    finally:
+        lab.close()
 
 
 def _parent(name: str, names: Sequence[str]) -> str:
     """The longest of ``names`` that ``name`` is below."""
-    above = [each for each in names if each != name and (each == "." or name.endswith(f".{each}"))]
+    above = [zone for zone in names if zone != name and (zone == "." or name.endswith(f".{zone}"))]
     return max(above, key=len)
-
-
-def _uid(name: str) -> int:
-    import pwd
-
-    return pwd.getpwnam(name).pw_uid

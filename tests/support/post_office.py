@@ -17,53 +17,25 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from support.certificates import Authority
+from support.postfix import configure
+from support.programs import find_program, find_user, free_port
 
 PASSWORD, TOKEN = "Pass word & \u00fcber", "eyJ0eXAi.token-of-the-mailbox.sig"
 USERS = ("good", "held", "full", "junk")
 
 MAIN_CF = """\
-compatibility_level = 3.6
-queue_directory = {directory}/queue
-data_directory = {directory}/data
-maillog_file = /dev/stdout
-maillog_file_prefixes = /dev/stdout
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-smtpd_peername_lookup = no
-myhostname = mx.test
-mydestination =
-mynetworks =
-default_transport = error
-relay_transport = error
 virtual_mailbox_domains = mx.test
-virtual_mailbox_maps = inline:{{ {users} }}
-virtual_transport = lmtp:inet:127.0.0.1:{lmtp}
-smtpd_relay_restrictions = reject_unauth_destination
+virtual_mailbox_maps = inline:{ USERS }
+virtual_transport = lmtp:inet:127.0.0.1:LMTP
 smtpd_recipient_restrictions =
-    check_recipient_access inline:{{ {{ held@mx.test = HOLD }} }}
+    check_recipient_access inline:{ { held@mx.test = HOLD } }
     permit
 queue_run_delay = 1s
 minimal_backoff_time = 1s
-biff = no
 """
-
-MASTER_CF = """\
+SERVICES = """\
 127.0.0.1:{port} inet n - n - - smtpd
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 1 1 qmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-verify unix - - n - 1 verify
-flush unix n - n 1000? 0 flush
-proxymap unix - - n - - proxymap
-error unix - - n - - error
-retry unix - - n - - error
 lmtp unix - - n - - lmtp
-anvil unix - - n - 1 anvil
-tlsmgr unix - - n 1000? 1 tlsmgr
-postlog unix-dgram n - n - 1 postlogd
 """
 
 DOVECOT_CONF = """\
@@ -167,9 +139,9 @@ class PostOffice(NamedTuple):
         """Flags and header of all that is in a folder."""
         client = self.log_on(user)
         client.select(folder, readonly=True)
-        _, found = client.fetch("1:*", "(FLAGS BODY.PEEK[HEADER])")
+        _, fetched = client.fetch("1:*", "(FLAGS BODY.PEEK[HEADER])")
         client.logout()
-        pairs = [each for each in found if isinstance(each, tuple)]
+        pairs = [item for item in fetched if isinstance(item, tuple)]
         flags = [b" ".join(imaplib.ParseFlags(about)).decode() for about, _ in pairs]
         return [(flag.replace("\\Recent", "").strip(), pair[1]) for flag, pair in zip(flags, pairs)]
 
@@ -222,36 +194,38 @@ class _Introspection(http.server.BaseHTTPRequestHandler):
 
 
 def open_post_office(
-    directory: Path,
-    launch: Callable[..., Any],
-    find_program: Callable[..., str],
-    free_port: Callable[..., int],
-    introspection: int,
+    directory: Path, launch: Callable[..., object], introspection: int
 ) -> PostOffice:
     """Start both.
 
+    :param launch: starts a server in a directory, and waits until it listens on a port
     :param introspection: port of the token server
     """
     smtp, imap, imaps, lmtp = (free_port() for _ in range(4))
-    master = find_program("master", package="postfix")
-    postfix = find_program("postfix", package="postfix")
     control = find_program("postsuper", package="postfix")
     dovecot = find_program("dovecot", package="dovecot-core")
+    find_user("dovecot", package="dovecot-core")
     find_program("imap", package="dovecot-imapd")
     find_program("lmtp", package="dovecot-lmtpd")
     find_program("sievec", package="dovecot-sieve")
+    addresses = " ".join(f"{user}@mx.test={user}" for user in USERS)
+    postfix, environment = configure(
+        directory,
+        MAIN_CF.replace("USERS", addresses).replace("LMTP", str(lmtp)),
+        SERVICES.format(port=smtp),
+    )
     nobody = pwd.getpwnam("nobody")
-    for name in ("etc", "queue", "data", "mail", "home", "state", "secrets"):
+    for name in ("mail", "home", "state", "secrets"):
         (directory / name).mkdir()
-    os.chown(directory / "data", pwd.getpwnam("postfix").pw_uid, -1)
     for name in ("mail", "home"):
         os.chown(directory / name, nobody.pw_uid, nobody.pw_gid)
-    authority = Authority(directory / "secrets", "Post Office CA")
+    secrets = directory / "secrets"
+    authority = Authority(secrets, "Post Office CA")
     certificate = authority.issue("127.0.0.1", "127.0.0.1")
     for name, secret in (("password", PASSWORD), ("token", TOKEN)):
-        (directory / "secrets" / name).write_text(f"{secret}\n", encoding="utf-8")
-        (directory / "secrets" / name).chmod(0o600)
-    users = []
+        (secrets / name).write_text(f"{secret}\n", encoding="utf-8")
+        (secrets / name).chmod(0o600)
+    users = ""
     for user in USERS:
         home = directory / "home" / user
         home.mkdir()
@@ -259,10 +233,8 @@ def open_post_office(
             (home / ".dovecot.sieve").write_text('require "fileinto"; fileinto "Junk";\n')
         os.chown(home, nobody.pw_uid, nobody.pw_gid)
         quota = "userdb_quota_rule=*:bytes=1" if user == "full" else ""
-        users.append(
-            f"{user}:{{PLAIN}}{PASSWORD}:{nobody.pw_uid}:{nobody.pw_gid}::{home}::{quota}\n"
-        )
-    (directory / "users").write_text("".join(users), encoding="utf-8")
+        users += f"{user}:{{PLAIN}}{PASSWORD}:{nobody.pw_uid}:{nobody.pw_gid}::{home}::{quota}\n"
+    (directory / "users").write_text(users, encoding="utf-8")
     (directory / "oauth2.conf").write_text(
         f"introspection_url = http://127.0.0.1:{introspection}/\nintrospection_mode = post\n"
         "username_attribute = username\nactive_attribute = active\nactive_value = true\n"
@@ -272,18 +244,8 @@ def open_post_office(
             directory=directory, certificate=certificate.file, imap=imap, imaps=imaps, lmtp=lmtp
         )
     )
-    launch([dovecot, "-F", "-c", directory / "dovecot.conf"], directory, "127.0.0.1", imaps)
-    addresses = " ".join(f"{user}@mx.test={user}" for user in USERS)
-    (directory / "etc" / "main.cf").write_text(
-        MAIN_CF.format(directory=directory, users=addresses, lmtp=lmtp)
-    )
-    (directory / "etc" / "master.cf").write_text(MASTER_CF.format(port=smtp))
-    subprocess.run(
-        [postfix, "-c", directory / "etc", "check"], check=True, stdin=subprocess.DEVNULL
-    )
-    mail_config = {"MAIL_CONFIG": str(directory / "etc")}
-    launch([master, "-d"], directory, "127.0.0.1", smtp, environment=mail_config)
-    secrets = directory / "secrets"
+    launch([dovecot, "-F", "-c", directory / "dovecot.conf"], directory, imaps)
+    launch(postfix, directory, smtp, environment)
     return PostOffice(
         directory, smtp, imap, imaps, authority.file, str(secrets / "password"),
         str(secrets / "token"), control,
