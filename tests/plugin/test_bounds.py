@@ -13,7 +13,7 @@ import dns.message
 import pytest
 from support.measuring import MeasuredRun, run_measured
 from support.names import Answer
-from support.plugin import BANNER, DATA, EHLO, MAIL, RCPT, first_line
+from support.plugin import BANNER, DATA, EHLO, MAIL, RCPT
 from support.smtp import PATIENCE, Talk
 
 UNKNOWN = 3
@@ -56,7 +56,7 @@ def test_dns(names, kind):
 
     run = bounded("-d", "contoso.com", *names(answer), most=64)
     assert run.run.exit_code == UNKNOWN
-    assert first_line(run.run).startswith("MAILACCEPT UNKNOWN - could not look up contoso.com: ")
+    assert run.run.first_line.startswith("MAILACCEPT UNKNOWN - could not look up contoso.com: ")
 
 
 def test_a_buffer_that_does_not_drain(serve_carelessly, tmp_path):
@@ -78,6 +78,6 @@ def test_a_buffer_that_does_not_drain(serve_carelessly, tmp_path):
         f"--extra-opts=probe@{ini}", most=32,
     )  # fmt: skip
     over.set()
-    assert first_line(run.run) == (
+    assert run.run.first_line == (
         "MAILACCEPT CRITICAL - 127.0.0.1 did not answer the message within #s"
     )

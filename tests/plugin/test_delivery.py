@@ -566,9 +566,8 @@ def test_the_server_whose_probe_is_missing_is_named(two_servers):
     _, second, check_all = two_servers
     second.mailbox = None
     run = check_all("-t", "3")
-    assert run.exit_code == UNKNOWN
-    assert run.first_line.startswith(
-        "MAILACCEPT UNKNOWN - mail2.contoso.com: accepted, but no probe has arrived yet; 2 of 2"
+    assert run.result.startswith(
+        "UNKNOWN - mail2.contoso.com: accepted, but no probe has arrived yet; 2 of 2"
         " mail servers of contoso.com accept mail for postmaster@contoso.com in #s (probes of 1 of"
         " 2 have arrived)"
     )
@@ -580,7 +579,6 @@ def test_a_set_whose_mailbox_can_t_be_reached(two_servers):
     port = PortOfAll()
     run = check_all("--delivered", f"imaps://probe@127.0.0.1:{port.number}")
     port.close()
-    assert run.exit_code == UNKNOWN
-    assert run.first_line.startswith(
-        "MAILACCEPT UNKNOWN - could not look into the mailbox at 127.0.0.1: connection refused; 2"
+    assert run.result.startswith(
+        "UNKNOWN - could not look into the mailbox at 127.0.0.1: connection refused; 2"
     )

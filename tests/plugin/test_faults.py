@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import pytest
 from support.certificates import Authority
 from support.measuring import run_measured
-from support.plugin import check, first_line
+from support.plugin import check
 from support.scripts import Line, dialogue, lines_of
 from support.smtp import Server
 
@@ -183,7 +183,7 @@ def case(name: str, stage: str, body: str) -> Case:
     return Case(name, lines_of(dialogue), arguments, int(state), words)
 
 
-CASES = {each.name: each for each in cases()}
+CASES = {fault.name: fault for fault in cases()}
 TRANSPORTS = ("plain", "tls")
 #: Most memory of a run in KiB; the half that TLS takes more are OpenSSL and cryptography.
 MOST_MEMORY = {"plain": 32 * 1024, "tls": 64 * 1024}
@@ -204,7 +204,7 @@ def one_of_each_kind() -> set[str]:
 
 def runs(timed: bool) -> list[tuple[str, str]]:
     """Name and transport of the cases; those inside TLS last."""
-    names = [name for name, each in CASES.items() if each.timed is timed]
+    names = [name for name, fault in CASES.items() if fault.timed is timed]
     return [(name, transport) for transport in TRANSPORTS for name in names]
 
 
@@ -212,9 +212,9 @@ def parameters() -> Iterator[Any]:
     """The runs that end by themselves, one a test, and those that wait, some at a time."""
     usual = one_of_each_kind()
     for timed in (False, True):
-        plain = [each for each in runs(timed) if each[1] == "plain"]
-        inside = [each for each in runs(timed) if each[1] == "tls" and each[0] in usual]
-        rest = [each for each in runs(timed) if each[1] == "tls" and each[0] not in usual]
+        plain = [run for run in runs(timed) if run[1] == "plain"]
+        inside = [run for run in runs(timed) if run[1] == "tls" and run[0] in usual]
+        rest = [run for run in runs(timed) if run[1] == "tls" and run[0] not in usual]
         size = AT_ONCE if timed else 1
         for among, marks in ((plain, ()), (inside, ()), (rest, pytest.mark.slow)):
             for begin in range(0, len(among), size):
@@ -244,7 +244,7 @@ def play(fault: Case, transport: str) -> Played:
         **environment,
     )  # fmt: skip
     server.close()
-    mismatches = tuple(each for each in server.mismatches if each not in pardoned)
+    mismatches = tuple(mismatch for mismatch in server.mismatches if mismatch not in pardoned)
     outcome = Outcome(run.run.exit_code, run.run.first_line, run.run.stderr, mismatches)
     return Played(outcome, run.seconds, run.peak_kib)
 
@@ -268,8 +268,8 @@ def test_a_fault_has_its_state_and_words(batch: list[tuple[str, str]]) -> None:
             waiting.append(pool.submit(play, CASES[name], transport))
             if len(batch) > 1:
                 time.sleep(APART)
-        results = [each.result() for each in waiting]
-    assert [each.outcome for each in results] == [CASES[name].expected for name, _ in batch]
+        results = [run.result() for run in waiting]
+    assert [played.outcome for played in results] == [CASES[name].expected for name, _ in batch]
     for (name, transport), result in zip(batch, results):
         assert result.peak_kib < MOST_MEMORY[transport]
         assert result.seconds <= CASES[name].timeout + LATE
@@ -283,7 +283,7 @@ def test_the_matrix_is_whole() -> None:
 
 def test_no_case_but_those_at_quit_is_ok() -> None:
     """A server that has not taken the message with 250 after its dot has not accepted it."""
-    fine = {name for name, each in CASES.items() if each.exit_code == 0}
+    fine = {name for name, fault in CASES.items() if fault.exit_code == 0}
     assert fine == {name for name in CASES if name.endswith(", at quit")}
 
 
@@ -327,7 +327,7 @@ def test_a_written_session(serve, path: Path) -> None:
     head = dict(re.findall("^# (run|exit|line): (.*)$", text, re.MULTILINE))
     run = check(serve(dialogue(lines_of(text))), *head.get("run", "").split())
     expected = (int(head["exit"]), head["line"], "")
-    assert (run.exit_code, first_line(run), run.stderr) == expected
+    assert (run.exit_code, run.first_line, run.stderr) == expected
 
 
 @pytest.mark.parametrize(

@@ -54,9 +54,9 @@ class Counter:
             timeout=4 * PATIENCE,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        found = re.search(r"Collected : (\d+)", done.stderr)
-        assert found is not None, done.stderr
-        return int(found[1])
+        counted = re.search(r"Collected : (\d+)", done.stderr)
+        assert counted is not None, done.stderr
+        return int(counted[1])
 
 
 @pytest.fixture(scope="module")

@@ -174,7 +174,7 @@ def test_modules_for_a_host_by_name(sink, plugin):
 def test_modules_for_a_domain(sink, names, plugin):
     """Of dnspython what reads and writes messages; no second resolver with its own sockets."""
     run = plugin(*domain(sink(), names(TABLE)))
-    unwanted = (*POLICIES, *DOORS, *(each for each in NEVER if each not in FOR_DNS))
+    unwanted = (*POLICIES, *DOORS, *(module for module in NEVER if module not in FOR_DNS))
     assert run.loaded(*TLS_ONLY, *unwanted) == []
     assert run.loaded("dns.message") == ["dns.message"]
 

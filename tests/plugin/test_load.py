@@ -66,12 +66,12 @@ def test_a_crowd_of_runs(counting):
         )
         for _ in range(CROWD)
     ]
-    outputs = [each.communicate(timeout=2 * TIMEOUT)[0] for each in running]
+    outputs = [run.communicate(timeout=2 * TIMEOUT)[0] for run in running]
     seconds = time.monotonic() - begun
-    assert [each.returncode for each in running] == [0] * CROWD
+    assert [run.returncode for run in running] == [0] * CROWD
     beginning = b"MAILACCEPT OK - 127.0.0.1 accepted mail for postmaster@contoso.com in "
     assert [
-        each for each in outputs if not each.startswith(beginning) or each.count(b"\n") != 1
+        output for output in outputs if not output.startswith(beginning) or output.count(b"\n") != 1
     ] == []
     assert counting.connections == CROWD
     assert set(accepted(counting).values()) == {1}
@@ -82,7 +82,7 @@ def test_a_crowd_of_runs(counting):
 
 def descriptors() -> set[str]:
     """Our own, by number; the one that looks is among them, and closed again."""
-    return {each.name for each in Path("/proc/self/fd").iterdir()}
+    return {descriptor.name for descriptor in Path("/proc/self/fd").iterdir()}
 
 
 def processes() -> set[str]:

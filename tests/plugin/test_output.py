@@ -111,7 +111,7 @@ def replies(stage: int, words: bytes, form: str) -> bytes:
     if form == "raw":
         return words
     lines = words.split(b"\n") if form == "lines" else [words.replace(b"\n", b" ")]
-    return b"".join(code + b"-" + each + b"\r\n" for each in lines) + code + b" end\r\n"
+    return b"".join(code + b"-" + line + b"\r\n" for line in lines) + code + b" end\r\n"
 
 
 @MANY

@@ -26,7 +26,6 @@ from support.plugin import (
     UNKNOWN,
     check,
     ehlo_reply,
-    first_line,
     perfdata,
     run_plugin,
 )  # fmt: skip
@@ -384,5 +383,4 @@ def test_perfdata_have_the_form_of_the_guidelines(serve, script):
 )
 def test_a_source_address_that_can_not_be_is_unknown(serve, source, words):
     run = check(serve(BANNER), "--source-address", source)
-    assert (run.exit_code, run.stderr) == (UNKNOWN, "")
-    assert first_line(run).startswith(f"MAILACCEPT UNKNOWN - {words}")
+    assert run.result.startswith(f"UNKNOWN - {words}")

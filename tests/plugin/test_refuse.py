@@ -20,7 +20,6 @@ from support.plugin import (
     RSET,
     UNKNOWN,
     check,
-    first_line,
     run_plugin,
 )
 from support.scripts import Step
@@ -157,8 +156,8 @@ def test_nothing_is_said_of_refusals_if_the_test_itself_fails(serve, steps, word
     """That they could not be tested is no news then."""
     run = check(serve(BANNER, *steps), *RELAY)
     assert run.exit_code == CRITICAL
-    assert first_line(run).partition(" - ")[2].startswith(words)
-    assert "adatum" not in first_line(run)
+    assert run.first_line.partition(" - ")[2].startswith(words)
+    assert "adatum" not in run.first_line
 
 
 def test_replies_that_are_out_of_step_open_no_door(serve):
@@ -174,7 +173,7 @@ def test_a_first_transaction_that_is_out_of_step_ends_the_test(serve):
     server = serve(BANNER, EHLO, MAIL, RCPT, ("RSET", NO_RELAY), QUIT)
     run = check(server, *RELAY, "--until", "rcpt")
     assert run.exit_code == CRITICAL
-    assert "replies are out of step" in first_line(run)
+    assert "replies are out of step" in run.first_line
 
 
 @pytest.mark.parametrize(
@@ -223,6 +222,7 @@ def test_time_spent_on_refusals_is_not_in_the_total():
         session = end.value
     assert session.seconds == 6.5
     assert [
-        (each.address, each.outcome.stage, str(each.outcome.reply)) for each in session.refusals
+        (refusal.address, refusal.outcome.stage, str(refusal.outcome.reply))
+        for refusal in session.refusals
     ] == [(f"{letter}@adatum.com", Stage.RCPT, "550 So be it") for letter in "cd"]
     assert next(codes, None) is None

@@ -16,7 +16,6 @@ from support.plugin import (
     QUIT,
     RSET,
     PluginRun,
-    first_line,
     perfdata,
     run_plugin,
 )
@@ -151,7 +150,7 @@ def test_one_recipient_too_many_is_asked_for_again(serve):
     assert said(run) == ("OK - 127.0.0.1 accepted mail for a@contoso.com")
     assert (
         "; b@contoso.com accepted in a transaction of its own, in which no message was sent)"
-        in first_line(run)
+        in run.first_line
     )
     assert (
         "\nRecipient b@contoso.com: 250 2.1.5 Recipient OK (in a transaction of its own, without a"
@@ -199,7 +198,7 @@ def test_a_refusal_that_is_allowed_is_told_nevertheless(serve):
     script = (EHLO, MAIL, rcpt("a"), rcpt("b", UNKNOWN_USER), DATA, MESSAGE, QUIT)
     run = check(serve(BANNER, *script), "a b", "--severity", "5.1.1=ok")
     assert said(run) == ("OK - 127.0.0.1 accepted mail for a@contoso.com")
-    assert "1 of 2 recipients refused: b@contoso.com: 550 5.1.1 User unknown" in first_line(run)
+    assert "1 of 2 recipients refused: b@contoso.com: 550 5.1.1 User unknown" in run.first_line
 
 
 # Several senders.
@@ -301,5 +300,5 @@ def test_secrets_are_masked_in_the_replies_to_several_addresses():
     asked = (Asked("a@contoso.com", echo),)
     session = Session(conversation.Server("mail1", (), 25), "", (), recipients=asked, senders=asked)
     masked = Credentials("PLAIN", "probe", "hunter22").masked(session)
-    for each in (*masked.recipients, *masked.senders):
-        assert str(each.outcome.reply) == "550 5.7.1 **** may not"
+    for address in (*masked.recipients, *masked.senders):
+        assert str(address.outcome.reply) == "550 5.7.1 **** may not"

@@ -424,7 +424,10 @@ def test_a_file_of_authorities_that_is_damaged(plugin, serve, certificates, tmp_
 def test_authorities_among_other_words(plugin, serve, certificates, tmp_path):
     """A bundle has names before its certificates, and may end in a key."""
     file = tmp_path / "bundle.pem"
-    pems = [Path(each.file).read_text() for each in (certificates.client, certificates.authority)]
+    pems = [
+        Path(certified.file).read_text()
+        for certified in (certificates.client, certificates.authority)
+    ]
     file.write_text("# Test CA\n" + "\n# Another\n".join(pems) + "# The end\n")
     server = serve(Manners(certificates.good.context()))
     run = plugin.against(server, "-S", "--verify", "--ca-file", str(file), *NONE)

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 def stages(acceptance: Acceptance) -> str:
     """The stages of the outcomes, each with its verdict unless it passed."""
     return " ".join(
-        each.stage.value if each.passed else f"{each.stage.value}={each.verdict.value}"
-        for each in acceptance.outcomes
+        outcome.stage.value if outcome.passed else f"{outcome.stage.value}={outcome.verdict.value}"
+        for outcome in acceptance.outcomes
     )
 
 
@@ -202,9 +202,9 @@ def test_a_server_of_the_same_preference_is_not_a_better_one():
     }
     # One of both orders has the failing server first.
     tests = [World(records, {f"192.0.2.{at}": ACCEPTS}).accept() for at in (1, 2) * 20]
-    words = [backup(each, PLAN) for each in tests if each.passed_over]
+    words = [backup(test, PLAN) for test in tests if test.passed_over]
     assert words
-    assert not any("better" in each for each in words)
+    assert not any("better" in line for line in words)
 
 
 @pytest.mark.parametrize(("between", "tried"), [(0.0, 16), (0.125, 13)])
@@ -243,7 +243,7 @@ def test_time_beside_one_another_is_counted_once():
     said = {"192.0.2.1": SILENT, "192.0.2.2": ["220 ready", "221 Bye"]}
     world = World(THREE, said, seconds=30.0)
     acceptance = world.accept(plan=PLAN._replace(until=Stage.CONNECT), timeout=60.5)
-    assert [each.seconds for each in acceptance.sessions] == [30, 30]
+    assert [session.seconds for session in acceptance.sessions] == [30, 30]
     # With a second for four look-ups.
     assert acceptance.seconds == 51
 
@@ -360,7 +360,7 @@ SAYING = st.one_of(
 @settings(max_examples=40)
 @given(said=st.lists(SAYING, min_size=3, max_size=3))
 def test_the_message_goes_to_one_server_at_most(said):
-    world = World(THREE, {f"192.0.2.{at}": each for at, each in enumerate(said, 1)})
+    world = World(THREE, {f"192.0.2.{at}": words for at, words in enumerate(said, 1)})
     acceptance = world.accept(timeout=1000.0)
     assert len(world.messages) <= 1
     assert len(set(world.tried)) == len(world.tried)
@@ -375,7 +375,7 @@ def test_the_message_goes_to_one_server_at_most(said):
 @settings(max_examples=40)
 @given(said=st.lists(SAYING, min_size=3, max_size=3))
 def test_no_message_goes_out_when_none_is_wanted(said):
-    world = World(THREE, {f"192.0.2.{at}": each for at, each in enumerate(said, 1)})
+    world = World(THREE, {f"192.0.2.{at}": words for at, words in enumerate(said, 1)})
     world.accept(plan=RCPT_ONLY, timeout=1000.0)
     assert world.messages == []
     assert "DATA" not in [command for _, command in world.sent]

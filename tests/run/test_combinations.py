@@ -10,7 +10,7 @@ import ssl
 
 import pytest
 from support.names import mx
-from support.plugin import BANNER, KEYWORDS, OK, ehlo_reply, first_line, run_plugin
+from support.plugin import BANNER, KEYWORDS, OK, ehlo_reply, run_plugin
 from support.scripts import Play, Talk
 from support.smtp import PortOfAll
 
@@ -52,7 +52,7 @@ def server(context: ssl.SSLContext) -> Play:
             elif verb == b"STAR":
                 talk.tell(b"220 2.0.0 SMTP server ready\r\n")
                 talk.secure(context)
-                keywords = tuple(each for each in KEYWORDS if each not in GONE_IN_TLS)
+                keywords = tuple(keyword for keyword in KEYWORDS if keyword not in GONE_IN_TLS)
             elif verb == b"RCPT" and b"@contoso.com" not in command:
                 talk.tell(b"550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain\r\n")
             elif verb == b"DATA":
@@ -84,17 +84,17 @@ def test_the_options_go_with_one_another(serve, names, certificates, option, tog
         *("-F", "probe.client.example", *how),
     )
     held.close()
-    assert (run.exit_code, run.stderr) == (OK, ""), first_line(run)
+    assert (run.exit_code, run.stderr) == (OK, ""), run.first_line
     tested = servers if "--all-mx" in how else servers[:1]
-    for each in servers:
-        heard = [line[:30] for line in each.heard]
-        sends = each in tested and "--until" not in how
+    for host in servers:
+        heard = [line[:30] for line in host.heard]
+        sends = host in tested and "--until" not in how
         assert heard.count(b"DATA\r\n") == sends
-        assert any(b"adatum" in line for line in each.heard) == (
-            each in tested and "--refuse" in how
+        assert any(b"adatum" in line for line in host.heard) == (
+            host in tested and "--refuse" in how
         )
         sessions = heard.count(b"QUIT\r\n")
-        assert sessions == (each in tested) * (3 if "--connections" in how else 1)
+        assert sessions == (host in tested) * (3 if "--connections" in how else 1)
         # Of one that is untrusted the certificate is looked at by a connection of its own.
         secured = any("starttls" in word or word == "-S" for word in how)
         assert heard.count(b"STARTTLS\r\n") == sessions * 2 * secured

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support.plugin import ALL, BANNER, UNKNOWN, PluginRun, first_line, run_plugin
+from support.plugin import ALL, BANNER, UNKNOWN, PluginRun, run_plugin
 from support.scripts import Servers
 from support.smtp import PortOfAll
 
@@ -95,7 +95,7 @@ Check = Callable[..., PluginRun]
 )
 def test_the_mx_beside_those_that_are_expected(lab, mx, arguments, line):
     run = lab.check(mx, *arguments)
-    assert (first_line(run), run.stderr) == (f"MAILACCEPT {line}", "")
+    assert (run.first_line, run.stderr) == (f"MAILACCEPT {line}", "")
     assert lab.connections == (1, 0, 0)
 
 
@@ -159,7 +159,7 @@ def test_the_key_of_the_mx_set_is_the_last_that_is_looked_for(lab):
 )
 def test_a_stranger_is_no_member_of_the_set(lab, how, words, connections):
     run = lab.check([MAIL1, MAIL2, STRANGER], *EXPECTED, *how)
-    assert (first_line(run), lab.connections) == (
+    assert (run.first_line, lab.connections) == (
         f"MAILACCEPT WARNING - unexpected MX mx.hoster.example (15); {words}",
         connections,
     )

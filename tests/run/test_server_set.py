@@ -269,9 +269,9 @@ def test_labels_never_break_a_graph():
     words = ("mail", "mail-1", "host", "mail-contoso-com", "a_b", "192.0.2.1", "2001:db8::1")
     names = [*words, *(f"{word}.contoso.com" for word in words[:5]), "mail.contoso.com"]
     for several in itertools.permutations(names, 3):
-        found = labels(several)
-        assert all(re.fullmatch(r"[A-Za-z0-9_-]+", label) for label in found), several
-        assert len(set(found)) == 3, several
+        unique = labels(several)
+        assert all(re.fullmatch(r"[A-Za-z0-9_-]+", label) for label in unique), several
+        assert len(set(unique)) == 3, several
 
 
 # Time.
@@ -311,7 +311,7 @@ def test_a_farewell_takes_no_time_of_those_in_the_queue(servers):
     for address in addresses[:3]:
         servers(address, EHLO, (MAIL[0], b""), ("QUIT", SILENCE))
     servers(addresses[3], *ALL)
-    hosts = [(10, f"mail{at}.contoso.com", each) for at, each in enumerate(addresses)]
+    hosts = [(10, f"mail{at}.contoso.com", address) for at, address in enumerate(addresses)]
     run = servers.check(mx(*hosts), "-t", "6", "--parallel", "1", "--set", "any")
     assert run.result.startswith("OK - 1 of 4 mail servers of contoso.com accept")
 
@@ -349,7 +349,7 @@ def test_not_more_at_the_same_time_than_allowed(servers, arguments, most):
     addresses = [f"127.0.0.{number}" for number in range(2, 10)]
     crowd = Crowd(most)
     servers.accepting(addresses, crowd.manners)
-    hosts = [(10, f"mail{number}.contoso.com", each) for number, each in enumerate(addresses)]
+    hosts = [(10, f"mail{number}.contoso.com", address) for number, address in enumerate(addresses)]
     run = servers.check(mx(*hosts), "--profile", "none", *arguments)
     assert (run.exit_code, crowd.most, crowd.clients) == (OK, most, 8), run.stdout
 
@@ -503,11 +503,13 @@ def test_perfdata_of_many_servers_are_those_of_the_whole(servers, arguments, sta
     addresses = [f"127.0.0.{number}" for number in range(2, 16)]
     if not failing:
         servers.accepting(addresses, Manners())
-    hosts = [(10, f"mail-gateway{at:02}.contoso.com", each) for at, each in enumerate(addresses)]
+    hosts = [
+        (10, f"mail-gateway{at:02}.contoso.com", address) for at, address in enumerate(addresses)
+    ]
     run = servers.check(mx(*hosts), "--profile", "none", *arguments)
     assert (run.exit_code, len(run.stdout) <= 4096) == (CRITICAL if failing else OK, True)
     labels_of = {f"mail-gateway{at:02}_{name}" for at in range(14) for name in stages}
-    reached = {each for each in labels_of if not (failing and each.endswith("_rcpt"))}
+    reached = {label for label in labels_of if not (failing and label.endswith("_rcpt"))}
     assert set(re.findall(r"'([^']+)'=", run.stdout)) == reached
     assert set(re.findall(r" (\w+)=", run.stdout)) == {"accepting", "mx", "servers"}
 

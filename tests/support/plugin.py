@@ -237,11 +237,6 @@ def check(server: Server, *arguments: str, **how: Any) -> PluginRun:
     return run._replace(stdout=run.stdout.replace(f"port {server.port}", "port PORT"))
 
 
-def first_line(run: PluginRun) -> str:
-    """The first line without perfdata."""
-    return run.first_line
-
-
 TROUBLESHOOTING = """\
 Troubleshooting, from the server level out to the network level:
   1. Mail routing in Exchange Server:\
