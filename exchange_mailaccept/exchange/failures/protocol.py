@@ -208,7 +208,7 @@ ROWS: tuple[Row, ...] = (
         _PROXY,
         _PROXY_STEP,
         "502 5.5.2 Error: command not recognized",
-        codes=(500, 501, 502, 503, 521, 550, 554),
+        codes=(421, 500, 501, 502, 503, 521, 550, 554),
         texts=(
             *("early talker", "too soon", "before greeting", "Protocol error"),
             "command not recognized",

@@ -22,7 +22,7 @@ _PARTS = {
     # Services that a server asks before it accepts.
     "ASKED": (
         r"(?:milter|filter|scann(?:er|ing)|anti-?virus|anti-?spam (?:daemon|engine|service|server)|clam\w*|amavis\w*|r?spamd|spamassassin"
-        r"|policyd|policy (?:service|server|daemon)|ldap|directory|data ?base|mysql|postgres\w*|sql"
+        r"|policyd|policy (?:service|server|daemon)|ldap|(?<!or )directory|data ?base|mysql|postgres\w*|sql"
         r"|look-?up)"
     ),
     # Words for their failure.
@@ -47,7 +47,7 @@ _WORDINGS = r"""
 said-relaying:
     relay(?:ing)? (?:access )?(?:is )?(?:denied|prohibited|not permitted|not allowed|refused)
 said-sender-verify:
-    sender (?:e-?mail )?(?:address )?(?:verif|call-?(?:out|back))|verification failed for
+    sender (?:e-?mail )?(?:address )?(?:verif|call-?(?:out|back))|verification failed (?:for|while)
     sender address rejected: un(?:verified|deliverable)
 said-ehlo-name:
     \b(?:bad|invalid|fake|forged) (?:helo|ehlo)\b|\b(?:helo|ehlo)\b.{0,30}not match
@@ -109,7 +109,7 @@ said-tls-required:
     (?:require|need|must use|demand|only accept|enforc)\w*\b.{0,40}(?:tls\b|ssl|encrypt|cipher)
     (?:plain ?text|unencrypted|insecure) (?:connection|session|smtp)s? (?:is |are )?(?:not|re)
     \bmust\b.{0,30}(?:tls\b|ssl|encrypt)|encryption (?:is )?too weak
-    only encrypted|connection (?:is )?not (?:secure|encrypt)
+    only encrypted|connection (?:is )?not (?:secure|encrypt)|secure connection
 said-tls-unavailable:
     tls\b.{0,30}(?:not|un)[ -]?(?:currently )?(?:available|supported|enabled|configured)
     tls\b.{0,30}(?:not|un)[ -]?(?:currently )?(?:allowed|initiali[sz]ed|possible)
@@ -149,19 +149,19 @@ said-dkim:
     (?:fail|not pass)\w* (?:\w+ )?authentication (?:check|require)
 said-spoofed:
     spoof
-    forged|impersonat
+    forged|impersonat|\bfaked? (?:sender|bounce)
     (?:local|own|internal) (?:domain|sender|address)\w*\b.{0,40}(?:outside|external|without)
     from (?:your|our|my) own domain
 said-spam:
     \b(?:uri|url|link)s?\b.{0,40}(?:listed|black|block)|\bs?uribl\b|\bsurbl\b
-    spam ?(?:/|or|and) ?virus|virus ?(?:/|or|and) ?spam
+    \b(?:message|mail)\b.{0,10}\bscored?\b.{0,20}\d|spam ?(?:/|or|and) ?virus|virus ?(?:/|or|and) ?spam
 said-sender-listed:
     sender(?:'s)?(?: e-?mail)?(?: address| domain)?\b.{0,30}(?:black|block|deny)[- ]?list
     (?:black|block|deny)[- ]?listed sender|badmailfrom
     (?:from |mailfrom |sender |your )?domain (?:\S+ )?(?:is )?(?:black|block)?[- ]?listed
     \bdbl\b|\bsurbl\b|\buribl\b
 said-sender-verify:
-    verif\w* (?:of )?(?:the )?sender
+    verif\w* (?:of )?(?:the )?sender|^...@MESSAGE .*domain\b.{0,20}\bnot exist
     ^...@MAIL (?!.*\b(?:helo|ehlo)\b).*(?:(?:not|n't) (?:exist|found|resolve)|\bmx (?:or|records?)\b)
     domain (?:name )?(?:required|needed)|resolve fail|\bfrom\b.{0,20}not verified|dead domain
     sender.{0,20}(?:could not|can ?not|can't) be (?:verified|resolved)
@@ -188,7 +188,7 @@ said-too-fast:
     (?:exceed|excessive|limit|maximum|too high)\w*\b.{0,40}\brate\b
     (?:excessive|unexpected|high) volume|\bfrequency\b|\bcount quota
     (?:batch|messages?|mails?|recipients?) limit (?:\w+ )?(?:reach|exceed)
-    throttl
+    throttl|limit\b.{0,40}\bfrom your\b
     too (?:fast|frequent|often|quick)
     slow(?:er\b| down)
     too (?:many|much)\b.{0,50}(?:per|this|in (?:the|an?|one)|within|last) (?:\w+ )?hour
@@ -228,7 +228,7 @@ said-listed:
     spamhaus|spamcop|\bsorbs\b|uceprotect|barracudacentral|invaluement|ivmsip|abuseat
     senderbase|cloudmark|mailspike
 said-reputation:
-    reputation
+    reputation|\boriginating from your
     (?:poor|bad|low) (?:sender |ip )?(?:score|rating)|sender ?score|trustedsource
     \buntrusted\b|not trusted|\bkarma\b
     suspicious
@@ -310,7 +310,7 @@ said-no-recipient:
     (?:WHO|x@y)GAP(?:\S+ )?(?:(?:is|are|does|was|has|been|currently) )*(?:no longer|not accept|moved|expired|past)
     inactivity|can ?not be verified|call-?(?:out|back)\b.{0,20}fail
     unrouteable address|unbekannt|existiert (?:hier )?nicht|nicht gefunden|inconnu|desconocid|desconhecid|sconosciut
-    n'existe|n.o existe|no existe|non esiste|inesistente|nie istnieje|bestaat niet|finn[es]s i
+    \be-?mail\b.{0,20}\bnot exist|n'existe|n.o existe|no existe|non esiste|inesistente|nie istnieje|bestaat niet|finn[es]s i
     nieznany|onbekend|ok\xe4nd|adresse (?:e-?mail )?invalide
 said-client-refused:
     ^554@BANNER .*esmtp not accepting
@@ -331,7 +331,9 @@ said-sender-denied:
     (?:mail|messages?) from:? ?\S*@\S*.{0,40}(?:reject|denied|refused|blocked|not (?:allowed|accept|permitted|welcome))
     \bbatv\b|backscatter|third-party dsn|senderfilter|not owned by|^5..@MAIL \W*x@y
     envelope (?:blocked|rejected)|spam sender|\bsender\b.{0,15}(?:\bspam|not white)
-    \bfrom\b.{0,20}must (?:be (?:the )?same|match)
+    \bfrom\b.{0,20}must (?:be (?:the )?same|match|equal)
+said-malformed:
+    \brfc ?(?:5322|2822|822)\b
 said-spam:
     \bspam|\bube\b|\buce\b|unsolicited|\bbulk\b|junk
     (?:mail|message|content)s? (?:was |has been |is )?(?:reject|refus|block|denied)\w* .{0,30}content
@@ -339,7 +341,7 @@ said-spam:
     content (?:was |is )?(?:reject|filter|not|denied|block|violat)|banned content
     unacceptable content|content filter|blocked because it|content (?:\w+ )?policy|pattern detection
 said-malformed:
-    \brfc ?(?:5322|2822|822)\b|rfc compliant|header error|bad.header|(?:date|from|subject)\W{0,2} field
+    rfc compliant|header error|illegal char|bad.header|(?:date|from|subject)\W{0,2} field
     (?:missing|\bno|invalid|multiple|malformed|duplicate|bad|several|more than one)\b.{0,30}\bheader
     header\b.{0,40}(?:missing|invalid|malformed|not accept|illegal|syntax|empty|address)
     (?:multiple|several|more than one) from\b|message-?id\b|8-?bit|\bnul char|\beight.bit|line (?:length|limit)|lines? (?:is |are )?too long
@@ -372,7 +374,7 @@ said-error:
     internal (?:\w+ )?(?:error|failure|problem)
     (?:unable|can ?not|can't|could not) (?:to )?process
     (?:software|program|unexpected|system|processing) (?:error|failure)|queue file write error
-    error (?:in processing|writing|reading|opening)|^4.*could not (?:load|open|read|write)|plugin timeout
+    error (?:in processing|writing|reading|opening|sending)|^4.*(?:can|could) ?not (?:load|open|read|write)|plugin timeout
     (?:unable|can ?not|could not|failed) (?:to )?(?:queue|store|save|spool)|\bqueue error
     temporarily (?:deferred|rejected|refused)|\bserver error
 said-filter-failed:
@@ -384,7 +386,7 @@ said-recipient-restricted:
     members?[- ]only|non-?members?|closed (?:mailing )?list|only accept|accepts? (?:\w+ )?only
     (?:block|reject|refus)\w* by (?:the )?(?:recipient|user|destination)
 said-denied:
-    (?:access|permission) (?:is )?denied|not authori[sz]ed|not permitted|forbidden|prohibited
+    (?:access|permission) (?:is )?denied|(?:command|request) (?:is |was )?(?:rejected|refused|denied)|not authori[sz]ed|not permitted|forbidden|prohibited
     polic(?:y|ies)\b|administrative\w* prohibit
     (?:mail|message)s? (?:is |was |has been )?(?:reject|refus|block|denied|not (?:accept|allow|permit))
 said-tls-unavailable:
