@@ -250,15 +250,15 @@ class Behaviour(NamedTuple):
             lines = [line for line in lines if line.split()[0] not in GONE_IN_TLS]
         elif self.tls == "starttls" and "STARTTLS" not in lines:
             lines.insert(_place(lines), "STARTTLS")
-        chosen = self.auth if secured else self.auth_before_tls
-        if chosen is None and secured and not self.pose.keywords_in_tls:
-            chosen = self.pose.auth_in_tls
-        if chosen is not None:
+        mechanisms = self.auth if secured else self.auth_before_tls
+        if mechanisms is None and secured and not self.pose.keywords_in_tls:
+            mechanisms = self.pose.auth_in_tls
+        if mechanisms is not None:
             at = next((at for at, line in enumerate(lines) if line.split()[0] == "AUTH"), -1)
             if at >= 0:
                 del lines[at]
-            if chosen:
-                lines.insert(at if at >= 0 else _place(lines), f"AUTH {' '.join(chosen)}")
+            if mechanisms:
+                lines.insert(at if at >= 0 else _place(lines), f"AUTH {' '.join(mechanisms)}")
         return tuple(line for line in lines if not self._withheld(line))
 
     def _withheld(self, line: str) -> bool:

@@ -105,13 +105,13 @@ def icinga(tmp_path_factory, authority, simulate) -> Iterator[Icinga2]:
 def test_icinga_has_the_command(icinga):
     """``include <plugins-contrib>`` is all that it takes."""
     checked = icinga.check('host.name == "exchange"')
-    results = {name.split("!")[1]: Icinga2.result(each) for name, each in checked.items()}
+    results = {name.split("!")[1]: Icinga2.result(service) for name, service in checked.items()}
     assert results["well"].state == OK
     assert results["well"].first.startswith("MAILACCEPT OK - 127.0.0.1 accepted mail for ")
     assert results["full"].state == CRITICAL
     assert "\nMeaning: Back pressure" in results["full"].text
-    for each in checked.values():
-        assert each["last_check_result"]["command"][0].endswith("/plugins/" + PLUGIN.name)
+    for service in checked.values():
+        assert service["last_check_result"]["command"][0].endswith("/plugins/" + PLUGIN.name)
 
 
 def test_the_example_of_the_readme_is_a_service(icinga):
@@ -141,8 +141,10 @@ def test_every_link_in_its_documents_leads_somewhere():
 
 
 def test_the_manual_is_found():
-    found = run("man", "-w", PLUGIN.name)
-    assert found.stdout == "/usr/share/man/man1/check_exchange_mailaccept.1.gz\n"
+    assert (
+        run("man", "-w", PLUGIN.name).stdout
+        == "/usr/share/man/man1/check_exchange_mailaccept.1.gz\n"
+    )
 
 
 def test_zsh_finds_the_completion():

@@ -72,12 +72,12 @@ def files_with(pattern: str, *directories: Path) -> list[Path]:
 
     An engine that runs removes files meanwhile.
     """
-    found = []
+    matching = []
     for path in (path for directory in directories for path in directory.rglob("*")):
         with contextlib.suppress(FileNotFoundError):
             if path.is_file() and re.search(pattern.encode(), path.read_bytes()):
-                found.append(path)
-    return found
+                matching.append(path)
+    return matching
 
 
 def install_plugin(directory: Path) -> Path:
@@ -264,6 +264,12 @@ object ApiListener "api" { bind_host = "127.0.0.1"; bind_port = ApiPort }
         (result,) = done["results"]
         assert result["code"] == 200, result
         return result["result"]
+
+    @staticmethod
+    def argument(attributes: Mapping[str, Any], flag: str) -> Optional[str]:
+        """What the plugin was given at the last check as the value of an option."""
+        argv = attributes["last_check_result"]["command"]
+        return argv[argv.index(flag) + 1] if flag in argv else None
 
     @staticmethod
     def result(attributes: Mapping[str, Any]) -> Result:

@@ -120,12 +120,12 @@ object Service "six" {{ import "common"; vars.exchange_mailaccept_ipv6 = true }}
         checked = icinga.check("true")
     finally:
         icinga.stop()
-    given = {name[2:]: each["last_check_result"]["command"] for name, each in checked.items()}
+    given = {name[2:]: service["last_check_result"]["command"] for name, service in checked.items()}
     assert checked["h!address"]["state"] == OK
     assert "-v" in given["address"]
     assert "\nStages at 127.0.0.1" in Icinga2.result(checked["h!address"]).text
     assert "--hostname" not in given["domain"]
     assert checked["h!both"]["state"] == OK
-    assert given["address"][given["address"].index("--timeout") + 1] == "50"
-    assert given["hurried"][given["hurried"].index("--timeout") + 1] == "20"
-    assert given["six"][given["six"].index("--hostname") + 1] == "::1"
+    assert Icinga2.argument(checked["h!address"], "--timeout") == "50"
+    assert Icinga2.argument(checked["h!hurried"], "--timeout") == "20"
+    assert Icinga2.argument(checked["h!six"], "--hostname") == "::1"

@@ -24,14 +24,14 @@ def blocks(heading: str, engine: str = "icinga2") -> list[str]:
     """What is to be typed or written in the section of a README whose heading begins so."""
     readme = (CONTRIB / engine / "README.md").read_text()
     section = readme.partition(f"# {heading}")[2].partition("\n## ")[0]
-    found = re.findall(r"(?:^ {4}.*\n|^\n(?= {4}))+", section, re.MULTILINE)
-    return [textwrap.dedent(each).strip("\n") for each in found]
+    indented = re.findall(r"(?:^ {4}.*\n|^\n(?= {4}))+", section, re.MULTILINE)
+    return [textwrap.dedent(block).strip("\n") for block in indented]
 
 
 def only(heading: str, beginning: str) -> str:
     """The block of a section that begins so."""
-    (found,) = [each for each in blocks(heading) if each.startswith(beginning)]
-    return found
+    (block,) = [block for block in blocks(heading) if block.startswith(beginning)]
+    return block
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def etc(tmp_path) -> Path:
 def test_nothing_of_debian_s_is_overwritten(etc):
     def is_there(compared: filecmp.dircmp[str]) -> bool:
         return not (compared.left_only or compared.diff_files or compared.funny_files) and all(
-            is_there(each) for each in compared.subdirs.values()
+            is_there(below) for below in compared.subdirs.values()
         )
 
     assert is_there(filecmp.dircmp(DEBIAN, etc))

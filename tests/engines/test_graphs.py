@@ -68,9 +68,9 @@ def databases(tmp_path_factory, authority, simulate) -> Iterator[Databases]:
         children.append(influxdb)
         carbon, carbon_port = start_carbon(directory / "carbon")
         children.append(carbon)
-        found = Databases(port, directory / "carbon" / "whisper")
+        databases = Databases(port, directory / "carbon" / "whisper")
         influxdb.wait_until_listening(port)
-        found.ask("CREATE DATABASE icinga2", post=True)
+        databases.ask("CREATE DATABASE icinga2", post=True)
 
         server = simulate(
             tls="starttls",
@@ -116,19 +116,19 @@ object Service "every server" {{ import "probe"; vars.exchange_mailaccept_all_ad
         install_plugin(directory / "icinga2" / "plugins")
         icinga.start()
         try:
-            path = found.whisper / "icinga2"
+            path = databases.whisper / "icinga2"
 
             def is_written() -> bool:
                 # Again and again: what is checked before a writer has connected is not written.
-                for each in icinga.check("true").values():
-                    assert each["state"] == OK, each["last_check_result"]["output"]
-                points = found.ask('SELECT * FROM "exchange_mailaccept" LIMIT 1')
+                for service in icinga.check("true").values():
+                    assert service["state"] == OK, service["last_check_result"]["output"]
+                points = databases.ask('SELECT * FROM "exchange_mailaccept" LIMIT 1')
                 return bool(points and list(path.rglob("total/crit.wsp")))
 
             wait_for(is_written, "points of InfluxDB and files of Graphite")
         finally:
             icinga.stop()
-        yield found
+        yield databases
     finally:
         for child in children:
             child.stop()
@@ -138,9 +138,9 @@ def queries() -> list[tuple[str, str]]:
     """Title and query of each variable and each panel of the dashboard."""
     dashboard = json.loads(DASHBOARD.read_text())
     variables = [
-        (each["name"], each["query"])
-        for each in dashboard["templating"]["list"]
-        if each["type"] == "query"
+        (variable["name"], variable["query"])
+        for variable in dashboard["templating"]["list"]
+        if variable["type"] == "query"
     ]
     panels = [(p["title"], t["query"]) for p in dashboard["panels"] for t in p["targets"]]
     return variables + panels
@@ -159,9 +159,9 @@ def test_query_of_the_dashboard(databases, title, query):
         query = query.replace(theirs, ours)
     assert "$" not in query.replace("$/", "")
     series = databases.ask(query)
-    assert sum(len(each["values"]) for each in series) > 0
+    assert sum(len(curve["values"]) for curve in series) > 0
     if title == "Seconds of each stage":
-        assert {each["tags"]["metric"] for each in series} == set(STAGES)
+        assert {curve["tags"]["metric"] for curve in series} == set(STAGES)
     if title == "Seconds in all":
         _, total, warning, critical = series[0]["values"][-1]
         assert 0 < total < 30

@@ -156,7 +156,7 @@ class Running:
     def fill(self, value: Any) -> Any:
         """A sample with the values only known now."""
         if isinstance(value, list):
-            return [self.fill(each) for each in value]
+            return [self.fill(item) for item in value]
         return value.format(**self.values) if isinstance(value, str) else value
 
 
@@ -193,7 +193,7 @@ def running(tmp_path_factory, authority, simulate) -> Iterator[Running]:
     for name, (value, companions) in SAMPLES.items():
         options = {name: value, **companions}
         objects.append(
-            service("options", name, {key: running.fill(each) for key, each in options.items()})
+            service("options", name, {key: running.fill(sample) for key, sample in options.items()})
         )
     objects += [
         host("nothing set", ""),
@@ -274,7 +274,7 @@ def test_the_examples_are_valid(tmp_path, authority):
 def results(running) -> dict[str, Result]:
     """All cases at once."""
     checked = running.icinga.check('service.name == "case"')
-    return {name.split("!")[0]: Icinga2.result(each) for name, each in checked.items()}
+    return {name.split("!")[0]: Icinga2.result(service) for name, service in checked.items()}
 
 
 @pytest.mark.parametrize("name", BY_NAME)
@@ -289,9 +289,9 @@ def test_perfdata_is_parsed(running, results):
     """Numbers with unit, thresholds and minimum, as Icinga's writers get them."""
     perfdata = json.dumps(results["thresholds"].perfdata)
     parsed = running.icinga.run(
-        f'var found = {{}}; for (word in {perfdata}.split(" ")) {{'
+        f'var parsed = {{}}; for (word in {perfdata}.split(" ")) {{'
         " var it = parse_performance_data(word);"
-        " found[it.label] = [ it.value, it.unit, it.warn, it.crit, it.min ] }; found"
+        " parsed[it.label] = [ it.value, it.unit, it.warn, it.crit, it.min ] }; parsed"
     )
     assert set(parsed) == set(results["thresholds"].labels)
     value, *rest = parsed["rcpt"]
@@ -324,8 +324,8 @@ def commands(running) -> dict[str, tuple[list[str], Result]]:
     """The arguments with which the plugin ran for each option, and the result."""
     checked = running.icinga.check('host.name == "options"')
     return {
-        name.split("!")[1]: (each["last_check_result"]["command"], Icinga2.result(each))
-        for name, each in checked.items()
+        name.split("!")[1]: (service["last_check_result"]["command"], Icinga2.result(service))
+        for name, service in checked.items()
     }
 
 
@@ -335,12 +335,13 @@ def test_custom_variable_reaches_the_command_line(running, commands, name):
     (_, *argv), result = commands[name]
     value, companions = SAMPLES[name]
     options = {"port": running.values["port"], "recipient": "postmaster@contoso.com", "timeout": 50}
-    options.update({key: running.fill(each) for key, each in {**companions, name: value}.items()})
+    samples = {**companions, name: value}
+    options.update({key: running.fill(sample) for key, sample in samples.items()})
     if "domain" not in options:
         options.setdefault("hostname", "127.0.0.1")
-    expected = [word for key, each in options.items() for word in words(key, each)]
+    expected = [word for key, given in options.items() for word in words(key, given)]
     assert sorted(argv) == sorted(expected)
-    (option,) = [each for each in OPTIONS if each.name == name]
+    (option,) = [option for option in OPTIONS if option.name == name]
     spelled = words(name, options[name])
     begin = argv.index(spelled[0])
     assert argv[begin : begin + len(spelled)] == spelled, f"{option.flags} has another's value"
@@ -362,11 +363,7 @@ def test_the_age_of_a_probe_is_limited_by_the_check_interval(running, name):
 def test_address(running):
     """As the Icinga Template Library's own commands choose it."""
     checked = running.icinga.check('match("* IPv?", service.name)')
-    given = {}
-    for name, each in checked.items():
-        argv = each["last_check_result"]["command"]
-        given[name] = argv[argv.index("--hostname") + 1]
-    assert given == {
+    assert {name: Icinga2.argument(checked[name], "--hostname") for name in checked} == {
         "both!prefers IPv4": "127.0.0.1",
         "both!wants IPv6": "::1",
         "only IPv6!takes IPv6": "::1",
@@ -424,29 +421,29 @@ def test_rules_choose_the_services_of_each_host(running):
 
 def test_domains_are_tested_at_their_mail_servers(running):
     checked = running.icinga.check('host.name == "domains"')
-    found = {name.split()[-1]: Icinga2.result(each) for name, each in checked.items()}
-    assert found["contoso.com"].state == OK
-    assert found["contoso.com"].first.startswith(
+    results = {name.split()[-1]: Icinga2.result(service) for name, service in checked.items()}
+    assert results["contoso.com"].state == OK
+    assert results["contoso.com"].first.startswith(
         "MAILACCEPT OK - mail1.contoso.com passed every stage up to rcpt"
     )
-    assert found["nowhere.example"].state == CRITICAL
+    assert results["nowhere.example"].state == CRITICAL
 
 
 def test_one_page_and_not_two(running):
     """Of a transport service that takes no mail; its submission is tested, and not paged for."""
 
     def report(service: str, code: int) -> None:
-        chosen = {"type": "Service", "filter": "service.__name == name",
+        hub = {"type": "Service", "filter": "service.__name == name",
                   "filter_vars": {"name": f"hub!{service}"}}  # fmt: skip
         result = {"exit_status": code, "plugin_output": "reported"}
         # As often as it must fail to be believed.
         for _ in range(3):
-            running.icinga.call("/v1/actions/process-check-result", {**chosen, **result})
+            running.icinga.call("/v1/actions/process-check-result", {**hub, **result})
 
     def pages(service: str) -> int:
         name = urllib.parse.quote(f"hub!{service}!exchange-mailaccept-mail")
-        (found,) = running.icinga.call(f"/v1/objects/notifications/{name}")["results"]
-        return int(found["attrs"]["notification_number"])
+        (page,) = running.icinga.call(f"/v1/objects/notifications/{name}")["results"]
+        return int(page["attrs"]["notification_number"])
 
     report("mail acceptance", CRITICAL)
     report("mail submission", CRITICAL)
@@ -459,13 +456,13 @@ def test_one_page_and_not_two(running):
 
 def test_version_and_role_choose_the_profile(running):
     checked = running.icinga.check('service.name == "mail acceptance"')
-    given = {}
-    for name, each in checked.items():
-        argv = each["last_check_result"]["command"]
-        profile = argv[argv.index("--profile") + 1] if "--profile" in argv else None
-        given[name.split("!")[0]] = profile
-        assert "--user" not in argv
-    assert given == {"mailbox and submission": "2019", "edge": "edge", "hub": None}
+    profiles = {name: Icinga2.argument(checked[name], "--profile") for name in checked}
+    assert profiles == {
+        "mailbox and submission!mail acceptance": "2019",
+        "edge!mail acceptance": "edge",
+        "hub!mail acceptance": None,
+    }
+    assert {Icinga2.argument(service, "--user") for service in checked.values()} == {None}
 
 
 def test_submission_logs_on(running, simulate):
@@ -551,9 +548,7 @@ def test_the_engine_s_timeout_is_above_the_plugin_s(timeouts, name):
 def timeouts(running) -> dict[str, str]:
     """``-t`` as the plugin was given it, in the checks of all services of that host."""
     checked = running.icinga.check('host.name == "timeouts"')
-    given = {name.split("!")[1]: each["last_check_result"]["command"]
-             for name, each in checked.items()}  # fmt: skip
-    return {name: argv[argv.index("--timeout") + 1] for name, argv in given.items()}
+    return {name.split("!")[1]: Icinga2.argument(checked[name], "--timeout") for name in checked}
 
 
 def test_a_timeout_that_is_none_is_left_to_the_plugin(running):
@@ -566,18 +561,19 @@ def test_a_host_may_be_checked_by_the_command(running):
     """Its check_timeout holds then; that of a host does not for a service on it."""
     attributes = {"attrs": {"check_command": "exchange_mailaccept", "check_timeout": 12}}
     running.icinga.call("/v1/objects/hosts/timeouts", attributes)
-    chosen = {"type": "Host", "filter": 'host.name == "timeouts"', "force": True}
-    running.icinga.call("/v1/actions/reschedule-check", chosen)
+    host = {"type": "Host", "filter": 'host.name == "timeouts"', "force": True}
+    running.icinga.call("/v1/actions/reschedule-check", host)
 
-    def result() -> Any:
+    def checked() -> Any:
         (host,) = running.icinga.call("/v1/objects/hosts/timeouts")["results"]
-        return host["attrs"]["last_check_result"]
+        return host["attrs"]["last_check_result"] and host["attrs"]
 
-    last = wait_for(result, "a result of the host")
-    assert last["command"][last["command"].index("--timeout") + 1] == "10"
-    assert last["output"].startswith("MAILACCEPT OK - 127.0.0.1 passed every stage up to banner")
-    argv = running.check("timeouts!nothing")["last_check_result"]["command"]
-    assert argv[argv.index("--timeout") + 1] == "50"
+    host = wait_for(checked, "a result of the host")
+    assert Icinga2.argument(host, "--timeout") == "10"
+    assert Icinga2.result(host).first.startswith(
+        "MAILACCEPT OK - 127.0.0.1 passed every stage up to banner"
+    )
+    assert Icinga2.argument(running.check("timeouts!nothing"), "--timeout") == "50"
 
 
 def test_ended_by_the_engine(running, simulate):

@@ -99,19 +99,21 @@ object Host "{HOST}" {{ check_command = "passive"; enable_active_checks = false
             return written == {case.name for case in CASES}
 
         wait_for(is_written, "files of Graphite for each service")
-        results = {name.partition("!")[2]: Icinga2.result(each) for name, each in checked.items()}
-        found = Running(port, results)
+        results = {
+            name.partition("!")[2]: Icinga2.result(service) for name, service in checked.items()
+        }
+        running = Running(port, results)
 
         for name, result in results.items():
             # It has an ID in each line of it, or the port.
             wait_for(
-                lambda name=name, result=result: shown_text(found.page(name)) == as_shown(result),
+                lambda name=name, result=result: shown_text(running.page(name)) == as_shown(result),
                 f"the newest result of {name} in Icinga Web",
             )
-        yield found
+        yield running
     finally:
-        for each in reversed(children):
-            each.stop()
+        for child in reversed(children):
+            child.stop()
 
 
 def as_shown(result: Result) -> str:
@@ -122,7 +124,7 @@ def as_shown(result: Result) -> str:
 def shown_text(page: str) -> str:
     """The plugin's output as a page shows it: the first line, and those below it."""
     blocks = re.findall(r'<div class="plugin-output preformatted"[^>]*>(.*?)</div>', page, re.S)
-    lines = "\n".join(html.unescape(each) for each in blocks).splitlines()
+    lines = "\n".join(html.unescape(block) for block in blocks).splitlines()
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -138,7 +140,7 @@ def test_every_line_is_shown(running, case):
 def test_the_graphs_of_the_template_are_drawn(running, case):
     page = html.unescape(running.page(case.name))
     addresses = re.findall(r'data-actualimageurl="([^"]+)"', page)
-    templates = [urllib.parse.parse_qs(each)["template"] for each in addresses]
+    templates = [urllib.parse.parse_qs(address)["template"] for address in addresses]
     assert templates == [["exchange_mailaccept-stages"], ["exchange_mailaccept-total"]]
     for address in addresses:
         content_type, picture = running.get(address)

@@ -28,6 +28,7 @@ INTERMEDIATE = issue("Test CA 2", by=AUTHORITY, authority=True)
 STRANGER = issue("Other CA", authority=True)
 #: What a record is about that no server has.
 ANOTHER = issue("another")
+SUBJECTS = {"another": ANOTHER, "authority": AUTHORITY, "intermediate": INTERMEDIATE}
 #: The certificate of each case's server.
 OWN: dict[str, Issued] = {}
 
@@ -169,24 +170,15 @@ def _serve(lab: Lab) -> None:
         own = issue(mx, *(case.names or (mx,)), by=case.by, begins=case.days[0], ends=case.days[1])
         OWN[name] = own
         certificates[mx] = own.pem(*(own.issuers if case.whole else ()))
-        about = {
-            "own": own,
-            "another": ANOTHER,
-            "authority": AUTHORITY,
-            "intermediate": INTERMEDIATE,
-        }
+        about = {**SUBJECTS, "own": own}
         records += [f"{name} MX 10 {mx}.", f"{mx}. A {case.address}"]
         records += [
             f"_25._tcp.{mx}. {Tlsa(*numbers, about[subject])}" for *numbers, subject in case.records
         ]
-        if name == "match":
-            right = Tlsa(3, 1, 1, own)
-            certificates[host("alias-of-host")] = certificates[mx]
-            certificates[host("alias-of-host-own-records")] = certificates[mx]
-            certificates[host("alias-of-record")] = certificates[mx]
-            certificates["without-mx.signed.example"] = certificates[mx]
-            certificates[host("bogus")] = certificates[mx]
-    wrong = Tlsa(3, 1, 1, ANOTHER)
+    right, wrong = Tlsa(3, 1, 1, OWN["match"]), Tlsa(3, 1, 1, ANOTHER)
+    aliases = ("alias-of-host", "alias-of-host-own-records", "alias-of-record", "bogus")
+    for mx in ("without-mx.signed.example", *map(host, aliases)):
+        certificates[mx] = certificates[host("match")]
     records += [
         # The TLSA record is an alias (RFC 7671 7), or the MX host is.
         f"alias-of-record MX 10 {host('alias-of-record')}.",

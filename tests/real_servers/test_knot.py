@@ -46,8 +46,6 @@ mail-v6       AAAA  ::1
 one           MX    10 open
 backup        MX    10 closed
               MX    20 open
-reversed      MX    20 closed
-              MX    10 open
 equal         MX    10 open
               MX    10 open-too
 null          MX    0  .
@@ -118,15 +116,6 @@ def accepted(host, domain, note=""):
     return (
         f"MAILACCEPT OK - {host}.mx.test passed every stage up to rcpt for {recipient} in #s"
         f"{note} | {WALKED}\n"
-    )
-
-
-def accepted_by_backup(failure, domain, hosts):
-    """The whole output when ``open.mx.test`` takes the recipient instead of a better MX."""
-    return (
-        f"MAILACCEPT WARNING - better MX failed: {failure}; open.mx.test passed every stage up to "
-        f"rcpt for postmaster@{domain}.mx.test in #s\nMeaning\nNext step\nRead\n{STAGES}"
-        f"MX: {hosts}\n{NOTE}Troubleshooting\n| {WALKED}\n"
     )
 
 
@@ -226,32 +215,13 @@ def test_mail_goes_to_the_domains_server(run_plugin, knot, servers, smtp_port, c
 
 def test_backup_answers_for_a_better_one_that_refuses_connections(check):
     run = check("backup.mx.test")
-
-    assert shape(run) == accepted_by_backup(
-        f"closed.mx.test could not be connected: {CLOSED} port #: connection refused",
-        "backup",
-        "10 closed.mx.test, 20 open.mx.test",
-    )
     assert run.exit_code == 1
-
-
-@pytest.mark.parametrize(
-    ("domain", "expected", "exit_code", "line"),
-    [
-        ("one", ["open.mx.test"], 0, "open.mx.test passed every stage up to rcpt"),
-        ("one", ["*.test"], 0, "open.mx.test passed every stage up to rcpt"),
-        ("one", ["open.mx.test", "open-too.mx.test"], 1, "no MX open-too.mx.test, which is"),
-        ("reversed", ["open.mx.test"], 1, "unexpected MX closed.mx.test (20); open.mx.test passed"),
-        ("backup", ["open.mx.test"], 2, "unexpected MX closed.mx.test (10), preferred to every"),
-        ("one", ["open-too.mx.test"], 2, "one.mx.test has the wrong MX, open.mx.test (expected:"),
-        ("implicit", ["implicit.mx.test"], 2, "implicit.mx.test has no MX record (expected:"),
-        ("null", ["*.test"], 2, "no mail server at null.mx.test: null.mx.test accepts no mail"),
-    ],
-)
-def test_mx_are_compared_with_those_that_are_expected(check, domain, expected, exit_code, line):
-    run = check(f"{domain}.mx.test", *(word for name in expected for word in ("--expect-mx", name)))
-    assert run.exit_code == exit_code
-    assert run.first_line.partition(" - ")[2].startswith(line)
+    assert shape(run) == (
+        f"MAILACCEPT WARNING - better MX failed: closed.mx.test could not be connected: {CLOSED}"
+        " port #: connection refused; open.mx.test passed every stage up to rcpt for"
+        f" postmaster@backup.mx.test in #s\nMeaning\nNext step\nRead\n{STAGES}"
+        f"MX: 10 closed.mx.test, 20 open.mx.test\n{NOTE}Troubleshooting\n| {WALKED}\n"
+    )
 
 
 def test_all_servers_of_equal_preference(check):
@@ -273,11 +243,21 @@ def test_all_servers_of_equal_preference(check):
     assert run.exit_code == 0
 
 
-def test_mx_that_is_an_alias(check):
-    """Forbidden by RFC 5321 5.1, and followed by every mail server."""
-    run = check("to-alias.mx.test")
-
-    assert (run.exit_code, shape(run)) == (0, accepted("alias", "to-alias"))
+@pytest.mark.parametrize(
+    ("domain", "host", "note"),
+    [
+        # Forbidden by RFC 5321 5.1, and followed by every mail server.
+        ("to-alias", "alias", ""),
+        # The implicit MX of the same section.
+        ("implicit", "implicit", " (implicit.mx.test has no MX record)"),
+        ("v6", "mail-v6", ""),
+    ],
+)
+def test_a_domain_with_one_server(check, smtp_sink, smtp_port, domain, host, note):
+    if domain == "v6":
+        smtp_sink(host="::1", port=smtp_port)
+    run = check(f"{domain}.mx.test")
+    assert (run.exit_code, shape(run)) == (0, accepted(host, domain, note))
 
 
 @pytest.mark.parametrize(
@@ -300,16 +280,6 @@ def test_a_domain_without_a_server(check, knot, domain, host, reason, besides, n
     run = check(domain)
     reason = reason.format(knot=knot.address)
     assert (run.exit_code, shape(run)) == (2, without_server(host or domain, reason, besides, note))
-
-
-def test_domain_without_mx_is_its_own_server(check):
-    """RFC 5321 5.1: the implicit MX."""
-    run = check("implicit.mx.test")
-
-    assert (run.exit_code, shape(run)) == (
-        0,
-        accepted("implicit", "implicit", " (implicit.mx.test has no MX record)"),
-    )
 
 
 def test_zone_the_server_is_not_responsible_for(check, knot):
@@ -340,11 +310,3 @@ def test_answer_too_long_for_udp(check, knot):
         f"MAILACCEPT OK - {MANY} mail servers found in #s | mx=#s;;;0 total=#s;;;0\n"
     )
     assert run.exit_code == 0
-
-
-def test_server_with_ipv6_only(check, smtp_sink, smtp_port):
-    smtp_sink(host="::1", port=smtp_port)
-
-    run = check("v6.mx.test")
-
-    assert (run.exit_code, shape(run)) == (0, accepted("mail-v6", "v6"))

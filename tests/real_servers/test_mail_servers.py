@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from support import postfix
-from support.programs import find_program, find_user, free_port, require_root, wait_for
+from support import exim, postfix
+from support.programs import find_user, free_port, wait_for
 
 MAIN_CF = """\
 virtual_mailbox_domains = mx.test
@@ -38,25 +38,9 @@ MASTER_CF = """\
     {{ <> = 550 5.7.1 No bounces are taken }} }} }}
 virtual unix - n n - - virtual
 """
-EXIM_CONFIGURATION = """\
-exim_user = root
-exim_group = root
-primary_hostname = mx.test
-spool_directory = {directory}/spool
-log_file_path = {directory}/%slog
-pid_file_path = {directory}/exim.pid
-# Not the one compiled in, which may be another one.
-exim_path = {program}
-keep_environment =
-local_interfaces = 127.0.0.1
-daemon_smtp_ports = {port}
-# No look-up leaves this machine.
-host_lookup =
-rfc1413_query_timeout = 0s
-smtp_accept_queue = 0
+EXIM_CONFIGURATION = f"""\
 tls_advertise_hosts =
 domainlist local_domains = mx.test
-acl_smtp_rcpt = recipient
 
 begin acl
 recipient:
@@ -78,9 +62,9 @@ local:
 begin transports
 maildir:
   driver = appendfile
-  directory = {directory}/mail
+  directory = {{directory}}/mail
   maildir_format
-  user = {user}
+  user = {exim.USER}
   delivery_date_add
   envelope_to_add
   return_path_add
@@ -135,26 +119,15 @@ def running_postfix(launch_for_session, server_directory) -> MailServer:
 
 @pytest.fixture(scope="session")
 def running_exim(launch_for_session, server_directory) -> MailServer:
-    program = find_program("exim4", package="exim4-daemon-light")
-    require_root("Exim")
-    # Compiled in: Exim does not start without it.
-    user = "Debian-exim"
-    directory = server_directory("exim")
-    configuration = directory / "exim.conf"
-    count = [program, "-C", configuration, "-bpc"]
-    server = MailServer(
-        free_port(), directory / "mail", "Envelope-To",
-        lambda: subprocess.check_output(count, stdin=subprocess.DEVNULL).strip() != b"0",
-    )  # fmt: skip
+    directory, port = server_directory("exim"), free_port()
+    command = exim.configure(directory, port, EXIM_CONFIGURATION)
     (directory / "mail").mkdir()
-    os.chown(directory / "mail", find_user(user, package="exim4-daemon-light"), -1)
-    configuration.write_text(
-        EXIM_CONFIGURATION.format(program=program, directory=directory, port=server.port, user=user)
-    )
-    # Exim refuses a configuration that others could have written.
-    configuration.chmod(0o644)
-    launch_for_session([program, "-C", str(configuration), "-bdf"], directory, server.port)
-    return server
+    os.chown(directory / "mail", find_user(exim.USER, package="exim4-daemon-light"), -1)
+    launch_for_session([*command, "-bdf"], directory, port)
+    return MailServer(
+        port, directory / "mail", "Envelope-To",
+        lambda: subprocess.check_output([*command, "-bpc"], stdin=subprocess.DEVNULL) != b"0\n",
+    )  # fmt: skip
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 import trustme
-from support import postfix
+from support import exim, postfix
 from support.programs import find_program, find_user, free_port, require_root
 
 USER, PASSWORD = "probe@mx.test", "Password123 & more"
@@ -36,7 +36,7 @@ class Files(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def files(server_directory: Callable[[str], Path]) -> Files:
+def files(server_directory) -> Files:
     directory = server_directory("tls")
     authority = trustme.CA()
     # RSA, because OpenSMTPD takes nothing else.
@@ -193,21 +193,9 @@ def test_postfix_takes_a_client_certificate(check, postfix_ports, files):
 # Exim, with GnuTLS.
 
 EXIM = r"""
-exim_user = root
-exim_group = root
-primary_hostname = mx.test
-spool_directory = {directory}/spool
-log_file_path = {directory}/%slog
-pid_file_path = {directory}/exim.pid
-keep_environment =
-local_interfaces = 127.0.0.1
-daemon_smtp_ports = {port}
-host_lookup =
-rfc1413_query_timeout = 0s
 tls_advertise_hosts = *
 tls_certificate = {files.certificate}
 tls_privatekey = {files.key}
-acl_smtp_rcpt = recipient
 
 begin acl
 recipient:
@@ -238,28 +226,18 @@ login:
 
 
 @pytest.fixture(scope="session")
-def exim(files, launch_for_session, server_directory) -> int:
+def exim_port(files, launch_for_session, server_directory) -> int:
     """The port of an Exim that takes mail of those who log on, and throws it away."""
-    program = find_program("exim4", package="exim4-daemon-light")
-    require_root("Exim")
-    # Compiled in: Exim does not start without it.
-    find_user("Debian-exim", package="exim4-daemon-light")
-    directory = server_directory("exim-tls")
-    port = free_port()
-    configuration = directory / "exim.conf"
-    configuration.write_text(
-        EXIM.format(directory=directory, port=port, files=files, user=USER, password=PASSWORD)
-    )
-    # Exim refuses a configuration that others could have written.
-    configuration.chmod(0o644)
-    launch_for_session([program, "-C", str(configuration), "-bdf"], directory, port)
+    directory, port = server_directory("exim-tls"), free_port()
+    settings = EXIM.format(files=files, user=USER, password=PASSWORD)
+    launch_for_session([*exim.configure(directory, port, settings), "-bdf"], directory, port)
     return port
 
 
 @pytest.mark.parametrize("mechanism", ["plain", "login", "auto"])
-def test_exim_takes_mail_of_one_who_logged_on(check, exim, files, mechanism):
+def test_exim_takes_mail_of_one_who_logged_on(check, exim_port, files, mechanism):
     argv = ("-S", *files.verify, *files.log_on(mechanism), "--profile", "none", "-v")
-    run = check(exim, *argv)
+    run = check(exim_port, *argv)
     assert (run.exit_code, run.first_line) == (
         0,
         "MAILACCEPT OK - 127.0.0.1 accepted mail for good@mx.test in #s",

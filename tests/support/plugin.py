@@ -265,10 +265,10 @@ def perfdata(run: PluginRun) -> dict[str, re.Match[str]]:
     """The perfdata by label; the bar that begins them is the only one."""
     assert run.stdout.count("|") == 1
     assert run.stdout.endswith("\n")
-    found = {}
+    by_label = {}
     for item in run.stdout.rstrip("\n").partition("|")[2].split():
         match = _ITEM.fullmatch(item)
         assert match is not None, item
-        assert match["label"] not in found
-        found[match["label"]] = match
-    return found
+        assert match["label"] not in by_label
+        by_label[match["label"]] = match
+    return by_label

@@ -275,9 +275,12 @@ class BlackHole:
             end.close()
 
 
-def free_port(host: str = "127.0.0.1") -> int:
+#: Keeps its port from being given to anybody else, at any address, and does not listen.
+_closed = socket.socket()
+_closed.bind(("", 0))
+
+
+def free_port() -> int:
     """A port at which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    port: int = _closed.getsockname()[1]
+    return port
