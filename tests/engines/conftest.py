@@ -6,6 +6,7 @@ The engines are the programs of Debian's packages.  Where one is missing its tes
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,17 +44,8 @@ def simulate() -> Iterator[Any]:
     """Start servers that pose as Exchange: ``simulate(pose=..., reply={...})``."""
     from simulator.server import Simulator
 
-    running = []
-
-    def start(**how: Any) -> Simulator:
-        simulator = Simulator(**how)
-        simulator.__enter__()
-        running.append(simulator)
-        return simulator
-
-    yield start
-    for simulator in running:
-        simulator.__exit__(None, None, None)
+    with contextlib.ExitStack() as stack:
+        yield lambda **how: stack.enter_context(Simulator(**how))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

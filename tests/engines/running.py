@@ -67,6 +67,14 @@ def validate(command: Sequence[str], environment: Mapping[str, str]) -> str:
     return done.stdout
 
 
+def replaced(text: str, changes: Mapping[str, object]) -> str:
+    """A shipped text with what is another one here; each of it must be there."""
+    for theirs, ours in changes.items():
+        assert theirs in text
+        text = text.replace(theirs, str(ours))
+    return text
+
+
 def files_with(pattern: str, *directories: Path) -> list[Path]:
     """The files below the directories in which the pattern is found.
 

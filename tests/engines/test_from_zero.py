@@ -12,7 +12,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from running import CHECKOUT, CONTRIB, CRITICAL, Icinga2, install_plugin
+from running import CHECKOUT, CONTRIB, CRITICAL, Icinga2, install_plugin, replaced
 from support.programs import find_program, unavailable
 
 DEBIAN = Path("/etc/icinga2")
@@ -67,23 +67,21 @@ def test_a_page_at_the_end(etc, authority, simulate, post_office):
         if word.startswith("rcpt=")
     ]
     server = simulate(reply={"rcpt": refusal})
-    host = only("4.", "object Host")
-    assert "2525" in host
-    (ours / "rehearsal.conf").write_text(host.replace("2525", str(server.port)))
+    rehearsal = replaced(only("4.", "object Host"), {"2525": server.port})
+    (ours / "rehearsal.conf").write_text(rehearsal)
 
     directory = etc.parent
     sendmail = directory / "sendmail"
     post_office.put_sendmail(sendmail)
-    for path, theirs, mine in (
-        (ours / "notifications.conf", "/usr/sbin/sendmail", str(sendmail)),
+    for path, changes in (
+        (ours / "notifications.conf", {"/usr/sbin/sendmail": sendmail}),
         # This machine may have the package of the plugin, which brings the command.
-        (etc / "icinga2.conf", "include <plugins-contrib>", ""),
-        (etc / "constants.conf", 'PluginContribDir = "/usr/lib/nagios/plugins"',
-         f'PluginContribDir = "{directory}/plugins"'),
+        (etc / "icinga2.conf", {"include <plugins-contrib>": ""}),
+        (etc / "constants.conf", {
+            'PluginContribDir = "/usr/lib/nagios/plugins"':
+                f'PluginContribDir = "{directory}/plugins"'}),
     ):  # fmt: skip
-        text = path.read_text()
-        assert theirs in text
-        path.write_text(text.replace(theirs, mine))
+        path.write_text(replaced(path.read_text(), changes))
     (etc / "features-enabled" / "api.conf").write_text(
         'object ApiListener "api" { bind_host = "127.0.0.1"; bind_port = ApiPort }\n'
         'object ApiUser "test" { password = "test"; permissions = [ "*" ] }\n'

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from running import CONTRIB, OK, Icinga2, install_plugin
+from running import CONTRIB, OK, Icinga2, install_plugin, replaced
 from support.programs import Child, find_program, free_port, wait_for
 from surroundings import start_carbon
 
@@ -79,10 +79,9 @@ def databases(tmp_path_factory, authority, simulate) -> Iterator[Databases]:
             mailbox="delivered",
         )
         mailbox = dict(zip(server.options[::2], server.options[1::2]))
-        writer = (CONTRIB / "icinga2" / "influxdb.conf").read_text()
-        for theirs, ours in (("8086", str(port)), ("= 10s", "= 1s")):
-            assert theirs in writer
-            writer = writer.replace(theirs, ours)
+        writer = replaced(
+            (CONTRIB / "icinga2" / "influxdb.conf").read_text(), {"8086": port, "= 10s": "= 1s"}
+        )
         command = (CONTRIB / "icinga2" / "exchange_mailaccept.conf").read_text()
         icinga = Icinga2(
             directory / "icinga2",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from running import CONTRIB, CRITICAL, OK, Icinga2, Result, install_plugin
+from running import CONTRIB, CRITICAL, OK, Icinga2, Result, install_plugin, replaced
 from support.programs import PATIENCE, free_port, wait_for
 
 SHIPPED = CONTRIB / "icinga2"
@@ -84,9 +84,8 @@ def cluster(tmp_path_factory, authority, simulate) -> Iterator[Cluster]:
         shutil.copy(SHIPPED / name, configuration / "global-templates")
     # Who is told, and how, the master alone knows.
     pages = (SHIPPED / "notifications.conf").read_text()
-    assert "/usr/sbin/sendmail" in pages
     (configuration / "master" / "notifications.conf").write_text(
-        pages.replace("/usr/sbin/sendmail", str(directory / "sendmail"))
+        replaced(pages, {"/usr/sbin/sendmail": directory / "sendmail"})
     )
     shutil.copytree(SHIPPED / "scripts", directory / "master" / "etc" / "scripts")
     accepting = simulate()
@@ -102,10 +101,8 @@ def cluster(tmp_path_factory, authority, simulate) -> Iterator[Cluster]:
         )
         path.write_text(text)
         if path.parent.name == "satellite":
-            assert "\n\tcommand_endpoint" in text
-            path.write_text(
-                text.replace("\n\tcommand_endpoint", "\n\tcheck_timeout = 24s\n\tcommand_endpoint")
-            )
+            endpoint = "\n\tcommand_endpoint"
+            path.write_text(replaced(text, {endpoint: f"\n\tcheck_timeout = 24s{endpoint}"}))
     nodes[MASTER].validate()
     try:
         for node in nodes.values():

@@ -39,6 +39,7 @@ from running import (
     Result,
     files_with,
     install_plugin,
+    replaced,
 )
 from support.programs import Child, find_program, free_port, unavailable, wait_for
 
@@ -119,16 +120,13 @@ def running(tmp_path_factory, simulate) -> Iterator[Running]:
     secret.write_text(f"{SECRET}\n")
     secret.chmod(0o600)
     ini = directory / "exchange_mailaccept.ini"
-    text = (SHIPPED / "exchange_mailaccept.ini").read_text()
-    for theirs, ours in (
-        ("port = 587", f"port = {submission.port}"),
-        ("mailaccept-probe", "probe"),
-        ("/etc/nagios4/exchange_mailaccept.password", str(secret)),
-        ("certificate = 21,7\n", ""),
-    ):
-        assert theirs in text
-        text = text.replace(theirs, ours)
-    ini.write_text(text)
+    changes = {
+        "port = 587": f"port = {submission.port}",
+        "mailaccept-probe": "probe",
+        "/etc/nagios4/exchange_mailaccept.password": secret,
+        "certificate = 21,7\n": "",
+    }
+    ini.write_text(replaced((SHIPPED / "exchange_mailaccept.ini").read_text(), changes))
     files = []
     for name in FILES:
         shipped = (SHIPPED / name).read_text()
@@ -324,17 +322,18 @@ def test_passive_result_by_nsca(running, nsca, simulate, name):
     (snippet,) = re.findall(r"\n    output=\$\(.*?\n\n", README, re.DOTALL)
     plugin = f"{sys.executable} {CHECKOUT / 'check_exchange_mailaccept.py'} -H 127.0.0.1"
     noted = nsca.parent / "noted"
-    for theirs, ours in (
-        ("/usr/lib/nagios/plugins/check_exchange_mailaccept -d contoso.com -r mailaccept-probe",
-         f"{plugin} -r {RECIPIENT} {arguments(case, server.port)} | tee {noted}"),
-        ("output=$(", "set -o pipefail; output=$("),
-        ("mail-domains\\tmail for contoso.com", "passive\\tpassive"),
-        ("nagios.example.com", f"127.0.0.1 -p {(nsca.parent / 'port').read_text()}"),
-        ("/etc/send_nsca.cfg", str(nsca)),
-        ("send_nsca", find_program("send_nsca", "nsca-client")),
-    ):  # fmt: skip
-        assert theirs in snippet
-        snippet = snippet.replace(theirs, ours, 1)
+    snippet = replaced(
+        snippet,
+        {
+            "/usr/lib/nagios/plugins/check_exchange_mailaccept -d contoso.com -r mailaccept-probe":
+                f"{plugin} -r {RECIPIENT} {arguments(case, server.port)} | tee {noted}",
+            "output=$(": "set -o pipefail; output=$(",
+            "mail-domains\\tmail for contoso.com": "passive\\tpassive",
+            "nagios.example.com": f"127.0.0.1 -p {(nsca.parent / 'port').read_text()}",
+            "| send_nsca": f"| {find_program('send_nsca', 'nsca-client')}",
+            "/etc/send_nsca.cfg": nsca,
+        },
+    )  # fmt: skip
     subprocess.run(["bash", "-c", snippet], check=True, timeout=60, stdin=subprocess.DEVNULL)
     text, _, perfdata = noted.read_text().rstrip("\n").partition("|")
 
