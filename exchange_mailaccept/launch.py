@@ -150,7 +150,11 @@ def begin(argv: Sequence[str]) -> Begun:
     asked = options.read(line, security, _message_id(now), now)
     find = accept_mail if asked.judging.rule is None else find_servers
     timeout = asked.limits.timeout
-    look_ups = _look_ups(asked)
+    look_ups: list[Conversation] = []
+    if asked.policies:
+        from .policies import enforcement
+
+        look_ups = enforcement.look_ups(asked.policies, asked.target, asked.security)
     # Those of a set begin with its walks, so that they do not hold these up.
     beside = [] if asked.judging.rule is None else look_ups
     first = [find(asked.target, asked.probe), *(look_ups if not beside else ())]
@@ -273,7 +277,11 @@ def _send_ahead(line: CommandLine) -> Optional[HeadStart]:
     host, domain = line.last("hostname", ""), line.last("domain", "")
     try:
         if not host:
-            return HeadStart(*_first_nameserver(line), query=_first_query(domain))
+            from .net.resolv_conf import system_nameservers
+            from .protocol.dns_message import compose
+
+            address, port = (line.all("nameserver") or system_nameservers())[0]
+            return HeadStart(address, port, query=compose(domain, "MX"))
         # The servers of a set are connected when all have been found.
         alone = names.is_address(host) and not line.judges_a_set
         # Of several connections to it, each is begun by its own session.
@@ -283,28 +291,6 @@ def _send_ahead(line: CommandLine) -> Optional[HeadStart]:
     except OSError:
         return None
     return None
-
-
-def _first_nameserver(line: CommandLine) -> tuple[str, int]:
-    from .net.resolv_conf import system_nameservers
-
-    given: tuple[tuple[str, int], ...] = line.all("nameserver")
-    return (given or system_nameservers())[0]
-
-
-def _first_query(domain: str) -> bytes:
-    from .protocol.dns_message import compose
-
-    return compose(domain, "MX")
-
-
-def _look_ups(asked: Options) -> list[Conversation]:
-    """What finds out about the policies that the run judges by."""
-    if not asked.policies:
-        return []
-    from .policies.enforcement import look_ups
-
-    return look_ups(asked.policies, asked.target, asked.security)
 
 
 def _message_id(now: float) -> str:

@@ -204,8 +204,8 @@ def _mailbox(line: CommandLine, judging: Judging) -> Mailbox:
         place.implicit,
         place.folders,
         line.last("delivered-user", "") or place.user,
-        line.mailbox_password,
-        line.mailbox_token,
+        line.secret("delivered-password-file"),
+        line.secret("delivered-token-file"),
         line.last("ca-file", ""),
         keep=max([LEAST_AGE, *(2 * float(end.lstrip("@")) for end in ends if end)]),
     )
@@ -236,7 +236,7 @@ def _credentials(line: CommandLine) -> Optional[auth.Credentials]:
     return auth.Credentials(
         mechanism.upper(),
         line.last("user", ""),
-        line.password,
-        line.token,
+        line.secret("password-file"),
+        line.secret("token-file"),
         bool(line.count("auth-without-tls")),
     )

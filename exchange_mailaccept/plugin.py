@@ -40,12 +40,7 @@ if TYPE_CHECKING:
     from .options import Options
     from .run.acceptance import ServerSet
 
-STATES = {
-    State.OK: Ok,
-    State.UNKNOWN: Unknown,
-    State.WARNING: Warn,
-    State.CRITICAL: Critical,
-}
+STATES = {State.OK: Ok, State.UNKNOWN: Unknown, State.WARNING: Warn, State.CRITICAL: Critical}
 #: Seconds after the run's own deadline at which nagiosplugin's alarm ends it, should it still run.
 WATCHDOG_DELAY = 5
 

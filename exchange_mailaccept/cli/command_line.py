@@ -20,15 +20,12 @@ from .table import (
     BY_FLAG,
     DEFAULT_RECIPIENT,
     DEFAULT_SENDER,
-    MAILBOX_PASSWORD_VARIABLE,
-    MAILBOX_TOKEN_VARIABLE,
     MAX_REFUSE,
-    PASSWORD_VARIABLE,
     PROGRAM,
+    SECRETS,
     SMTP_PORT,
     SMTPS_PORT,
     TLS_MODES,
-    TOKEN_VARIABLE,
 )
 
 if TYPE_CHECKING:
@@ -53,9 +50,7 @@ class Answered(Exception):  # noqa: N818 it is not an error
 
 
 def read(
-    argv: Sequence[str],
-    read_to_end: ReadToEnd,
-    environment: Optional[Mapping[str, str]] = None,
+    argv: Sequence[str], read_to_end: ReadToEnd, environment: Optional[Mapping[str, str]] = None
 ) -> CommandLine:
     """Read and check ``argv``, which does not have the program's name.
 
@@ -175,32 +170,13 @@ class CommandLine:
         )
 
     @property
-    def password(self) -> str:
-        """The password, from its file or the environment."""
-        return self._secret("password-file", PASSWORD_VARIABLE)
-
-    @property
-    def token(self) -> str:
-        """The OAuth token, from its file or the environment."""
-        return self._secret("token-file", TOKEN_VARIABLE)
-
-    @property
-    def mailbox_password(self) -> str:
-        """The password of the probe's mailbox."""
-        return self._secret("delivered-password-file", MAILBOX_PASSWORD_VARIABLE)
-
-    @property
-    def mailbox_token(self) -> str:
-        """The OAuth token for the probe's mailbox."""
-        return self._secret("delivered-token-file", MAILBOX_TOKEN_VARIABLE)
-
-    @property
     def judges_a_set(self) -> bool:
         """Whether all servers are tested and judged as a set."""
         return bool(self.count("all-mx") or self.count("all-addresses"))
 
-    def _secret(self, option: str, variable: str) -> str:
-        return str(self.last(option, "") or self._environment.get(variable, ""))
+    def secret(self, option: str) -> str:
+        """The secret in the file of ``option``, or in the environment; empty if there is none."""
+        return str(self.last(option, "") or self._environment.get(SECRETS[option], ""))
 
     def _take(self, word: str, left: list[str]) -> None:
         """Read ``word``, and take its value from the words ``left`` if it needs one."""
@@ -338,7 +314,7 @@ def _check_logon(line: CommandLine) -> list[str]:
         mistakes.append("--auth needs --user")
     if not line.secured and not line.count("auth-without-tls"):
         mistakes.append("--auth needs -S or -s, or --auth-without-tls")
-    password, token = line.password, line.token
+    password, token = line.secret("password-file"), line.secret("token-file")
     tried = line.tried("password-file") or line.tried("token-file")
     if not {"xoauth2": token, "auto": token or password}.get(mechanism, password) and not tried:
         files = {"xoauth2": "--token-file", "auto": "--password-file or --token-file"}
@@ -418,8 +394,7 @@ def _check_delivery(line: CommandLine) -> list[str]:
     place = line.last("delivered")
     if place is not None and not place.user and not line.tried("delivered-user"):
         mistakes.append("--delivered needs --delivered-user, or USER@ before its host")
-    secret = line.mailbox_password or line.mailbox_token
-    if not secret and not any(map(line.tried, names[2:])):
+    if not any(map(line.secret, names[2:])) and not any(map(line.tried, names[2:])):
         mistakes.append(
             "--delivered needs --delivered-password-file or --delivered-token-file, or the secret"
             " in the environment"

@@ -28,11 +28,17 @@ EXAMPLES = (
 DEFAULT_SENDER = "ExMFA-MailAcceptTest@Fabrikam.com"
 DEFAULT_TIMEOUT = 50.0
 DEFAULT_PARALLEL = 10
-#: Environment variables that can hold the secrets, instead of files.
 PASSWORD_VARIABLE = "CHECK_EXCHANGE_MAILACCEPT_PASSWORD"
 TOKEN_VARIABLE = "CHECK_EXCHANGE_MAILACCEPT_TOKEN"
 MAILBOX_PASSWORD_VARIABLE = "CHECK_EXCHANGE_MAILACCEPT_MAILBOX_PASSWORD"
 MAILBOX_TOKEN_VARIABLE = "CHECK_EXCHANGE_MAILACCEPT_MAILBOX_TOKEN"
+#: The variable that can hold a secret, by the option that names its file.
+SECRETS = {
+    "password-file": PASSWORD_VARIABLE,
+    "token-file": TOKEN_VARIABLE,
+    "delivered-password-file": MAILBOX_PASSWORD_VARIABLE,
+    "delivered-token-file": MAILBOX_TOKEN_VARIABLE,
+}
 #: The options that secure the connection; only one of them can be given.
 TLS_MODES = tuple(mode.value for mode in Tls if mode is not Tls.NEVER)
 SMTP_PORT, SMTPS_PORT = 25, 465
@@ -104,7 +110,7 @@ OPTIONS = (
     Option(("--refuse",), "ADDRESS", "recipient that must be refused; asked for after the test, up"
            f" to RCPT and without a message; at most {MAX_REFUSE}", words.mailbox, True),
     Option(("-F", "--fqdn"), "NAME", "name to give in EHLO (default: this host's full name, else"
-           " its address)", words.ehlo_name),
+           " its address)", words.name_or_literal),
     Option(("--until",), "STAGE", f"last stage to test: {' '.join(words.UNTIL)}; no"
            " message is sent if it is rcpt or earlier (default message)",
            words.Choice(*words.UNTIL)),

@@ -178,7 +178,7 @@ def mailbox(text: str) -> str:
     one_line(local_part)
     if not at:
         return local_part
-    complete = f"{local_part}@{_name_or_literal(domain_part)}"
+    complete = f"{local_part}@{name_or_literal(domain_part)}"
     if len(complete.encode("utf-8", "replace")) > 254:
         raise ValueError("is longer than 254 bytes (RFC 5321 4.5.3.1.3)")
     return complete
@@ -204,8 +204,8 @@ def _is_quoted(text: str) -> bool:
     return text.isascii() and text.isprintable() and '"' not in inside and not inside.endswith("\\")
 
 
-def _name_or_literal(text: str) -> str:
-    """A name, or an address literal as in ``user@[192.0.2.1]`` (RFC 5321 4.1.3)."""
+def name_or_literal(text: str) -> str:
+    """A name, or an address literal as in EHLO and ``user@[192.0.2.1]`` (RFC 5321 4.1.3)."""
     if not (text.startswith("[") and text.endswith("]")):
         return _name(text)
     literal = text[1:-1]
@@ -224,11 +224,6 @@ def sender(text: str) -> str:
     if "@" not in path:
         raise ValueError("must have a domain, or be <> for the null reverse-path")
     return path
-
-
-def ehlo_name(text: str) -> str:
-    """The argument of EHLO: a name or an address literal."""
-    return _name_or_literal(text)
 
 
 def subject(text: str) -> str:

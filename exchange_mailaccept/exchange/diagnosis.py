@@ -91,9 +91,7 @@ _SPOKEN = frozenset(Stage) - {Stage.MX, Stage.CONNECT}
 
 
 def diagnose(
-    outcome: StageOutcome,
-    generation: Optional[Generation] = None,
-    gateway: Optional[str] = None,
+    outcome: StageOutcome, generation: Optional[Generation] = None, gateway: Optional[str] = None
 ) -> Diagnosis:
     """Return the meaning of ``outcome``, which did not pass.
 
@@ -257,8 +255,7 @@ def _match(row: Row, outcome: StageOutcome, generation: Optional[Generation]) ->
     own_code = fits and status is not None and status.detail >= 10
     longest = max(map(len, said), default=0)
     return Match(
-        *(own_code, sub_code, bool(said), fits, bool(row.generations)),
-        *(longest, bool(row.stages)),
+        *(own_code, sub_code, bool(said), fits, bool(row.generations)), *(longest, bool(row.stages))
     )
 
 

@@ -33,8 +33,7 @@ PAGES = {
     "routing": Page("Mail routing in Exchange Server", _MAIL_FLOW + "mail-routing/mail-routing"),
     "connectors": Page("Receive connectors", _MAIL_FLOW + "connectors/receive-connectors"),
     "telnet": Page(
-        "Use Telnet to test SMTP communication on Exchange servers",
-        _MAIL_FLOW + "test-smtp-telnet",
+        "Use Telnet to test SMTP communication on Exchange servers", _MAIL_FLOW + "test-smtp-telnet"
     ),
     "back-pressure": Page("Understanding back pressure", _MAIL_FLOW + "back-pressure"),
     "protocol-logging": Page("Protocol logging", _MAIL_FLOW + "connectors/protocol-logging"),

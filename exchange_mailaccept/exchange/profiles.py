@@ -49,10 +49,7 @@ _SINKS = (
 
 def _default_connector(*last: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """EHLO lines of a default connector with Exchange authentication, before and after TLS."""
-    return (
-        (*_CORE, *OFFERS_TLS, *_NTLM, *_MIME, *last),
-        (*_CORE, *_NTLM_LOGIN, *_MIME, *last),
-    )
+    return ((*_CORE, *OFFERS_TLS, *_NTLM, *_MIME, *last), (*_CORE, *_NTLM_LOGIN, *_MIME, *last))
 
 
 def _exchange_2003(generation: Generation, name: str = "") -> Profile:
@@ -80,9 +77,7 @@ _PROFILES = (
     # Only early releases offer XEXCH50 and XSHADOWREQUEST; later updates and the Front End
     # may be healthy without them.
     _since_2007(
-        (_2013, Generation.E2013_2019),
-        ("XEXCH50", "XRDST", "XSHADOWREQUEST"),
-        ("X-EXPS", "XRDST"),
+        (_2013, Generation.E2013_2019), ("XEXCH50", "XRDST", "XSHADOWREQUEST"), ("X-EXPS", "XRDST")
     ),
     _since_2007((_2016, Generation.E2013_2019), ("XRDST",), ("X-EXPS", "XRDST")),
     _since_2007((_2019, _2019_SE), ("SMTPUTF8", "XRDST"), ("X-EXPS", "SMTPUTF8", "XRDST")),

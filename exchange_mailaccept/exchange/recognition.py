@@ -104,7 +104,8 @@ class Evidence:
             self.masked or self.spoke_helo or in_its_place
         )
         #: The host names of banner and EHLO reply, if they differ.
-        self.two_hosts = hosts[::-1] if all(map(_is_host, hosts)) and _differ(*hosts) else ()
+        differ = hosts[0].lower() != hosts[1].lower()
+        self.two_hosts = hosts[::-1] if differ and all(map(_is_host, hosts)) else ()
 
     # What is searched for only if no keyword proves an Exchange server.
 
@@ -212,10 +213,6 @@ def _ends_with_online_host(text: str) -> bool:
         and host.endswith(_ONLINE_TAILS)
         and consists_of(LETTERS + DIGITS + "._-", host)
     )
-
-
-def _differ(one: str, other: str) -> bool:
-    return one.lower() != other.lower()
 
 
 class KeywordCheck(NamedTuple):
@@ -353,12 +350,8 @@ def gateway_of(evidence: Evidence, found: Optional[Generation]) -> Optional[str]
 
 def _demanded(evidence: Evidence, found: Optional[Generation], tls: bool) -> tuple[str, ...]:
     """Keywords that ``auto`` requires: those that each server of the generation offers."""
-    online = (
-        _profile(Generation.ONLINE.value)
-        if found is Generation.ONLINE and evidence.online_host
-        else None
-    )
-    if online is not None:
+    if found is Generation.ONLINE and evidence.online_host:
+        online = _profile(Generation.ONLINE.value)
         return online.required_after_tls if tls else online.required
     return EXMFA if evidence.of_2003 else ()
 
@@ -419,9 +412,7 @@ def parse_receipt(reply: Reply) -> Optional[Receipt]:
     number = _behind(("internalid", "internal id"), text)
     digits = number[: len(number) - len(number.lstrip(DIGITS))]
     receipt = Receipt(
-        _message_id(text),
-        _behind(("hostname",), text)[:_MOST_OF_HOST],
-        digits[:_MOST_DIGITS],
+        _message_id(text), _behind(("hostname",), text)[:_MOST_OF_HOST], digits[:_MOST_DIGITS]
     )
     return receipt if any(receipt) else None
 

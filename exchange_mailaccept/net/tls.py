@@ -196,18 +196,12 @@ class TlsConnection:
     def fault_of(self, error: ssl.SSLError) -> Fault:
         """The fault of a handshake that failed, with OpenSSL's words."""
         if isinstance(error, ssl.SSLCertVerificationError):
-            return self._distrust(error)
+            # If Python can't tell what was sent, nothing is said of it.
+            alone = error.verify_code in _ISSUER_UNKNOWN and len(self._sent() or ()) == 1
+            return distrust(error, alone)
         if _is_end(error):
             return Fault(Cause.TLS, f"handshake failed: {CLOSED.explanation}")
         return Fault(Cause.TLS, f"handshake failed: {_reason(error)}")
-
-    def _distrust(self, error: ssl.SSLCertVerificationError) -> Fault:
-        alone = error.verify_code in _ISSUER_UNKNOWN and self._was_sent_alone()
-        return distrust(error, alone)
-
-    def _was_sent_alone(self) -> bool:
-        """Whether the server sent only its own certificate; false if Python can't tell."""
-        return len(self._sent() or ()) == 1
 
     def _sent(self) -> Optional[list[bytes]]:
         """The certificates that the server sent, in DER; ``None`` if Python can't tell.

@@ -213,13 +213,9 @@ def challenge(reply: Reply) -> bytes:
     raise ValueError(f"the challenge is not valid base64: {reply}")
 
 
-def _plain_response(credentials: Credentials) -> bytes:
-    return b"\0".join((b"", *_user_and_password(credentials)))
-
-
 def _plain(credentials: Credentials) -> Responses:
     """RFC 4616."""
-    yield _plain_response(credentials)
+    yield b"\0".join((b"", *_user_and_password(credentials)))
 
 
 def _login(credentials: Credentials) -> Responses:
@@ -230,14 +226,10 @@ def _login(credentials: Credentials) -> Responses:
     yield password
 
 
-def _xoauth2_response(credentials: Credentials) -> bytes:
-    words = f"user={credentials.user}\1auth=Bearer {credentials.token}\1\1"
-    return words.encode("utf-8", "surrogateescape")
-
-
 def _xoauth2(credentials: Credentials) -> Responses:
     """https://developers.google.com/gmail/imap/xoauth2-protocol, also for Exchange Online."""
-    yield _xoauth2_response(credentials)
+    words = f"user={credentials.user}\1auth=Bearer {credentials.token}\1\1"
+    yield words.encode("utf-8", "surrogateescape")
     # A challenge has the reason of a refusal, in JSON; the refusal follows the empty response.
     yield b""
 

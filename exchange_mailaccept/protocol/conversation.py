@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from .security import Security
 
 
-_FOREVER = float("inf")
+#: Seconds until the end of a run without a deadline.
+FOREVER = float("inf")
 #: Causes that show a fault of the network, of TLS or of the protocol are BROKEN; the others:
 _VERDICTS = {
     Cause.SILENT: Verdict.TIMED_OUT,
@@ -296,7 +297,7 @@ class Connected(NamedTuple):
     failed: tuple[tuple[str, Fault], ...] = ()
     #: Addresses that were tried and had not answered yet.
     silent: tuple[str, ...] = ()
-    left: float = _FOREVER
+    left: float = FOREVER
 
 
 class Command(NamedTuple):
@@ -318,7 +319,7 @@ class Replied(NamedTuple):
     seconds: float
     fault: Optional[Fault] = None
     reply: Optional[Reply] = None
-    left: float = _FOREVER
+    left: float = FOREVER
 
 
 class Close(NamedTuple):
@@ -333,7 +334,7 @@ class Time(NamedTuple):
     """The answer to :class:`Clock`, and to requests that can't fail, such as :class:`Close`."""
 
     seconds: float = 0.0
-    left: float = _FOREVER
+    left: float = FOREVER
     #: Seconds of all answers that the conversation has had.
     waited: float = 0.0
 

@@ -25,19 +25,8 @@ from .conversation import (
     goes_on,
     one_too_many,
 )
-from .message import (
-    compose,
-    data_stream,
-    mail_command,
-    rcpt_command,
-)
-from .reply import (
-    NO_EXTENSIONS,
-    UNKNOWN_COMMAND,
-    Reply,
-    lists_keywords,
-    parse_extensions,
-)
+from .message import compose, data_stream, mail_command, rcpt_command
+from .reply import NO_EXTENSIONS, UNKNOWN_COMMAND, Reply, lists_keywords, parse_extensions
 from .talk import State, StoppedError, Talk
 
 if TYPE_CHECKING:

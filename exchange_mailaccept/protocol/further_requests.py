@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ..record import TYPE_CHECKING, NamedTuple
+from .conversation import FOREVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
         Time,
     )
     from .security import Security
-
-_FOREVER = float("inf")
 
 
 class StartTls(NamedTuple):
@@ -47,7 +46,7 @@ class Secured(NamedTuple):
     seconds: float
     fault: Optional[Fault] = None
     security: Optional[Security] = None
-    left: float = _FOREVER
+    left: float = FOREVER
 
 
 class Ask(NamedTuple):
@@ -64,7 +63,7 @@ class Ask(NamedTuple):
     tcp: bool
     patience: float
     #: Seconds to wait for the other responses after the response to the first message.
-    patience_for_rest: float = _FOREVER
+    patience_for_rest: float = FOREVER
 
 
 class Responses(NamedTuple):
@@ -74,7 +73,7 @@ class Responses(NamedTuple):
     fault: Optional[Fault] = None
     #: One response for each message, ``None`` where none came.
     responses: tuple[Optional[bytes], ...] = ()
-    left: float = _FOREVER
+    left: float = FOREVER
 
 
 class Resolve(NamedTuple):
@@ -94,7 +93,7 @@ class Resolved(NamedTuple):
     addresses: tuple[str, ...] = ()
     #: The host's canonical name, as the system's resolver has it.
     canonical_name: str = ""
-    left: float = _FOREVER
+    left: float = FOREVER
 
 
 class Call(NamedTuple):
@@ -116,7 +115,7 @@ class Returned(NamedTuple):
     seconds: float
     fault: Optional[Fault] = None
     value: Any = None
-    left: float = _FOREVER
+    left: float = FOREVER
 
 
 class Begin(NamedTuple):
@@ -138,7 +137,7 @@ class Ended(NamedTuple):
     fault: Optional[Fault] = None
     #: The number of a conversation that has ended, and its result.
     ended: Optional[tuple[int, Any]] = None
-    left: float = _FOREVER
+    left: float = FOREVER
 
 
 def next_end() -> Generator[Await, Ended, tuple[int, Any]]:

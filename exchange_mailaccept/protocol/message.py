@@ -114,8 +114,7 @@ class Plan(NamedTuple):
             return self
         mark = mark_of(self.content.mark, label)
         return self._replace(
-            content=self.content._replace(mark=mark),
-            message_id=f"<{mark}.{self.message_id[1:]}",
+            content=self.content._replace(mark=mark), message_id=f"<{mark}.{self.message_id[1:]}"
         )
 
 

@@ -120,8 +120,7 @@ def _remedy_of_addresses(name: str, examined: Examined, plan: Plan) -> Diagnosis
     known = _known(plan._replace(envelope=envelope), None)
     others = "recipients" if name == RECIPIENTS else "senders"
     return why._replace(
-        cause=f"{why.cause}; other {others} are accepted",
-        next_step=_filled(why.next_step, known),
+        cause=f"{why.cause}; other {others} are accepted", next_step=_filled(why.next_step, known)
     )
 
 

@@ -347,10 +347,6 @@ class Examined(NamedTuple):
     #: What has arrived of its probes; ``None`` if nobody could look.
     newest: Optional[Newest] = None
 
-    def label(self, metric: str) -> str:
-        """The label of a metric in perfdata, unique in the set."""
-        return f"{self.member.label}_{metric}" if self.member.label else metric
-
     @property
     def name(self) -> str:
         """The server's name; empty if none was reached."""

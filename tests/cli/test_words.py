@@ -58,8 +58,8 @@ ACCEPTED = [
     (words.mailbox, "<a@b.example>", "a@b.example"),
     (words.sender, "<a@b.example>", "a@b.example"),
     (words.sender, "<>", ""),
-    *same(words.ehlo_name, "probe.example [192.0.2.1] [IPv6:::1]"),
-    (words.ehlo_name, "probe.example.", "probe.example"),
+    *same(words.name_or_literal, "probe.example [192.0.2.1] [IPv6:::1]"),
+    (words.name_or_literal, "probe.example.", "probe.example"),
     (words.subject, "Probe 1: ~!", "Probe 1: ~!"),
     (words.subject, "x" * 989, "x" * 989),
     (words.subject, "Gr\u00fc\u00dfe", "=?utf-8?b?R3LDvMOfZQ==?="),
@@ -147,7 +147,7 @@ REFUSED = [
     # RFC 1123 2.1; and "-H $HOST -4" with an empty variable must not test a host "-4".
     (words.host, HYPHEN, "- -4 -a.example a-.example"),
     (words.domain, HYPHEN, "-4"),
-    (words.ehlo_name, HYPHEN, "-4"),
+    (words.name_or_literal, HYPHEN, "-4"),
     (words.domain, "must be a domain; a server is named with -H", "192.0.2.1 999.1.1.1"),
     (words.mx, "must be a name, as MX records have", "192.0.2.1 ::1"),
     (words.nameserver, ADDRESS, "ns1 ns1:53 :53 192.0.2.1: [::1 [::1]: [] 192.0.2.1:x"),
@@ -176,7 +176,7 @@ REFUSED = [
     (words.mailbox, ADDRESS, "a@[fe80::1%eth0] a@[IPv6:fe80::1%eth0]"),
     (words.mailbox, ADDRESS, ["a@[192.0.2.1> SIZE=1]"]),
     (words.mailbox, ADDRESS, ["a@[IPv6:::1\r\nRSET]", "a@[IPv6:fe80::1%> SIZE=1]"]),
-    (words.ehlo_name, ADDRESS, [*"[x] [IPv6:fe80::1%eth0]".split(), "[IPv6:::1%\r\nRSET]"]),
+    (words.name_or_literal, ADDRESS, [*"[x] [IPv6:fe80::1%eth0]".split(), "[IPv6:::1%\r\nRSET]"]),
     (words.sender, NO_DOMAIN, "postmaster"),
     (words.subject, CONTROL, [*(f"a{control}b" for control in CONTROLS)]),
     (words.subject, LONG_LINE, f"{'x' * 990} {'ü' * 400}"),
@@ -244,7 +244,7 @@ def test_a_word_is_refused(convert, text, said):
 )  # fmt: skip
 @pytest.mark.parametrize(
     ("convert", "before"),
-    [(words.host, ""), (words.domain, ""), (words.ehlo_name, ""), (words.mx, "*."),
+    [(words.host, ""), (words.domain, ""), (words.name_or_literal, ""), (words.mx, "*."),
      (words.mailbox, "a@"), (words.sender, "a@")],
     ids=name,
 )  # fmt: skip
@@ -380,7 +380,7 @@ def test_any_word_is_a_value_or_a_mistake(convert, text):
 
 @pytest.mark.parametrize(
     "convert",
-    [words.address, words.domain, words.ehlo_name, words.header, words.host, words.mailbox,
+    [words.address, words.domain, words.name_or_literal, words.header, words.host, words.mailbox,
      words.one_line, words.sender, words.subject],
     ids=name,
 )  # fmt: skip
