@@ -117,7 +117,15 @@ def _policies(
 
 def weigh(found: ServerSet, judged: Judged, judging: Judging) -> list[Judgement]:
     """The judgements of all servers, with the weight of each, and those of the set as a whole."""
-    return [*_weighed(judged, judging), *_of_the_set(found, judging)]
+    members = [member for member in found.members if member.acceptance.decisive]
+    judgements = [
+        *_weighed(judged, judging),
+        Judgement(SERVERS, len(members)),
+        Judgement(ACCEPTING, sum(member.accepts for member in members)),
+    ]
+    if found.lookup is not None:
+        judgements.append(measured(Stage.MX.value, found.lookup.seconds, judging))
+    return judgements
 
 
 def _weighed(judged: Judged, judging: Judging) -> Iterator[Judgement]:
@@ -163,15 +171,6 @@ def nobody_accepts(examined: Sequence[Examined]) -> bool:
         and each.diagnosis.this_probe
         for each, failure in zip(examined, failures)
     )
-
-
-def _of_the_set(found: ServerSet, judging: Judging) -> Iterator[Judgement]:
-    """The judgements about a set as a whole."""
-    members = [member for member in found.members if member.acceptance.decisive]
-    yield Judgement(SERVERS, len(members))
-    yield Judgement(ACCEPTING, sum(member.accepts for member in members))
-    if found.lookup is not None:
-        yield measured(Stage.MX.value, found.lookup.seconds, judging)
 
 
 def is_late(age: float, judging: Judging) -> bool:

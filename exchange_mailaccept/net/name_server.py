@@ -39,7 +39,8 @@ class NameServerQuery(Operation):
             return self.expire()
         try:
             if not self._adopt_head_start():
-                self._ask(sockets.Wire(sockets.dial(*self._request.nameserver, self._request.tcp)))
+                address, port = self._request.nameserver
+                self._ask(sockets.Wire(sockets.connect(address, port, tcp=self._request.tcp)))
         except OSError as error:
             return self._done(fault_of(error))
         return None

@@ -83,32 +83,23 @@ class Wire:
         return _tcp_info(self._socket, _LAST_DATA_SENT)[0] / 1e3
 
 
-def connect(address: str, port: int, source_address: str = "") -> _socket.socket:
-    """Begin to connect over TCP; the socket can be written to when the result is known.
+def connect(address: str, port: int, source_address: str = "", tcp: bool = True) -> _socket.socket:
+    """Begin to connect; the socket can be written to when the result is known.
 
-    :raises OSError: it can't even be begun
-    """
-    begun = _open(address, _socket.SOCK_STREAM)
-    try:
-        # The segments of a flight must not wait for one another (Nagle, RFC 896).
-        begun.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
-        if source_address:
-            begun.bind(_socket_address(source_address, 0))
-        _connect(begun, address, port)
-    except OSError:
-        begun.close()
-        raise
-    return begun
-
-
-def dial(address: str, port: int, tcp: bool) -> _socket.socket:
-    """Begin to connect to a name server; over UDP nothing is sent yet.
+    Over UDP nothing is sent yet.
 
     :raises OSError: it can't even be begun
     """
     begun = _open(address, _socket.SOCK_STREAM if tcp else _socket.SOCK_DGRAM)
     try:
-        _connect(begun, address, port)
+        if tcp:
+            # The segments of a flight must not wait for one another (Nagle, RFC 896).
+            begun.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+        if source_address:
+            begun.bind(_socket_address(source_address, 0))
+        code = begun.connect_ex(_socket_address(address, port))
+        if code not in (0, EINPROGRESS):
+            raise OSError(code, "")
     except OSError:
         begun.close()
         raise
@@ -126,12 +117,6 @@ def _open(address: str, kind: int) -> _socket.socket:
         # Not Linux: the time is when this process noticed.
         return opened
     return opened
-
-
-def _connect(begun: _socket.socket, address: str, port: int) -> None:
-    code = begun.connect_ex(_socket_address(address, port))
-    if code not in (0, EINPROGRESS):
-        raise OSError(code, "")
 
 
 def _socket_address(address: str, port: int) -> Address:
@@ -190,7 +175,7 @@ class HeadStart:
         self.source_address = source_address
         self.query = query
         if query:
-            self.socket = dial(address, port, tcp=False)
+            self.socket = connect(address, port, tcp=False)
             self.socket.send(query)
         else:
             self.socket = connect(address, port, source_address)
