@@ -303,7 +303,7 @@ def test_the_newest_probe_is_never_deleted(simulator, earlier):
     older = mailbox(simulator).put(earlier.content)
     backdate(older, 300_000, 300_000)
     backdate(earlier, 200_000, 200_000)
-    assert check(simulator, "-t", "2").exit_code == CRITICAL
+    assert check(simulator, "-t", "4").exit_code == CRITICAL
     assert mailbox(simulator).folders[INBOX] == [earlier]
 
 

@@ -63,7 +63,7 @@ def test_a_refused_recipient_is_as_it_should_be(serve):
     ) in run.stdout
 
 
-OPEN = "An open relay, by which"
+OPEN = "An open relay, unless a connector allows this host"
 UNDECIDED = "The recipient was neither accepted nor refused for good"
 UNTESTED = "could not test that 127.0.0.1 refuses somebody@adatum.com: "
 

@@ -519,4 +519,4 @@ def test_a_library_that_can_not_read_is_told_from_the_certificate(
     assert run.exit_code == state
     assert "the server's certificate could not be read; " in run.first_line
     assert "Meaning: The Python package cryptography, which reads" in run.stdout
-    assert "or give --verify." in run.stdout
+    assert "or use --verify." in run.stdout

@@ -455,7 +455,7 @@ def test_what_counts_is_said_before_what_does_not(servers):
         f" contoso.com accept mail; {WORDS}"
     )
     lines = run.stdout.split("\n")
-    assert lines[1].startswith("Meaning: What is out of range is the time that a stage took")
+    assert lines[1].startswith("Meaning: A stage, or the whole run, took longer or shorter than")
     (accepts,) = (at for at, line in enumerate(lines) if line.startswith("mail2.contoso.com "))
     assert lines[accepts + 1].startswith("  Stages at mail2.contoso.com ")
 
