@@ -34,7 +34,7 @@ _PARAMETER = r"(?<![\w-])-[A-Z][a-z]\w+"
 #: Where one sentence or clause of a next step ends and the next begins.
 _CLAUSES = r"(?<=[.;]) "
 #: Beginning of a clause that depends on the one before.
-_LINK = r"(?i)^(?:or|else|then|and|if that works,) "
+_LINK = r"(?i)^(?:or|otherwise|then|and|if that works,) "
 #: Names of mail gateways, filters and services in replies.
 _NAMED_IN_REPLIES = {
     r"cuda_nsu|barracudanetworks\.com": "Barracuda",

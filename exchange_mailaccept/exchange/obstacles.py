@@ -75,7 +75,7 @@ def no_exchange(starred_banner: bool, gateway: Optional[str]) -> Obstacle:
     return Obstacle(
         f"{reason}; {f'{gateway} answers' if gateway else 'a gateway may be in front'}",
         "If a gateway is meant to answer here, give --profile none, and test the Exchange "
-        "server behind it with a check of its own (-H). Else compare the MX and the address.",
+        "server behind it with a check of its own (-H). Otherwise compare the MX and the address.",
     )
 
 

@@ -66,8 +66,8 @@ REMEDIES = {
     ADDRESS: Diagnosis(
         Kind.SERVER,
         "One of the server's addresses takes no mail; senders that choose it wait, or give up",
-        "Does the Receive connector listen there (Get-ReceiveConnector, Bindings)? Else take the"
-        " address out of DNS.",
+        "Does the Receive connector listen there (Get-ReceiveConnector, Bindings)? Otherwise take"
+        " the address out of DNS.",
         PAGES["dns"].address,
         "dns",
     ),

@@ -12,7 +12,7 @@ ROWS: tuple[Row, ...] = (
         Kind.CONNECTOR,
         "The server offers no logon of this kind here: LOGIN and XOAUTH2 only inside TLS, PLAIN "
         "never, and the MX of Exchange Online none at all",
-        "Without TLS add --starttls; else use port 587 or another --auth; on premises check "
+        "Without TLS add --starttls; otherwise use port 587 or another --auth; on premises check "
         "AuthMechanism (Get-ReceiveConnector).",
         "does not offer AUTH",
         causes=(Cause.NOT_OFFERED,),
@@ -24,7 +24,7 @@ ROWS: tuple[Row, ...] = (
         Kind.CONNECTOR,
         "The mechanism is not offered: LOGIN comes only after STARTTLS, PLAIN never; the "
         "refusal is delayed by the 5s tarpit",
-        "Without TLS add --starttls; else use an --auth that is offered; Get-ReceiveConnector "
+        "Without TLS add --starttls; otherwise use an --auth that is offered; Get-ReceiveConnector "
         "(AuthMechanism) lists them.",
         "504 5.7.4 Unrecognized authentication type",
         codes=(504, 502, 503, 534, 538),

@@ -145,7 +145,7 @@ ROWS: tuple[Row, ...] = (
         TRANSACTION,
         Kind.LOAD,
         "The recipient's mailbox gets more messages at the same time than one mailbox may",
-        "Look for a storm or loop to this mailbox (Get-MessageTrackingLog); else test another "
+        "Look for a storm or loop to this mailbox (Get-MessageTrackingLog); otherwise test another "
         "--recipient.",
         "432 4.3.2 STOREDRV.Deliver; recipient thread limit exceeded",
         texts=("recipient thread limit exceeded",),

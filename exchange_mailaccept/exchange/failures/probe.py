@@ -81,9 +81,9 @@ ROWS: tuple[Row, ...] = (
         (Stage.CONNECT,),
         Kind.PROBE,
         "Something forbids the connection: SELinux on the monitoring host, or, over IPv6, a "
-        "firewall on the way",
-        "On the monitoring host: ausearch -m AVC -ts recent shows what SELinux denied; else try "
-        "with -4, and ask for the firewall.",
+        "firewall on the path",
+        "On the monitoring host: ausearch -m AVC -ts recent shows what SELinux denied; otherwise "
+        "try with -4, and ask for the firewall.",
         "permission denied",
         causes=(Cause.FORBIDDEN,),
         page="ports",
@@ -96,7 +96,7 @@ ROWS: tuple[Row, ...] = (
         "The monitoring host does not get through to Exchange Online: many providers and clouds "
         "block outgoing connections to port 25",
         "Test-NetConnection HOST -Port PORT from another network: if it works there, have the "
-        "port opened for this host, or check from that network; else see the service health.",
+        "port opened for this host, or check from that network; otherwise see the service health.",
         "within 50s",
         causes=(
             Cause.SILENT,

@@ -226,9 +226,9 @@ ROWS: tuple[Row, ...] = (
         BANNER,
         Kind.PROTOCOL,
         "The server gave up before it greeted, as one does that is to get a PROXY protocol header "
-        "of a balancer and gets none; else it has an error of its own",
+        "of a balancer and gets none; otherwise it has an error of its own",
         "Test the balancer and not the server behind it, or have the balancer send the header "
-        "(HAProxy: send-proxy); else look into the server's log.",
+        "(HAProxy: send-proxy); otherwise look into the server's log.",
         "421 4.3.0 Server local error",
         codes=(421,),
         texts=("Server local error",),
@@ -388,7 +388,7 @@ ROWS: tuple[Row, ...] = (
         Kind.PROTOCOL,
         "Exchange Online requires exactly one valid From header (RFC 5322 3.6.2), and did not "
         "find it",
-        "Give a full address with --from and no second From with --header; else a middlebox "
+        "Give a full address with --from and no second From with --header; otherwise a middlebox "
         "changed the message.",
         "550 5.7.512 Access denied, message must be RFC 5322 section 3.6.2 compliant",
         enhanced=("5.7.512",),

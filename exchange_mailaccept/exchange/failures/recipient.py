@@ -25,7 +25,7 @@ ROWS: tuple[Row, ...] = (
         Kind.RECIPIENT,
         "The domain declares by a null MX (RFC 7505) that it takes no mail at all",
         "If it should receive mail, replace the MX record '0 .' by one that names the mail server; "
-        "else test another domain.",
+        "otherwise test another domain.",
         "contoso.com accepts no mail (null MX, RFC 7505)",
         causes=(Cause.NULL_MX,),
         page="dns",
@@ -306,7 +306,7 @@ ROWS: tuple[Row, ...] = (
         ANYWHERE,
         Kind.RECIPIENT,
         "The mailbox has received more than it may in an hour",
-        "Check less often and look for a storm or loop to this mailbox; else test another "
+        "Check less often and look for a storm or loop to this mailbox; otherwise test another "
         "--recipient.",
         "554 5.2.121 Recipient's per hour message receive limit exceeded",
         enhanced=("5.2.121-122",),

@@ -194,7 +194,7 @@ ROWS: tuple[Row, ...] = (
         Kind.PROBE,
         "Exchange Online bans this sender or address for spam",
         "Use another --from, or another address; an own account is lifted under restricted "
-        "entities in the Defender portal; else ask Microsoft to delist it.",
+        "entities in the Defender portal; otherwise ask Microsoft to delist it.",
         "550 5.7.502 Access denied, banned sender",
         enhanced=("5.7.501-503", "5.7.511"),
         page="ndr-online",

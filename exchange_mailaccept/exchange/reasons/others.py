@@ -159,8 +159,8 @@ REASONS: tuple[Reason, ...] = (
         Kind.PROTOCOL,
         "The server does not like the form of the message: a header that is missing, doubled or "
         "malformed, or bytes that it does not take",
-        "Try without --header, and give a full address with --from; else a middlebox changed the "
-        "message.",
+        "Try without --header, and give a full address with --from; otherwise a middlebox changed "
+        "the message.",
         "554 5.6.0 The message has no Date header",
         stages=CONTENT,
         page="ndr",
@@ -283,7 +283,7 @@ REASONS: tuple[Reason, ...] = (
         "said-shutting-down",
         Kind.SERVER,
         "The server takes no mail just now: it is stopped, maintained, or has more than it can do",
-        "Look whether somebody maintains it; else start the mail service and try again.",
+        "Look whether somebody maintains it; otherwise start the mail service and try again.",
         "421 4.3.2 Service shutting down for maintenance",
         exchange="Get-ServerComponentState SERVER; Test-ServiceHealth.",
         online="Wait; if it stays, look at the service health of Microsoft 365.",
