@@ -328,18 +328,19 @@ def test_round_trips_to_the_name_server(sink, names, plugin):
 
 # Truth.
 
-BUSY = "time.sleep(0.5)"
+#: Seconds.
+SLOW = 0.5
+BUSY = f"time.sleep({SLOW})"
 
 
 def too_long(run: Ran, talk: Talk) -> dict[str, float]:
     """The stages that took longer than from the reply before theirs to their own.
 
-    On one machine a reply has come when it was sent.
+    On one machine a reply has come when it was sent, or little later if the machine is busy.
     """
     from_to = zip([run.begun, *talk.said_at], talk.said_by)
     stages = ("banner", "ehlo", "mail", "rcpt", "data", "message", "quit")
-    # The plugin prints four decimals, and two clocks may not run alike.
-    most = {stage: said - before + 0.001 for stage, (before, said) in zip(stages, from_to)}
+    most = {stage: said - before + SLOW / 2 for stage, (before, said) in zip(stages, from_to)}
     return {stage: run.perfdata[stage] for stage in stages if run.perfdata[stage] > most[stage]}
 
 
@@ -363,7 +364,7 @@ def test_a_lookup_is_no_longer_than_it_was(sink, names, plugin, slow_library, tm
     path = slow_library(WAIT_FOR_THE_GATE + BUSY)
     run = plugin(*domain(server, names(answer)), path=path)
     assert too_long(run, server.talks[0]) == {}
-    assert run.perfdata["mx"] <= answered[-1] - run.begun
+    assert run.perfdata["mx"] <= answered[-1] - run.begun + SLOW / 2
 
 
 def test_a_stage_is_as_long_as_the_server_made_it(sink, plugin):
