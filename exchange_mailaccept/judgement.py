@@ -37,7 +37,7 @@ STATES = {
 #: The states, the worst last.  In nagiosplugin UNKNOWN is the worst, which would hide a dead
 #: server.
 ORDER = (State.OK, State.UNKNOWN, State.WARNING, State.CRITICAL)
-#: Bytes.  A server that offers a smaller words.SIZE refuses much ordinary mail.
+#: Bytes.  A server that offers a smaller SIZE refuses much ordinary mail.
 LEAST_SIZE = 1_000_000
 SECONDS_OF_A_DAY = 86_400
 #: Findings whose keys of ``--severity`` are those of the replies.
