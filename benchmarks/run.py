@@ -345,7 +345,7 @@ class Bench:
                     ),
                     "driver": driver,
                 }
-                used = in_turn(contest, max(3, self.turns // 5))
+                used = in_turn(contest, max(2, self.turns // 5))
                 # As many at the same time as the plugin has, round after round.
                 theirs = []
                 for _ in used["driver"]:
