@@ -134,7 +134,7 @@ REASONS: tuple[Reason, ...] = (
         "said-filter-failed",
         Kind.SERVER,
         "A filter, scanner, directory or data base that the server asks does not answer, so it "
-        "defers everybody",
+        "defers what it can't check",
         "Restart the filter, scanner or policy service, then look at the directory (LDAP) and the "
         "data base that it needs.",
         "451 4.3.0 Temporary lookup failure",
