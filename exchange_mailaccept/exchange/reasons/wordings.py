@@ -344,6 +344,7 @@ said-malformed:
     rfc compliant|header error|illegal char|bad.header|(?:date|from|subject)\W{0,2} field
     (?:missing|\bno|invalid|multiple|malformed|duplicate|bad|several|more than one)\b.{0,30}\bheader
     header\b.{0,40}(?:missing|invalid|malformed|not accept|illegal|syntax|empty|address)
+    without (?:an? )?(?:to|cc|from|date|subject)\b
     (?:multiple|several|more than one) from\b|message-?id\b|8-?bit|\bnul char|\beight.bit|line (?:length|limit)|lines? (?:is |are )?too long
 said-client-refused:
     connection\b.{0,60}(?:reject|block|denied|banned|forbidden|not (?:allowed|permitted|authori[sz]ed|accepted|welcome))
