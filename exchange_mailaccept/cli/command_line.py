@@ -280,7 +280,7 @@ def _check_target(line: CommandLine) -> list[str]:
         family = 0
     for flag, address in (("-H", host), ("--source-address", source)):
         if family and names.is_address(address) and (":" in address) != (family == 6):
-            mistakes.append(f"{flag} {address} is no IPv{family} address")
+            mistakes.append(f"{flag} {address} is not an IPv{family} address")
     if names.is_address(host) and source and (":" in host) != (":" in source):
         mistakes.append(f"--source-address {source} can't reach -H {host}")
     return mistakes

@@ -130,7 +130,7 @@ def _name(text: str) -> str:
     """A host or domain name, in ASCII."""
     name = to_ascii(text)
     if any(label.startswith("-") or label.endswith("-") for label in name.split(".")):
-        raise ValueError("is no name: no part of it may begin or end with a hyphen")
+        raise ValueError("is not a name: no part of it may begin or end with a hyphen")
     last = name.rpartition(".")[2].lower()
     # Resolvers take 127.1 or 0x7f.1 for an address (inet_aton(3)).
     if consists_of(DIGITS, last) or (last[:2] == "0x" and not last[2:].strip("0123456789abcdef")):
@@ -260,7 +260,7 @@ def keyword(text: str) -> str:
     """An EHLO keyword, in capitals; its line has at most 512 bytes (RFC 5321 4.5.3.1.5)."""
     fits = len(text) <= 512 - len("250-\r\n")
     if not fits or not consists_of(LETTERS + DIGITS + "-", text) or text.startswith("-"):
-        raise ValueError("is no EHLO keyword")
+        raise ValueError("is not an EHLO keyword")
     return text.upper()
 
 
@@ -311,7 +311,7 @@ def threshold(text: str) -> tuple[str, str]:
     if range_ in ("", "@") or not all(
         _is_decimal(bound.removeprefix("-")) for bound in bounds if bound
     ):
-        raise ValueError(f"'{range_}' is no range ([@][start:][end], in seconds)")
+        raise ValueError(f"'{range_}' is not a range ([@][start:][end], in seconds)")
     if end and start != "~" and float(start or "0") > float(end):
         raise ValueError(f"'{range_}' starts after its end")
     return metric, range_
@@ -368,7 +368,7 @@ def _regular(path: str) -> None:
     except (OSError, ValueError) as error:
         raise ValueError(f"can't be read: {_why(error)}") from None
     if not stat.S_ISREG(mode):
-        raise ValueError("can't be read: it is no regular file")
+        raise ValueError("can't be read: it is not a regular file")
 
 
 def _why(error: Exception) -> str:

@@ -157,7 +157,7 @@ def test_a_file_that_is_found_and_can_not_be_read(tmp_path, write):
     """Is a mistake: the options of another file would be others."""
     (tmp_path / "a" / "plugins.ini").mkdir(parents=True)
     write(section("b.example"), "b/plugins.ini")
-    with pytest.raises(ValueError, match=r"a/plugins\.ini can't be read: it is no regular file"):
+    with pytest.raises(ValueError, match=r"a/plugins\.ini can't be read: it is not a regular file"):
         expand("--extra-opts", NAGIOS_CONFIG_PATH=f"{tmp_path}/a:{tmp_path}/b")
 
 
@@ -176,7 +176,7 @@ def test_a_hyphen_is_standard_input(write):
     [
         ("absent@{ini}", os.devnull, os.O_RDONLY, "{ini} has no section [absent]"),
         # A FIFO would keep the plugin waiting for a writer, with no deadline set yet.
-        ("@{fifo}", os.devnull, os.O_RDONLY, "{fifo} can't be read: it is no regular file"),
+        ("@{fifo}", os.devnull, os.O_RDONLY, "{fifo} can't be read: it is not a regular file"),
         ("@-", os.devnull, os.O_RDONLY, f"standard input has no section [{PROGRAM}]"),
         ("@-", os.devnull, os.O_WRONLY, "standard input can't be read: Bad file descriptor"),
         # What never ends is not taken in for as long as it goes on.

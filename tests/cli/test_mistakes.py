@@ -36,8 +36,8 @@ DOMAIN_REQUIRED = "-r ADDRESS with a domain, or -d DOMAIN, is required with -H"
         (["-H", "mail1", "-r", "a@b.example", "-r", "x"], DOMAIN_REQUIRED),
         # An option with a value that can't be used is not missing, too.
         (["-H", "-4", "-r", "a@b.example"],
-         "-H -4: is no name: no part of it may begin or end with a hyphen"),
-        (["-d", "-4"], "-d -4: is no name: no part of it may begin or end with a hyphen"),
+         "-H -4: is not a name: no part of it may begin or end with a hyphen"),
+        (["-d", "-4"], "-d -4: is not a name: no part of it may begin or end with a hyphen"),
         (["-H", "mail1", "-r", "a b@c.example"], "-r a b@c.example: is not a mail address"),
     ],
 )  # fmt: skip
@@ -69,12 +69,12 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["--subject", "a\nb"], f"--subject a\nb: {CONTROL}"),
     (["--header", "To: a"], "--header To: a: To is set by the plugin itself"),
     (["-U", "a\r\nb", "-S", "-A", "login", "--password-file", "/"],
-     f"-U a\r\nb: {CONTROL}; --password-file /: can't be read: it is no regular file"),
-    (["--require", "A B"], "--require A B: is no EHLO keyword"),
+     f"-U a\r\nb: {CONTROL}; --password-file /: can't be read: it is not a regular file"),
+    (["--require", "A B"], "--require A B: is not an EHLO keyword"),
     (["--severity", "rcpt"], "--severity rcpt: the state must be one of ok warning critical"
      " unknown"),
-    (["-w", "x"], "-w x: 'x' is no range ([@][start:][end], in seconds)"),
-    (["-c", "-w"], "-c -w: '-w' is no range ([@][start:][end], in seconds)"),
+    (["-w", "x"], "-w x: 'x' is not a range ([@][start:][end], in seconds)"),
+    (["-c", "-w"], "-c -w: '-w' is not a range ([@][start:][end], in seconds)"),
     (["--until", "quit"],
      "--until quit: must be one of mx connect banner ehlo starttls auth mail rcpt data message"),
     (["--profile", "2022"], "--profile 2022: must be one of auto exmfa 2000 2003 2007 2010 2013"
@@ -108,10 +108,10 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["--help=1"], "--help takes no value"),
     # Addresses that exclude each other.
     (["-46"], "-4 and -6 exclude each other"),
-    (["-4", "-H", "::1"], "-H ::1 is no IPv4 address"),
-    (["-6", "-H", "192.0.2.1"], "-H 192.0.2.1 is no IPv6 address"),
-    (["-4", "--source-address", "::1"], "--source-address ::1 is no IPv4 address"),
-    (["-6", "--source-address", "192.0.2.1"], "--source-address 192.0.2.1 is no IPv6 address"),
+    (["-4", "-H", "::1"], "-H ::1 is not an IPv4 address"),
+    (["-6", "-H", "192.0.2.1"], "-H 192.0.2.1 is not an IPv6 address"),
+    (["-4", "--source-address", "::1"], "--source-address ::1 is not an IPv4 address"),
+    (["-6", "--source-address", "192.0.2.1"], "--source-address 192.0.2.1 is not an IPv6 address"),
     # What would have no effect, or can't be.
     (["--connections", "2", "--until", "mx"],
      "--connections needs --until connect or a later stage"),

@@ -106,7 +106,7 @@ PARALLEL = "must be a number from 1 to 999"
 TIMEOUT = "must be a number above 0, up to 86400"
 ADDRESS = "must be an IP address"
 NO_HOST = "is neither a name nor an IP address"
-HYPHEN = "is no name: no part of it may begin or end with a hyphen"
+HYPHEN = "is not a name: no part of it may begin or end with a hyphen"
 NO_MAILBOX = "is not a mail address"
 LONG_LOCAL_PART = "has more than 64 bytes before the @ (RFC 5321 4.5.3.1.1)"
 LONG_PATH = "is longer than 254 bytes (RFC 5321 4.5.3.1.3)"
@@ -116,7 +116,7 @@ LONG_LINE = "is longer than 998 characters (RFC 5322 2.1.1)"
 NO_HEADER = "must be 'Name: value'"
 NO_CODE = f"is neither a reply code, an enhanced code nor one of {SEVERITY_KEYS}"
 STATE = "the state must be one of ok warning critical unknown"
-NO_RANGE = "is no range ([@][start:][end], in seconds)"
+NO_RANGE = "is not a range ([@][start:][end], in seconds)"
 DAYS = "must be a number from 0 to 100000"
 TWO_DAYS = "must be DAYS or DAYS,DAYS, the second for CRITICAL and not above the first"
 SCHEME = "must be imaps://[USER@]HOST[:PORT][/FOLDER[,FOLDER...]], or imap://"
@@ -187,9 +187,9 @@ REFUSED = [
     (words.further_header, LONG_LINE, ["X: " + "x" * 996]),
     *((words.further_header, f"{header} is set by the plugin itself", [f"{header}: a"])
       for header in OWN_HEADERS.split()),
-    (words.keyword, "is no EHLO keyword", "-A AUTH=LOGIN A,B A_B \u00dc A\u560d"),
-    (words.keyword, "is no EHLO keyword", ["A B", "A\r\nB"]),
-    (words.keyword, "is no EHLO keyword", "X" * 507),
+    (words.keyword, "is not an EHLO keyword", "-A AUTH=LOGIN A,B A_B \u00dc A\u560d"),
+    (words.keyword, "is not an EHLO keyword", ["A B", "A\r\nB"]),
+    (words.keyword, "is not an EHLO keyword", "X" * 507),
     (words.Choice("any", "1.2"), "must be one of any 1.2", [*"1 a 1.2.".split(), "", "any "]),
     *((words.severity, f"'{key}' {NO_CODE}", [f"{key}=ok"])
       for key in ("", "rcpt ", *"quit untested passed 250 354 600 45 4521 5.7 2.1.5 5.7.1234"
@@ -324,8 +324,8 @@ def test_what_is_no_regular_file_is_refused(tmp_path, convert):
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo, 0o600)
     for path, why in (
-        (fifo, "it is no regular file"),
-        (tmp_path, "it is no regular file"),
+        (fifo, "it is not a regular file"),
+        (tmp_path, "it is not a regular file"),
         (tmp_path / "absent", "No such file or directory"),
         ("a\0b", "embedded null byte"),
     ):
