@@ -156,6 +156,7 @@ def run_check(options: Options, found: ServerSet) -> tuple[str, int]:
     """
     verbosity = options.limits.verbosity
     if options.is_plain:
+        # The rules of the other options take 1 % of a run's instructions.
         assessment = assess(found, options)
     else:
         from .further_judgement import assess_all

@@ -287,7 +287,7 @@ def check_keywords(
 
 
 def _obstacle(evidence: Evidence, gateway: Optional[str]) -> Obstacle:
-    """What shows that no Exchange server answers, or that a middlebox stands before it."""
+    """What shows that no Exchange server answers, or that a middlebox is in front of it."""
     from . import obstacles
 
     if evidence.masked:

@@ -149,7 +149,7 @@ def mail_hosts(
     if not known.records:
         # RFC 5321 5.1: the name that the alias leads to takes the place of the domain.
         name = known.alias or domain
-        notes.append(f"{name} has no MX record and stands for itself (RFC 5321 5.1)")
+        notes.append(f"{name} has no MX record, so mail goes to its own address (RFC 5321 5.1)")
         return MailHosts((MailHost(None, name),), tuple(notes))
     records = (record.split(" ", 1) for record in known.records)
     listed = [MailHost(int(number), name.removesuffix(".")) for number, name in records]

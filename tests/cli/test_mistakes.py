@@ -6,10 +6,9 @@ What the value of an option may be is tested in ``test_words.py``.
 from __future__ import annotations
 
 import pytest
-from support.parsing import parse
+from support.parsing import FLAGS_WITH_VALUE, parse
 
 from exchange_mailaccept.cli.command_line import UsageError
-from exchange_mailaccept.cli.table import OPTIONS
 
 
 def mistakes(*argv: str, **environment: str) -> str:
@@ -175,11 +174,7 @@ def test_a_mistake_is_named(argv, said):
     assert mistakes("-d", "contoso.com", *argv) == said
 
 
-@pytest.mark.parametrize(
-    "flag",
-    [flag for option in OPTIONS if option.metavar for flag in option.flags
-     if flag != "--extra-opts"],
-)  # fmt: skip
+@pytest.mark.parametrize("flag", FLAGS_WITH_VALUE)
 def test_a_value_must_follow(flag):
     assert mistakes("-d", "contoso.com", flag) == f"{flag} needs a value"
 

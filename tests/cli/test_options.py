@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from support.parsing import parse
+from support.parsing import FLAGS_WITH_VALUE, parse
 
 from exchange_mailaccept import __version__, options
 from exchange_mailaccept.cli import command_line
@@ -167,11 +167,7 @@ def test_an_international_domain_goes_out_as_a_labels():
     )
 
 
-@pytest.mark.parametrize(
-    "flag",
-    [flag for option in OPTIONS if option.metavar for flag in option.flags
-     if flag != "--extra-opts"],
-)  # fmt: skip
+@pytest.mark.parametrize("flag", FLAGS_WITH_VALUE)
 def test_an_empty_value_counts_as_not_given(flag):
     """Icinga and Nagios make one of a macro that is not set."""
     assert parse(["-d", "contoso.com", flag, ""]) == DEFAULTS
@@ -330,7 +326,7 @@ LOG_ON = ["-d", "contoso.com", "-S", "-U", "me@contoso.com"]
         (["-A", "auto"], {TOKEN: "tk"}, Credentials("AUTO", "me@contoso.com", "", "tk")),
         (["-A", "auto", "--auth-without-tls"], {TOKEN: "tk", PASSWORD: "pw"},
          Credentials("AUTO", "me@contoso.com", "pw", "tk", True)),
-        # A file goes before the environment.
+        # A file overrides the environment.
         (["-A", "login", "--password-file", "{file}"], {PASSWORD: "pw"},
          Credentials("LOGIN", "me@contoso.com", "pass word")),
         (["-A", "xoauth2", "--token-file", "{file}"], {TOKEN: "tk"},

@@ -1,4 +1,4 @@
-"""Completion in real shells, at a terminal: what is typed, and what stands on the line then."""
+"""Completion in real shells, at a terminal: what is typed, and what the line is then."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Shell:
         self._wait_until(lambda: PROMPT.encode() in self._said, "a prompt")
 
     def typed(self, text: str, key: str = COMPLETE) -> str:
-        """What stands on the line after ``text`` and ``key`` were typed."""
+        """What is on the line after ``text`` and ``key`` were typed."""
         self._line.unlink(missing_ok=True)
         os.write(self._terminal, f"{CLEAR}{text}{key}{SHOW}".encode())
         self._wait_until(self._line.exists, f"a line after {text!r}")

@@ -28,7 +28,7 @@ def test_the_servers_of_the_domain_are_shown_with_v(names):
 def test_a_domain_that_has_lost_its_mx_is_told_so(serve, names):
     """Where its own name is tried and nobody is there; and as a note where somebody is."""
     table = {("contoso.com.", "A"): ["127.0.0.1"]}
-    note = "Note: contoso.com has no MX record and stands for itself (RFC 5321 5.1)"
+    note = "Note: contoso.com has no MX record, so mail goes to its own address (RFC 5321 5.1)"
     run = check_domain(free_port(), *names(table))
     assert run.result == (
         "CRITICAL - contoso.com could not be connected: 127.0.0.1 port PORT: connection"

@@ -87,7 +87,7 @@ UNTESTED = "could not test that 127.0.0.1 refuses somebody@adatum.com: "
         ((*RELAY, *UNKNOWN_RECIPIENT), [MAIL, foreign(YES), RSET, MAIL, nobody(YES), RSET],
          "CRITICAL - 127.0.0.1 accepts mail for somebody@adatum.com from this host; 127.0.0.1"
          " accepts an unknown recipient, nobody@contoso.com", OPEN),
-        # Of one kind, what is open goes before what is not known.
+        # Of one kind, what is open is said first, then what is not known.
         (("--refuse", "a@adatum.com", "--refuse", "b@adatum.com", "--refuse", "c@adatum.com"),
          [MAIL, rcpt("a@adatum.com", b"451 4.7.0 Later\r\n"), RSET,
           MAIL, rcpt("b@adatum.com", YES), RSET, MAIL, rcpt("c@adatum.com", YES), RSET],

@@ -90,7 +90,7 @@ MAIL1 = ["2001:db8::1", "192.0.2.1"]
 #: What is found of a domain without an MX record.
 ITSELF = [
     "None none.example",
-    "none.example has no MX record and stands for itself (RFC 5321 5.1)",
+    "none.example has no MX record, so mail goes to its own address (RFC 5321 5.1)",
 ]
 REFERRAL = f"referral and no answer from {FIRST}"
 NO_NAME = "is not a domain name; most senders pass it over"

@@ -192,7 +192,7 @@ def _serve(lab: Lab) -> None:
         f"{host('alias-of-host-own-records')}. CNAME without-records",
         f"without-records A {MAIL}",
         f"_25._tcp.{host('alias-of-host-own-records')}. {right}",
-        # The domain stands for itself.
+        # Mail goes to the domain's own address.
         f"without-mx A {MAIL}",
         f"_25._tcp.without-mx {right}",
         # The TLSA records can't be had, or are not signed.

@@ -270,7 +270,7 @@ def test_a_domain_with_one_server(check, smtp_sink, smtp_port, domain, host, not
         ("addressless.mx.test", "without-address.mx.test",
          "without-address.mx.test has no address", "MX: 10 without-address.mx.test\n", ""),
         ("nothing.mx.test", "", "nothing.mx.test has no address",
-         "Note: nothing.mx.test has no MX record and stands for itself (RFC 5321 5.1)\n",
+         "Note: nothing.mx.test has no MX record, so mail goes to its own address (RFC 5321 5.1)\n",
          " (nothing.mx.test has no MX record)"),
         ("nowhere.mx.test", "", "nowhere.mx.test does not exist (NXDOMAIN)", "", ""),
         ("broken.test", "", "SERVFAIL from {knot} port #", "", ""),
